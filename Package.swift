@@ -1,0 +1,117 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// The manifest is the architecture: a target may import only what its line names, and the build
+// is always run with `--explicit-target-dependency-import-check error` (see Makefile).
+
+let root = Context.packageDirectory
+let jemallocLibrary = "\(root)/build/jemalloc/lib"
+
+let common: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .unsafeFlags(["-Xcc", "-march=x86-64-v2"]),
+]
+
+/// A pure Swift layer of the library.
+func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: common)
+}
+
+/// Kernels of one instruction set: the only code compiled for more than the baseline.
+func kernels(_ name: String, _ machine: [String]) -> Target {
+  .target(
+    name: name, dependencies: ["CKernelABI", "CSIMD"],
+    swiftSettings: [
+      .enableUpcomingFeature("InternalImportsByDefault"),
+      .enableUpcomingFeature("MemberImportVisibility"),
+      .unsafeFlags(
+        ["-Ounchecked", "-enforce-exclusivity=unchecked"] + machine.flatMap { ["-Xcc", $0] }),
+    ])
+}
+
+/// Header-only C: intrinsics, kernel prototypes, operating system glue.
+func headers(_ name: String) -> Target { .target(name: name, publicHeadersPath: "include") }
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["SoniqTestSupport"],
+    path: "Tests/\(name)", swiftSettings: common)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "soniq",
+  products: [
+    .library(name: "soniq", type: .dynamic, targets: ["soniq"]),
+    .executable(name: "soniq-pack", targets: ["soniq-pack"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // MARK: ABI
+    .target(name: "CSoniq", path: "include", publicHeadersPath: "."),
+    layer(
+      "SoniqABI",
+      ["CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqMemory"]),
+    .target(
+      name: "soniq", dependencies: ["SoniqABI"],
+      swiftSettings: common,
+      linkerSettings: [
+        .unsafeFlags(
+          [
+            "-static-stdlib", "-use-ld=lld",
+            "-Xlinker", "-soname=libsoniq.so.0",
+            "-Xlinker", "--version-script=\(root)/Sources/soniq/soniq.map",
+            "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "now",
+            "-Xlinker", "--no-undefined",
+          ], .when(configuration: .release))
+      ]),
+
+    // MARK: Core
+    layer("SoniqCore", []),
+    layer("SoniqGraph", ["SoniqCore"]),
+    layer("SoniqFormat", ["SoniqCore", "SoniqGraph"]),
+    layer("SoniqQuantizers", ["SoniqCore"]),
+    layer("SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),
+    headers("CPlatform"),
+    .target(
+      name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,
+      linkerSettings: [.unsafeFlags(["-L\(jemallocLibrary)", "-lsoniq_jemalloc"])]),
+
+    // MARK: Kernels
+    headers("CKernelABI"),
+    headers("CSIMD"),
+    .target(
+      name: "SoniqKernels",
+      dependencies: [
+        "SoniqCore", "CKernelABI", "CPlatform", "KernelsPortable", "KernelsAVX2", "KernelsAVX512",
+      ],
+      swiftSettings: common),
+    kernels("KernelsPortable", ["-march=x86-64-v2"]),
+    kernels("KernelsAVX2", ["-march=x86-64-v3"]),
+    kernels(
+      "KernelsAVX512",
+      [
+        "-march=x86-64-v4", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512bitalg", "-mavx512vbmi",
+        "-mavx512vbmi2", "-mgfni",
+      ]),
+
+    // MARK: Tools
+    layer(
+      "SoniqPack",
+      ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime"]),
+    .executableTarget(
+      name: "soniq-pack", dependencies: ["SoniqPack", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser],
+      swiftSettings: common),
+
+    // MARK: Tests
+    .target(
+      name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
+      swiftSettings: common),
+    tests("SoniqCoreTests", ["SoniqCore"]),
+  ]
+)

@@ -1,0 +1,281 @@
+// The kernel contract: what every kernel of soniq receives and must produce.
+//
+// Kernels are `@c` Swift functions in KernelsPortable, KernelsAVX2 and KernelsAVX512. They are called
+// through these prototypes only, never imported, so that no code compiled for a newer instruction set
+// is inlined or merged into baseline code.
+//
+// Rules for all kernels: pointers and locals only; no allocation, no trap, no global state; read nothing
+// outside the stated ranges, write nothing outside them; rows [rowBegin, rowEnd) and panels
+// [panelBegin, panelEnd) may be split over threads in any way without changing a bit of the result.
+#ifndef SONIQ_CKERNELABI_H
+#define SONIQ_CKERNELABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Output rows of one weight panel: one 32-bit lane each in a 64-byte tile.
+#define SNQ_PANEL_OUTPUTS 16
+
+// ---------------------------------------------------------------------------------------------------
+// Integers. A stored weight t and a stored activation code q stand for the integers
+//     w = weightMultiplier * t - weightConstant
+//     u = activationMultiplier * q - rowParams.constant
+// (bipolar p bits: multiplier 2, constant 2^p - 1; affine: multiplier 1, constant z. Stored bytes of
+// 8-bit weights are signed, code - 128, all narrower weights are the unsigned code itself.)
+// A level's exact dot product over its `channels` channels K is, in int32,
+//     I[row,o] = sum w*u = mw*ma*sum(t*q) - mw*ca*sum(t) - ma*cw*sum(q) + K*cw*ca
+// Padding channels hold t = 0 and q = 0, so they add nothing.
+// ---------------------------------------------------------------------------------------------------
+
+// Parameters of one quantised activation row at one level.
+typedef struct {
+  float scale;       // real value of one unit of u
+  int32_t constant;  // c_a
+  int32_t codeSum;   // sum of the codes q over the level's channels
+} snq_row_params;
+
+enum {
+  SNQ_START = 0,       // output = bias (or 0 when bias is null) + this level
+  SNQ_ACCUMULATE = 1,  // output = output + this level
+  SNQ_INTEGER = 2,     // integerOutput = I exactly; scales and bias unused
+  SNQ_INTEGER_ACCUMULATE = 3,
+};
+
+// Weight layouts. A panel holds 16 outputs x all padded channels of a level.
+enum {
+  // 64-byte tile = 16 outputs x 4 channels; lane o, byte b = t(o, 4*tile + b), signed.
+  SNQ_BYTES = 1,
+  // 64-byte tile = 16 outputs x 8 channels; lane o, byte b: low nibble t(o, 8*tile + b),
+  // high nibble t(o, 8*tile + 4 + b), unsigned.
+  SNQ_NIBBLES = 2,
+  // weightBits planes, most significant first, planeStride bytes apart; in a plane a 64-byte tile =
+  // 16 outputs x 32 channels; lane o, byte b: low nibble bit j = channel 32*tile + 4b + j,
+  // high nibble bit j = channel 32*tile + 16 + 4b + j.
+  SNQ_PLANES = 3,
+};
+
+// One level of one linear layer, applied to rows of activation codes.
+//
+// Float result, per (row, o), in this order, every step one IEEE binary32 operation:
+//     y = (mode == SNQ_START) ? (bias ? bias[o] : 0) : output[row][o]
+//     y = fma(float(I), weightScale[o] * rowParams.scale, y)
+//     if weightOffset: y = fma(float(U) * rowParams.scale, weightOffset[o], y),
+//                      U = activationMultiplier * codeSum - K * constant
+typedef struct {
+  const uint8_t *weights;  // panel 0; 64-byte aligned
+  size_t panelStride;      // bytes, multiple of 64
+  size_t planeStride;      // bytes, SNQ_PLANES only
+  uint32_t layout;         // SNQ_BYTES, SNQ_NIBBLES, SNQ_PLANES
+  uint32_t weightBits;
+  uint32_t activationBits;
+  uint32_t channels;        // true K of the level
+  uint32_t paddedChannels;  // multiple of 4 (bytes), 8 (nibbles), 32 (planes)
+  uint32_t outputs;         // true N; arrays below are padded with 0 to a multiple of 16
+  int32_t weightMultiplier;
+  int32_t weightConstant;
+  int32_t activationMultiplier;
+  const float *weightScale;
+  const float *weightOffset;  // null when absent
+  const int32_t *storedSum;   // sum of t over the channels, per output
+  const uint8_t *codes;       // [rows][codeStride], one code a byte, paddedChannels readable
+  size_t codeStride;          // bytes
+  const snq_row_params *rows;
+  size_t rowStride;   // snq_row_params elements between rows (levels are interleaved)
+  const float *bias;  // [padded outputs] or null; SNQ_START only
+  float *output;      // [rows][outputStride]; only the first `outputs` of a row are written
+  size_t outputStride;
+  int32_t *integerOutput;  // SNQ_INTEGER*: [rows][outputStride]
+  uint32_t mode;
+} snq_matmul_args;
+
+typedef void (*snq_matmul_function)(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
+                                    uint32_t panelBegin, uint32_t panelEnd);
+
+// Float linear layer: the reference mode. weights: panels of [channels][16] floats.
+// y = bias; for k in 0..<channels: y = fma(weight[k], input[k], y)
+typedef struct {
+  const float *weights;
+  size_t panelStride;  // floats
+  uint32_t channels;
+  uint32_t outputs;
+  const float *input;
+  size_t inputStride;  // floats
+  const float *bias;   // padded to 16, or null
+  float *output;
+  size_t outputStride;
+} snq_float_matmul_args;
+
+typedef void (*snq_float_matmul_function)(const snq_float_matmul_args *args, uint32_t rowBegin,
+                                          uint32_t rowEnd, uint32_t panelBegin, uint32_t panelEnd);
+
+// ---------------------------------------------------------------------------------------------------
+// Activation quantiser: float rows to one-byte codes, per level.
+// The 16-lane rule for reductions (used everywhere): lane l takes elements l, l+16, l+32, ... in order;
+// the tail takes the lanes it reaches; then lanes i and i+8, i+4, i+2, i+1 are combined, lower first.
+// min(a, b) is (a < b ? a : b) and max(a, b) is (a > b ? a : b): the SSE rule, which fixes NaN.
+// rne(x) is cvtps2dq: round to nearest even, 0x80000000 when out of range or NaN.
+//
+// affine, dynamic:  lo = min over x of min(acc, x) from 0, hi likewise with max from 0;
+//                   scale = (hi - lo) / (2^p - 1); if !(scale >= FLT_MIN and scale <= FLT_MAX) scale = 1;
+//                   inverse = 1 / scale; zero = clamp(rne(-lo * inverse), 0, 2^p - 1)
+// affine, static:   scale, zero given; inverse = 1 / scale
+//     q = clamp(saturating rne(x * inverse) + zero, 0, 2^p - 1)   constant = zero, multiplier 1
+//     (the int32 sum wraps nowhere: rne is first clamped to [-65536, 65535])
+// bipolar, dynamic: p > 1: step = max|x| / (2^p - 1); p = 1: step = (16-lane sum of |x|) / K;
+//                   same guard on step; static: step given
+//     inverse = 0.5 / step; q = clamp(floor(fma(x, inverse, 2^(p-1))), 0, 2^p - 1)
+//     (floor by roundps toward minus infinity, then rne conversion; NaN gives 0)
+//     scale = step, constant = 2^p - 1, multiplier 2
+// ---------------------------------------------------------------------------------------------------
+
+enum { SNQ_BIPOLAR = 1, SNQ_AFFINE = 2 };
+
+typedef struct {
+  uint32_t begin;           // first sorted channel of the level's run
+  uint32_t channels;        // channels of the run
+  uint32_t paddedChannels;  // codes are zero-filled up to here
+  uint32_t kind;            // SNQ_BIPOLAR or SNQ_AFFINE
+  uint32_t bits;            // 1..8 (bipolar 1..7)
+  uint32_t isStatic;
+  float scale;   // static only
+  int32_t zero;  // static affine only
+  uint8_t *codes;
+  size_t codeStride;  // bytes
+  snq_row_params *rows;
+  size_t rowStride;  // snq_row_params elements
+} snq_activation_level;
+
+typedef struct {
+  const float *input;  // [rows][inputStride]
+  size_t inputStride;
+  uint32_t channels;
+  const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
+  uint32_t levelCount;     // 1 or 2
+  snq_activation_level levels[2];
+} snq_quantize_args;
+
+typedef void (*snq_quantize_function)(const snq_quantize_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// ---------------------------------------------------------------------------------------------------
+// Row operations on float32.
+// ---------------------------------------------------------------------------------------------------
+
+// sum = input (+ residual); mean = S/K; centred d = sum - mean; var = (16-lane fma sum of d*d)/K;
+// output = fma(d * (1 / sqrt(var + epsilon)), gamma, beta). May work in place.
+typedef struct {
+  const float *input;
+  size_t inputStride;
+  const float *residual;  // null when absent
+  size_t residualStride;
+  const float *gamma;
+  const float *beta;
+  float epsilon;
+  uint32_t channels;
+  float *output;
+  size_t outputStride;
+} snq_layer_norm_args;
+
+typedef void (*snq_layer_norm_function)(const snq_layer_norm_args *args, uint32_t rowBegin,
+                                        uint32_t rowEnd);
+
+enum {
+  SNQ_GELU_ERF = 1,
+  SNQ_GELU_TANH = 2,
+  SNQ_RELU = 3,
+  SNQ_SILU = 4,
+  SNQ_SIGMOID = 5,
+  SNQ_TANH = 6,
+};
+
+// Elementwise over rows x channels; input and output may be the same memory.
+typedef struct {
+  uint32_t kind;
+  const float *input;
+  size_t inputStride;
+  uint32_t channels;
+  float *output;
+  size_t outputStride;
+} snq_activation_args;
+
+typedef void (*snq_activation_function)(const snq_activation_args *args, uint32_t rowBegin,
+                                        uint32_t rowEnd);
+
+// output = left + right. Broadcasting over rows: rightRows rows repeat (row % rightRows).
+typedef struct {
+  const float *left;
+  size_t leftStride;
+  const float *right;
+  size_t rightStride;
+  uint32_t rightRows;
+  uint32_t channels;
+  float *output;
+  size_t outputStride;
+} snq_add_args;
+
+typedef void (*snq_add_function)(const snq_add_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// ---------------------------------------------------------------------------------------------------
+// Packed table lookup: output[row] = table[ids[row]] (ids already checked to be in range).
+// A table row holds, per level run, its codes as a little-endian bit stream: code i of the run is bits
+// [i*p, (i+1)*p), each run padded to a whole byte, and one float scale per row, level and block.
+//     affine:  value = scale * (q - zero)      bipolar: value = scale * (2q - (2^p - 1))
+// Values are computed as float(integer) * scale.
+// ---------------------------------------------------------------------------------------------------
+typedef struct {
+  uint32_t begin;        // first sorted channel of the run
+  uint32_t channels;
+  uint32_t kind;
+  uint32_t bits;
+  int32_t zero;          // affine
+  uint32_t blockLength;  // channels that share a scale; multiple of 8; = channels when one per row
+  const uint8_t *codes;  // [tableRows][rowStride]
+  size_t rowStride;      // bytes
+  const uint16_t *scales;   // IEEE binary16 [tableRows][blockCount], blockCount = ceil(channels/blockLength)
+} snq_table_level;
+
+typedef struct {
+  const int32_t *ids;
+  uint32_t channels;
+  const uint32_t *scatter;  // sorted position -> output channel, or null
+  uint32_t levelCount;      // 1 or 2
+  snq_table_level levels[2];
+  float *output;
+  size_t outputStride;
+} snq_lookup_args;
+
+typedef void (*snq_lookup_function)(const snq_lookup_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// ---------------------------------------------------------------------------------------------------
+// Integer attention of one encoder block: for every batch entry and head,
+//     out = softmax(q k^T * scale + mask) v
+// with both products exact in int32. Units are (batch, head) pairs, unit = batch * heads + head.
+//  * q rows: affine 8-bit codes per row and head (dynamic rule above over headDim values)
+//  * k rows: symmetric signed 8 bits per row and head: step = max|k| / 127, same guard,
+//    code = clamp(rne(k * (1/step)), -127, 127)
+//  * score = float(sum (q - zero) * k) * ((qScale * kStep) * scale); masked keys do not take part
+//  * m = max over valid keys; e = exp(score - m) by the project's polynomial; p = rne(e * 255), 0..255
+//  * v: per head and channel over valid keys: step = max|v| / 127, code as for k; masked keys 0
+//  * out = float(sum p * v) * (vStep / float(sum p)); no valid key: all zero
+// ---------------------------------------------------------------------------------------------------
+typedef struct {
+  const float *query;  // [batch][sequence][queryStride], head h at h * headDim
+  const float *key;
+  const float *value;
+  size_t queryStride, keyStride, valueStride;  // floats between positions
+  const int32_t *mask;  // [batch][sequence], 0 = masked, or null
+  uint32_t batch, sequence, heads, headDim;
+  float scale;
+  float *output;  // [batch][sequence][outputStride]
+  size_t outputStride;
+  uint8_t *scratch;  // 64-byte aligned, snq_attention_scratch_bytes of the same kernel
+} snq_attention_args;
+
+typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
+                                       uint32_t unitEnd);
+typedef size_t (*snq_attention_scratch_function)(uint32_t sequence, uint32_t headDim);
+
+// Float attention with the same contract, exact order in docs/kernels.md: reference mode.
+
+#include "kernel_prototypes.h"
+
+#endif

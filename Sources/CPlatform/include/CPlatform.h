@@ -1,0 +1,6 @@
+// Operating system glue that Swift cannot spell: CPU tests, futex, jemalloc's macros. Headers only.
+#ifndef SONIQ_CPLATFORM_H
+#define SONIQ_CPLATFORM_H
+#include <stddef.h>
+#include <stdint.h>
+#endif

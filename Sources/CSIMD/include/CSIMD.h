@@ -1,0 +1,6 @@
+// Intrinsics for Swift: functions of <immintrin.h> arrive by import; those that are macros (an immediate
+// operand) get one inline wrapper here, each with the target it needs so that the header parses anywhere.
+#ifndef SONIQ_CSIMD_H
+#define SONIQ_CSIMD_H
+#include <immintrin.h>
+#endif

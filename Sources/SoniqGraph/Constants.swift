@@ -1,0 +1,148 @@
+package import SoniqCore
+
+/// Index of a constant in `Graph.constants`.
+package typealias ConstantID = Int
+
+/// Element types of values and dense constants.
+package enum ElementType: UInt8, Sendable, Hashable {
+  case float32 = 1
+  case int32 = 2
+  package var byteCount: Int { 4 }
+}
+
+/// A plain array, row-major. Norm parameters and the like.
+package struct DenseConstant: Sendable {
+  package var elementType: ElementType
+  package var shape: [Int]
+  package var bytes: ConstantBytes
+
+  package init(elementType: ElementType, shape: [Int], bytes: ConstantBytes) {
+    self.elementType = elementType
+    self.shape = shape
+    self.bytes = bytes
+  }
+}
+
+/// A float32 weight matrix for the reference mode: panels of 16 outputs, [panel][input][16] float32.
+package struct FloatMatrix: Sendable {
+  package var outputs: Int
+  package var inputs: Int
+  package var panels: ConstantBytes
+  /// float32, padded with 0 to a multiple of 16 outputs.
+  package var bias: ConstantBytes?
+
+  package init(outputs: Int, inputs: Int, panels: ConstantBytes, bias: ConstantBytes?) {
+    self.outputs = outputs
+    self.inputs = inputs
+    self.panels = panels
+    self.bias = bias
+  }
+}
+
+/// A run of input channels of a packed matrix, at one level.
+package struct MatrixLevel: Sendable {
+  package var level: Level
+  /// True channels of the run; stored channels are padded to the layout's tile.
+  package var channels: Int
+  /// Panels of 16 outputs in the layout of `level.weight.layout`; see docs/format.md.
+  package var weights: ConstantBytes
+  /// float32 per output, padded with 0 to a multiple of 16: real value of one weight integer.
+  package var scales: ConstantBytes
+  /// float32 per output, padded likewise: a real number added to every weight of the run.
+  package var offsets: ConstantBytes?
+  /// int32 per output, padded likewise: sum of the stored integers of the run.
+  package var storedSums: ConstantBytes
+
+  package init(
+    level: Level, channels: Int, weights: ConstantBytes, scales: ConstantBytes,
+    offsets: ConstantBytes? = nil, storedSums: ConstantBytes
+  ) {
+    self.level = level
+    self.channels = channels
+    self.weights = weights
+    self.scales = scales
+    self.offsets = offsets
+    self.storedSums = storedSums
+  }
+
+  package var paddedChannels: Int {
+    let tile = level.weight.layout.tileChannels
+    return (channels + tile - 1) / tile * tile
+  }
+  /// Bytes of one plane of one panel; for bytes and nibbles, of the panel.
+  package var planeStride: Int { paddedChannels / level.weight.layout.tileChannels * 64 }
+  package var panelStride: Int {
+    planeStride * (level.weight.layout == .planes ? level.weight.bits : 1)
+  }
+}
+
+/// A weight matrix of one or two levels; its input channels are sorted by level.
+package struct PackedMatrix: Sendable {
+  package var outputs: Int
+  package var inputs: Int
+  package var levels: [MatrixLevel]
+  /// uint32 [inputs]: sorted position -> input channel; nil when already sorted.
+  package var gather: ConstantBytes?
+  /// float32, padded with 0 to a multiple of 16 outputs.
+  package var bias: ConstantBytes?
+
+  package init(
+    outputs: Int, inputs: Int, levels: [MatrixLevel], gather: ConstantBytes? = nil,
+    bias: ConstantBytes? = nil
+  ) {
+    self.outputs = outputs
+    self.inputs = inputs
+    self.levels = levels
+    self.gather = gather
+    self.bias = bias
+  }
+  package var panelCount: Int { (outputs + panelOutputs - 1) / panelOutputs }
+}
+
+/// A run of channels of a packed table, at one weight code.
+package struct TableLevel: Sendable {
+  package var code: WeightCode
+  package var channels: Int
+  /// Channels that share a scale within a row; multiple of 8, or `channels` for one scale a row.
+  package var blockLength: Int
+  /// [rows][rowStride] bytes: little-endian bit stream of codes, a run padded to a whole byte.
+  package var codes: ConstantBytes
+  /// binary16 [rows][blockCount].
+  package var scales: ConstantBytes
+
+  package init(
+    code: WeightCode, channels: Int, blockLength: Int, codes: ConstantBytes, scales: ConstantBytes
+  ) {
+    self.code = code
+    self.channels = channels
+    self.blockLength = blockLength
+    self.codes = codes
+    self.scales = scales
+  }
+  package var rowStride: Int { (channels * code.bits + 7) / 8 }
+  package var blockCount: Int { blockLength == 0 ? 0 : (channels + blockLength - 1) / blockLength }
+}
+
+/// An embedding table whose rows are looked up by index.
+package struct PackedTable: Sendable {
+  package var rows: Int
+  package var channels: Int
+  package var levels: [TableLevel]
+  /// uint32 [channels]: sorted position -> output channel; nil when already sorted.
+  package var scatter: ConstantBytes?
+
+  package init(rows: Int, channels: Int, levels: [TableLevel], scatter: ConstantBytes? = nil) {
+    self.rows = rows
+    self.channels = channels
+    self.levels = levels
+    self.scatter = scatter
+  }
+}
+
+/// Everything constant that an operation may hold.
+package enum Constant: Sendable {
+  case dense(DenseConstant)
+  case floatMatrix(FloatMatrix)
+  case matrix(PackedMatrix)
+  case table(PackedTable)
+}

@@ -1,0 +1,89 @@
+/// Index of a value in `Graph.values`.
+package typealias ValueID = Int
+
+/// A dynamic size: its name and the largest value the model allows.
+package struct Symbol: Sendable, Hashable {
+  package var name: String
+  package var maximum: Int
+  package init(name: String, maximum: Int) {
+    self.name = name
+    self.maximum = maximum
+  }
+}
+
+/// One dimension of a value.
+package enum Dimension: Sendable, Hashable {
+  case fixed(Int)
+  /// Index into `Graph.symbols`.
+  case symbol(Int)
+}
+
+/// A tensor that flows between nodes.
+package struct Value: Sendable, Hashable {
+  package var name: String
+  package var elementType: ElementType
+  package var shape: [Dimension]
+  package init(name: String, elementType: ElementType, shape: [Dimension]) {
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+  }
+}
+
+/// A value the host provides. `fill` makes it optional: used for every element when it is not set.
+package struct GraphInput: Sendable, Hashable {
+  package var value: ValueID
+  package var fill: Int32?
+  package init(value: ValueID, fill: Int32? = nil) {
+    self.value = value
+    self.fill = fill
+  }
+}
+
+/// One step of the computation.
+package struct Node: Sendable {
+  package var name: String
+  package var operation: Operation
+  package var inputs: [ValueID]
+  package var output: ValueID
+  package init(name: String, operation: Operation, inputs: [ValueID], output: ValueID) {
+    self.name = name
+    self.operation = operation
+    self.inputs = inputs
+    self.output = output
+  }
+}
+
+/// A computation: nodes in an order in which every value is made before it is used.
+package struct Graph: Sendable {
+  package var symbols: [Symbol] = []
+  package var values: [Value] = []
+  package var constants: [Constant] = []
+  package var constantNames: [String] = []
+  package var nodes: [Node] = []
+  package var inputs: [GraphInput] = []
+  package var outputs: [ValueID] = []
+  package init() {}
+}
+
+/// One typed entry of a model's metadata.
+package enum MetadataValue: Sendable, Hashable {
+  case text(String)
+  case integer(Int64)
+  case real(Double)
+  case boolean(Bool)
+}
+
+/// A whole model: graph, metadata, and whatever keeps the bytes of its constants alive.
+package struct ModelDescription: @unchecked Sendable {
+  package var graph: Graph
+  /// Unique keys, in file order. Well-known keys are listed in docs/format.md.
+  package var metadata: [(key: String, value: MetadataValue)]
+  package var owner: [AnyObject]
+
+  package init(graph: Graph, metadata: [(key: String, value: MetadataValue)], owner: [AnyObject]) {
+    self.graph = graph
+    self.metadata = metadata
+    self.owner = owner
+  }
+}
