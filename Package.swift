@@ -76,7 +76,8 @@ let package = Package(
     layer("SoniqGraph", ["SoniqCore"]),
     layer("SoniqFormat", ["SoniqCore", "SoniqGraph"]),
     layer("SoniqQuantizers", ["SoniqCore"]),
-    layer("SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),
+    layer(
+      "SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),
     headers("CPlatform"),
     .target(
       name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,
@@ -105,7 +106,8 @@ let package = Package(
       "SoniqPack",
       ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime"]),
     .executableTarget(
-      name: "soniq-pack", dependencies: ["SoniqPack", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser],
+      name: "soniq-pack",
+      dependencies: ["SoniqPack", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser],
       swiftSettings: common),
 
     // MARK: Tests
