@@ -1,0 +1,1 @@
+// KernelsAVX2: `@c` kernels of the contract in CKernelABI.h, called by prototype, never imported.

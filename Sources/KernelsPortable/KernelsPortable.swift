@@ -1,0 +1,1 @@
+// KernelsPortable: `@c` kernels of the contract in CKernelABI.h, called by prototype, never imported.

@@ -1,0 +1,1 @@
+// SoniqFormat: the bytes of a .soniq file to and from a ModelDescription. It executes nothing.

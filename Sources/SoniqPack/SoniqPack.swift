@@ -1,0 +1,1 @@
+// SoniqPack: importers, calibration, bit allocation: a trained model to a ModelDescription.

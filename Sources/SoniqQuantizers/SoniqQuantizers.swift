@@ -1,0 +1,1 @@
+// SoniqQuantizers: real matrices to integer codes and scales.

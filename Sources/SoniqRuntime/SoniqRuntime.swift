@@ -1,0 +1,1 @@
+// SoniqRuntime: plans a graph once and runs it without allocating.

@@ -1,0 +1,3 @@
+#ifndef SONIQ_H
+#define SONIQ_H
+#endif
