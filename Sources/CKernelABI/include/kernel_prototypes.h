@@ -2,4 +2,7 @@
 #ifndef SONIQ_KERNEL_PROTOTYPES_H
 #define SONIQ_KERNEL_PROTOTYPES_H
 
+#include "matmul_prototypes.h"
+#include "row_prototypes.h"
+
 #endif

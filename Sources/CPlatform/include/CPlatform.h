@@ -3,4 +3,7 @@
 #define SONIQ_CPLATFORM_H
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+#include "cpu_features.h"
 #endif

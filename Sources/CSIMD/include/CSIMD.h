@@ -3,4 +3,10 @@
 #ifndef SONIQ_CSIMD_H
 #define SONIQ_CSIMD_H
 #include <immintrin.h>
+
+#define SNQ_INLINE(features) static inline __attribute__((always_inline, nodebug, target(features)))
+
+#include "matmul_intrinsics.h"
+#include "row_intrinsics.h"
+
 #endif

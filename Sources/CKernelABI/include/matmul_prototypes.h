@@ -1,0 +1,18 @@
+// Matrix kernels: snq_matmul_<layout>_<rows>x<panels>__<isa>, rows x panels being the register tile.
+#ifndef SONIQ_MATMUL_PROTOTYPES_H
+#define SONIQ_MATMUL_PROTOTYPES_H
+
+#define SNQ_MATMUL(name)                                                                          \
+  void name(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd, uint32_t panelBegin, \
+            uint32_t panelEnd)
+#define SNQ_FLOAT_MATMUL(name)                                                                 \
+  void name(const snq_float_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,             \
+            uint32_t panelBegin, uint32_t panelEnd)
+
+SNQ_MATMUL(snq_matmul_any_1x1__portable);
+SNQ_FLOAT_MATMUL(snq_float_matmul_1x1__portable);
+
+#undef SNQ_MATMUL
+#undef SNQ_FLOAT_MATMUL
+
+#endif

@@ -1,0 +1,20 @@
+// What this CPU and operating system can run. Each test names every feature its kernels are compiled with.
+#ifndef SONIQ_CPU_FEATURES_H
+#define SONIQ_CPU_FEATURES_H
+#include <stdbool.h>
+#include <stdlib.h>
+
+static inline bool snq_cpu_runs_avx2_kernels(void) {
+  return __builtin_cpu_supports("x86-64-v3") != 0;
+}
+
+static inline bool snq_cpu_runs_avx512_kernels(void) {
+  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
+         __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+         __builtin_cpu_supports("gfni");
+}
+
+// The text of SONIQ_MAX_ISA, or null. Valid until the host changes its environment: copy it at once.
+static inline const char *snq_environment_max_isa(void) { return getenv("SONIQ_MAX_ISA"); }
+#endif

@@ -1,0 +1,38 @@
+/// One kernel of the registry: what dispatch calls, tests compare and reports name.
+///
+/// `Function` is a C function pointer of CKernelABI, immutable for the life of the process.
+package struct KernelRow<Function>: @unchecked Sendable {
+  /// The C symbol.
+  package let name: String
+  package let instructionSet: InstructionSet
+  package let function: Function
+
+  package init(_ name: String, _ instructionSet: InstructionSet, _ function: Function) {
+    self.name = name
+    self.instructionSet = instructionSet
+    self.function = function
+  }
+}
+
+/// All kernels of one operation that has one kernel per instruction set.
+package struct KernelFamily<Function>: Sendable {
+  /// The portable kernel, which defines the result that the others must equal.
+  package let reference: KernelRow<Function>
+  package let faster: [KernelRow<Function>]
+
+  package init(reference: KernelRow<Function>, faster: [KernelRow<Function>] = []) {
+    self.reference = reference
+    self.faster = faster
+  }
+
+  package var rows: [KernelRow<Function>] { [reference] + faster }
+
+  /// Starts with the reference and overwrites it by each newer instruction set up to `limit`.
+  package func chosen(upTo limit: InstructionSet) -> KernelRow<Function> {
+    var chosen = reference
+    for row in faster where row.instructionSet <= limit && row.instructionSet >= chosen.instructionSet {
+      chosen = row
+    }
+    return chosen
+  }
+}
