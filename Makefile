@@ -1,0 +1,52 @@
+# The doors of the project. Each is one short call: the logic, and the reasons for it, are in .ci/.
+# Set JOBS to use more than two cores, PREFIX and DESTDIR to choose where `install` puts things.
+
+export JOBS ?= 2
+export SWIFT ?= swift
+export DESTDIR ?=
+PREFIX ?= /usr/local
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build test demo bench lint install asan tsan fuzz clean
+# The recipes share one build folder.
+.NOTPARALLEL:
+
+help: ## Show the doors
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+deps: ## Install what the build needs and build the private jemalloc
+	@.ci/install-debian-packages build
+	@.ci/build-jemalloc
+
+build: deps ## Build libsoniq.so and soniq-pack (release) into build/
+	@.ci/build
+
+test: deps ## Run every test; the last line sums them up
+	@.ci/install-debian-packages test
+	@.ci/test
+
+demo: build ## Show what the library does, on a real model
+	@.ci/make-venv demo
+	@.ci/fetch-minilm
+	@.ci/demo
+
+bench: build ## Measure the kernels against oneDNN
+	@.ci/bench
+
+lint: ## Check format and style
+	@.ci/lint
+
+install: build ## Install into PREFIX (default /usr/local)
+	@.ci/install-prefix $(abspath $(PREFIX))
+
+asan: deps ## Run the Swift tests under AddressSanitizer
+	@.ci/test-swift address
+
+tsan: deps ## Run the Swift tests under ThreadSanitizer
+	@.ci/test-swift thread
+
+fuzz: deps ## Fuzz the loader for FUZZ_SECONDS (default 60)
+	@.ci/fuzz
+
+clean: ## Remove everything that was built or fetched
+	rm -rf build .build .build-*
