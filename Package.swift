@@ -75,7 +75,7 @@ let package = Package(
     layer("SoniqCore", []),
     layer("SoniqGraph", ["SoniqCore"]),
     layer("SoniqFormat", ["SoniqCore", "SoniqGraph"]),
-    layer("SoniqQuantizers", ["SoniqCore"]),
+    layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"]),
     layer(
       "SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),
     headers("CPlatform"),
@@ -115,5 +115,6 @@ let package = Package(
       name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
       swiftSettings: common),
     tests("SoniqCoreTests", ["SoniqCore"]),
+    tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
   ]
 )

@@ -1,0 +1,75 @@
+import SoniqCore
+package import SoniqGraph
+
+/// Puts codes, scales and a channel map together as a matrix in the layout of the file and the kernels.
+package struct PackedMatrixBuilder {
+  package let store: ConstantStore
+
+  /// * store: keeps the bytes of every matrix built; must outlive them.
+  package init(store: ConstantStore) { self.store = store }
+
+  /// * runs: one or two levels, in the order of the sorted channels.
+  /// * gather: sorted position -> input channel, or nil when the channels are already sorted.
+  /// * bias: [outputs], or nil.
+  /// - Throws: when a size, code, number or map does not fit, or a dot product could leave int32.
+  package func matrix(
+    outputs: Int, runs: [QuantizedRun], gather: [UInt32]? = nil, bias: [Float]? = nil
+  ) throws(QuantizationError) -> PackedMatrix {
+    guard (1...2).contains(runs.count) else { throw .size(.levels, got: runs.count, expected: 1) }
+    guard outputs > 0, let paddedOutputs = roundedUp(outputs, to: panelOutputs) else { throw .tooLarge }
+    var inputs = 0
+    var levels: [MatrixLevel] = []
+    for (index, run) in runs.enumerated() {
+      levels.append(try level(run, index, outputs, paddedOutputs))
+      let (sum, overflow) = inputs.addingReportingOverflow(run.channels)
+      guard !overflow else { throw .tooLarge }
+      inputs = sum
+    }
+    if let gather, let position = firstPermutationFault(gather, count: inputs) {
+      throw .notAPermutation(.gather, position: position)
+    }
+    if let bias { try checkNumbers(bias, .bias, count: outputs) }
+    return PackedMatrix(
+      outputs: outputs, inputs: inputs, levels: levels, gather: gather.map { store.store($0) },
+      bias: bias.map { store.store($0, paddedTo: paddedOutputs) })
+  }
+
+  private func level(
+    _ run: QuantizedRun, _ index: Int, _ outputs: Int, _ paddedOutputs: Int
+  ) throws(QuantizationError) -> MatrixLevel {
+    guard run.level.isValid else { throw .invalidLevel(index: index) }
+    guard run.channels > 0, let count = checkedProduct(run.channels, outputs),
+      let packing = WeightPacking(code: run.level.weight, outputs: outputs, channels: run.channels)
+    else { throw .tooLarge }
+    guard run.channels <= run.level.maximumChannels else {
+      throw .tooManyChannels(level: index, got: run.channels, limit: run.level.maximumChannels)
+    }
+    guard run.codes.count == count else {
+      throw .size(.codes, got: run.codes.count, expected: count)
+    }
+    if let place = run.codes.firstIndex(where: { Int($0) >= run.level.weight.codeCount }) {
+      throw .codeOutOfRange(level: index, index: place, code: Int(run.codes[place]))
+    }
+    try checkNumbers(run.scales, .scales, count: outputs, allowNegative: false)
+    if let offsets = run.offsets { try checkNumbers(offsets, .offsets, count: outputs) }
+    let weights = AlignedBuffer(byteCount: packing.byteCount)
+    let sums = run.codes.withUnsafeBufferPointer { codes in
+      packing.pack(codes, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))
+      return packing.storedSums(codes)
+    }
+    return MatrixLevel(
+      level: run.level, channels: run.channels, weights: store.keep(weights),
+      scales: store.store(run.scales, paddedTo: paddedOutputs),
+      offsets: run.offsets.map { store.store($0, paddedTo: paddedOutputs) },
+      storedSums: store.store(sums))
+  }
+
+  private func checkNumbers(
+    _ numbers: [Float], _ field: QuantizationError.Field, count: Int, allowNegative: Bool = true
+  ) throws(QuantizationError) {
+    guard numbers.count == count else { throw .size(field, got: numbers.count, expected: count) }
+    if let index = numbers.firstIndex(where: { !$0.isFinite || (!allowNegative && $0 < 0) }) {
+      throw .invalidNumber(field, index: index)
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// SoniqQuantizers: real matrices to integer codes and scales.
