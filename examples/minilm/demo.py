@@ -1,0 +1,201 @@
+"""all-MiniLM-L6-v2 packed to a few bits: semantic search, quality and speed against ONNX Runtime INT8.
+
+Prints a table and writes the same figures to build/demo.json. Run it by `make demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soniq
+from tokenizers import Tokenizer
+
+HERE = Path(__file__).parent
+ROUNDS = 3
+
+
+@dataclass
+class Case:
+    """One packed model and what was measured of it."""
+
+    palette: str
+    options: list[str]
+    path: Path
+    average_bits: float = 0.0
+    file_bytes: int = 0
+    cosines: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    kernels: dict[str, int] = field(default_factory=dict)
+    latency: dict[int, dict[str, float]] = field(default_factory=dict)
+
+
+def read_lines(name: str) -> list[str]:
+    return [line for line in (HERE / name).read_text().splitlines() if line and not line.startswith("#")]
+
+
+def tokenize(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Sentences to int32 ids and mask [count, longest], padded with 0."""
+    encoded = tokenizer.encode_batch(sentences)
+    length = max(len(sentence.ids) for sentence in encoded)
+    ids = np.zeros((len(encoded), length), np.int32)
+    mask = np.zeros_like(ids)
+    for row, sentence in enumerate(encoded):
+        ids[row, : len(sentence.ids)] = sentence.ids
+        mask[row, : len(sentence.ids)] = 1
+    return ids, mask
+
+
+def embed(model: soniq.Model, ids: np.ndarray, mask: np.ndarray, batch: int = 8) -> np.ndarray:
+    parts = []
+    for start in range(0, len(ids), batch):
+        part = slice(start, start + batch)
+        length = int(mask[part].sum(1).max())
+        outputs = model(input_ids=ids[part, :length], attention_mask=mask[part, :length])
+        parts.append(outputs["sentence_embedding"].copy())
+    return np.concatenate(parts)
+
+
+def reference_embeddings(path: Path, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The same tokens through ONNX Runtime in float32, one sentence at a time, without padding."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rows = []
+    for row in range(len(ids)):
+        length = int(mask[row].sum())
+        inputs = {name: values[row : row + 1, :length].astype(np.int64) for name, values in (("input_ids", ids), ("attention_mask", mask))}
+        inputs["token_type_ids"] = np.zeros((1, length), np.int64)
+        rows.append(session.run(["sentence_embedding"], inputs)[0][0])
+    return np.stack(rows)
+
+
+def pack(case: Case, tool: Path, folder: Path, calibration: Path) -> None:
+    command = [str(tool), "pack", str(folder), "-o", str(case.path), "--calibrate", str(calibration)]
+    start = time.perf_counter()
+    subprocess.run([*command, *case.options], check=True, stdout=subprocess.DEVNULL)
+    case.file_bytes = case.path.stat().st_size
+    print(f"  {case.path.name}: {case.file_bytes / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s")
+
+
+def latency(engine: str, model: Path, threads: int) -> dict[str, float]:
+    command = [sys.executable, str(HERE / "latency_worker.py"), engine, str(model), "--threads", str(threads)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def median_latencies(engines: dict[str, tuple[str, Path]], threads: int) -> dict[str, dict[str, float]]:
+    """Engines take turns, a process each, so that a slow moment of the machine hits all of them."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
+    for _ in range(ROUNDS):
+        for name, (engine, model) in engines.items():
+            runs[name].append(latency(engine, model, threads))
+    return {
+        name: {length: statistics.median(run[length] for run in results) for length in results[0]}
+        for name, results in runs.items()
+    }
+
+
+def search(model: soniq.Model, tokenizer: Tokenizer, sentences: list[str], embeddings: np.ndarray) -> None:
+    queries = read_lines("queries.txt")
+    answers = embed(model, *tokenize(tokenizer, queries)) @ embeddings.T
+    print("\nSemantic search, 4,8 palette:")
+    for query, scores in zip(queries, answers):
+        best = int(scores.argmax())
+        print(f"  {query}\n    {scores[best]:.2f}  {sentences[best]}")
+
+
+def print_table(cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
+    print("\npalette  bits/weight  file MB  cosine mean  min     threads  ms at 16 / 64 / 256 tokens (ratio to INT8)")
+    for case in cases:
+        for threads, times in case.latency.items():
+            row = " / ".join(f"{times[n]:.2f} ({rival[threads][n] / times[n]:.2f}x)" for n in times)
+            quality = f"{case.cosines.mean():.5f}      {case.cosines.min():.4f}"
+            print(f"{case.palette:7}  {case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}  {quality}  {threads:7}  {row}")
+    for threads, times in rival.items():
+        row = " / ".join(f"{value:.2f}" for value in times.values())
+        print(f"ONNX Runtime dynamic INT8, per channel                     {threads:7}  {row}")
+
+
+def write_json(path: Path, cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
+    rows = []
+    for case in cases:
+        row = {
+            "palette": case.palette,
+            "average_bits": case.average_bits,
+            "file_bytes": case.file_bytes,
+            "cosine_mean": float(case.cosines.mean()),
+            "cosine_min": float(case.cosines.min()),
+            "latency_ms": case.latency[1],
+            "onnxruntime_int8_ms": rival[1],
+            "latency_ms_two_threads": case.latency[2],
+            "onnxruntime_int8_ms_two_threads": rival[2],
+            "kernels": case.kernels,
+        }
+        rows.append(row)
+    path.write_text(json.dumps({"cases": rows}, indent=2) + "\n")
+    print(f"\nwritten to {path}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("build/minilm"), help="Hugging Face folder")
+    parser.add_argument("--tool", type=Path, default=Path("build/bin/soniq-pack"))
+    parser.add_argument("--work", type=Path, default=Path("build/demo"))
+    parser.add_argument("--json", type=Path, default=Path("build/demo.json"))
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(HERE))
+    import reference
+
+    tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(256)
+    print("Writing the float32 and INT8 rivals (ONNX) ...")
+    fp32, int8 = reference.build(arguments.model, arguments.work)
+    ids, mask = tokenize(tokenizer, read_lines("calibration.txt"))
+    calibration = arguments.work / "calibration.npz"
+    np.savez(calibration, input_ids=ids, attention_mask=mask)
+    cases = [
+        Case("8", ["--palette", "8"], arguments.work / "minilm-8.soniq"),
+        Case("4,8", ["--palette", "4,8", "--target-bits", "5.0"], arguments.work / "minilm-4-8.soniq"),
+    ]
+    print("Packing all-MiniLM-L6-v2 ...")
+    for case in cases:
+        pack(case, arguments.tool, arguments.model, calibration)
+
+    sentences = read_lines("sentences.txt")
+    ids, mask = tokenize(tokenizer, sentences)
+    exact = reference_embeddings(fp32, ids, mask)
+    print(f"Embedding {len(sentences)} sentences ...")
+    for case in cases:
+        model = soniq.load(case.path, threads=1, profile=True)
+        embeddings = embed(model, ids, mask)
+        case.cosines = (embeddings * exact).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(embeddings, axis=1)
+        case.average_bits = float(model.metadata["soniq.average_bits"])
+        for step in model.profile():
+            case.kernels[step.kernel] = case.kernels.get(step.kernel, 0) + 1
+    search(model, tokenizer, sentences, embeddings)
+
+    print(f"\nTiming, {ROUNDS} rounds, engines taking turns ...")
+    engines = {case.palette: ("soniq", case.path) for case in cases} | {"rival": ("onnxruntime", int8)}
+    rival = {}
+    for threads in (1, 2):
+        medians = median_latencies(engines, threads)
+        rival[threads] = medians["rival"]
+        for case in cases:
+            case.latency[threads] = medians[case.palette]
+    print_table(cases, rival)
+    for case in cases:
+        print(f"kernels of {case.palette}: " + ", ".join(f"{name} x{count}" for name, count in case.kernels.items()))
+    write_json(arguments.json, cases, rival)
+
+
+if __name__ == "__main__":
+    main()
