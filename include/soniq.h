@@ -1,3 +1,691 @@
+/* soniq.h - the C interface of libsoniq, and its manual.
+ *
+ * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has two doors:
+ *
+ *   model and session   open a .soniq file, set inputs, run, read outputs
+ *   matrix              pack one weight matrix, multiply activations by it
+ *
+ * EXAMPLE (examples/c/embed.c is the long form)
+ *
+ *   soniq_error *error = NULL;
+ *   soniq_model *model = NULL;
+ *   soniq_session *session = NULL;
+ *   soniq_model_options options = SONIQ_MODEL_OPTIONS_INIT;
+ *   if (soniq_model_open(&model, "model.soniq", &options, &error) != SONIQ_OK) goto failed;
+ *   if (soniq_session_create(&session, model, NULL, &error) != SONIQ_OK) goto failed;
+ *   int32_t ids[4] = {101, 7592, 2088, 102};
+ *   int64_t shape[2] = {1, 4};
+ *   if (soniq_session_set_input(session, 0, SONIQ_INT32, 2, shape, ids, &error) != SONIQ_OK) goto failed;
+ *   if (soniq_session_run(session, &error) != SONIQ_OK) goto failed;
+ *   soniq_tensor output = SONIQ_TENSOR_INIT;
+ *   if (soniq_session_output(session, 0, &output, &error) != SONIQ_OK) goto failed;
+ *   const float *values = (const float *)output.data;   // output.dimensions[0] x output.dimensions[1]
+ *   ...
+ *   failed:
+ *   if (error) fprintf(stderr, "%s\n", soniq_error_message(error));
+ *   soniq_error_destroy(error);                          // NULL is fine for every destroy function
+ *   soniq_session_destroy(session);
+ *   soniq_model_destroy(model);
+ *
+ * ERRORS. A function that can fail returns a soniq_status: SONIQ_OK (0) or a negative SONIQ_ERROR_*. Its
+ * last parameter `soniq_error **error` may be NULL. When it is not, `*error` is always written: NULL on
+ * success, else a new error object that the caller owns and gives to soniq_error_destroy. What `*error`
+ * pointed to before is not freed. On failure the out-parameters before it are set to NULL or 0 (structs are
+ * left as they were), and nothing else has changed unless the function says so. The library keeps no "last
+ * error". It never aborts, exits, prints, throws, or installs a signal handler.
+ *
+ * OWNERSHIP. `T **name` as first parameter: a new object, owned by the caller, to be given to
+ * soniq_T_destroy. Every other pointer that comes out is borrowed; its function says until when. Memory that
+ * goes in is read or copied during the call unless the function says that it is kept.
+ * soniq_T_destroy(NULL) does nothing. After destroy a handle must not be used. A handle of the wrong kind,
+ * and usually one already destroyed, gives SONIQ_ERROR_INVALID_HANDLE; this is a debugging aid, not a promise.
+ *
+ * THREADS. A handle parameter is `const` exactly when the function may be called by several threads at once
+ * on the same handle. Without `const` the object belongs to one thread at a time (any thread, no affinity);
+ * the host orders the calls. Models and matrices are immutable and shared; give each thread a session.
+ * Functions without a handle may be called from any thread at any time. Callbacks run on the thread that
+ * called the library unless said otherwise, and must not call functions on the object that is calling them.
+ *
+ * OPTION STRUCTS. Start from the SONIQ_..._INIT macro of the type (all zero but the first two fields), set
+ * what you need. Zero always means the default. `struct_size` tells the library which header the caller was
+ * compiled with: a smaller struct of an older header is accepted; a larger one of a newer header is accepted
+ * when the fields that this library does not know are zero, else SONIQ_ERROR_UNSUPPORTED. `abi_version` is
+ * the header's SONIQ_ABI_VERSION (0: not stated, not checked). A NULL options pointer means all defaults.
+ * Result structs have `struct_size` too: set it (the INIT macro does); the library fills as many fields as
+ * fit into it and never writes behind it.
+ *
+ * COMPATIBILITY. Semantic versioning; the SONAME changes with an incompatible ABI. Functions and constants
+ * are never removed or renumbered under one SONAME, structs grow at the end only. A program compiled with
+ * SONIQ_ABI_VERSION n runs with each library of the same SONAME whose soniq_abi_version() is at least n.
+ * Constants come as plain integers (uint32_t), so that a value added later is an error and never undefined
+ * behaviour. Reserved fields must be zero.
+ *
+ * TENSORS are dense and row-major (the last dimension is contiguous), in the byte order of the machine.
+ * Sizes are in bytes and times in nanoseconds unless the name says otherwise. Text is UTF-8; what goes in is
+ * NUL-terminated, at most 4096 bytes for a path and 1024 for a name.
+ *
+ * RESULTS are the same bits on every instruction set and with every number of threads.
+ *
+ * PROCESS. Loading the library starts no thread. A session with more than one thread starts its own threads
+ * when it is created and joins them when it is destroyed. After fork() the child may use the library, but of
+ * the sessions of its parent only those without threads of their own. dlclose() is safe once every object
+ * is destroyed. The file of an open model is mapped: it must not be truncated while the model is open
+ * (replace a model by renaming a new file over it).
+ *
+ * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
+ * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.
+ */
 #ifndef SONIQ_H
 #define SONIQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Version of this header, and of the library it came with. */
+#define SONIQ_VERSION_MAJOR 0
+#define SONIQ_VERSION_MINOR 1
+#define SONIQ_VERSION_PATCH 0
+
+/* Grows by one with each release that adds to this header. */
+#define SONIQ_ABI_VERSION 1
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SONIQ_API __attribute__((visibility("default")))
+#define SONIQ_CHECKED __attribute__((warn_unused_result))
+#else
+#define SONIQ_API
+#define SONIQ_CHECKED
 #endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ==== Status and errors ============================================================================== */
+
+/* Result of a call: SONIQ_OK or one of SONIQ_ERROR_*. Values unknown to the caller can come from a newer
+ * library: treat every value but SONIQ_OK as a failure. */
+typedef int32_t soniq_status;
+
+enum {
+  SONIQ_OK = 0,
+  /* A NULL pointer, a value out of its range, an unknown constant, text that is too long or not UTF-8. */
+  SONIQ_ERROR_INVALID_ARGUMENT = -10,
+  /* A handle that is of another kind or destroyed. */
+  SONIQ_ERROR_INVALID_HANDLE = -11,
+  /* No input, output, symbol or metadata key has this name, or none has this index. */
+  SONIQ_ERROR_NOT_FOUND = -12,
+  /* Memory could not be had, or a given workspace is too small. */
+  SONIQ_ERROR_OUT_OF_MEMORY = -20,
+  /* The operating system refused to open, read or map a file, or to start a thread. */
+  SONIQ_ERROR_IO = -30,
+  /* The bytes are not a well-formed model; soniq_error_offset and soniq_error_field say where. */
+  SONIQ_ERROR_FORMAT = -40,
+  /* A section of the file does not match its checksum. */
+  SONIQ_ERROR_CHECKSUM = -41,
+  /* Well-formed, but not something this library can do. */
+  SONIQ_ERROR_UNSUPPORTED = -50,
+  /* The file or the header is of a newer version than this library. */
+  SONIQ_ERROR_VERSION = -51,
+  /* The rank or a dimension does not fit the model or the limits of the session. */
+  SONIQ_ERROR_SHAPE = -60,
+  /* The element type is not that of the tensor. */
+  SONIQ_ERROR_ELEMENT_TYPE = -61,
+  /* An element of an input is out of range: a token id behind the end of its table, a code above its bits. */
+  SONIQ_ERROR_DATA = -62,
+  /* The call is not possible now: run before the inputs are set, output before run. */
+  SONIQ_ERROR_STATE = -70,
+  /* A callback of the host asked to stop. */
+  SONIQ_ERROR_CANCELLED = -80,
+  /* A fault of the library. Please report it. */
+  SONIQ_ERROR_INTERNAL = -90
+};
+
+/* Why a call failed. Immutable: all functions on it may be called concurrently. */
+typedef struct soniq_error soniq_error;
+
+/* Name of a status without its prefix, "INVALID_ARGUMENT" say; "UNKNOWN" for other values. Static text. */
+SONIQ_API const char *soniq_status_name(soniq_status status);
+
+/* The status that the failing call returned; SONIQ_OK for NULL. */
+SONIQ_API soniq_status soniq_error_status(const soniq_error *error);
+
+/* One sentence for people, without a newline: what, where, what was expected. Its words are not part of the
+ * interface. "" for NULL. Valid until the error is destroyed, like all text of an error. */
+SONIQ_API const char *soniq_error_message(const soniq_error *error);
+
+/* Name of the node, tensor or symbol that the error is about, or NULL when it is about none. */
+SONIQ_API const char *soniq_error_node(const soniq_error *error);
+
+/* Name of the parameter, the option, or the field of the file that is wrong, or NULL. */
+SONIQ_API const char *soniq_error_field(const soniq_error *error);
+
+/* Byte offset in the file where the error was found, or -1 when there is none. */
+SONIQ_API int64_t soniq_error_offset(const soniq_error *error);
+
+/* Frees an error. NULL is allowed. */
+SONIQ_API void soniq_error_destroy(soniq_error *error);
+
+/* ==== Library ======================================================================================== */
+
+/* Version of the library, "0.1.0". Static text. */
+SONIQ_API const char *soniq_version(void);
+
+/* SONIQ_ABI_VERSION of the header that the library was compiled with. */
+SONIQ_API uint32_t soniq_abi_version(void);
+
+/* Fails with SONIQ_ERROR_VERSION and an explanation when the library is too old for a program that was
+ * compiled with `abi_version`, or when `abi_version` is 0. For hosts that load the library by dlopen; others
+ * get the same check from the option structs. Call: soniq_require_abi(SONIQ_ABI_VERSION, &error). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_require_abi(uint32_t abi_version, soniq_error **error);
+
+/* What the library is made of, one line: "soniq 0.1.0 (abi 1; swift 6.3; isa portable avx2 avx512; jemalloc
+ * 5.3.0...)". For logs and bug reports; do not parse it. Static text. */
+SONIQ_API const char *soniq_build_info(void);
+
+/* Instruction sets that kernels exist for, oldest first. A machine that runs one runs those before it. */
+enum {
+  SONIQ_ISA_DEFAULT = 0,   /* the newest that the CPU runs */
+  SONIQ_ISA_PORTABLE = 10, /* x86-64-v2: the least that the library runs on */
+  SONIQ_ISA_AVX2 = 20,     /* x86-64-v3 */
+  SONIQ_ISA_AVX512 = 30    /* x86-64-v4 with VNNI, VPOPCNTDQ, BITALG, VBMI, VBMI2, GFNI */
+};
+
+/* The newest SONIQ_ISA_* that this CPU runs. Not affected by SONIQ_MAX_ISA. */
+SONIQ_API uint32_t soniq_cpu_isa(void);
+
+/* CPU features that matter here and that this machine has, separated by spaces: "avx2 fma avx512f ...".
+ * Static text. */
+SONIQ_API const char *soniq_cpu_features(void);
+
+/* "default", "portable", "avx2", "avx512"; "unknown" for other values. Static text. */
+SONIQ_API const char *soniq_isa_name(uint32_t isa);
+
+/* ==== What the host can bring ======================================================================== */
+
+/* Severity of a log message. */
+enum {
+  SONIQ_LOG_DEBUG = 10,
+  SONIQ_LOG_INFO = 20,
+  SONIQ_LOG_WARNING = 30
+};
+
+/* Receives a log message: `length` bytes of UTF-8 without newline, NUL-terminated, valid during the call.
+ * Without such a function nothing is logged. Never called by soniq_session_run or soniq_matrix_multiply. */
+typedef void (*soniq_log_function)(void *context, uint32_t level, const char *message, size_t length);
+
+/* Receives progress in bytes. Called with completed = 0 first, with completed = total last. Return 0 to go on,
+ * anything else to stop: the call fails with SONIQ_ERROR_CANCELLED. */
+typedef int32_t (*soniq_progress_function)(void *context, uint64_t completed, uint64_t total);
+
+/* The host's memory. Both functions must be set, must be safe to call from any thread, and must outlive the
+ * objects made with them. The struct itself is copied. */
+typedef struct soniq_allocator {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void *context;
+  /* `size` > 0 bytes at a multiple of `alignment` (a power of two, 64 at most), or NULL. */
+  void *(*allocate)(void *context, size_t size, size_t alignment);
+  /* Frees what allocate gave; the same size. */
+  void (*release)(void *context, void *memory, size_t size);
+} soniq_allocator;
+
+#define SONIQ_ALLOCATOR_INIT {(uint32_t)sizeof(soniq_allocator), 0, NULL, NULL, NULL}
+
+/* One piece of work: to be called with the `argument` that parallel_for got. */
+typedef void (*soniq_task_function)(void *argument, uint32_t index);
+
+/* The host's threads. Both functions must be set and must outlive the session made with them. The struct
+ * itself is copied. */
+typedef struct soniq_thread_pool {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void *context;
+  /* How many tasks can run at once, 1 or more. Asked once, when the session is made. */
+  uint32_t (*width)(void *context);
+  /* Calls task(argument, i) exactly once for each i in 0..count-1, in any order, on any threads, and returns
+   * when all have returned, with everything they wrote visible to the caller. Calls may be serial: tasks do
+   * not wait for each other. Return 0; anything else says that not all tasks ran: the run then fails with
+   * SONIQ_ERROR_CANCELLED. Called by the thread that called soniq_session_run. */
+  int32_t (*parallel_for)(void *context, uint32_t count, soniq_task_function task, void *argument);
+} soniq_thread_pool;
+
+#define SONIQ_THREAD_POOL_INIT {(uint32_t)sizeof(soniq_thread_pool), 0, NULL, NULL, NULL}
+
+/* ==== Model ========================================================================================== */
+
+/* An open model: immutable, shared, reference-counted. */
+typedef struct soniq_model soniq_model;
+
+/* Bits of soniq_model_options.flags. */
+enum {
+  /* Check all bytes while opening, as soniq_model_verify does, and not only the structure. */
+  SONIQ_MODEL_VERIFY = 1,
+  /* soniq_model_open_memory: copy the bytes instead of borrowing them. */
+  SONIQ_MODEL_COPY = 2
+};
+
+typedef struct soniq_model_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t flags; /* SONIQ_MODEL_* */
+  uint32_t reserved;
+  soniq_log_function log; /* used by this model until it is closed, by any thread that uses the model */
+  void *log_context;
+  soniq_progress_function progress; /* of SONIQ_MODEL_VERIFY; used during open only */
+  void *progress_context;
+} soniq_model_options;
+
+#define SONIQ_MODEL_OPTIONS_INIT \
+  {(uint32_t)sizeof(soniq_model_options), SONIQ_ABI_VERSION, 0, 0, NULL, NULL, NULL, NULL}
+
+/* Opens the model file at `path`. The file is mapped and its weights are used in place: opening reads and
+ * checks the header and the tables, never trusting a byte of them, and copies no weights. `options` may be
+ * NULL.
+ * Errors: IO (the file cannot be opened or is not a regular file), FORMAT, CHECKSUM, VERSION, UNSUPPORTED,
+ * CANCELLED, OUT_OF_MEMORY, INVALID_ARGUMENT. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_open(soniq_model **model, const char *path,
+                                                      const soniq_model_options *options,
+                                                      soniq_error **error);
+
+/* Opens a model file that is already in memory. `bytes` must be aligned to 64 bytes and stay unchanged until
+ * the last reference to the model and its last session are destroyed; with SONIQ_MODEL_COPY neither is needed.
+ * Errors: as soniq_model_open without IO. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_open_memory(soniq_model **model, const void *bytes,
+                                                             size_t byte_count,
+                                                             const soniq_model_options *options,
+                                                             soniq_error **error);
+
+/* One more reference: each needs its own soniq_model_destroy. May run concurrently. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_retain(const soniq_model *model, soniq_error **error);
+
+/* Gives one reference back. The last one closes the model, once its sessions are destroyed too: sessions keep
+ * their model open, so model and sessions may be destroyed in any order. Threads may destroy references of
+ * their own concurrently. NULL is allowed. */
+SONIQ_API void soniq_model_destroy(soniq_model *model);
+
+/* Element types of tensors. */
+enum {
+  SONIQ_FLOAT32 = 1,
+  SONIQ_INT32 = 2
+};
+
+#define SONIQ_MAXIMUM_RANK 8
+
+/* What an input or output of a model looks like. Its text is valid until the model is closed. */
+typedef struct soniq_tensor_info {
+  uint32_t struct_size;
+  uint32_t element_type; /* SONIQ_FLOAT32, SONIQ_INT32 */
+  uint32_t rank;
+  uint32_t is_optional; /* 1: an input that may stay unset */
+  const char *name;
+  /* The first `rank` count, the rest is 0. -1: dynamic, chosen for each run. */
+  int64_t dimensions[SONIQ_MAXIMUM_RANK];
+  /* The largest value that the model allows; the dimension itself when it is not dynamic. */
+  int64_t maximum_dimensions[SONIQ_MAXIMUM_RANK];
+  /* Name of the symbol ("batch", "sequence", ...) of a dynamic dimension, else NULL. In one run, dimensions of
+   * the same symbol are equal. */
+  const char *dimension_names[SONIQ_MAXIMUM_RANK];
+} soniq_tensor_info;
+
+#define SONIQ_TENSOR_INFO_INIT \
+  {(uint32_t)sizeof(soniq_tensor_info), 0, 0, 0, NULL, {0}, {0}, {NULL}}
+
+/* Number of inputs. Indices are 0..count-1 everywhere below. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_input_count(const soniq_model *model, uint32_t *count,
+                                                             soniq_error **error);
+
+/* Number of outputs. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_output_count(const soniq_model *model, uint32_t *count,
+                                                              soniq_error **error);
+
+/* Describes an input. Errors: NOT_FOUND (no such index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_input_info(const soniq_model *model, uint32_t index,
+                                                            soniq_tensor_info *info, soniq_error **error);
+
+/* Describes an output. Errors: NOT_FOUND (no such index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_output_info(const soniq_model *model, uint32_t index,
+                                                             soniq_tensor_info *info, soniq_error **error);
+
+/* Index of the input with this name. Errors: NOT_FOUND. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_input_index(const soniq_model *model, const char *name,
+                                                             uint32_t *index, soniq_error **error);
+
+/* Index of the output with this name. Errors: NOT_FOUND. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_output_index(const soniq_model *model, const char *name,
+                                                              uint32_t *index, soniq_error **error);
+
+/* Kinds of metadata values. */
+enum {
+  SONIQ_METADATA_TEXT = 1,
+  SONIQ_METADATA_INTEGER = 2,
+  SONIQ_METADATA_REAL = 3,
+  SONIQ_METADATA_BOOLEAN = 4
+};
+
+/* One metadata entry. `kind` says which of the values holds; the others are 0 or NULL. Text is valid until
+ * the model is closed, is NUL-terminated, and can contain no other NUL. */
+typedef struct soniq_metadata {
+  uint32_t struct_size;
+  uint32_t kind; /* SONIQ_METADATA_* */
+  const char *key;
+  const char *text;
+  size_t text_length; /* bytes, without the final NUL */
+  int64_t integer;
+  double real;
+  uint32_t boolean; /* 0 or 1 */
+  uint32_t reserved;
+} soniq_metadata;
+
+#define SONIQ_METADATA_INIT {(uint32_t)sizeof(soniq_metadata), 0, NULL, NULL, 0, 0, 0.0, 0, 0}
+
+/* Number of metadata entries: name, licence, palette and so on; docs/format.md lists the well-known keys. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_metadata_count(const soniq_model *model, uint32_t *count,
+                                                                soniq_error **error);
+
+/* The entry with an index, in the order of the file. Errors: NOT_FOUND. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_metadata_get(const soniq_model *model, uint32_t index,
+                                                              soniq_metadata *entry, soniq_error **error);
+
+/* The entry with a key. Errors: NOT_FOUND. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_metadata_find(const soniq_model *model, const char *key,
+                                                               soniq_metadata *entry, soniq_error **error);
+
+/* Checks every byte of the model: checksums of all sections, ranges of all codes, scales and maps. Takes
+ * about as long as reading the file. `progress` may be NULL.
+ * Errors: CHECKSUM, FORMAT, CANCELLED. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_verify(const soniq_model *model,
+                                                        soniq_progress_function progress,
+                                                        void *progress_context, soniq_error **error);
+
+/* Size and memory of a model, without its sessions. */
+typedef struct soniq_model_statistics {
+  uint32_t struct_size;
+  uint32_t node_count;
+  uint64_t file_bytes;   /* length of the file */
+  uint64_t mapped_bytes; /* of it, mapped from disk: shared between processes and given back under pressure */
+  uint64_t heap_bytes;   /* allocated in the model's arena now */
+  uint64_t heap_resident_bytes; /* physical memory of that arena, allocated or not */
+} soniq_model_statistics;
+
+#define SONIQ_MODEL_STATISTICS_INIT {(uint32_t)sizeof(soniq_model_statistics), 0, 0, 0, 0, 0}
+
+/* Reads the statistics of a model. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_model_get_statistics(const soniq_model *model,
+                                                                soniq_model_statistics *statistics,
+                                                                soniq_error **error);
+
+/* ==== Session ======================================================================================== */
+
+/* Memory and plan for running a model, for one thread at a time. */
+typedef struct soniq_session soniq_session;
+
+/* Bits of soniq_session_options.flags. */
+enum {
+  /* Measure the time of each node; see soniq_session_node. Costs two clock reads a node. */
+  SONIQ_SESSION_PROFILE = 1
+};
+
+/* The largest value of a dynamic size that a session will be asked for. This struct never grows. */
+typedef struct soniq_size_limit {
+  const char *name; /* of the symbol: soniq_tensor_info.dimension_names */
+  uint64_t maximum; /* 1 or more, at most what the model allows */
+} soniq_size_limit;
+
+typedef struct soniq_session_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  /* 0: as many as the process may use (CPU affinity and cgroup quota). 1: serial, no threads. The calling
+   * thread is one of them. Must be 0 when thread_pool is set. */
+  uint32_t thread_count;
+  /* SONIQ_ISA_*: use no newer instruction set. The lower of this, SONIQ_MAX_ISA and the CPU counts. */
+  uint32_t maximum_isa;
+  uint32_t flags; /* SONIQ_SESSION_* */
+  /* Sizes that the session must be able to run. Smaller ones need less memory. A symbol without an entry
+   * gets the maximum of the model. Two entries for one symbol are an error. */
+  uint32_t size_limit_count;
+  const soniq_size_limit *size_limits;
+  /* Memory for the tensors of a run: at least soniq_session_workspace_size bytes, aligned to 64, kept until
+   * the session is destroyed, used by nobody else. NULL: the session allocates it. */
+  void *workspace;
+  size_t workspace_size;
+  const soniq_allocator *allocator;     /* NULL: an arena of the session's own */
+  const soniq_thread_pool *thread_pool; /* NULL: threads of the session's own */
+  soniq_log_function log;               /* says which kernel each node got; used during create only */
+  void *log_context;
+} soniq_session_options;
+
+#define SONIQ_SESSION_OPTIONS_INIT                                                                     \
+  {(uint32_t)sizeof(soniq_session_options), SONIQ_ABI_VERSION, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, \
+   NULL, NULL}
+
+/* The bytes of `workspace` that a session with these options needs. `options` may be NULL; its workspace,
+ * allocator and log are ignored. Errors: as soniq_session_create. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_workspace_size(const soniq_model *model,
+                                                                  const soniq_session_options *options,
+                                                                  size_t *byte_count,
+                                                                  soniq_error **error);
+
+/* Makes a session: checks the graph, chooses kernels, plans memory and allocates all of it, starts threads.
+ * The session keeps the model open. `options` may be NULL.
+ * Errors: INVALID_ARGUMENT (options, SONIQ_MAX_ISA), NOT_FOUND (a size limit names no symbol), SHAPE (a size
+ * limit above the model's maximum), UNSUPPORTED, OUT_OF_MEMORY, IO (no thread could be started). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_create(soniq_session **session, const soniq_model *model,
+                                                          const soniq_session_options *options,
+                                                          soniq_error **error);
+
+/* Frees a session, joins its threads, gives its memory back whole. NULL is allowed. */
+SONIQ_API void soniq_session_destroy(soniq_session *session);
+
+/* Gives an input for the runs to come: `rank` dimensions, row-major elements of `element_type` at `data`,
+ * aligned to their size. `dimensions` is copied. `data` is borrowed: it is read by each soniq_session_run and
+ * must stay valid until the input is set again, soniq_session_clear_inputs, or the session's end; its contents
+ * may change between runs. Nothing is copied, and nothing of `data` is read here.
+ * Setting an input makes the outputs of an earlier run unavailable.
+ * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit),
+ * INVALID_ARGUMENT. Sizes that must agree with other inputs are compared by soniq_session_run. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_set_input(soniq_session *session, uint32_t index,
+                                                             uint32_t element_type, uint32_t rank,
+                                                             const int64_t *dimensions, const void *data,
+                                                             soniq_error **error);
+
+/* Forgets all inputs and outputs. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_clear_inputs(soniq_session *session,
+                                                                soniq_error **error);
+
+/* Runs the model on the inputs. Allocates nothing, takes no lock, logs nothing when it succeeds. (An error
+ * object is allocated when it fails.) After a failure there are no outputs; the session can be used again.
+ * Errors: STATE (an input that is not optional is unset), SHAPE (inputs disagree), DATA (an element out of
+ * range; soniq_error_node names the node), CANCELLED (by the host's thread pool). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_run(soniq_session *session, soniq_error **error);
+
+/* A tensor that the library holds. */
+typedef struct soniq_tensor {
+  uint32_t struct_size;
+  uint32_t element_type;
+  uint32_t rank;
+  uint32_t reserved;
+  const void *data; /* aligned to 64 bytes */
+  size_t byte_count;
+  int64_t dimensions[SONIQ_MAXIMUM_RANK]; /* the first `rank` count, the rest is 0 */
+} soniq_tensor;
+
+#define SONIQ_TENSOR_INIT {(uint32_t)sizeof(soniq_tensor), 0, 0, 0, NULL, 0, {0}}
+
+/* An output of the last run. Its data is valid until the next soniq_session_set_input, clear_inputs, run or
+ * destroy of this session. Errors: STATE (no successful run since the inputs changed), NOT_FOUND (index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_output(soniq_session *session, uint32_t index,
+                                                          soniq_tensor *output, soniq_error **error);
+
+/* A node of the plan: what runs it, why not something faster, and how long it took. */
+typedef struct soniq_node {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *name;      /* all text: valid until the session is destroyed */
+  const char *operation; /* "linear", "attention", ... */
+  const char *kernel;    /* names of the kernels, separated by "+" when there are several */
+  const char *refusal;   /* why a faster kernel was refused, or NULL when none was */
+  uint64_t call_count;   /* both 0 without SONIQ_SESSION_PROFILE */
+  uint64_t nanoseconds;  /* sum over the calls, wall clock */
+} soniq_node;
+
+#define SONIQ_NODE_INIT {(uint32_t)sizeof(soniq_node), 0, NULL, NULL, NULL, NULL, 0, 0}
+
+/* Number of nodes of the session's plan, in the order in which they run. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_node_count(soniq_session *session, uint32_t *count,
+                                                              soniq_error **error);
+
+/* Describes a node. Errors: NOT_FOUND (index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_node(soniq_session *session, uint32_t index,
+                                                        soniq_node *node, soniq_error **error);
+
+/* Sets call_count and nanoseconds of all nodes to 0. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_reset_profile(soniq_session *session,
+                                                                 soniq_error **error);
+
+typedef struct soniq_session_statistics {
+  uint32_t struct_size;
+  uint32_t isa;          /* SONIQ_ISA_* in use, never SONIQ_ISA_DEFAULT */
+  uint32_t thread_count; /* or the width of the host's pool */
+  uint32_t reserved;
+  uint64_t workspace_bytes; /* tensors of a run, in the session's memory or the host's */
+  uint64_t heap_bytes;      /* allocated by the session now, workspace included unless the host gave it */
+  uint64_t heap_resident_bytes; /* physical memory of the session's arena; 0 with a host allocator */
+  uint64_t allocation_count;    /* allocations made since the session began, by its arena or allocator */
+  uint64_t run_count;           /* successful runs */
+} soniq_session_statistics;
+
+#define SONIQ_SESSION_STATISTICS_INIT {(uint32_t)sizeof(soniq_session_statistics), 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* Reads the statistics of a session. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_get_statistics(soniq_session *session,
+                                                                  soniq_session_statistics *statistics,
+                                                                  soniq_error **error);
+
+/* ==== Matrix ========================================================================================= */
+
+/* One weight matrix, quantised and packed; immutable and shared. For hosts that want only the kernels. */
+typedef struct soniq_matrix soniq_matrix;
+
+/* How an integer code q of p bits stands for a number; `scale` is chosen or measured. */
+enum {
+  SONIQ_CODE_DEFAULT = 0,
+  SONIQ_CODE_BIPOLAR = 1, /* p = 1..7: scale * (2q - (2^p - 1)); there is no zero */
+  SONIQ_CODE_AFFINE = 2   /* p = 1..8: scale * (q - zero) */
+};
+
+/* A precision: codes of the weights and of the activations of some input channels. This struct never grows. */
+typedef struct soniq_level {
+  uint32_t weight_code;     /* SONIQ_CODE_*; default: affine with zero in the middle, 2^(p-1) */
+  uint32_t weight_bits;     /* 0: 8 */
+  uint32_t activation_code; /* SONIQ_CODE_*; default: affine */
+  uint32_t activation_bits; /* 0: 8 */
+  float activation_scale;   /* 0: measured for each row of activations; else fixed, a normal number > 0 */
+  int32_t activation_zero;  /* affine with a fixed scale only: the code of 0, in 0..2^p-1 */
+  uint32_t reserved[2];
+} soniq_level;
+
+#define SONIQ_MAXIMUM_LEVELS 2
+
+typedef struct soniq_matrix_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t level_count; /* 0 or 1: levels[0] for all channels. 2: as channel_levels says */
+  uint32_t maximum_isa; /* as in soniq_session_options */
+  soniq_level levels[SONIQ_MAXIMUM_LEVELS];
+  const uint8_t *channel_levels; /* [inputs], each 0 or 1; both occur; two levels only, else NULL */
+  const float *bias;             /* [outputs], finite, added to each row of results; or NULL */
+} soniq_matrix_options;
+
+#define SONIQ_LEVEL_INIT {0, 0, 0, 0, 0.0f, 0, {0, 0}}
+#define SONIQ_MATRIX_OPTIONS_INIT                              \
+  {(uint32_t)sizeof(soniq_matrix_options), SONIQ_ABI_VERSION, 0, 0, {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, \
+   NULL, NULL}
+
+/* Quantises and packs a matrix: `weights` is [outputs][inputs], row-major, finite. Scales are found for each
+ * output and level by the least squared error. All arguments are copied: nothing is kept. `options` may be
+ * NULL: 8-bit weights, 8-bit activations measured for each row.
+ * Errors: INVALID_ARGUMENT (sizes, bits, codes, channel_levels, SONIQ_MAX_ISA), DATA (a weight or bias that is
+ * not finite), UNSUPPORTED (so many channels that a sum could leave int32), OUT_OF_MEMORY. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_pack(soniq_matrix **matrix, const float *weights,
+                                                       size_t outputs, size_t inputs,
+                                                       const soniq_matrix_options *options,
+                                                       soniq_error **error);
+
+/* Frees a matrix that no other thread is using. NULL is allowed. */
+SONIQ_API void soniq_matrix_destroy(soniq_matrix *matrix);
+
+/* Bytes of workspace that multiplying `rows` rows needs (for soniq_matrix_multiply and for
+ * soniq_matrix_multiply_codes alike). It never falls when rows grow. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_workspace_size(const soniq_matrix *matrix, size_t rows,
+                                                                 size_t *byte_count, soniq_error **error);
+
+/* output[r][o] = bias[o] + sum over channels c of weight[o][c] * input[r][c], with the input quantised as the
+ * levels say. `input` is [rows][inputs] and `output` [rows][outputs] float32, rows `input_stride` and
+ * `output_stride` floats apart (0: dense). They must not overlap. `workspace` is private to this call:
+ * soniq_matrix_workspace_size bytes, aligned to 64; when it is NULL (workspace_size 0) the memory is allocated
+ * for the call, with it nothing is allocated. Serial: split the rows over threads as you like, the results do
+ * not change by a bit.
+ * NaN and infinity in a row give an unspecified finite or non-finite result for that row only.
+ * Errors: INVALID_ARGUMENT (rows 0, a stride below the row, a NULL or misaligned pointer),
+ * OUT_OF_MEMORY (also: the workspace is too small). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_multiply(const soniq_matrix *matrix, const float *input,
+                                                           size_t input_stride, size_t rows, float *output,
+                                                           size_t output_stride, void *workspace,
+                                                           size_t workspace_size, soniq_error **error);
+
+/* The exact integer product of the channels of one level:
+ *
+ *   output[r][o] = sum over the channels c of `level` of w[o][c] * u[r][c]
+ *
+ * w is the integer of a weight, u that of the activation code q = codes[r][c]: for a bipolar code of p bits
+ * 2q - (2^p - 1); for an affine one q - zeros[r], or with zeros NULL q - the level's fixed zero (0 for a level
+ * that measures its scale). Bipolar levels take zeros NULL. `codes` is [rows][inputs] in the matrix's own
+ * order of channels, one code a byte, rows `code_stride` bytes apart (0: dense); codes of channels of the
+ * other level are not read. `output` is [rows][outputs], rows `output_stride` elements apart (0: dense).
+ * The real product is this times the activation's scale times soniq_matrix_scales. workspace: as above.
+ * Errors: as soniq_matrix_multiply; NOT_FOUND (no such level); DATA (a code or zero above 2^p - 1). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_multiply_codes(
+    const soniq_matrix *matrix, uint32_t level, const uint8_t *codes, size_t code_stride,
+    const int32_t *zeros, size_t rows, int32_t *output, size_t output_stride, void *workspace,
+    size_t workspace_size, soniq_error **error);
+
+/* The scale of each output at a level: *scales has `outputs` elements, valid until the matrix is destroyed.
+ * Errors: NOT_FOUND (no such level). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_scales(const soniq_matrix *matrix, uint32_t level,
+                                                         const float **scales, soniq_error **error);
+
+/* Writes the weights as the matrix holds them, scale times integer, to [outputs][inputs]: compare with the
+ * originals to see the error of quantisation. `count` is the room in `weights`, outputs * inputs or more. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_unpack(const soniq_matrix *matrix, float *weights,
+                                                         size_t count, soniq_error **error);
+
+typedef struct soniq_matrix_info {
+  uint32_t struct_size;
+  uint32_t level_count;
+  uint64_t outputs;
+  uint64_t inputs;
+  uint64_t byte_count;   /* weights, scales, sums, maps and bias, padding included */
+  uint64_t weight_bytes; /* of it, the packed codes, padding included */
+  uint32_t isa;          /* SONIQ_ISA_* in use */
+  uint32_t reserved;
+} soniq_matrix_info;
+
+#define SONIQ_MATRIX_INFO_INIT {(uint32_t)sizeof(soniq_matrix_info), 0, 0, 0, 0, 0, 0, 0}
+
+/* Describes a matrix. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_get_info(const soniq_matrix *matrix,
+                                                           soniq_matrix_info *info, soniq_error **error);
+
+/* Name of the kernel that a level uses for this many rows, and why a faster one was refused (*refusal is NULL
+ * when none was; `refusal` itself may be NULL). Text valid until the matrix is destroyed.
+ * Errors: NOT_FOUND (no such level), INVALID_ARGUMENT (rows 0). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_kernel(const soniq_matrix *matrix, uint32_t level,
+                                                         size_t rows, const char **kernel,
+                                                         const char **refusal, soniq_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SONIQ_H */
