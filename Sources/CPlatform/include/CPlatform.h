@@ -6,4 +6,6 @@
 #include <stdlib.h>
 
 #include "cpu_features.h"
+#include "memory_arenas.h"
+#include "threads.h"
 #endif

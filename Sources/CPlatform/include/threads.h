@@ -1,0 +1,51 @@
+// Waiting, pausing and floating-point state: what the thread pool needs and Swift cannot spell.
+#ifndef SONIQ_THREADS_H
+#define SONIQ_THREADS_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <emmintrin.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// Sleeps while *word == expected, until woken; may return early.
+static inline void snq_futex_wait(const uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (const struct timespec *)0, (uint32_t *)0, 0u);
+}
+
+static inline void snq_futex_wake(const uint32_t *word, int32_t waiters) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiters, (const struct timespec *)0, (uint32_t *)0, 0u);
+}
+
+static inline void snq_cpu_pause(void) { _mm_pause(); }
+
+// MXCSR: rounding to nearest, all exceptions masked, denormals kept.
+static inline uint32_t snq_float_state_enter(void) {
+  uint32_t saved = _mm_getcsr();
+  _mm_setcsr(0x1f80u);
+  return saved;
+}
+
+static inline void snq_float_state_leave(uint32_t saved) { _mm_setcsr(saved); }
+
+// Monotonic time in nanoseconds.
+static inline uint64_t snq_clock_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+// CPUs that the calling thread may run on, or 0 when the system does not say. Knows up to 8192 CPUs.
+static inline int32_t snq_affinity_cpu_count(void) {
+  uint64_t mask[128];
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  if (bytes <= 0) return 0;
+  int32_t count = 0;
+  for (long index = 0; index < bytes / 8; index++) count += __builtin_popcountll(mask[index]);
+  return count;
+}
+
+#endif

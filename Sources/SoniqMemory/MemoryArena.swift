@@ -1,0 +1,104 @@
+import CPlatform
+import Synchronization
+
+/// Why an arena could not give memory.
+package enum MemoryError: Error, Sendable, Hashable {
+  /// The system has no memory left, or the host's allocator returned nil. `byteCount` was asked for.
+  case outOfMemory(byteCount: Int)
+  /// A size that is not positive, or an alignment that is not a power of two.
+  case invalidRequest(byteCount: Int, alignment: Int)
+  /// The host's allocator returned memory that is not aligned as asked.
+  case misaligned(alignment: Int)
+}
+
+/// What an arena holds, in bytes.
+package struct MemoryStatistics: Sendable, Hashable {
+  /// Handed out by `allocate` and not freed.
+  package var allocated: Int
+  /// In pages that hold at least one allocation. Equals `allocated` for a host's allocator.
+  package var active: Int
+  /// Physical memory, bookkeeping included. Equals `allocated` for a host's allocator.
+  package var resident: Int
+
+  package init(allocated: Int, active: Int, resident: Int) {
+    self.allocated = allocated
+    self.active = active
+    self.resident = resident
+  }
+}
+
+/// Memory that belongs to one model or session and is given back whole.
+///
+/// Backed by a jemalloc arena of its own, or by the host's functions. Safe from any thread.
+package final class MemoryArena: @unchecked Sendable {
+  private enum Source {
+    case jemalloc(arena: UInt32)
+    case host(AllocatorHooks)
+  }
+  private let source: Source
+  private let handedOut = Atomic<Int>(0)
+
+  /// - Throws: `outOfMemory` when the private allocator cannot make another arena.
+  package init(hooks: AllocatorHooks? = nil) throws(MemoryError) {
+    if let hooks {
+      source = .host(hooks)
+      return
+    }
+    var arena: UInt32 = 0
+    guard snq_arena_create(&arena) else { throw .outOfMemory(byteCount: 0) }
+    source = .jemalloc(arena: arena)
+  }
+
+  /// Memory for the caller to give back with `free`, contents undefined.
+  ///
+  /// - Throws: when there is none, or `byteCount` <= 0, or `alignment` is not a power of two.
+  package func allocate(
+    byteCount: Int, alignment: Int = 64
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    guard byteCount > 0, alignment > 0, alignment & (alignment - 1) == 0 else {
+      throw .invalidRequest(byteCount: byteCount, alignment: alignment)
+    }
+    let memory: UnsafeMutableRawPointer?
+    switch source {
+    case .jemalloc(let arena): memory = snq_arena_allocate(arena, byteCount, alignment)
+    case .host(let hooks): memory = hooks.allocate(hooks.context, byteCount, alignment)
+    }
+    guard let memory else { throw .outOfMemory(byteCount: byteCount) }
+    guard UInt(bitPattern: memory) & UInt(alignment - 1) == 0 else {
+      release(memory, byteCount: byteCount)
+      throw .misaligned(alignment: alignment)
+    }
+    handedOut.wrappingAdd(byteCount, ordering: .relaxed)
+    return memory
+  }
+
+  /// Gives back memory of `allocate`, with the byte count it was asked for.
+  package func free(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
+    release(memory, byteCount: byteCount)
+    handedOut.wrappingSubtract(byteCount, ordering: .relaxed)
+  }
+
+  private func release(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
+    switch source {
+    case .jemalloc(let arena): snq_arena_free(arena, memory)
+    case .host(let hooks): hooks.free(hooks.context, memory, byteCount)
+    }
+  }
+
+  /// A reading of the moment.
+  package var statistics: MemoryStatistics {
+    let allocated = handedOut.load(ordering: .relaxed)
+    if case .jemalloc(let arena) = source {
+      var reading = snq_arena_statistics()
+      if snq_arena_statistics_read(arena, &reading) {
+        return MemoryStatistics(
+          allocated: allocated, active: Int(reading.active), resident: Int(reading.resident))
+      }
+    }
+    return MemoryStatistics(allocated: allocated, active: allocated, resident: allocated)
+  }
+
+  deinit {
+    if case .jemalloc(let arena) = source { _ = snq_arena_destroy(arena) }
+  }
+}

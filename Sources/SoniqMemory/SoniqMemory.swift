@@ -1,1 +1,0 @@
-// SoniqMemory: arenas for models and sessions, from jemalloc or from the host's allocator.

@@ -1,0 +1,116 @@
+package import SoniqGraph
+
+/// Why the runtime refused. Carries the place and the numbers; `message` puts them into words.
+package struct RuntimeError: Error, Sendable {
+  /// The kinds of refusal, one for each thing a caller may want to react to.
+  package enum Code: UInt8, Sendable, Hashable, CaseIterable {
+    /// The graph of the model is not valid; `graphError` says where.
+    case invalidGraph
+    /// An instruction set cap names none: neither portable, avx2 nor avx512.
+    case unknownInstructionSet
+    /// An option is out of its range; `subject` names it, `actual` is its value.
+    case invalidOption
+    /// No input or output has the index `actual`; there are `expected`.
+    case noSuchInput
+    case noSuchOutput
+    /// The input's element type is not what the model wants.
+    case wrongElementType
+    /// The input has `actual` dimensions instead of `expected`.
+    case wrongRank
+    /// Dimension `position` of the input is `actual` instead of `expected`.
+    case wrongDimension
+    /// Dimension `position` of the input is `actual`, more than the session's maximum `expected`.
+    case dimensionTooLarge
+    /// Dimension `position` of the input is `actual`, but another input says `expected`.
+    case dimensionConflict
+    /// A required input was not set.
+    case inputMissing
+    /// An id at flat `position` of the input is `actual`, outside 0..<`expected`.
+    case idOutOfRange
+    /// A pointer is null.
+    case nullPointer
+    /// The output is asked for before a run, or after an input changed.
+    case outputNotReady
+    /// Memory could not be had; `actual` bytes were asked for.
+    case outOfMemory
+    /// The workspace cannot be addressed with these maxima.
+    case workspaceTooLarge
+    /// The host's workspace has `actual` bytes, `expected` are needed.
+    case workspaceTooSmall
+    /// The host's workspace is not aligned to 64 bytes.
+    case workspaceMisaligned
+    /// A thread could not be started; `actual` is the system's error number.
+    case threadFailed
+    /// The host's parallel_for returned `actual`, not 0. The outputs are not ready.
+    case hostParallelForFailed
+    /// What the caller gave has the wrong size or stride; `subject` names it.
+    case invalidArgument
+  }
+  package var code: Code
+  /// The input, output, node or option that it is about; empty when there is none.
+  package var subject: String
+  /// Index of the node, when one is to blame.
+  package var node: Int?
+  package var position: Int
+  package var actual: Int
+  package var expected: Int
+  package var graphError: GraphError?
+
+  package init(
+    _ code: Code, subject: String = "", node: Int? = nil, position: Int = 0, actual: Int = 0,
+    expected: Int = 0, graphError: GraphError? = nil
+  ) {
+    self.code = code
+    self.subject = subject
+    self.node = node
+    self.position = position
+    self.actual = actual
+    self.expected = expected
+    self.graphError = graphError
+  }
+}
+
+extension RuntimeError: CustomStringConvertible {
+  package var description: String { message }
+
+  /// One sentence in plain words, without a final stop.
+  package var message: String {
+    switch code {
+    case .invalidGraph: graphError?.message ?? "the graph of the model is not valid"
+    case .unknownInstructionSet:
+      "\"\(subject)\" is no instruction set: use portable, avx2 or avx512"
+    case .invalidOption: "option \(subject) is \(actual), which is out of its range"
+    case .noSuchInput: "there is no input \(actual): the model has \(expected)"
+    case .noSuchOutput: "there is no output \(actual): the model has \(expected)"
+    case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
+      .inputMissing, .idOutOfRange:
+      inputMessage
+    case .nullPointer: "the pointer for \"\(subject)\" is null"
+    case .outputNotReady: "output \"\(subject)\" is not ready: run the session after setting its inputs"
+    case .outOfMemory: "no memory: \(actual) bytes were asked for"
+    case .workspaceTooLarge: "the workspace for these maximum sizes is too large to address"
+    case .workspaceTooSmall: "the workspace has \(actual) bytes, \(expected) are needed"
+    case .workspaceMisaligned: "the workspace is not aligned to 64 bytes"
+    case .threadFailed: "a thread could not be started (system error \(actual))"
+    case .hostParallelForFailed: "the host's parallel_for returned \(actual)"
+    case .invalidArgument: "\(subject) is \(actual), \(expected) is needed"
+    }
+  }
+
+  private var inputMessage: String {
+    switch code {
+    case .wrongElementType: "input \"\(subject)\" has the wrong element type"
+    case .wrongRank: "input \"\(subject)\" has \(actual) dimensions, the model wants \(expected)"
+    case .wrongDimension:
+      "dimension \(position) of input \"\(subject)\" is \(actual), the model wants \(expected)"
+    case .dimensionTooLarge:
+      "dimension \(position) of input \"\(subject)\" is \(actual), the session allows at most \(expected)"
+    case .dimensionConflict:
+      "dimension \(position) of input \"\(subject)\" is \(actual), but another input has \(expected)"
+    case .inputMissing: "input \"\(subject)\" was not set"
+    default:
+      "element \(position) of input \"\(subject)\" is \(actual), outside 0..<\(expected)"
+        + (node.map { " (node \($0))" } ?? "")
+    }
+  }
+}

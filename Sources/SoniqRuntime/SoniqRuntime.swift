@@ -1,1 +1,0 @@
-// SoniqRuntime: plans a graph once and runs it without allocating.
