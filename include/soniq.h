@@ -38,7 +38,7 @@
  * soniq_T_destroy. Every other pointer that comes out is borrowed; its function says until when. Memory that
  * goes in is read or copied during the call unless the function says that it is kept.
  * soniq_T_destroy(NULL) does nothing. After destroy a handle must not be used. A handle of the wrong kind,
- * and usually one already destroyed, gives SONIQ_ERROR_INVALID_HANDLE; this is a debugging aid, not a promise.
+ * and usually one already destroyed, gives SONIQ_ERROR_INVALID_HANDLE; it is a debugging aid, no promise.
  *
  * THREADS. A handle parameter is `const` exactly when the function may be called by several threads at once
  * on the same handle. Without `const` the object belongs to one thread at a time (any thread, no affinity);
@@ -214,7 +214,7 @@ enum {
  * Without such a function nothing is logged. Never called by soniq_session_run or soniq_matrix_multiply. */
 typedef void (*soniq_log_function)(void *context, uint32_t level, const char *message, size_t length);
 
-/* Receives progress in bytes. Called with completed = 0 first, with completed = total last. Return 0 to go on,
+/* Receives progress in bytes: completed = 0 first, completed = total last. Return 0 to go on,
  * anything else to stop: the call fails with SONIQ_ERROR_CANCELLED. */
 typedef int32_t (*soniq_progress_function)(void *context, uint64_t completed, uint64_t total);
 
@@ -289,7 +289,7 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_model_open(soniq_model **model, const
                                                       soniq_error **error);
 
 /* Opens a model file that is already in memory. `bytes` must be aligned to 64 bytes and stay unchanged until
- * the last reference to the model and its last session are destroyed; with SONIQ_MODEL_COPY neither is needed.
+ * the last reference to the model and its last session are destroyed; with SONIQ_MODEL_COPY neither is.
  * Errors: as soniq_model_open without IO. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_model_open_memory(soniq_model **model, const void *bytes,
                                                              size_t byte_count,
@@ -323,8 +323,8 @@ typedef struct soniq_tensor_info {
   int64_t dimensions[SONIQ_MAXIMUM_RANK];
   /* The largest value that the model allows; the dimension itself when it is not dynamic. */
   int64_t maximum_dimensions[SONIQ_MAXIMUM_RANK];
-  /* Name of the symbol ("batch", "sequence", ...) of a dynamic dimension, else NULL. In one run, dimensions of
-   * the same symbol are equal. */
+  /* Name of the symbol ("batch", "sequence", ...) of a dynamic dimension, else NULL. In one run, those
+   * of the same symbol are equal. */
   const char *dimension_names[SONIQ_MAXIMUM_RANK];
 } soniq_tensor_info;
 
@@ -422,7 +422,7 @@ typedef struct soniq_session soniq_session;
 
 /* Bits of soniq_session_options.flags. */
 enum {
-  /* Measure the time of each node; see soniq_session_node. Costs two clock reads a node. */
+  /* Measure the cost of each step; see soniq_session_profile_get. Costs a few clock readings a step. */
   SONIQ_SESSION_PROFILE = 1
 };
 
@@ -479,8 +479,8 @@ SONIQ_API void soniq_session_destroy(soniq_session *session);
 
 /* Gives an input for the runs to come: `rank` dimensions, row-major elements of `element_type` at `data`,
  * aligned to their size. `dimensions` is copied. `data` is borrowed: it is read by each soniq_session_run and
- * must stay valid until the input is set again, soniq_session_clear_inputs, or the session's end; its contents
- * may change between runs. Nothing is copied, and nothing of `data` is read here.
+ * must stay valid until the input is set again, soniq_session_clear_inputs, or the session's end; its
+ * contents may change between runs. Nothing is copied, and nothing of `data` is read here.
  * Setting an input makes the outputs of an earlier run unavailable.
  * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit),
  * INVALID_ARGUMENT. Sizes that must agree with other inputs are compared by soniq_session_run. */
@@ -517,30 +517,57 @@ typedef struct soniq_tensor {
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_output(soniq_session *session, uint32_t index,
                                                           soniq_tensor *output, soniq_error **error);
 
-/* A node of the plan: what runs it, why not something faster, and how long it took. */
-typedef struct soniq_node {
+/* Which kernel a node of the model got, and why not a faster one. All text is valid until the session is
+ * destroyed. */
+typedef struct soniq_kernel_report {
   uint32_t struct_size;
-  uint32_t reserved;
-  const char *name;      /* all text: valid until the session is destroyed */
+  uint32_t isa;          /* SONIQ_ISA_* of the kernel */
+  const char *node;      /* name of the node */
   const char *operation; /* "linear", "attention", ... */
-  const char *kernel;    /* names of the kernels, separated by "+" when there are several */
-  const char *refusal;   /* why a faster kernel was refused, or NULL when none was */
-  uint64_t call_count;   /* both 0 without SONIQ_SESSION_PROFILE */
-  uint64_t nanoseconds;  /* sum over the calls, wall clock */
-} soniq_node;
+  const char *level;     /* "8x8", "4x8+8x8", ...: weight bits x activation bits of each level; "" for none */
+  const char *kernel;    /* name of the kernel */
+  const char *refusals;  /* "kernel: reason" for each one refused, a line each; "" for none */
+} soniq_kernel_report;
 
-#define SONIQ_NODE_INIT {(uint32_t)sizeof(soniq_node), 0, NULL, NULL, NULL, NULL, 0, 0}
+#define SONIQ_KERNEL_REPORT_INIT \
+  {(uint32_t)sizeof(soniq_kernel_report), 0, NULL, NULL, NULL, NULL, NULL}
 
-/* Number of nodes of the session's plan, in the order in which they run. */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_session_node_count(soniq_session *session, uint32_t *count,
+/* Number of kernel reports: one for each node, in the order in which they run. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_kernel_count(soniq_session *session, uint32_t *count,
+                                                                soniq_error **error);
+
+/* A kernel report. Errors: NOT_FOUND (index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_kernel_get(soniq_session *session, uint32_t index,
+                                                              soniq_kernel_report *report,
                                                               soniq_error **error);
 
-/* Describes a node. Errors: NOT_FOUND (index). */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_session_node(soniq_session *session, uint32_t index,
-                                                        soniq_node *node, soniq_error **error);
+/* What a step of the plan has cost since the session was made or the profile was reset; all 0 without
+ * SONIQ_SESSION_PROFILE. All text is valid until the session is destroyed. */
+typedef struct soniq_profile_entry {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *name;      /* of the node; the names of nodes that run as one step are joined by " + " */
+  const char *operation; /* as in soniq_kernel_report, as are the next two */
+  const char *level;
+  const char *kernel;
+  uint64_t nanoseconds;          /* at work, summed over threads */
+  uint64_t rows;                 /* rows of the last dimension worked on */
+  uint64_t multiply_accumulates; /* of the model's arithmetic, padding not counted */
+} soniq_profile_entry;
 
-/* Sets call_count and nanoseconds of all nodes to 0. */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_session_reset_profile(soniq_session *session,
+#define SONIQ_PROFILE_ENTRY_INIT {(uint32_t)sizeof(soniq_profile_entry), 0, NULL, NULL, NULL, NULL, 0, 0, 0}
+
+/* Number of steps of the session's plan, in the order in which they run. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_profile_count(soniq_session *session, uint32_t *count,
+                                                                 soniq_error **error);
+
+/* The cost of a step. Errors: NOT_FOUND (index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_profile_get(soniq_session *session, uint32_t index,
+                                                               soniq_profile_entry *entry,
+                                                               soniq_error **error);
+
+/* Sets the costs of all steps to 0. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_profile_reset(soniq_session *session,
                                                                  soniq_error **error);
 
 typedef struct soniq_session_statistics {
@@ -574,7 +601,7 @@ enum {
   SONIQ_CODE_AFFINE = 2   /* p = 1..8: scale * (q - zero) */
 };
 
-/* A precision: codes of the weights and of the activations of some input channels. This struct never grows. */
+/* A precision: codes of weights and activations of some input channels. This struct never grows. */
 typedef struct soniq_level {
   uint32_t weight_code;     /* SONIQ_CODE_*; default: affine with zero in the middle, 2^(p-1) */
   uint32_t weight_bits;     /* 0: 8 */
@@ -590,23 +617,29 @@ typedef struct soniq_level {
 typedef struct soniq_matrix_options {
   uint32_t struct_size;
   uint32_t abi_version;
-  uint32_t level_count; /* 0 or 1: levels[0] for all channels. 2: as channel_levels says */
-  uint32_t maximum_isa; /* as in soniq_session_options */
+  uint32_t level_count;  /* 0 or 1: levels[0] for all channels. 2: as channel_levels says */
+  uint32_t maximum_isa;  /* as in soniq_session_options */
+  uint32_t thread_count; /* threads of each multiplication, the caller's included; 0 or 1: serial */
+  /* Rows that a multiplication works on at a time, 1 to 65536; 0: 32. More rows are taken in turns, with
+   * the same result; the scratch memory grows with it. */
+  uint32_t block_rows;
   soniq_level levels[SONIQ_MAXIMUM_LEVELS];
   const uint8_t *channel_levels; /* [inputs], each 0 or 1; both occur; two levels only, else NULL */
   const float *bias;             /* [outputs], finite, added to each row of results; or NULL */
+  const soniq_allocator *allocator;     /* of the scratch memory; NULL: an arena of its own */
+  const soniq_thread_pool *thread_pool; /* as in soniq_session_options; calls may come from several threads */
 } soniq_matrix_options;
 
 #define SONIQ_LEVEL_INIT {0, 0, 0, 0, 0.0f, 0, {0, 0}}
-#define SONIQ_MATRIX_OPTIONS_INIT                              \
-  {(uint32_t)sizeof(soniq_matrix_options), SONIQ_ABI_VERSION, 0, 0, {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, \
-   NULL, NULL}
+#define SONIQ_MATRIX_OPTIONS_INIT                                                                          \
+  {(uint32_t)sizeof(soniq_matrix_options), SONIQ_ABI_VERSION, 0, 0, 0, 0,                                  \
+   {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, NULL, NULL, NULL, NULL}
 
 /* Quantises and packs a matrix: `weights` is [outputs][inputs], row-major, finite. Scales are found for each
  * output and level by the least squared error. All arguments are copied: nothing is kept. `options` may be
  * NULL: 8-bit weights, 8-bit activations measured for each row.
- * Errors: INVALID_ARGUMENT (sizes, bits, codes, channel_levels, SONIQ_MAX_ISA), DATA (a weight or bias that is
- * not finite), UNSUPPORTED (so many channels that a sum could leave int32), OUT_OF_MEMORY. */
+ * Errors: INVALID_ARGUMENT (sizes, bits, codes, channel_levels, SONIQ_MAX_ISA), DATA (a weight or bias
+ * that is not finite), UNSUPPORTED (so many channels that a sum could leave int32), OUT_OF_MEMORY. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_pack(soniq_matrix **matrix, const float *weights,
                                                        size_t outputs, size_t inputs,
                                                        const soniq_matrix_options *options,
@@ -615,40 +648,33 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_pack(soniq_matrix **matrix, co
 /* Frees a matrix that no other thread is using. NULL is allowed. */
 SONIQ_API void soniq_matrix_destroy(soniq_matrix *matrix);
 
-/* Bytes of workspace that multiplying `rows` rows needs (for soniq_matrix_multiply and for
- * soniq_matrix_multiply_codes alike). It never falls when rows grow. */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_workspace_size(const soniq_matrix *matrix, size_t rows,
-                                                                 size_t *byte_count, soniq_error **error);
-
 /* output[r][o] = bias[o] + sum over channels c of weight[o][c] * input[r][c], with the input quantised as the
  * levels say. `input` is [rows][inputs] and `output` [rows][outputs] float32, rows `input_stride` and
- * `output_stride` floats apart (0: dense). They must not overlap. `workspace` is private to this call:
- * soniq_matrix_workspace_size bytes, aligned to 64; when it is NULL (workspace_size 0) the memory is allocated
- * for the call, with it nothing is allocated. Serial: split the rows over threads as you like, the results do
- * not change by a bit.
- * NaN and infinity in a row give an unspecified finite or non-finite result for that row only.
- * Errors: INVALID_ARGUMENT (rows 0, a stride below the row, a NULL or misaligned pointer),
- * OUT_OF_MEMORY (also: the workspace is too small). */
+ * `output_stride` floats apart (0: dense). They must not overlap. How rows are split over calls and threads
+ * changes no bit of a result. Several threads may multiply by one matrix at once: each of them needs scratch
+ * memory, which is allocated the first time that so many calls run at once and kept with the matrix. A single
+ * thread allocates nothing here.
+ * NaN and infinity in a row make the results of that row, and of no other, unspecified numbers.
+ * Errors: INVALID_ARGUMENT (rows 0, a stride below the row, a NULL or misaligned pointer), OUT_OF_MEMORY,
+ * CANCELLED (by the host's thread pool). */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_multiply(const soniq_matrix *matrix, const float *input,
                                                            size_t input_stride, size_t rows, float *output,
-                                                           size_t output_stride, void *workspace,
-                                                           size_t workspace_size, soniq_error **error);
+                                                           size_t output_stride, soniq_error **error);
 
-/* The exact integer product of the channels of one level:
+/* The exact integer product: output[r][o] = sum over channels c of w[o][c] * u[r][c].
  *
- *   output[r][o] = sum over the channels c of `level` of w[o][c] * u[r][c]
- *
- * w is the integer of a weight, u that of the activation code q = codes[r][c]: for a bipolar code of p bits
- * 2q - (2^p - 1); for an affine one q - zeros[r], or with zeros NULL q - the level's fixed zero (0 for a level
- * that measures its scale). Bipolar levels take zeros NULL. `codes` is [rows][inputs] in the matrix's own
- * order of channels, one code a byte, rows `code_stride` bytes apart (0: dense); codes of channels of the
- * other level are not read. `output` is [rows][outputs], rows `output_stride` elements apart (0: dense).
- * The real product is this times the activation's scale times soniq_matrix_scales. workspace: as above.
- * Errors: as soniq_matrix_multiply; NOT_FOUND (no such level); DATA (a code or zero above 2^p - 1). */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_multiply_codes(
-    const soniq_matrix *matrix, uint32_t level, const uint8_t *codes, size_t code_stride,
-    const int32_t *zeros, size_t rows, int32_t *output, size_t output_stride, void *workspace,
-    size_t workspace_size, soniq_error **error);
+ * w is the integer of a weight, u that of the activation code q = codes[r][c]: 2q - (2^p - 1) for a bipolar
+ * code of p bits, q - zeros[r][l] for an affine one at level l. `codes` is [rows][inputs], dense, one code a
+ * byte. `zeros` is [rows][levels], dense, or NULL: 0 everywhere; bipolar levels ignore theirs. `output` is
+ * [rows][outputs], rows `output_stride` elements apart (0: dense). For a matrix of one level the real product
+ * is this times the activation's scale times soniq_matrix_scales. The products of two levels are added as
+ * they are: pack each level as a matrix of its own to have them apart.
+ * Errors: as soniq_matrix_multiply; DATA (a code or zero above 2^p - 1); UNSUPPORTED (two levels whose sum
+ * could leave int32). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_multiply_codes(const soniq_matrix *matrix,
+                                                                 const uint8_t *codes, const int32_t *zeros,
+                                                                 size_t rows, int32_t *output,
+                                                                 size_t output_stride, soniq_error **error);
 
 /* The scale of each output at a level: *scales has `outputs` elements, valid until the matrix is destroyed.
  * Errors: NOT_FOUND (no such level). */
@@ -677,12 +703,11 @@ typedef struct soniq_matrix_info {
 SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_get_info(const soniq_matrix *matrix,
                                                            soniq_matrix_info *info, soniq_error **error);
 
-/* Name of the kernel that a level uses for this many rows, and why a faster one was refused (*refusal is NULL
- * when none was; `refusal` itself may be NULL). Text valid until the matrix is destroyed.
- * Errors: NOT_FOUND (no such level), INVALID_ARGUMENT (rows 0). */
-SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_kernel(const soniq_matrix *matrix, uint32_t level,
-                                                         size_t rows, const char **kernel,
-                                                         const char **refusal, soniq_error **error);
+/* What multiplies `block_rows` rows by this matrix; soniq_kernel_report.node is "". Text valid until the
+ * matrix is destroyed. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_matrix_get_kernel(const soniq_matrix *matrix,
+                                                             soniq_kernel_report *report,
+                                                             soniq_error **error);
 
 #ifdef __cplusplus
 }
