@@ -1,0 +1,42 @@
+package import SoniqGraph
+
+/// Makes the float graph of one family of models. A new family is one file and one line in `known`.
+package protocol ModelImporter: Sendable {
+  /// The `model_type` in config.json.
+  static var modelType: String { get }
+  /// Reads, checks and converts every tensor.
+  static func importModel(_ folder: CheckpointFolder) throws(PackError) -> ImportedModel
+}
+
+/// A float32 model and what the packer must know about it beyond the graph.
+package struct ImportedModel: Sendable {
+  package var description: ModelDescription
+  /// The ids that frame a token sequence, for calibration without data.
+  package var framing: TokenFraming
+}
+
+/// Names and ids of a model's token input.
+package struct TokenFraming: Sendable, Hashable {
+  package var vocabularySize: Int
+  /// Ids put before and after a sequence.
+  package var first: Int
+  package var last: Int
+  package var maximumLength: Int
+}
+
+package enum ModelImporters {
+  package static let known: [any ModelImporter.Type] = [BertImporter.self]
+
+  /// Imports a checkpoint folder by its `model_type`.
+  package static func importModel(path: String) throws(PackError) -> ImportedModel {
+    let folder = try CheckpointFolder(path: path)
+    guard let type = folder.config["model_type"]?.text else {
+      throw folder.fieldError("model_type", "missing")
+    }
+    guard let importer = known.first(where: { $0.modelType == type }) else {
+      let names = known.map { $0.modelType }.joined(separator: ", ")
+      throw folder.fieldError("model_type", "unknown architecture \"\(type)\"; known: \(names)")
+    }
+    return try importer.importModel(folder)
+  }
+}

@@ -1,1 +1,0 @@
-// SoniqPack: importers, calibration, bit allocation: a trained model to a ModelDescription.
