@@ -9,7 +9,7 @@
   void name(const snq_float_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,             \
             uint32_t panelBegin, uint32_t panelEnd)
 
-SNQ_MATMUL(snq_matmul_any_1x1__portable);
+SNQ_MATMUL(snq_matmul_any_8x1__portable);
 SNQ_FLOAT_MATMUL(snq_float_matmul_1x1__portable);
 
 #undef SNQ_MATMUL

@@ -1,0 +1,40 @@
+import CKernelABI
+import SoniqCore
+
+/// Every matrix kernel. Dispatch, tests and benchmarks read these rows; a new kernel is one prototype in
+/// matmul_prototypes.h and one row here, after the rows that it is faster than.
+package enum MatmulKernelRegistry {
+  /// Accepts every layout, width and shape.
+  package static let reference = MatmulKernel(
+    row: KernelRow("snq_matmul_any_8x1__portable", .portable, snq_matmul_any_8x1__portable),
+    layouts: [.bytes, .nibbles, .planes], weightBits: 1...8, shapes: RowShape.allCases)
+
+  package static let faster: [MatmulKernel] = []
+
+  package static var rows: [MatmulKernel] { [reference] + faster }
+
+  package static let floats = KernelFamily<FloatMatmulFunction>(
+    reference: KernelRow("snq_float_matmul_1x1__portable", .portable, snq_float_matmul_1x1__portable))
+
+  /// The kernels for weights of this many bits (1...8) on machines that run `limit`.
+  package static func choice(weightBits: Int, upTo limit: InstructionSet) -> MatmulChoice {
+    let oneRow = chosen(weightBits, .oneRow, limit)
+    let manyRows = chosen(weightBits, .manyRows, limit)
+    let slowest = min(oneRow.instructionSet, manyRows.instructionSet)
+    let refusal =
+      slowest == limit
+      ? nil
+      : "\(weightBits)-bit \(WeightLayout(bits: weightBits)): no \(limit.rawValue) kernel yet, "
+        + "\(slowest.rawValue) is used"
+    return MatmulChoice(oneRow: oneRow.row, manyRows: manyRows.row, refusal: refusal)
+  }
+
+  /// Reference first, overwritten by each row of an allowed and not older instruction set.
+  private static func chosen(_ bits: Int, _ shape: RowShape, _ limit: InstructionSet) -> MatmulKernel {
+    var chosen = reference
+    for kernel in faster where kernel.instructionSet <= limit && kernel.accepts(weightBits: bits, shape) {
+      if kernel.instructionSet >= chosen.instructionSet { chosen = kernel }
+    }
+    return chosen
+  }
+}

@@ -1,1 +1,0 @@
-// SoniqKernels: which kernels exist, what this CPU can run, and which one a layer gets.
