@@ -26,8 +26,6 @@ test: deps ## Run every test; the last line sums them up
 	@.ci/test
 
 demo: build ## Show what the library does, on a real model
-	@.ci/make-venv demo
-	@.ci/fetch-minilm
 	@.ci/demo
 
 bench: build ## Measure the kernels against oneDNN
