@@ -1,0 +1,66 @@
+"""The matrix door against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soniq
+
+GENERATOR = np.random.default_rng(7)
+WEIGHTS = GENERATOR.standard_normal((33, 70)).astype(np.float32)
+INPUTS = GENERATOR.standard_normal((5, 70)).astype(np.float32)
+
+
+def test_eight_bits_are_close_to_float() -> None:
+    bias = GENERATOR.standard_normal(33).astype(np.float32)
+    result = soniq.Matrix(WEIGHTS, bias=bias).multiply(INPUTS)
+    exact = INPUTS @ WEIGHTS.T + bias
+    assert np.abs(result - exact).max() < 0.02 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("code", ["affine", "bipolar"])
+def test_codes_multiply_exactly(bits: int, code: str) -> None:
+    if code == "bipolar" and bits == 8:
+        pytest.skip("bipolar codes have at most 7 bits")
+    level = soniq.Level(weight_bits=bits, weight_code=code)
+    matrix = soniq.Matrix(WEIGHTS, [level])
+    codes = GENERATOR.integers(0, 256, INPUTS.shape).astype(np.uint8)
+    zeros = GENERATOR.integers(0, 256, len(codes)).astype(np.int32)
+    integers = np.rint(matrix.unpack() / matrix.scales()[:, None]).astype(np.int64)
+    exact = (codes.astype(np.int64) - zeros[:, None]) @ integers.T
+    assert np.array_equal(matrix.multiply_codes(codes, zeros=zeros), exact)
+
+
+def test_two_levels_add_up() -> None:
+    levels = [soniq.Level(4), soniq.Level(8)]
+    choice = (np.arange(70) % 3 == 0).astype(np.uint8)
+    matrix = soniq.Matrix(WEIGHTS, levels, channel_levels=choice)
+    exact = INPUTS @ matrix.unpack().T
+    assert np.abs(matrix.multiply(INPUTS) - exact).max() < 0.02 * np.abs(exact).max()
+    assert matrix.nbytes < soniq.Matrix(WEIGHTS).nbytes
+
+
+def test_every_instruction_set_gives_the_same_bits() -> None:
+    results = [soniq.Matrix(WEIGHTS, max_isa=isa).multiply(INPUTS) for isa in ("portable", "avx2", "avx512")]
+    assert all(np.array_equal(result, results[0]) for result in results)
+
+
+def test_kernel_is_named() -> None:
+    name, _ = soniq.Matrix(WEIGHTS).kernel(rows=1)
+    assert name.startswith("snq_matmul_bytes")
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(ValueError, match="outputs, inputs"):
+        soniq.Matrix(np.zeros(3))
+    with pytest.raises(ValueError, match="unknown code"):
+        soniq.Matrix(WEIGHTS, [soniq.Level(weight_code="ternary")])
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.Matrix(WEIGHTS, [soniq.Level(weight_bits=9)])
+    assert caught.value.status == "INVALID_ARGUMENT"
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.Matrix(np.full((2, 2), np.nan))
+    assert caught.value.status == "DATA"
+    with pytest.raises(ValueError, match="inputs must be"):
+        soniq.Matrix(WEIGHTS).multiply(np.zeros((2, 69)))

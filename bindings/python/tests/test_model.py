@@ -1,0 +1,153 @@
+"""Models through the binding: arrays in and out, errors, threads."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soniq
+
+
+def tokens(model: soniq.Model, shape: tuple[int, int] = (2, 5), seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 40, shape, dtype=np.int32)
+
+
+@pytest.fixture()
+def model(model_path: Path) -> soniq.Model:
+    return soniq.load(model_path, threads=1, profile=True)
+
+
+def test_describes_inputs_and_outputs(model: soniq.Model) -> None:
+    ids = model.inputs[0]
+    assert ids.name == "input_ids" and ids.dtype == np.int32 and ids.shape == ("batch", "sequence")
+    assert not ids.is_optional and all(info.is_optional for info in model.inputs[1:])
+    assert "sentence_embedding" in [info.name for info in model.outputs]
+    assert model.metadata["general.name"]
+
+
+def test_outputs_are_views_with_the_right_shape(model: soniq.Model) -> None:
+    outputs = model(input_ids=tokens(model))
+    embedding = outputs["sentence_embedding"]
+    assert embedding.shape[0] == 2 and embedding.dtype == np.float32 and not embedding.flags.owndata
+    assert np.allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
+    with pytest.raises(ValueError):
+        embedding[0, 0] = 1
+    with pytest.raises(KeyError, match="sentence_embedding"):
+        outputs["nothing"]
+
+
+def test_outputs_stay_while_they_are_held(model: soniq.Model) -> None:
+    first = model(input_ids=tokens(model, seed=1))["sentence_embedding"]
+    kept = first.copy()
+    second = model(input_ids=tokens(model, seed=2))["sentence_embedding"]
+    assert np.array_equal(first, kept) and not np.array_equal(first, second)
+    assert model.statistics()["sessions"] == 2
+
+
+def test_a_session_is_used_again(model: soniq.Model) -> None:
+    for seed in range(5):
+        model(input_ids=tokens(model, seed=seed))
+    assert model.statistics()["sessions"] == 1
+
+
+def test_other_integer_types_convert(model: soniq.Model) -> None:
+    ids = tokens(model)
+    exact = model(input_ids=ids)["sentence_embedding"].copy()
+    assert np.array_equal(model(input_ids=ids.astype(np.int64))["sentence_embedding"], exact)
+    assert np.array_equal(model(input_ids=np.asfortranarray(ids))["sentence_embedding"], exact)
+    assert np.array_equal(model(input_ids=ids.tolist())["sentence_embedding"], exact)
+    with pytest.raises(ValueError, match="int32"):
+        model(input_ids=np.array([[2**40]]))
+    with pytest.raises(ValueError, match="integers"):
+        model(input_ids=ids.astype(np.float32))
+
+
+def test_names_are_checked(model: soniq.Model) -> None:
+    with pytest.raises(TypeError, match="unknown input 'ids'"):
+        model(ids=tokens(model))
+    with pytest.raises(TypeError, match="missing input 'input_ids'"):
+        model(attention_mask=np.ones((1, 2), np.int32))
+
+
+def test_library_errors_carry_code_and_place(model: soniq.Model) -> None:
+    with pytest.raises(soniq.SoniqError) as caught:
+        model(input_ids=np.full((1, 3), 10_000, np.int32))
+    assert caught.value.status == "DATA" and caught.value.node
+    with pytest.raises(soniq.SoniqError) as caught:
+        model(input_ids=np.zeros(3, np.int32))
+    assert caught.value.status == "SHAPE"
+    with pytest.raises(soniq.SoniqError) as caught:
+        model(input_ids=tokens(model), attention_mask=np.ones((2, 4), np.int32))
+    assert caught.value.status == "SHAPE"
+    assert model(input_ids=tokens(model))["sentence_embedding"].shape[0] == 2
+
+
+def test_broken_files(tmp_path: Path, model_path: Path) -> None:
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.load(tmp_path / "absent.soniq")
+    assert caught.value.status == "IO"
+    broken = tmp_path / "broken.soniq"
+    data = bytearray(model_path.read_bytes())
+    broken.write_bytes(data[: len(data) // 2])
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.load(broken)
+    assert caught.value.status == "FORMAT" and caught.value.offset is not None
+    data[-100] ^= 1
+    broken.write_bytes(data)
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.load(broken, verify=True)
+    assert caught.value.status in ("CHECKSUM", "FORMAT")
+
+
+def test_equal_on_every_instruction_set_and_thread_count(model_path: Path, model: soniq.Model) -> None:
+    ids = tokens(model, (3, 7))
+    exact = model(input_ids=ids)["sentence_embedding"].copy()
+    for isa in ("portable", "avx2", "avx512"):
+        for threads in (1, 2):
+            other = soniq.load(model_path, threads=threads, max_isa=isa)
+            assert np.array_equal(other(input_ids=ids)["sentence_embedding"], exact), (isa, threads)
+    with pytest.raises(ValueError, match="unknown instruction set"):
+        soniq.load(model_path, max_isa="sse9")
+
+
+def test_threads_share_a_model(model: soniq.Model) -> None:
+    inputs = [tokens(model, (2, 6), seed) for seed in range(4)]
+    exact = [model(input_ids=ids)["sentence_embedding"].copy() for ids in inputs]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for _ in range(50):
+            if not np.array_equal(model(input_ids=inputs[index])["sentence_embedding"], exact[index]):
+                wrong.append(index)
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+    assert model.statistics()["sessions"] <= 5
+
+
+def test_profile_names_kernels(model: soniq.Model) -> None:
+    model(input_ids=tokens(model))
+    nodes = model.profile()
+    assert any(node.operation == "linear" and node.calls == 1 and node.kernel for node in nodes)
+    assert sum(node.milliseconds for node in nodes) > 0
+
+
+def test_maximums_limit_a_session(model_path: Path) -> None:
+    model = soniq.load(model_path, maximums={"batch": 1, "sequence": 4})
+    assert model(input_ids=np.zeros((1, 4), np.int32))["sentence_embedding"].shape[0] == 1
+    with pytest.raises(soniq.SoniqError) as caught:
+        model(input_ids=np.zeros((1, 5), np.int32))
+    assert caught.value.status == "SHAPE"
+    with pytest.raises(soniq.SoniqError) as caught:
+        soniq.load(model_path, maximums={"width": 1})(input_ids=np.zeros((1, 4), np.int32))
+    assert caught.value.status == "NOT_FOUND"
+
+
+def test_verify(model: soniq.Model) -> None:
+    model.verify()
