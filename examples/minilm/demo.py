@@ -70,8 +70,11 @@ def reference_embeddings(path: Path, ids: np.ndarray, mask: np.ndarray) -> np.nd
     rows = []
     for row in range(len(ids)):
         length = int(mask[row].sum())
-        inputs = {name: values[row : row + 1, :length].astype(np.int64) for name, values in (("input_ids", ids), ("attention_mask", mask))}
-        inputs["token_type_ids"] = np.zeros((1, length), np.int64)
+        inputs = {
+            "input_ids": ids[row : row + 1, :length].astype(np.int64),
+            "attention_mask": np.ones((1, length), np.int64),
+            "token_type_ids": np.zeros((1, length), np.int64),
+        }
         rows.append(session.run(["sentence_embedding"], inputs)[0][0])
     return np.stack(rows)
 
@@ -106,7 +109,7 @@ def search(model: soniq.Model, tokenizer: Tokenizer, sentences: list[str], embed
     queries = read_lines("queries.txt")
     answers = embed(model, *tokenize(tokenizer, queries)) @ embeddings.T
     print("\nSemantic search, 4,8 palette:")
-    for query, scores in zip(queries, answers):
+    for query, scores in zip(queries, answers, strict=True):
         best = int(scores.argmax())
         print(f"  {query}\n    {scores[best]:.2f}  {sentences[best]}")
 
@@ -117,7 +120,8 @@ def print_table(cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
         for threads, times in case.latency.items():
             row = " / ".join(f"{times[n]:.2f} ({rival[threads][n] / times[n]:.2f}x)" for n in times)
             quality = f"{case.cosines.mean():.5f}      {case.cosines.min():.4f}"
-            print(f"{case.palette:7}  {case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}  {quality}  {threads:7}  {row}")
+            size = f"{case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}"
+            print(f"{case.palette:7}  {size}  {quality}  {threads:7}  {row}")
     for threads, times in rival.items():
         row = " / ".join(f"{value:.2f}" for value in times.values())
         print(f"ONNX Runtime dynamic INT8, per channel                     {threads:7}  {row}")
@@ -177,7 +181,8 @@ def main() -> None:
     for case in cases:
         model = soniq.load(case.path, threads=1, profile=True)
         embeddings = embed(model, ids, mask)
-        case.cosines = (embeddings * exact).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(embeddings, axis=1)
+        lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(embeddings, axis=1)
+        case.cosines = (embeddings * exact).sum(1) / lengths
         case.average_bits = float(model.metadata["soniq.average_bits"])
         for step in model.profile():
             case.kernels[step.kernel] = case.kernels.get(step.kernel, 0) + 1

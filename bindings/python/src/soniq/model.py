@@ -71,7 +71,7 @@ class Model:
             session = self._pool.take()
             self._pool.give_back(session)
             sessions = [session]
-        return [_node_profile(nodes) for nodes in zip(*(session.nodes() for session in sessions))]
+        return [_node_profile(nodes) for nodes in zip(*(session.nodes() for session in sessions), strict=True)]
 
     def statistics(self) -> dict[str, int]:
         """Sizes of file and memory in bytes, and `sessions`: how many sessions exist."""
@@ -106,7 +106,7 @@ class Model:
             call(f"soniq_model_{side}_info", self._handle, index, ctypes.byref(info))
             names = [text(info.dimension_names[axis]) for axis in range(info.rank)]
             sizes = list(info.dimensions[: info.rank])
-            shape = tuple(name if size < 0 else size for name, size in zip(names, sizes))
+            shape = tuple(name if size < 0 else size for name, size in zip(names, sizes, strict=True))
             maximum = tuple(info.maximum_dimensions[: info.rank])
             dtype = ELEMENT_TYPES[info.element_type]
             result.append(TensorInfo(text(info.name), dtype, shape, maximum, bool(info.is_optional)))
