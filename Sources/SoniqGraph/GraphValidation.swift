@@ -1,4 +1,137 @@
+import SoniqCore
+
+/// The largest size of one dimension, and of the rows or elements that kernels count in 32 bits.
+package let maximumDimension = Int(Int32.max)
+
+/// The most dimensions of a value or dense constant.
+package let maximumRank = 8
+
 extension Graph {
   /// Checks everything that execution relies on. Any graph that passes can be run without a trap.
-  package func validate() throws(GraphError) {}
+  package func validate() throws(GraphError) {
+    try validateTables()
+    for index in constants.indices { try validateConstant(index) }
+    try validateInputs()
+    try validateNodes()
+    try validateOutputs()
+  }
+
+  private func validateTables() throws(GraphError) {
+    guard constantNames.count == constants.count else {
+      throw GraphError(.invalidName, field: "constantNames")
+    }
+    var names = Set<String>()
+    for (index, symbol) in symbols.enumerated() {
+      guard names.insert(symbol.name).inserted, !symbol.name.isEmpty else {
+        throw GraphError(.invalidName, field: "symbols", element: index)
+      }
+      guard (1...maximumDimension).contains(symbol.maximum) else {
+        throw GraphError(.invalidSize, field: "symbols.maximum", element: index)
+      }
+    }
+    for index in values.indices { try validateValue(index) }
+  }
+
+  private func validateValue(_ index: ValueID) throws(GraphError) {
+    let shape = values[index].shape
+    guard (1...maximumRank).contains(shape.count) else {
+      throw GraphError(.invalidSize, value: index, field: "rank")
+    }
+    for (position, dimension) in shape.enumerated() {
+      switch dimension {
+      case .fixed(let size):
+        guard (1...maximumDimension).contains(size) else {
+          throw GraphError(.invalidSize, value: index, field: "shape", element: position)
+        }
+      case .symbol(let symbol):
+        guard symbols.indices.contains(symbol) else {
+          throw GraphError(.indexOutOfRange, value: index, field: "shape", element: position)
+        }
+      }
+    }
+    guard let rows = maximumElements(shape.dropLast()), rows <= maximumDimension else {
+      throw GraphError(.invalidSize, value: index, field: "shape")
+    }
+  }
+
+  private func validateInputs() throws(GraphError) {
+    var seen = Set<ValueID>()
+    var names = Set<String>()
+    for (position, input) in inputs.enumerated() {
+      guard values.indices.contains(input.value) else {
+        throw GraphError(.indexOutOfRange, field: "inputs", element: position)
+      }
+      guard seen.insert(input.value).inserted else {
+        throw GraphError(.producedTwice, value: input.value, field: "inputs", element: position)
+      }
+      guard names.insert(values[input.value].name).inserted else {
+        throw GraphError(.invalidName, value: input.value, field: "inputs", element: position)
+      }
+      guard input.fill == nil || values[input.value].elementType == .int32 else {
+        throw GraphError(.elementTypeMismatch, value: input.value, field: "inputs.fill", element: position)
+      }
+    }
+  }
+
+  private func validateNodes() throws(GraphError) {
+    var isDefined = [Bool](repeating: false, count: values.count)
+    for input in inputs { isDefined[input.value] = true }
+    for (index, node) in nodes.enumerated() {
+      for (position, input) in node.inputs.enumerated() {
+        guard values.indices.contains(input) else {
+          throw GraphError(.indexOutOfRange, node: index, field: "inputs", element: position)
+        }
+        guard isDefined[input] else {
+          throw GraphError(
+            .usedBeforeDefinition, node: index, value: input, field: "inputs", element: position)
+        }
+      }
+      guard values.indices.contains(node.output) else {
+        throw GraphError(.indexOutOfRange, node: index, field: "output")
+      }
+      guard !isDefined[node.output] else {
+        throw GraphError(.producedTwice, node: index, value: node.output, field: "output")
+      }
+      let inferred = try inferredOutput(ofNode: index)
+      guard inferred.elementType == values[node.output].elementType else {
+        throw GraphError(.elementTypeMismatch, node: index, value: node.output, field: "output")
+      }
+      guard inferred.shape == values[node.output].shape else {
+        throw GraphError(.shapeMismatch, node: index, value: node.output, field: "output")
+      }
+      isDefined[node.output] = true
+    }
+  }
+
+  private func validateOutputs() throws(GraphError) {
+    guard !outputs.isEmpty else { throw GraphError(.neverProduced, field: "outputs") }
+    let produced = Set(nodes.map(\.output))
+    var names = Set<String>()
+    for (position, output) in outputs.enumerated() {
+      guard values.indices.contains(output) else {
+        throw GraphError(.indexOutOfRange, field: "outputs", element: position)
+      }
+      guard produced.contains(output) else {
+        throw GraphError(.neverProduced, value: output, field: "outputs", element: position)
+      }
+      guard names.insert(values[output].name).inserted else {
+        throw GraphError(.invalidName, value: output, field: "outputs", element: position)
+      }
+    }
+  }
+
+  /// The largest value of a dimension that the model allows.
+  package func maximum(_ dimension: Dimension) -> Int {
+    switch dimension {
+    case .fixed(let size): size
+    case .symbol(let symbol): symbols[symbol].maximum
+    }
+  }
+
+  /// The product of the maxima of `shape` (1 when empty), or nil when it leaves Int.
+  package func maximumElements(_ shape: some Sequence<Dimension>) -> Int? {
+    var product: Int? = 1
+    for dimension in shape { product = product.flatMap { checkedProduct($0, maximum(dimension)) } }
+    return product
+  }
 }
