@@ -38,6 +38,11 @@ static inline uint64_t snq_clock_nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+// Names the calling thread for debuggers and top; at most 15 characters.
+static inline void snq_thread_name(const char *name) {
+  syscall(SYS_prctl, 15 /* PR_SET_NAME */, name, 0ul, 0ul, 0ul);
+}
+
 // CPUs that the calling thread may run on, or 0 when the system does not say. Knows up to 8192 CPUs.
 static inline int32_t snq_affinity_cpu_count(void) {
   uint64_t mask[128];

@@ -61,7 +61,7 @@ final class WorkerPool: @unchecked Sendable {
       { argument in
         guard let argument else { return nil }
         let assignment = Unmanaged<Assignment>.fromOpaque(argument).takeRetainedValue()
-        pthread_setname_np(pthread_self(), "soniq")
+        snq_thread_name("soniq")
         _ = snq_float_state_enter()
         assignment.board.serve(lane: assignment.lane)
         return nil
