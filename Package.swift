@@ -56,7 +56,10 @@ let package = Package(
     .target(name: "CSoniq", path: "include", publicHeadersPath: "."),
     layer(
       "SoniqABI",
-      ["CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqMemory"]),
+      [
+        "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqMemory",
+        "CPlatform",
+      ]),
     .target(
       name: "soniq", dependencies: ["SoniqABI"],
       swiftSettings: common,

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "build_text.h"
+#include "cpu_feature_names.h"
 #include "cpu_features.h"
+#include "error_record.h"
 #include "memory_arenas.h"
 #include "threads.h"
 #endif

@@ -1,0 +1,36 @@
+// The names of the CPU features that kernels are compiled for, as this machine has them.
+#ifndef SONIQ_CPU_FEATURE_NAMES_H
+#define SONIQ_CPU_FEATURE_NAMES_H
+#include <stddef.h>
+
+// Name of the feature with this index when the CPU has it, "" when it has not; null behind the last.
+static inline const char *snq_cpu_feature_name(int index) {
+#define SNQ_FEATURE(position, name) \
+  case position:                    \
+    return __builtin_cpu_supports(name) ? name : "";
+  switch (index) {
+    SNQ_FEATURE(0, "sse4.2")
+    SNQ_FEATURE(1, "popcnt")
+    SNQ_FEATURE(2, "avx")
+    SNQ_FEATURE(3, "f16c")
+    SNQ_FEATURE(4, "fma")
+    SNQ_FEATURE(5, "bmi2")
+    SNQ_FEATURE(6, "avx2")
+    SNQ_FEATURE(7, "avxvnni")
+    SNQ_FEATURE(8, "gfni")
+    SNQ_FEATURE(9, "avx512f")
+    SNQ_FEATURE(10, "avx512bw")
+    SNQ_FEATURE(11, "avx512dq")
+    SNQ_FEATURE(12, "avx512vl")
+    SNQ_FEATURE(13, "avx512vnni")
+    SNQ_FEATURE(14, "avx512vbmi")
+    SNQ_FEATURE(15, "avx512vbmi2")
+    SNQ_FEATURE(16, "avx512bitalg")
+    SNQ_FEATURE(17, "avx512vpopcntdq")
+    SNQ_FEATURE(18, "avx512bf16")
+    default: return NULL;
+  }
+#undef SNQ_FEATURE
+}
+
+#endif

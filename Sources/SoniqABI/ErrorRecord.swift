@@ -1,0 +1,89 @@
+public import CSoniq
+import CPlatform
+import Glibc
+
+/// `soniq_error **`
+typealias ErrorPointer = UnsafeMutablePointer<OpaquePointer?>?
+
+/// Runs the body of an entry point and turns what it throws into a status and an error object.
+@inline(__always)
+func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_status {
+  do throws(Failure) {
+    try body()
+    error?.pointee = nil
+    return soniq_status(SONIQ_OK)
+  } catch let failure {
+    error?.pointee = error == nil ? nil : makeError(failure)
+    return failure.status.code
+  }
+}
+
+/// A record in one block of memory with its text behind it, or the constant one when there is no memory.
+private func makeError(_ failure: Failure) -> OpaquePointer {
+  let texts = [failure.message, failure.node, failure.field].map { $0.map { Array($0.utf8) } }
+  var byteCount = MemoryLayout<snq_error_record>.size
+  for text in texts { byteCount += (text?.count ?? 0) + 1 }
+  guard let memory = malloc(byteCount) else {
+    return OpaquePointer(snq_out_of_memory_error())
+  }
+  var next = memory + MemoryLayout<snq_error_record>.size
+  let pointers = texts.map { text -> UnsafePointer<CChar>? in
+    guard let text else { return nil }
+    let start = next
+    text.withUnsafeBytes { bytes in
+      if let base = bytes.baseAddress { start.copyMemory(from: base, byteCount: bytes.count) }
+    }
+    start.storeBytes(of: 0, toByteOffset: text.count, as: UInt8.self)
+    next += text.count + 1
+    return UnsafePointer(start.assumingMemoryBound(to: CChar.self))
+  }
+  let record = memory.bindMemory(to: snq_error_record.self, capacity: 1)
+  record.initialize(
+    to: snq_error_record(
+      magic: errorMagic, offset: Int64(failure.offset ?? -1), message: pointers[0], node: pointers[1],
+      field: pointers[2], status: failure.status.code, reserved: 0))
+  return OpaquePointer(record)
+}
+
+/// "sqerror\1"
+private let errorMagic: UInt64 = 0x0172_6f72_7265_7173
+
+/// The record behind a pointer from C; nil for NULL and for what is recognisably something else.
+private func record(_ error: OpaquePointer?) -> UnsafePointer<snq_error_record>? {
+  guard let error, UInt(bitPattern: error) % 8 == 0 else { return nil }
+  let record = UnsafePointer<snq_error_record>(error)
+  return record.pointee.magic == errorMagic ? record : nil
+}
+
+@_cdecl("soniq_error_status") @implementation
+public func soniq_error_status(_ error: OpaquePointer?) -> soniq_status {
+  record(error)?.pointee.status ?? soniq_status(SONIQ_OK)
+}
+
+@_cdecl("soniq_error_message") @implementation
+public func soniq_error_message(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
+  record(error)?.pointee.message ?? staticText("")
+}
+
+@_cdecl("soniq_error_node") @implementation
+public func soniq_error_node(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
+  record(error)?.pointee.node
+}
+
+@_cdecl("soniq_error_field") @implementation
+public func soniq_error_field(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
+  record(error)?.pointee.field
+}
+
+@_cdecl("soniq_error_offset") @implementation
+public func soniq_error_offset(_ error: OpaquePointer?) -> Int64 {
+  record(error)?.pointee.offset ?? -1
+}
+
+@_cdecl("soniq_error_destroy") @implementation
+public func soniq_error_destroy(_ error: OpaquePointer?) {
+  guard let record = record(error), record != snq_out_of_memory_error() else { return }
+  let memory = UnsafeMutableRawPointer(mutating: record)
+  memory.storeBytes(of: 0, as: UInt64.self)
+  free(memory)
+}

@@ -1,1 +1,0 @@
-// SoniqABI: the C functions of include/soniq.h, their handles, and errors to status codes.

@@ -1,0 +1,107 @@
+import SoniqGraph
+import SoniqMemory
+import SoniqQuantizers
+import SoniqRuntime
+
+// The errors of the layers below as statuses: one exhaustive switch each, so that a new code of theirs does
+// not compile until it has a status here.
+
+extension Failure {
+  init(_ error: MemoryError) {
+    switch error {
+    case .outOfMemory(let byteCount):
+      self.init(.outOfMemory, "no memory: \(byteCount) bytes were asked for")
+    case .invalidRequest(let byteCount, let alignment):
+      self.init(.internalFault, "\(byteCount) bytes aligned to \(alignment) were asked for")
+    case .misaligned(let alignment):
+      self.init(
+        .invalidArgument, "the host's allocator gave memory that is not aligned to \(alignment) bytes",
+        field: "allocator")
+    }
+  }
+
+  /// - Parameter nodeName: gives the name of a node's index.
+  init(_ error: RuntimeError, nodeName: (Int) -> String? = { _ in nil }) {
+    if error.code == .invalidGraph, let graphError = error.graphError {
+      self.init(graphError, nodeName: nodeName)
+      return
+    }
+    let place = error.place
+    self.init(
+      Status(error.code), error.message, node: place == .tensor ? error.subject : error.node.flatMap(nodeName),
+      field: place == .option ? error.subject : nil)
+  }
+
+  init(_ error: GraphError, nodeName: (Int) -> String? = { _ in nil }) {
+    self.init(Status(error.code), error.message, node: error.node.flatMap(nodeName), field: error.field)
+  }
+
+  init(_ error: QuantizationError) {
+    switch error {
+    case .size(let field, let got, let expected):
+      self.init(.invalidArgument, "\(field) has \(got) elements, \(expected) are needed", field: field.rawValue)
+    case .invalidLevel(let index):
+      self.init(.invalidArgument, "level \(index) has bits, a zero or a scale out of range", field: "levels")
+    case .codeOutOfRange(let level, let index, let code):
+      self.init(.data, "code \(index) of level \(level) is \(code), too large for its bits", field: "codes")
+    case .invalidNumber(let field, let index):
+      self.init(.data, "\(field)[\(index)] is not a finite number", field: field.rawValue)
+    case .notAPermutation(let field, let position):
+      self.init(
+        .invalidArgument, "\(field)[\(position)] keeps it from being a permutation", field: field.rawValue)
+    case .tooManyChannels(let level, let got, let limit):
+      self.init(
+        .unsupported, "level \(level) has \(got) channels; from \(limit) on a sum could leave 32 bits",
+        field: "inputs")
+    case .tooLarge:
+      self.init(.invalidArgument, "the matrix is too large to address", field: "outputs")
+    }
+  }
+}
+
+extension Status {
+  init(_ code: RuntimeError.Code) {
+    switch code {
+    case .invalidGraph: self = .format
+    case .unknownInstructionSet, .invalidOption, .nullPointer, .invalidArgument, .workspaceMisaligned:
+      self = .invalidArgument
+    case .noSuchInput, .noSuchOutput: self = .notFound
+    case .wrongElementType: self = .elementType
+    case .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict: self = .shape
+    case .inputMissing, .outputNotReady: self = .state
+    case .idOutOfRange: self = .data
+    case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
+    case .workspaceTooLarge: self = .unsupported
+    case .threadFailed: self = .io
+    case .hostParallelForFailed: self = .cancelled
+    }
+  }
+
+  init(_ code: GraphError.Code) {
+    switch code {
+    case .indexOutOfRange, .wrongKind, .usedBeforeDefinition, .producedTwice, .neverProduced, .wrongInputCount,
+      .invalidAttribute, .shapeMismatch, .elementTypeMismatch, .invalidSize, .wrongByteCount, .misaligned,
+      .notAPermutation, .invalidNumber, .invalidLevel, .invalidName:
+      self = .format
+    case .tooManyChannels, .tooLarge: self = .unsupported
+    }
+  }
+}
+
+extension RuntimeError {
+  /// What `subject` names.
+  enum Place { case tensor, option, nothing }
+
+  var place: Place {
+    switch code {
+    case .noSuchInput, .noSuchOutput, .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge,
+      .dimensionConflict, .inputMissing, .idOutOfRange, .outputNotReady:
+      subject.isEmpty ? .nothing : .tensor
+    case .unknownInstructionSet, .invalidOption, .invalidArgument, .nullPointer:
+      subject.isEmpty ? .nothing : .option
+    case .invalidGraph, .outOfMemory, .workspaceTooLarge, .workspaceTooSmall, .workspaceMisaligned,
+      .threadFailed, .hostParallelForFailed:
+      .nothing
+    }
+  }
+}
