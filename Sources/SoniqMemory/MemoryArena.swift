@@ -19,11 +19,14 @@ package struct MemoryStatistics: Sendable, Hashable {
   package var active: Int
   /// Physical memory, bookkeeping included. Equals `allocated` for a host's allocator.
   package var resident: Int
+  /// Calls of `allocate` that gave memory, since the arena was made. Not in bytes.
+  package var allocationCount: Int
 
-  package init(allocated: Int, active: Int, resident: Int) {
+  package init(allocated: Int, active: Int, resident: Int, allocationCount: Int = 0) {
     self.allocated = allocated
     self.active = active
     self.resident = resident
+    self.allocationCount = allocationCount
   }
 }
 
@@ -37,6 +40,7 @@ package final class MemoryArena: @unchecked Sendable {
   }
   private let source: Source
   private let handedOut = Atomic<Int>(0)
+  private let allocationCount = Atomic<Int>(0)
 
   /// - Throws: `outOfMemory` when the private allocator cannot make another arena.
   package init(hooks: AllocatorHooks? = nil) throws(MemoryError) {
@@ -69,6 +73,7 @@ package final class MemoryArena: @unchecked Sendable {
       throw .misaligned(alignment: alignment)
     }
     handedOut.wrappingAdd(byteCount, ordering: .relaxed)
+    allocationCount.wrappingAdd(1, ordering: .relaxed)
     return memory
   }
 
@@ -88,14 +93,17 @@ package final class MemoryArena: @unchecked Sendable {
   /// A reading of the moment.
   package var statistics: MemoryStatistics {
     let allocated = handedOut.load(ordering: .relaxed)
+    let allocationCount = allocationCount.load(ordering: .relaxed)
     if case .jemalloc(let arena) = source {
       var reading = snq_arena_statistics()
       if snq_arena_statistics_read(arena, &reading) {
         return MemoryStatistics(
-          allocated: allocated, active: Int(reading.active), resident: Int(reading.resident))
+          allocated: allocated, active: Int(reading.active), resident: Int(reading.resident),
+          allocationCount: allocationCount)
       }
     }
-    return MemoryStatistics(allocated: allocated, active: allocated, resident: allocated)
+    return MemoryStatistics(
+      allocated: allocated, active: allocated, resident: allocated, allocationCount: allocationCount)
   }
 
   deinit {
