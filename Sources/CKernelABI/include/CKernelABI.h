@@ -115,17 +115,16 @@ typedef void (*snq_float_matmul_function)(const snq_float_matmul_args *args, uin
 // min(a, b) is (a < b ? a : b) and max(a, b) is (a > b ? a : b): the SSE rule, which fixes NaN.
 // rne(x) is cvtps2dq: round to nearest even, 0x80000000 when out of range or NaN.
 //
-// affine, dynamic:  lo = min over x of min(acc, x) from 0, hi likewise with max from 0;
+// affine, dynamic:  lo = over x, acc = min(x, acc) from 0 (so NaN is passed over); hi likewise with max;
 //                   scale = (hi - lo) / (2^p - 1); if !(scale >= FLT_MIN and scale <= FLT_MAX) scale = 1;
-//                   inverse = 1 / scale; zero = clamp(rne(-lo * inverse), 0, 2^p - 1)
+//                   inverse = 1 / scale; zero = rne(min(max(-lo * inverse, 0), 2^p - 1))
 // affine, static:   scale, zero given; inverse = 1 / scale
-//     q = clamp(saturating rne(x * inverse) + zero, 0, 2^p - 1)   constant = zero, multiplier 1
-//     (the int32 sum wraps nowhere: rne is first clamped to [-65536, 65535])
+//     q = rne(min(max(x * inverse, -zero), 2^p - 1 - zero)) + zero   constant = zero, multiplier 1
 // bipolar, dynamic: p > 1: step = max|x| / (2^p - 1); p = 1: step = (16-lane sum of |x|) / K;
 //                   same guard on step; static: step given
-//     inverse = 0.5 / step; q = clamp(floor(fma(x, inverse, 2^(p-1))), 0, 2^p - 1)
-//     (floor by roundps toward minus infinity, then rne conversion; NaN gives 0)
+//     inverse = 0.5 / step; q = floor(min(max(fma(x, inverse, 2^(p-1)), 0), 2^p - 1))
 //     scale = step, constant = 2^p - 1, multiplier 2
+// So infinities saturate to the end of their sign and NaN gives code 0; nothing traps.
 // ---------------------------------------------------------------------------------------------------
 
 enum { SNQ_BIPOLAR = 1, SNQ_AFFINE = 2 };
@@ -150,6 +149,8 @@ typedef struct {
   size_t inputStride;
   uint32_t channels;
   const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
+  float *scratch;          // needed with gather: `channels` floats, one scratch per thread (so one args
+                           // value per thread); may be null without gather
   uint32_t levelCount;     // 1 or 2
   snq_activation_level levels[2];
 } snq_quantize_args;
@@ -160,8 +161,10 @@ typedef void (*snq_quantize_function)(const snq_quantize_args *args, uint32_t ro
 // Row operations on float32.
 // ---------------------------------------------------------------------------------------------------
 
-// sum = input (+ residual); mean = S/K; centred d = sum - mean; var = (16-lane fma sum of d*d)/K;
-// output = fma(d * (1 / sqrt(var + epsilon)), gamma, beta). May work in place.
+// s = input (+ residual); mean = (16-lane sum of s) / K; d = s - mean;
+// variance = (16-lane fma sum of d*d) / K;
+// output = fma(d * (1 / sqrt(variance + epsilon)), gamma, beta). Output may be the memory of input or of
+// residual.
 typedef struct {
   const float *input;
   size_t inputStride;
@@ -200,7 +203,8 @@ typedef struct {
 typedef void (*snq_activation_function)(const snq_activation_args *args, uint32_t rowBegin,
                                         uint32_t rowEnd);
 
-// output = left + right. Broadcasting over rows: rightRows rows repeat (row % rightRows).
+// output = left + right; row r uses row r % rightRows of right. Output may be the memory of left, and of
+// right when rightRows covers all rows.
 typedef struct {
   const float *left;
   size_t leftStride;
@@ -245,17 +249,53 @@ typedef struct {
 
 typedef void (*snq_lookup_function)(const snq_lookup_args *args, uint32_t rowBegin, uint32_t rowEnd);
 
+// Mean over the positions of a sequence, rows = batch entries:
+// output[b][c] = (sum over positions with mask != 0, in order, of input[b][position][c]) * (1 / count);
+// zeros when no position is valid.
+typedef struct {
+  const float *input;   // [batch][sequence][inputStride]
+  size_t inputStride;   // floats between positions
+  const int32_t *mask;  // [batch][sequence], 0 = masked, or null
+  uint32_t sequence;
+  uint32_t channels;
+  float *output;  // [batch][outputStride]
+  size_t outputStride;
+} snq_pool_args;
+
+typedef void (*snq_pool_function)(const snq_pool_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// output = x / max(sqrt(16-lane fma sum of x*x), epsilon), the max by the SSE rule. May work in place.
+typedef struct {
+  const float *input;
+  size_t inputStride;
+  uint32_t channels;
+  float epsilon;
+  float *output;
+  size_t outputStride;
+} snq_normalize_args;
+
+typedef void (*snq_normalize_function)(const snq_normalize_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
 // ---------------------------------------------------------------------------------------------------
-// Integer attention of one encoder block: for every batch entry and head,
-//     out = softmax(q k^T * scale + mask) v
-// with both products exact in int32. Units are (batch, head) pairs, unit = batch * heads + head.
-//  * q rows: affine 8-bit codes per row and head (dynamic rule above over headDim values)
-//  * k rows: symmetric signed 8 bits per row and head: step = max|k| / 127, same guard,
-//    code = clamp(rne(k * (1/step)), -127, 127)
-//  * score = float(sum (q - zero) * k) * ((qScale * kStep) * scale); masked keys do not take part
-//  * m = max over valid keys; e = exp(score - m) by the project's polynomial; p = rne(e * 255), 0..255
-//  * v: per head and channel over valid keys: step = max|v| / 127, code as for k; masked keys 0
-//  * out = float(sum p * v) * (vStep / float(sum p)); no valid key: all zero
+// Attention of one encoder block. Per batch entry and head: out = softmax(q k^T * scale) v over the valid
+// keys. Units are (batch, head) pairs, unit = batch * heads + head. Masked keys are removed before anything
+// else: the V valid keys are numbered 0..<V in order. V = 0 gives zeros. Output must not overlap the inputs.
+//
+// attention_float (reference mode):
+//  * score = (fma chain over the channels in order, from 0, of q*k) * scale; m = max of the scores
+//  * e = exp(score - m); p = e * (1 / 16-lane sum of e); out = fma chain over the keys in order of p*v
+//
+// attention_integer (both products exact in int32):
+//  * a row of q or k: step = max|x| / 127 over headDim, guarded as above;
+//    code = rne(min(max(x * (1 / step), -127), 127))
+//  * value row of key j: step_j = max|v| / 127; S = guarded max of the steps;
+//    step_j = min(max(step_j, max(S * 2^-24, FLT_MIN)), S); codes as above
+//  * t_j = fma(float(I) * a, kStep_j, log2(step_j)), I = sum of q code * k code,
+//    a = (qStep * scale) * log2(e); T = max of t_j
+//  * e_j = 255 * 2^(t_j - T) by the polynomial of docs/numerics.md; p_j = rne(e_j), 0..255
+//  * D = 16-lane fma sum of e_j * (1 / step_j); out = float(sum p_j * v code) * (1 / D)
+//    (the value's step rides in the weight, so one scale serves all keys)
+//  * NaN inputs are passed over by max and have code -127; nothing traps
 // ---------------------------------------------------------------------------------------------------
 typedef struct {
   const float *query;  // [batch][sequence][queryStride], head h at h * headDim
@@ -263,18 +303,17 @@ typedef struct {
   const float *value;
   size_t queryStride, keyStride, valueStride;  // floats between positions
   const int32_t *mask;  // [batch][sequence], 0 = masked, or null
-  uint32_t batch, sequence, heads, headDim;
+  uint32_t batch, sequence, heads, headDim;  // headDim: multiple of 4, at most 256
   float scale;
   float *output;  // [batch][sequence][outputStride]
   size_t outputStride;
-  uint8_t *scratch;  // 64-byte aligned, snq_attention_scratch_bytes of the same kernel
+  uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by
+                     // snq_attention_integer_scratch or snq_attention_float_scratch
 } snq_attention_args;
 
 typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
                                        uint32_t unitEnd);
 typedef size_t (*snq_attention_scratch_function)(uint32_t sequence, uint32_t headDim);
-
-// Float attention with the same contract, exact order in docs/kernels.md: reference mode.
 
 #include "kernel_prototypes.h"
 

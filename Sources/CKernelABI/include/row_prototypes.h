@@ -1,5 +1,33 @@
-// Row operation kernels: quantiser, layer norm, activations, addition, lookup, attention.
+// Row operation kernels: quantiser, layer norm, activations, addition, lookup, pooling, attention.
 #ifndef SONIQ_ROW_PROTOTYPES_H
 #define SONIQ_ROW_PROTOTYPES_H
+
+#define SNQ_ROW_KERNEL(operation, isa) \
+  void snq_##operation##__##isa(const snq_##operation##_args *args, uint32_t rowBegin, uint32_t rowEnd)
+#define SNQ_ATTENTION(operation, isa) \
+  void snq_##operation##__##isa(const snq_attention_args *args, uint32_t unitBegin, uint32_t unitEnd)
+#define SNQ_ROW_KERNELS(isa)             \
+  SNQ_ROW_KERNEL(quantize, isa);         \
+  SNQ_ROW_KERNEL(layer_norm, isa);       \
+  SNQ_ROW_KERNEL(activation, isa);       \
+  SNQ_ROW_KERNEL(add, isa);              \
+  SNQ_ROW_KERNEL(lookup, isa);           \
+  SNQ_ROW_KERNEL(pool, isa);             \
+  SNQ_ROW_KERNEL(normalize, isa);        \
+  SNQ_ATTENTION(attention_integer, isa); \
+  SNQ_ATTENTION(attention_float, isa)
+
+SNQ_ROW_KERNELS(portable);
+SNQ_ROW_KERNELS(avx2);
+SNQ_ROW_KERNELS(avx512);
+
+// Bytes of scratch that one thread needs, for every instruction set; 0 when the sizes are out of range
+// (sequence 0 or above 2^20, headDim not a multiple of 4 in 4...256).
+size_t snq_attention_integer_scratch(uint32_t sequence, uint32_t headDim);
+size_t snq_attention_float_scratch(uint32_t sequence, uint32_t headDim);
+
+#undef SNQ_ROW_KERNEL
+#undef SNQ_ATTENTION
+#undef SNQ_ROW_KERNELS
 
 #endif

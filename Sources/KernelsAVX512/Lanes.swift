@@ -1,0 +1,126 @@
+import CSIMD
+
+// The vocabulary of the shared row kernels on AVX-512: one register each.
+
+/// Which of 16 lanes an operation touches.
+struct LaneMask {
+  let bits: __mmask16
+
+  @inline(__always) init(_ bits: __mmask16) { self.bits = bits }
+  /// The first `count` lanes, 0...16.
+  @inline(__always) init(first count: Int) { bits = __mmask16(truncatingIfNeeded: (1 &<< count) &- 1) }
+}
+
+/// Sixteen binary32 lanes.
+struct FloatLanes {
+  let value: __m512
+
+  @inline(__always) init(_ value: __m512) { self.value = value }
+  @inline(__always) init(repeating value: Float) { self.value = _mm512_set1_ps(value) }
+  @inline(__always) init(load pointer: UnsafePointer<Float>) { value = _mm512_loadu_ps(pointer) }
+  /// The first `count` (0...16) elements, +0 in the other lanes.
+  @inline(__always) init(load pointer: UnsafePointer<Float>, count: Int) {
+    value = _mm512_maskz_loadu_ps(LaneMask(first: count).bits, pointer)
+  }
+  @inline(__always) init(bits: IntegerLanes) { value = _mm512_castsi512_ps(bits.value) }
+  /// Exact for |integer| <= 2^24, else rounded to nearest even.
+  @inline(__always) init(_ integers: IntegerLanes) { value = _mm512_cvtepi32_ps(integers.value) }
+
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Float>) { _mm512_storeu_ps(pointer, value) }
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Float>, count: Int) {
+    _mm512_mask_storeu_ps(pointer, LaneMask(first: count).bits, value)
+  }
+
+  @inline(__always) static func + (a: Self, b: Self) -> Self { Self(_mm512_add_ps(a.value, b.value)) }
+  @inline(__always) static func - (a: Self, b: Self) -> Self { Self(_mm512_sub_ps(a.value, b.value)) }
+  @inline(__always) static func * (a: Self, b: Self) -> Self { Self(_mm512_mul_ps(a.value, b.value)) }
+  @inline(__always) static func / (a: Self, b: Self) -> Self { Self(_mm512_div_ps(a.value, b.value)) }
+  @inline(__always) static func .< (a: Self, b: Self) -> LaneMask {
+    LaneMask(snq_512_less(a.value, b.value))
+  }
+
+  @inline(__always) func floor() -> Self { Self(snq_512_floor(value)) }
+  @inline(__always) func nearest() -> Self { Self(snq_512_nearest(value)) }
+  @inline(__always) func magnitude() -> Self { Self(_mm512_abs_ps(value)) }
+  /// cvtps2dq: round to nearest even; Int32.min out of range and for NaN.
+  @inline(__always) func nearestInteger() -> IntegerLanes { IntegerLanes(_mm512_cvtps_epi32(value)) }
+  /// cvttps2dq: toward zero; Int32.min out of range and for NaN.
+  @inline(__always) func truncatedInteger() -> IntegerLanes { IntegerLanes(_mm512_cvttps_epi32(value)) }
+
+  private var halves: (lower: __m256, upper: __m256) {
+    @inline(__always) get { (_mm512_castps512_ps256(value), snq_512_upper(value)) }
+  }
+  @inline(__always) func sum() -> Float { snq_256_sum(_mm256_add_ps(halves.lower, halves.upper)) }
+  @inline(__always) func minimum() -> Float { snq_256_minimum(_mm256_min_ps(halves.lower, halves.upper)) }
+  @inline(__always) func maximum() -> Float { snq_256_maximum(_mm256_max_ps(halves.lower, halves.upper)) }
+}
+
+/// a * b + c, rounded once.
+@inline(__always) func fma(_ a: FloatLanes, _ b: FloatLanes, _ c: FloatLanes) -> FloatLanes {
+  FloatLanes(_mm512_fmadd_ps(a.value, b.value, c.value))
+}
+/// a < b ? a : b.
+@inline(__always) func minimum(_ a: FloatLanes, _ b: FloatLanes) -> FloatLanes {
+  FloatLanes(_mm512_min_ps(a.value, b.value))
+}
+/// a > b ? a : b.
+@inline(__always) func maximum(_ a: FloatLanes, _ b: FloatLanes) -> FloatLanes {
+  FloatLanes(_mm512_max_ps(a.value, b.value))
+}
+@inline(__always) func select(_ mask: LaneMask, _ yes: FloatLanes, _ no: FloatLanes) -> FloatLanes {
+  FloatLanes(_mm512_mask_mov_ps(no.value, mask.bits, yes.value))
+}
+
+/// Sixteen int32 lanes; arithmetic wraps.
+struct IntegerLanes {
+  let value: __m512i
+
+  @inline(__always) init(_ value: __m512i) { self.value = value }
+  @inline(__always) init(repeating value: Int32) { self.value = _mm512_set1_epi32(value) }
+  @inline(__always) init(load pointer: UnsafePointer<Int32>) { value = _mm512_loadu_si512(pointer) }
+  /// Sixteen unsigned bytes, one a lane.
+  @inline(__always) init(bytes pointer: UnsafePointer<UInt8>) {
+    value = _mm512_cvtepu8_epi32(
+      _mm_loadu_si128(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)))
+  }
+  /// Eight bytes: low nibble in the even lanes, high nibble in the odd lanes.
+  @inline(__always) init(nibbles pointer: UnsafePointer<UInt8>) {
+    let bytes = _mm_loadl_epi64(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self))
+    let pairs = _mm512_cvtepu8_epi32(_mm_unpacklo_epi8(bytes, _mm_srli_epi16(bytes, 4)))
+    value = _mm512_and_si512(pairs, _mm512_set1_epi32(15))
+  }
+  @inline(__always) init(bits: FloatLanes) { value = _mm512_castps_si512(bits.value) }
+
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Int32>) { _mm512_storeu_si512(pointer, value) }
+  /// The low byte of every lane; the lanes hold 0...255 or -128...127.
+  @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>) {
+    _mm_storeu_si128(
+      UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: __m128i.self), _mm512_cvtepi32_epi8(value))
+  }
+  /// The first `count` (0...16) of them.
+  @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
+    _mm_mask_storeu_epi8(pointer, LaneMask(first: count).bits, _mm512_cvtepi32_epi8(value))
+  }
+  @inline(__always) static func & (a: Self, b: Self) -> Self { Self(_mm512_and_si512(a.value, b.value)) }
+  @inline(__always) static func | (a: Self, b: Self) -> Self { Self(_mm512_or_si512(a.value, b.value)) }
+  @inline(__always) static func &+ (a: Self, b: Self) -> Self { Self(_mm512_add_epi32(a.value, b.value)) }
+  @inline(__always) static func &- (a: Self, b: Self) -> Self { Self(_mm512_sub_epi32(a.value, b.value)) }
+  @inline(__always) static func &* (a: Self, b: Self) -> Self { Self(_mm512_mullo_epi32(a.value, b.value)) }
+  @inline(__always) func shiftedLeft(_ count: UInt32) -> Self { Self(_mm512_slli_epi32(value, count)) }
+  @inline(__always) func arithmeticallyShiftedRight(_ count: UInt32) -> Self {
+    Self(_mm512_srai_epi32(value, count))
+  }
+  /// The lanes outside the mask become 0.
+  @inline(__always) func kept(_ mask: LaneMask) -> Self { Self(_mm512_maskz_mov_epi32(mask.bits, value)) }
+  @inline(__always) func sum() -> Int32 {
+    snq_256_sum_int32(_mm256_add_epi32(_mm512_castsi512_si256(value), snq_512_upper_int32(value)))
+  }
+}
+
+/// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and
+/// the signed bytes of a 64-byte aligned tile.
+@inline(__always) func dot(
+  _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
+) -> IntegerLanes {
+  IntegerLanes(_mm512_dpbusd_epi32(sum.value, _mm512_set1_epi32(codes), _mm512_load_si512(tile)))
+}

@@ -1,0 +1,163 @@
+// The vocabulary of the shared row kernels in plain Swift: every lane by the definition.
+
+/// Which of 16 lanes an operation touches.
+struct LaneMask {
+  let value: SIMDMask<SIMD16<Int32>>
+
+  @inline(__always) init(_ value: SIMDMask<SIMD16<Int32>>) { self.value = value }
+  /// The first `count` lanes, 0...16.
+  @inline(__always) init(first count: Int) {
+    let order = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    value = order .< SIMD16(repeating: Int32(truncatingIfNeeded: count))
+  }
+}
+
+/// Sixteen binary32 lanes.
+struct FloatLanes {
+  var value: SIMD16<Float>
+
+  @inline(__always) init(_ value: SIMD16<Float>) { self.value = value }
+  @inline(__always) init(repeating value: Float) { self.value = SIMD16(repeating: value) }
+  @inline(__always) init(load pointer: UnsafePointer<Float>) {
+    value = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Float>.self)
+  }
+  /// The first `count` (0...16) elements, +0 in the other lanes.
+  @inline(__always) init(load pointer: UnsafePointer<Float>, count: Int) {
+    value = SIMD16(repeating: 0)
+    for lane in 0..<count { value[lane] = pointer[lane] }
+  }
+  @inline(__always) init(bits: IntegerLanes) { value = unsafeBitCast(bits.value, to: SIMD16<Float>.self) }
+  /// Exact for |integer| <= 2^24, else rounded to nearest even.
+  @inline(__always) init(_ integers: IntegerLanes) { value = SIMD16<Float>(integers.value) }
+
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(pointer).storeBytes(of: value, as: SIMD16<Float>.self)
+  }
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Float>, count: Int) {
+    for lane in 0..<count { pointer[lane] = value[lane] }
+  }
+
+  @inline(__always) static func + (a: Self, b: Self) -> Self { Self(a.value + b.value) }
+  @inline(__always) static func - (a: Self, b: Self) -> Self { Self(a.value - b.value) }
+  @inline(__always) static func * (a: Self, b: Self) -> Self { Self(a.value * b.value) }
+  @inline(__always) static func / (a: Self, b: Self) -> Self { Self(a.value / b.value) }
+  @inline(__always) static func .< (a: Self, b: Self) -> LaneMask { LaneMask(a.value .< b.value) }
+
+  @inline(__always) func floor() -> Self { Self(value.rounded(.down)) }
+  @inline(__always) func nearest() -> Self { Self(value.rounded(.toNearestOrEven)) }
+  @inline(__always) func magnitude() -> Self {
+    let bits = unsafeBitCast(value, to: SIMD16<UInt32>.self) & SIMD16(repeating: 0x7fff_ffff)
+    return Self(unsafeBitCast(bits, to: SIMD16<Float>.self))
+  }
+  /// cvtps2dq: round to nearest even; Int32.min out of range and for NaN.
+  @inline(__always) func nearestInteger() -> IntegerLanes { nearest().truncatedInteger() }
+  /// cvttps2dq: toward zero; Int32.min out of range and for NaN.
+  @inline(__always) func truncatedInteger() -> IntegerLanes {
+    var integers = SIMD16<Int32>(repeating: .min)
+    for lane in 0..<16 {
+      let element = value[lane]
+      if element >= -0x1p31 && element < 0x1p31 { integers[lane] = Int32(element) }
+    }
+    return IntegerLanes(integers)
+  }
+
+  /// Lanes i and i+8, i+4, i+2, i+1, the lower first.
+  @inline(__always) private func reduced(_ combine: (Float, Float) -> Float) -> Float {
+    var lanes = value
+    var width = 8
+    while width > 0 {
+      for lane in 0..<width { lanes[lane] = combine(lanes[lane], lanes[lane &+ width]) }
+      width &>>= 1
+    }
+    return lanes[0]
+  }
+  @inline(__always) func sum() -> Float { reduced { $0 + $1 } }
+  @inline(__always) func minimum() -> Float { reduced { $0 < $1 ? $0 : $1 } }
+  @inline(__always) func maximum() -> Float { reduced { $0 > $1 ? $0 : $1 } }
+}
+
+/// a * b + c, rounded once.
+@inline(__always) func fma(_ a: FloatLanes, _ b: FloatLanes, _ c: FloatLanes) -> FloatLanes {
+  var result = c.value
+  for lane in 0..<16 { result[lane] = result[lane].addingProduct(a.value[lane], b.value[lane]) }
+  return FloatLanes(result)
+}
+/// a < b ? a : b.
+@inline(__always) func minimum(_ a: FloatLanes, _ b: FloatLanes) -> FloatLanes {
+  FloatLanes(b.value.replacing(with: a.value, where: a.value .< b.value))
+}
+/// a > b ? a : b.
+@inline(__always) func maximum(_ a: FloatLanes, _ b: FloatLanes) -> FloatLanes {
+  FloatLanes(b.value.replacing(with: a.value, where: a.value .> b.value))
+}
+@inline(__always) func select(_ mask: LaneMask, _ yes: FloatLanes, _ no: FloatLanes) -> FloatLanes {
+  FloatLanes(no.value.replacing(with: yes.value, where: mask.value))
+}
+
+/// Sixteen int32 lanes; arithmetic wraps.
+struct IntegerLanes {
+  var value: SIMD16<Int32>
+
+  @inline(__always) init(_ value: SIMD16<Int32>) { self.value = value }
+  @inline(__always) init(repeating value: Int32) { self.value = SIMD16(repeating: value) }
+  @inline(__always) init(load pointer: UnsafePointer<Int32>) {
+    value = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD16<Int32>.self)
+  }
+  /// Sixteen unsigned bytes, one a lane.
+  @inline(__always) init(bytes pointer: UnsafePointer<UInt8>) {
+    value = SIMD16(repeating: 0)
+    for lane in 0..<16 { value[lane] = Int32(pointer[lane]) }
+  }
+  /// Eight bytes: low nibble in the even lanes, high nibble in the odd lanes.
+  @inline(__always) init(nibbles pointer: UnsafePointer<UInt8>) {
+    value = SIMD16(repeating: 0)
+    for pair in 0..<8 {
+      value[2 &* pair] = Int32(pointer[pair] & 15)
+      value[2 &* pair &+ 1] = Int32(pointer[pair] &>> 4)
+    }
+  }
+  @inline(__always) init(bits: FloatLanes) { value = unsafeBitCast(bits.value, to: SIMD16<Int32>.self) }
+
+  @inline(__always) func store(_ pointer: UnsafeMutablePointer<Int32>) {
+    UnsafeMutableRawPointer(pointer).storeBytes(of: value, as: SIMD16<Int32>.self)
+  }
+  /// The low byte of every lane; the lanes hold 0...255 or -128...127.
+  @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>) {
+    for lane in 0..<16 { pointer[lane] = UInt8(truncatingIfNeeded: value[lane]) }
+  }
+  /// The first `count` (0...16) of them.
+  @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
+    for lane in 0..<count { pointer[lane] = UInt8(truncatingIfNeeded: value[lane]) }
+  }
+  @inline(__always) static func & (a: Self, b: Self) -> Self { Self(a.value & b.value) }
+  @inline(__always) static func | (a: Self, b: Self) -> Self { Self(a.value | b.value) }
+  @inline(__always) static func &+ (a: Self, b: Self) -> Self { Self(a.value &+ b.value) }
+  @inline(__always) static func &- (a: Self, b: Self) -> Self { Self(a.value &- b.value) }
+  @inline(__always) static func &* (a: Self, b: Self) -> Self { Self(a.value &* b.value) }
+  @inline(__always) func shiftedLeft(_ count: UInt32) -> Self {
+    Self(value &<< SIMD16(repeating: Int32(truncatingIfNeeded: count)))
+  }
+  @inline(__always) func arithmeticallyShiftedRight(_ count: UInt32) -> Self {
+    Self(value &>> SIMD16(repeating: Int32(truncatingIfNeeded: count)))
+  }
+  /// The lanes outside the mask become 0.
+  @inline(__always) func kept(_ mask: LaneMask) -> Self {
+    Self(SIMD16<Int32>(repeating: 0).replacing(with: value, where: mask.value))
+  }
+  @inline(__always) func sum() -> Int32 { value.wrappedSum() }
+}
+
+/// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and
+/// the signed bytes of a 64-byte aligned tile.
+@inline(__always) func dot(
+  _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
+) -> IntegerLanes {
+  var result = sum.value
+  for lane in 0..<16 {
+    for byte in 0..<4 {
+      let code = Int32(UInt8(truncatingIfNeeded: codes &>> Int32(truncatingIfNeeded: 8 &* byte)))
+      result[lane] = result[lane] &+ code &* Int32(tile[4 &* lane &+ byte])
+    }
+  }
+  return IntegerLanes(result)
+}

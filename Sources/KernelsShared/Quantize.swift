@@ -1,0 +1,143 @@
+import CKernelABI
+
+@inline(__always) func quantizeRows(_ args: snq_quantize_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+  guard let firstInput = args.input else { return }
+  var row = Int(rowBegin)
+  while row < Int(rowEnd) {
+    var input = firstInput + row &* args.inputStride
+    if let gather = args.gather, let scratch = args.scratch {
+      for position in 0..<Int(args.channels) { scratch[position] = input[Int(gather[position])] }
+      input = UnsafePointer(scratch)
+    }
+    quantizeRun(args.levels.0, row, input)
+    if args.levelCount > 1 { quantizeRun(args.levels.1, row, input) }
+    row &+= 1
+  }
+}
+
+@inline(__always) private func quantizeRun(
+  _ level: snq_activation_level, _ row: Int, _ input: UnsafePointer<Float>
+) {
+  guard let firstCodes = level.codes, let rows = level.rows else { return }
+  let source = input + Int(level.begin)
+  let codes = firstCodes + row &* level.codeStride
+  let channels = Int(level.channels)
+  let maximumCode = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
+  var params = snq_row_params()
+  if level.kind == UInt32(SNQ_AFFINE) {
+    params =
+      level.isStatic != 0
+      ? snq_row_params(scale: level.scale, constant: level.zero, codeSum: 0)
+      : affineParams(source, channels, maximumCode)
+    params.codeSum = encodeAffine(source, channels, params, maximumCode, codes)
+  } else {
+    let step = level.isStatic != 0 ? level.scale : bipolarStep(source, channels, maximumCode)
+    params = snq_row_params(scale: step, constant: maximumCode, codeSum: 0)
+    params.codeSum = encodeBipolar(source, channels, step, maximumCode, codes)
+  }
+  for position in channels..<max(channels, Int(level.paddedChannels)) { codes[position] = 0 }
+  rows[row &* level.rowStride] = params
+}
+
+/// `scale` when it is a normal number, else 1.
+@inline(__always) func guardedScale(_ scale: Float) -> Float {
+  scale >= Float.leastNormalMagnitude && scale <= Float.greatestFiniteMagnitude ? scale : 1
+}
+
+@inline(__always) private func affineParams(
+  _ source: UnsafePointer<Float>, _ channels: Int, _ maximumCode: Int32
+) -> snq_row_params {
+  var lowest = FloatLanes(repeating: 0)
+  var highest = FloatLanes(repeating: 0)
+  var channel = 0
+  while channel &+ 16 <= channels {
+    let x = FloatLanes(load: source + channel)
+    lowest = minimum(x, lowest)
+    highest = maximum(x, highest)
+    channel &+= 16
+  }
+  if channel < channels {
+    let x = FloatLanes(load: source + channel, count: channels &- channel)
+    lowest = minimum(x, lowest)
+    highest = maximum(x, highest)
+  }
+  let low = lowest.minimum()
+  let scale = guardedScale((highest.maximum() - low) / Float(maximumCode))
+  let real = -low * (1 / scale)
+  let top = Float(maximumCode)
+  let clamped = real > 0 ? (real < top ? real : top) : 0
+  return snq_row_params(scale: scale, constant: Int32(clamped.rounded(.toNearestOrEven)), codeSum: 0)
+}
+
+@inline(__always) private func bipolarStep(
+  _ source: UnsafePointer<Float>, _ channels: Int, _ maximumCode: Int32
+) -> Float {
+  if maximumCode == 1 {
+    return guardedScale(reduce(source, channels) { $0 + $1.magnitude() } / Float(channels))
+  }
+  return guardedScale(greatestMagnitude(source, channels) / Float(maximumCode))
+}
+
+/// The largest |x|, 0 when there is none; NaN is passed over.
+@inline(__always) func greatestMagnitude(_ source: UnsafePointer<Float>, _ channels: Int) -> Float {
+  var greatest = FloatLanes(repeating: 0)
+  var channel = 0
+  while channel &+ 16 <= channels {
+    greatest = maximum(FloatLanes(load: source + channel).magnitude(), greatest)
+    channel &+= 16
+  }
+  if channel < channels {
+    let x = FloatLanes(load: source + channel, count: channels &- channel)
+    greatest = maximum(x.magnitude(), greatest)
+  }
+  return greatest.maximum()
+}
+
+/// Writes the codes and returns their sum.
+@inline(__always) private func encodeAffine(
+  _ source: UnsafePointer<Float>, _ channels: Int, _ params: snq_row_params, _ maximumCode: Int32,
+  _ codes: UnsafeMutablePointer<UInt8>
+) -> Int32 {
+  let inverse = FloatLanes(repeating: 1 / params.scale)
+  let low = FloatLanes(repeating: Float(0 &- params.constant))
+  let high = FloatLanes(repeating: Float(maximumCode &- params.constant))
+  let zero = IntegerLanes(repeating: params.constant)
+  return encode(source, channels, codes) { x in
+    minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero
+  }
+}
+
+/// Writes the codes and returns their sum.
+@inline(__always) private func encodeBipolar(
+  _ source: UnsafePointer<Float>, _ channels: Int, _ step: Float, _ maximumCode: Int32,
+  _ codes: UnsafeMutablePointer<UInt8>
+) -> Int32 {
+  let inverse = FloatLanes(repeating: 0.5 / step)
+  let middle = FloatLanes(repeating: Float(maximumCode &+ 1) * 0.5)
+  let zero = FloatLanes(repeating: 0)
+  let high = FloatLanes(repeating: Float(maximumCode))
+  return encode(source, channels, codes) { x in
+    minimum(maximum(fma(x, inverse, middle), zero), high).truncatedInteger()
+  }
+}
+
+@inline(__always) private func encode(
+  _ source: UnsafePointer<Float>, _ channels: Int, _ codes: UnsafeMutablePointer<UInt8>,
+  _ code: (FloatLanes) -> IntegerLanes
+) -> Int32 {
+  var sum = IntegerLanes(repeating: 0)
+  var channel = 0
+  while channel &+ 16 <= channels {
+    let values = code(FloatLanes(load: source + channel))
+    values.storeBytes(codes + channel)
+    sum = sum &+ values
+    channel &+= 16
+  }
+  if channel < channels {
+    let count = channels &- channel
+    let values = code(FloatLanes(load: source + channel, count: count)).kept(LaneMask(first: count))
+    values.storeBytes(codes + channel, count: count)
+    sum = sum &+ values
+  }
+  return sum.sum()
+}

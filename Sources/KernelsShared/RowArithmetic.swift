@@ -1,0 +1,45 @@
+import CKernelABI
+
+@inline(__always) func addRows(_ args: snq_add_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+  guard let firstLeft = args.left, let firstRight = args.right, let firstOutput = args.output,
+    args.rightRows > 0
+  else { return }
+  let channels = Int(args.channels)
+  var row = Int(rowBegin)
+  while row < Int(rowEnd) {
+    let left = firstLeft + row &* args.leftStride
+    let right = firstRight + (row % Int(args.rightRows)) &* args.rightStride
+    let output = firstOutput + row &* args.outputStride
+    var channel = 0
+    while channel &+ 16 <= channels {
+      (FloatLanes(load: left + channel) + FloatLanes(load: right + channel)).store(output + channel)
+      channel &+= 16
+    }
+    if channel < channels {
+      let count = channels &- channel
+      let sum =
+        FloatLanes(load: left + channel, count: count) + FloatLanes(load: right + channel, count: count)
+      sum.store(output + channel, count: count)
+    }
+    row &+= 1
+  }
+}
+
+@inline(__always) func normalizeRows(_ args: snq_normalize_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+  guard let firstInput = args.input, let firstOutput = args.output else { return }
+  let channels = Int(args.channels)
+  var row = Int(rowBegin)
+  while row < Int(rowEnd) {
+    let input = firstInput + row &* args.inputStride
+    let output = firstOutput + row &* args.outputStride
+    let length = reduce(input, channels) { fma($1, $1, $0) }.squareRoot()
+    let divisor = FloatLanes(repeating: length > args.epsilon ? length : args.epsilon)
+    var channel = 0
+    while channel < channels {
+      let count = min(16, channels &- channel)
+      (FloatLanes(load: input + channel, count: count) / divisor).store(output + channel, count: count)
+      channel &+= 16
+    }
+    row &+= 1
+  }
+}
