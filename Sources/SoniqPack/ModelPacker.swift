@@ -1,0 +1,119 @@
+import SoniqCore
+package import SoniqGraph
+import SoniqQuantizers
+
+/// What the user asked of the packer.
+package struct PackOptions: Sendable {
+  package var palette: Palette
+  /// Average bits stored for a weight, over linear layers and embedding tables; two levels only. nil: a
+  /// quarter of the way from the coarse weight bits to the fine ones.
+  package var targetBits: Double?
+  /// Sequences to calibrate on; nil: random ones.
+  package var tokens: TokenSequences?
+  /// The most tokens that are run to calibrate.
+  package var tokenLimit = 16384
+
+  package init(palette: Palette) { self.palette = palette }
+}
+
+/// Turns a float model into a packed one: calibrates, gives channels to levels, rounds with compensation and
+/// puts the packed constants in the place of the float ones.
+package struct ModelPacker {
+  package let options: PackOptions
+  let progress: ProgressReport
+
+  package init(options: PackOptions, progress: ProgressReport = .silent) {
+    self.options = options
+    self.progress = progress
+  }
+
+  /// - Throws: `usage` when the target does not fit the palette, `data` when a layer cannot be quantised.
+  package func pack(_ imported: ImportedModel) throws(PackError) -> (ModelDescription, PackReport) {
+    try checkTarget()
+    let palette = options.palette
+    guard !palette.isFloat else { return floatModel(imported) }
+    let tokens = (options.tokens ?? .random(framing: imported.framing)).limited(to: options.tokenLimit)
+    let model = imported.description
+    var layers = try WeightLayers(model.graph)
+    let calibration = try Calibration.run(model, values: layers.inputs, tokens: tokens, progress: progress)
+    let channels = try assign(model, layers, calibration)
+    var packed = try quantize(model, &layers, calibration, channels)
+    var report = PackReport(
+      palette: palette.text, calibration: tokens.source, calibrationTokens: tokens.tokenCount)
+    report.layers = self.layers(of: packed.graph)
+    report.weights = WeightAccount(packed.graph)
+    report.agreement = try agreement(model, packed, tokens)
+    packed.metadata += metadata(report)
+    return (packed, report)
+  }
+
+  private func checkTarget() throws(PackError) {
+    guard let target = options.targetBits else { return }
+    guard options.palette.hasTwoLevels else {
+      throw PackError(
+        .usage, place: "--target-bits",
+        "needs a palette of two levels; \(options.palette.text) has none to choose")
+    }
+    guard target.isFinite, target > 0, target <= 32 else {
+      throw PackError(.usage, place: "--target-bits", "must be a number in 0...32")
+    }
+  }
+
+  private func floatModel(_ imported: ImportedModel) -> (ModelDescription, PackReport) {
+    var report = PackReport(palette: options.palette.text, calibration: "none", calibrationTokens: 0)
+    report.weights = WeightAccount(imported.description.graph)
+    report.layers = layers(of: imported.description.graph)
+    var model = imported.description
+    model.metadata += metadata(report)
+    return (model, report)
+  }
+
+  private func metadata(_ report: PackReport) -> [(key: String, value: MetadataValue)] {
+    var entries: [(key: String, value: MetadataValue)] = [
+      ("producer", .text("soniq-pack")), ("palette", .text(report.palette)),
+      ("calibration", .text(report.calibration)),
+      ("calibration.tokens", .integer(Int64(report.calibrationTokens))),
+      ("average_bits", .real(report.weights.averageBits)),
+    ]
+    if let agreement = report.agreement {
+      entries.append(("calibration.cosine_mean", .real(agreement.meanCosine)))
+      entries.append(("calibration.cosine_minimum", .real(agreement.minimumCosine)))
+    }
+    return entries
+  }
+
+  private func agreement(
+    _ model: ModelDescription, _ packed: ModelDescription, _ tokens: TokenSequences
+  ) throws(PackError) -> OutputAgreement {
+    let sample = tokens.limited(to: 2048)
+    let longest = sample.sequences.map(\.count).max() ?? 1
+    let reference = try GraphRunner(model, longest: longest).rows(of: 0, sample)
+    let rows = try GraphRunner(packed, longest: longest).rows(of: 0, sample)
+    return OutputAgreement(reference: reference, rows: rows)
+  }
+
+  private func layers(of graph: Graph) -> [PackReport.Layer] {
+    WeightAccount.weightConstants(graph).map { constant in
+      let name = graph.constantNames[constant]
+      switch graph.constants[constant] {
+      case .matrix(let matrix):
+        return PackReport.Layer(
+          name: name, levels: matrix.levels.map { $0.level.spelling },
+          channels: matrix.levels.map(\.channels),
+          account: WeightAccount(graph.constants[constant]) ?? WeightAccount())
+      case .table(let table):
+        return PackReport.Layer(
+          name: name, levels: table.levels.map { "w\($0.code.bits)" }, channels: table.levels.map(\.channels),
+          account: WeightAccount(graph.constants[constant]) ?? WeightAccount())
+      case .floatMatrix(let matrix):
+        return PackReport.Layer(
+          name: name, levels: ["f32"], channels: [matrix.inputs],
+          account: WeightAccount(graph.constants[constant]) ?? WeightAccount())
+      case .dense(let dense):
+        let account = WeightAccount(weightCount: dense.shape.reduce(1, *), byteCount: dense.bytes.count)
+        return PackReport.Layer(
+          name: name, levels: ["f32"], channels: [dense.shape.last ?? 1], account: account)
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import SoniqCore
+package import SoniqGraph
+
+/// How many weights a constant holds and how many bytes everything stored for them takes: codes with their
+/// padding, scales, offsets, stored sums and channel maps. Biases are not weights.
+package struct WeightAccount: Sendable, Hashable {
+  package var weightCount = 0
+  package var byteCount = 0
+
+  package init(weightCount: Int = 0, byteCount: Int = 0) {
+    self.weightCount = weightCount
+    self.byteCount = byteCount
+  }
+
+  /// Bits stored for one weight.
+  package var averageBits: Double {
+    weightCount == 0 ? 0 : Double(byteCount) * 8 / Double(weightCount)
+  }
+
+  package static func += (left: inout WeightAccount, right: WeightAccount) {
+    left.weightCount += right.weightCount
+    left.byteCount += right.byteCount
+  }
+}
+
+extension WeightAccount {
+  /// A matrix or table; nil for constants that are not weights by their kind. Dense constants are weights
+  /// only as embedding tables, which the graph tells.
+  package init?(_ constant: Constant) {
+    switch constant {
+    case .dense: return nil
+    case .floatMatrix(let matrix):
+      self.init(weightCount: matrix.outputs * matrix.inputs, byteCount: matrix.panels.count)
+    case .matrix(let matrix):
+      let levels = matrix.levels.reduce(0) { sum, level in
+        sum + level.weights.count + level.scales.count + level.storedSums.count + (level.offsets?.count ?? 0)
+      }
+      self.init(
+        weightCount: matrix.outputs * matrix.inputs, byteCount: levels + (matrix.gather?.count ?? 0))
+    case .table(let table):
+      let levels = table.levels.reduce(0) { $0 + $1.codes.count + $1.scales.count }
+      self.init(weightCount: table.rows * table.channels, byteCount: levels + (table.scatter?.count ?? 0))
+    }
+  }
+
+  /// All weights of a graph: of linear layers and embedding tables, each constant once.
+  package init(_ graph: Graph) {
+    self.init()
+    for constant in Self.weightConstants(graph) {
+      if let account = WeightAccount(graph.constants[constant]) {
+        self += account
+      } else if case .dense(let dense) = graph.constants[constant] {
+        self += WeightAccount(weightCount: dense.shape.reduce(1, *), byteCount: dense.bytes.count)
+      }
+    }
+  }
+
+  /// The constants that linear layers and embeddings use, in graph order.
+  package static func weightConstants(_ graph: Graph) -> [ConstantID] {
+    var seen: Set<ConstantID> = []
+    return graph.nodes.compactMap { node -> ConstantID? in
+      switch node.operation {
+      case .linear(let matrix): seen.insert(matrix).inserted ? matrix : nil
+      case .embedding(let table): seen.insert(table).inserted ? table : nil
+      default: nil
+      }
+    }
+  }
+}
+
+/// Bytes that a layer would take, before it is quantised: equal to what `WeightAccount` counts afterwards.
+enum WeightForecast {
+  /// * hasMap: whether a channel map is stored when there are two levels.
+  static func linear(
+    outputs: Int, levels: [Level], channels: [Int], hasMap: Bool
+  ) -> Int {
+    let used = zip(levels, channels).filter { $0.1 > 0 }
+    let bytes = used.reduce(0) { sum, run in
+      guard let packing = WeightPacking(code: run.0.weight, outputs: outputs, channels: run.1) else {
+        return sum
+      }
+      return sum + packing.byteCount + packing.paddedOutputs * 8
+    }
+    return bytes + (hasMap && used.count > 1 ? channels.reduce(0, +) * 4 : 0)
+  }
+
+  static func table(rows: Int, levels: [Level], channels: [Int], blockLength: Int) -> Int {
+    let used = zip(levels, channels).filter { $0.1 > 0 }
+    let bytes = used.reduce(0) { sum, run in
+      let block = blockLength == 0 ? run.1 : min(blockLength, run.1)
+      return sum + rows * ((run.1 * run.0.weight.bits + 7) / 8 + (run.1 + block - 1) / block * 2)
+    }
+    return bytes + (used.count > 1 ? channels.reduce(0, +) * 4 : 0)
+  }
+}
