@@ -34,10 +34,10 @@ func kernels(_ name: String, _ machine: [String]) -> Target {
 /// Header-only C: intrinsics, kernel prototypes, operating system glue.
 func headers(_ name: String) -> Target { .target(name: name, publicHeadersPath: "include") }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
     name: name, dependencies: dependencies + ["SoniqTestSupport"],
-    path: "Tests/\(name)", swiftSettings: common)
+    path: "Tests/\(name)", exclude: exclude, swiftSettings: common)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -118,6 +118,7 @@ let package = Package(
       name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
       swiftSettings: common),
     tests("SoniqCoreTests", ["SoniqCore"]),
+    tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
   ]
 )

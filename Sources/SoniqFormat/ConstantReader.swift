@@ -1,0 +1,168 @@
+import SoniqCore
+import SoniqGraph
+
+/// Reads the table of constants. Every data section belongs to exactly one field, in file order.
+struct ConstantReader {
+  let file: UnsafeRawBufferPointer
+  let sections: [Section]
+  let channelMaps: AlignedBuffer
+  private(set) var constants: [Constant] = []
+  private(set) var names: [String] = []
+  /// File offsets of the records.
+  private(set) var places: [Int] = []
+  private var nextSection = SectionKind.tables.count
+  private var channelMapPosition = 0
+
+  init(file: UnsafeRawBufferPointer, sections: [Section], channelMaps: AlignedBuffer) {
+    self.file = file
+    self.sections = sections
+    self.channelMaps = channelMaps
+  }
+
+  mutating func readAll(_ cursor: inout ByteCursor) throws(FormatError) {
+    let count = try cursor.count("count", limit: FormatLimits.maximumConstants, size: 15)
+    constants.reserveCapacity(count)
+    names.reserveCapacity(count)
+    places.reserveCapacity(count)
+    var seen = Set<TextBytes>()
+    for index in 0..<count {
+      cursor.record = index
+      places.append(cursor.offset)
+      names.append(try cursor.uniqueName("name", in: &seen))
+      constants.append(try readConstant(&cursor))
+    }
+    guard nextSection == sections.count else {
+      throw FormatError(
+        .wrongSection, offset: Section.entryOffset(nextSection), field: "directory[\(nextSection)]",
+        got: .integer(sections.count), expected: .integer(nextSection))
+    }
+  }
+
+  private mutating func readConstant(_ cursor: inout ByteCursor) throws(FormatError) -> Constant {
+    switch try cursor.tag(ConstantTag.self, "type") {
+    case .dense: return .dense(try readDense(&cursor))
+    case .floatMatrix: return .floatMatrix(try readFloatMatrix(&cursor))
+    case .matrix: return .matrix(try readMatrix(&cursor))
+    case .table: return .table(try readTable(&cursor))
+    }
+  }
+
+  private mutating func readDense(_ cursor: inout ByteCursor) throws(FormatError) -> DenseConstant {
+    let elementType = try cursor.tag(ElementType.self, "elementType")
+    let rank = try ModelReader.readRank(&cursor)
+    var shape: [Int] = []
+    shape.reserveCapacity(rank)
+    for _ in 0..<rank { shape.append(try cursor.word("shape", in: FormatLimits.dimensionRange)) }
+    return DenseConstant(
+      elementType: elementType, shape: shape, bytes: try section(&cursor, .dense, "bytes"))
+  }
+
+  private mutating func readFloatMatrix(_ cursor: inout ByteCursor) throws(FormatError) -> FloatMatrix {
+    let outputs = try cursor.word("outputs", in: FormatLimits.dimensionRange)
+    let inputs = try cursor.word("inputs", in: FormatLimits.dimensionRange)
+    let panels = try section(&cursor, .floatPanels, "panels")
+    return FloatMatrix(
+      outputs: outputs, inputs: inputs, panels: panels, bias: try optionalSection(&cursor, .bias, "bias"))
+  }
+
+  private mutating func readMatrix(_ cursor: inout ByteCursor) throws(FormatError) -> PackedMatrix {
+    let outputs = try cursor.word("outputs", in: FormatLimits.dimensionRange)
+    let inputs = try cursor.word("inputs", in: FormatLimits.dimensionRange)
+    let levelCount = try readLevelCount(&cursor, size: 32)
+    let gather = try optionalSection(&cursor, .channelMap, "gather")
+    let bias = try optionalSection(&cursor, .bias, "bias")
+    var levels: [MatrixLevel] = []
+    levels.reserveCapacity(levelCount)
+    for index in 0..<levelCount {
+      cursor.prefix = "levels[\(index)]."
+      levels.append(try readMatrixLevel(&cursor))
+    }
+    cursor.prefix = ""
+    return PackedMatrix(outputs: outputs, inputs: inputs, levels: levels, gather: gather, bias: bias)
+  }
+
+  private mutating func readMatrixLevel(_ cursor: inout ByteCursor) throws(FormatError) -> MatrixLevel {
+    let weight = try LevelCoding.readWeightCode(&cursor, "weight")
+    let activation = try LevelCoding.readActivationCode(&cursor, "activation")
+    let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
+    let weights = try section(&cursor, .weights, "weights")
+    let scales = try section(&cursor, .scales, "scales")
+    let offsets = try optionalSection(&cursor, .offsets, "offsets")
+    let storedSums = try section(&cursor, .storedSums, "storedSums")
+    return MatrixLevel(
+      level: Level(weight: weight, activation: activation), channels: channels, weights: weights,
+      scales: scales, offsets: offsets, storedSums: storedSums)
+  }
+
+  private mutating func readTable(_ cursor: inout ByteCursor) throws(FormatError) -> PackedTable {
+    let rows = try cursor.word("rows", in: FormatLimits.dimensionRange)
+    let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
+    let levelCount = try readLevelCount(&cursor, size: 20)
+    let scatter = try optionalSection(&cursor, .channelMap, "scatter")
+    var levels: [TableLevel] = []
+    levels.reserveCapacity(levelCount)
+    for index in 0..<levelCount {
+      cursor.prefix = "levels[\(index)]."
+      let code = try LevelCoding.readWeightCode(&cursor, "code")
+      let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
+      let blockLength = try cursor.word("blockLength", in: FormatLimits.dimensionRange)
+      let codes = try section(&cursor, .tableCodes, "codes")
+      let scales = try section(&cursor, .tableScales, "scales")
+      levels.append(
+        TableLevel(code: code, channels: channels, blockLength: blockLength, codes: codes, scales: scales))
+    }
+    cursor.prefix = ""
+    return PackedTable(rows: rows, channels: channels, levels: levels, scatter: scatter)
+  }
+
+  private func readLevelCount(_ cursor: inout ByteCursor, size: Int) throws(FormatError) -> Int {
+    let place = cursor.offset
+    let count = try cursor.shortCount("levels.count", limit: FormatLimits.maximumLevels, size: size)
+    guard count > 0 else {
+      throw cursor.fault(
+        .outOfRange, "levels.count", at: place, got: .integer(0),
+        expected: .range(1...FormatLimits.maximumLevels))
+    }
+    try cursor.reserved(3)
+    return count
+  }
+}
+
+extension ConstantReader {
+  private mutating func section(
+    _ cursor: inout ByteCursor, _ kind: SectionKind, _ field: String
+  ) throws(FormatError) -> ConstantBytes {
+    let place = cursor.offset
+    let index = try cursor.word(field)
+    guard index == nextSection, index < sections.count, sections[index].kind == kind else {
+      throw cursor.fault(
+        .wrongSection, field, at: place, got: .integer(index), expected: .integer(nextSection))
+    }
+    nextSection += 1
+    return bytes(of: sections[index])
+  }
+
+  /// As `section`; index 0 means that there is none.
+  private mutating func optionalSection(
+    _ cursor: inout ByteCursor, _ kind: SectionKind, _ field: String
+  ) throws(FormatError) -> ConstantBytes? {
+    var ahead = cursor
+    guard try ahead.word(field) != 0 else {
+      cursor = ahead
+      return nil
+    }
+    return try section(&cursor, kind, field)
+  }
+
+  private mutating func bytes(of section: Section) -> ConstantBytes {
+    guard section.kind == .channelMap else {
+      let bytes = UnsafeRawBufferPointer(rebasing: file[section.offset..<(section.offset + section.length)])
+      // A section is never empty, so its bytes have an address.
+      guard let start = bytes.baseAddress else { return ConstantBytes(channelMaps) }
+      return ConstantBytes(start: start, count: bytes.count)
+    }
+    let start = UnsafeRawPointer(channelMaps.start + channelMapPosition)
+    channelMapPosition += (section.length + 63) / 64 * 64
+    return ConstantBytes(start: start, count: section.length)
+  }
+}

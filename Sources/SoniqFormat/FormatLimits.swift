@@ -1,0 +1,70 @@
+import SoniqGraph
+
+/// The constants of format version 1 (docs/format.md).
+package enum FormatLimits {
+  /// 0x89, "SQ", two version digits, CR, LF, end of file: text transfers that alter bytes break it.
+  static let magic: [UInt8] = [0x89, 0x53, 0x51, 0x30, 0x31, 0x0d, 0x0a, 0x1a]
+  package static let version = 1
+  package static let headerSize = 64
+  package static let directoryEntrySize = 32
+  /// Sections begin at, and the file ends at, multiples of this.
+  package static let alignment = 64
+
+  /// A file larger than this is refused: 2^44 bytes.
+  package static let maximumFileSize = 1 << 44
+  package static let maximumSections = 65_536
+  /// Bytes of one table section (kinds 1 to 6).
+  package static let maximumTableSize = 16 << 20
+  package static let maximumMetadataEntries = 4096
+  /// Bytes of the metadata section.
+  package static let maximumMetadataSize = 4 << 20
+  package static let maximumKeyLength = 128
+  package static let maximumTextLength = 1 << 20
+  package static let maximumNameLength = 256
+  package static let maximumSymbols = 64
+  package static let maximumValues = 20_480
+  package static let maximumConstants = 16_384
+  package static let maximumNodes = 16_384
+  package static let maximumNodeInputs = 8
+  package static let maximumInterfaceValues = 1024
+  package static let maximumLevels = 2
+  package static let rankRange = 1...maximumRank
+  package static let dimensionRange = 1...maximumDimension
+  /// Channel maps are copied out of the file when it is opened: bytes of all of them together.
+  package static let maximumChannelMapSize = 16 << 20
+}
+
+/// What a section holds. The raw values are those of the file.
+package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
+  case metadata = 1
+  case symbols = 2
+  case values = 3
+  case constants = 4
+  case nodes = 5
+  case interface = 6
+  /// Tiles of weights of one level.
+  case weights = 16
+  /// float32 scales of the outputs of one level.
+  case scales = 17
+  /// float32 offsets of the outputs of one level.
+  case offsets = 18
+  /// int32 sums of stored weights of one level.
+  case storedSums = 19
+  /// uint32 permutation of channels.
+  case channelMap = 20
+  /// float32 bias of a matrix.
+  case bias = 21
+  /// Bit streams of one level of a table.
+  case tableCodes = 22
+  /// binary16 scales of one level of a table.
+  case tableScales = 23
+  /// A plain array.
+  case dense = 24
+  /// float32 panels of a matrix of the reference mode.
+  case floatPanels = 25
+
+  /// The tables that every file has, in file order; data sections follow them.
+  package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]
+  /// True for the kinds that constants refer to.
+  package var isData: Bool { rawValue >= SectionKind.weights.rawValue }
+}

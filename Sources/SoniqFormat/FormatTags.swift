@@ -1,0 +1,37 @@
+import SoniqGraph
+
+/// Tags of the tables: the raw values are those of the file (docs/format.md). Tags of element types, code
+/// kinds, activation functions and attention precisions are the raw values of those types.
+enum MetadataTag: UInt8 {
+  case text = 1
+  case integer = 2
+  case real = 3
+  case boolean = 4
+}
+
+enum ConstantTag: UInt8 {
+  case dense = 1
+  case floatMatrix = 2
+  case matrix = 3
+  case table = 4
+}
+
+enum ScalingTag: UInt8 {
+  case dynamicPerRow = 1
+  case fixed = 2
+}
+
+enum OperationTag: UInt8 {
+  case embedding = 1
+  case positions = 2
+  case linear = 3
+  case layerNorm = 4
+  case activation = 5
+  case add = 6
+  case attention = 7
+  case meanPool = 8
+  case l2Normalize = 9
+}
+
+/// A dimension with this bit is the index of a symbol.
+let symbolFlag = 1 << 31

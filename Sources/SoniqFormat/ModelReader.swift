@@ -1,0 +1,106 @@
+import SoniqCore
+import SoniqGraph
+
+/// Builds a model from the tables of a file. All that steers execution (graph, metadata, channel maps) is
+/// copied out; only the numbers of constants stay where they are.
+struct ModelReader {
+  let file: UnsafeRawBufferPointer
+  let directory: SectionDirectory
+  private(set) var graph = Graph()
+  private(set) var metadata: [(key: String, value: MetadataValue)] = []
+  private(set) var places = RecordPlaces()
+  /// Copies of all channel maps, in file order, each at a multiple of 64 bytes.
+  let channelMaps: AlignedBuffer
+
+  /// Reads everything and checks the rules of the graph.
+  init(_ file: UnsafeRawBufferPointer, options: ReadOptions) throws(FormatError) {
+    self.file = file
+    directory = try SectionDirectory(file)
+    channelMaps = try Self.copyChannelMaps(file, directory)
+    metadata = try table(.metadata, "metadata", Self.readMetadata)
+    places.symbols = directory.sections[1].offset
+    graph.symbols = try table(.symbols, "symbols", Self.readSymbols)
+    try readValues()
+    try readConstants()
+    try readNodes()
+    try readInterface()
+    do throws(GraphError) { try graph.validate() } catch { throw located(error) }
+    if options.verifyData { try verifyData() }
+  }
+
+  private func table<Result>(
+    _ kind: SectionKind, _ name: String, _ body: (inout ByteCursor) throws(FormatError) -> Result
+  ) throws(FormatError) -> Result {
+    try directory.table(kind, of: file).read(name, body)
+  }
+
+  func bytes(of section: Section) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: file[section.offset..<(section.offset + section.length)])
+  }
+
+  private func verifyData() throws(FormatError) {
+    for (index, section) in directory.sections.enumerated()
+    where section.kind.isData && section.kind != .channelMap {
+      try directory.verifyChecksum(index, bytes(of: section))
+    }
+  }
+
+  /// Channel maps are indices into memory: they must not change once they were checked.
+  private static func copyChannelMaps(
+    _ file: UnsafeRawBufferPointer, _ directory: SectionDirectory
+  ) throws(FormatError) -> AlignedBuffer {
+    var total = 0
+    for (index, section) in directory.sections.enumerated() where section.kind == .channelMap {
+      let padded = (section.length + 63) / 64 * 64
+      guard padded <= FormatLimits.maximumChannelMapSize - total else {
+        throw FormatError(
+          .limitExceeded, offset: Section.entryOffset(index) + 16, field: "directory[\(index)].length",
+          got: .integer(section.length), expected: .range(0...FormatLimits.maximumChannelMapSize))
+      }
+      total += padded
+    }
+    let copies = AlignedBuffer(byteCount: total)
+    var position = 0
+    for (index, section) in directory.sections.enumerated() where section.kind == .channelMap {
+      let copy = UnsafeMutableRawBufferPointer(start: copies.start + position, count: section.length)
+      copy.copyBytes(from: file[section.offset..<(section.offset + section.length)])
+      try directory.verifyChecksum(index, UnsafeRawBufferPointer(copy))
+      position += (section.length + 63) / 64 * 64
+    }
+    return copies
+  }
+
+  private mutating func readValues() throws(FormatError) {
+    let symbolCount = graph.symbols.count
+    (graph.values, places.values) = try table(.values, "values") { (cursor) throws(FormatError) in
+      try Self.readValues(&cursor, symbolCount: symbolCount)
+    }
+  }
+
+  private mutating func readConstants() throws(FormatError) {
+    var reader = ConstantReader(file: file, sections: directory.sections, channelMaps: channelMaps)
+    reader = try table(.constants, "constants") { [reader] (cursor) throws(FormatError) in
+      var reader = reader
+      try reader.readAll(&cursor)
+      return reader
+    }
+    graph.constants = reader.constants
+    graph.constantNames = reader.names
+    places.constants = reader.places
+  }
+
+  private mutating func readNodes() throws(FormatError) {
+    let limits = (values: graph.values.count, constants: graph.constants.count)
+    (graph.nodes, places.nodes) = try table(.nodes, "nodes") { (cursor) throws(FormatError) in
+      try Self.readNodes(&cursor, valueCount: limits.values, constantCount: limits.constants)
+    }
+  }
+
+  private mutating func readInterface() throws(FormatError) {
+    let valueCount = graph.values.count
+    places.interface = directory.sections[5].offset
+    (graph.inputs, graph.outputs) = try table(.interface, "interface") { (cursor) throws(FormatError) in
+      try Self.readInterface(&cursor, valueCount: valueCount)
+    }
+  }
+}

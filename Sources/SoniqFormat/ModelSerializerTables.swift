@@ -1,0 +1,202 @@
+import SoniqCore
+import SoniqGraph
+
+extension ModelSerializer {
+  /// The six tables, in file order.
+  static func tables(_ description: ModelDescription) -> [SerializedSection] {
+    let graph = description.graph
+    let writers: [(SectionKind, (inout ByteSink) -> Void)] = [
+      (.metadata, { write(description.metadata, to: &$0) }),
+      (.symbols, { write(graph.symbols, to: &$0) }),
+      (.values, { write(graph.values, to: &$0) }),
+      (.constants, { writeConstants(graph, to: &$0) }),
+      (.nodes, { write(graph.nodes, to: &$0) }),
+      (.interface, { writeInterface(graph, to: &$0) }),
+    ]
+    return writers.map { kind, write in
+      var sink = ByteSink()
+      write(&sink)
+      return SerializedSection(kind: kind, payload: .table(sink.bytes))
+    }
+  }
+
+  private static func write(_ metadata: [(key: String, value: MetadataValue)], to sink: inout ByteSink) {
+    sink.word(metadata.count)
+    for (key, value) in metadata {
+      sink.text(key)
+      switch value {
+      case .text(let text):
+        sink.byte(Int(MetadataTag.text.rawValue))
+        sink.text(text)
+      case .integer(let number):
+        sink.byte(Int(MetadataTag.integer.rawValue))
+        sink.bits64(UInt64(bitPattern: number))
+      case .real(let number):
+        sink.byte(Int(MetadataTag.real.rawValue))
+        sink.double(number)
+      case .boolean(let flag):
+        sink.byte(Int(MetadataTag.boolean.rawValue))
+        sink.byte(flag ? 1 : 0)
+      }
+    }
+  }
+
+  private static func write(_ symbols: [Symbol], to sink: inout ByteSink) {
+    sink.word(symbols.count)
+    for symbol in symbols {
+      sink.text(symbol.name)
+      sink.word(symbol.maximum)
+    }
+  }
+
+  private static func write(_ values: [Value], to sink: inout ByteSink) {
+    sink.word(values.count)
+    for value in values {
+      sink.text(value.name)
+      sink.byte(Int(value.elementType.rawValue))
+      sink.byte(value.shape.count)
+      for dimension in value.shape {
+        switch dimension {
+        case .fixed(let size): sink.word(size)
+        case .symbol(let index): sink.word(index | symbolFlag)
+        }
+      }
+    }
+  }
+
+  private static func write(_ nodes: [Node], to sink: inout ByteSink) {
+    sink.word(nodes.count)
+    for node in nodes {
+      sink.text(node.name)
+      sink.byte(Int(node.operation.tag.rawValue))
+      sink.byte(node.inputs.count)
+      sink.zeros(2)
+      for input in node.inputs { sink.word(input) }
+      sink.word(node.output)
+      write(node.operation, to: &sink)
+    }
+  }
+
+  private static func write(_ operation: Operation, to sink: inout ByteSink) {
+    switch operation {
+    case .embedding(let table): sink.word(table)
+    case .linear(let matrix): sink.word(matrix)
+    case .layerNorm(let gamma, let beta, let epsilon):
+      sink.word(gamma)
+      sink.word(beta)
+      sink.float(epsilon)
+    case .activation(let function):
+      sink.byte(Int(function.rawValue))
+      sink.zeros(3)
+    case .attention(let heads, let scale, let precision):
+      sink.word(heads)
+      sink.float(scale)
+      sink.byte(Int(precision.rawValue))
+      sink.zeros(3)
+    case .l2Normalize(let epsilon): sink.float(epsilon)
+    case .positions, .add, .meanPool: break
+    }
+  }
+
+  private static func writeInterface(_ graph: Graph, to sink: inout ByteSink) {
+    sink.word(graph.inputs.count)
+    for input in graph.inputs {
+      sink.word(input.value)
+      sink.byte(input.fill == nil ? 0 : 1)
+      sink.zeros(3)
+      sink.int32(input.fill ?? 0)
+    }
+    sink.word(graph.outputs.count)
+    for output in graph.outputs { sink.word(output) }
+  }
+}
+
+extension ModelSerializer {
+  private static func writeConstants(_ graph: Graph, to sink: inout ByteSink) {
+    var sections = SectionNumbers()
+    sink.word(graph.constants.count)
+    for (name, constant) in zip(graph.constantNames, graph.constants) {
+      sink.text(name)
+      switch constant {
+      case .dense(let dense):
+        sink.byte(Int(ConstantTag.dense.rawValue))
+        sink.byte(Int(dense.elementType.rawValue))
+        sink.byte(dense.shape.count)
+        for size in dense.shape { sink.word(size) }
+        sink.word(sections.take())
+      case .floatMatrix(let matrix):
+        sink.byte(Int(ConstantTag.floatMatrix.rawValue))
+        sink.word(matrix.outputs)
+        sink.word(matrix.inputs)
+        sink.word(sections.take())
+        sink.word(sections.take(matrix.bias))
+      case .matrix(let matrix): write(matrix, &sections, to: &sink)
+      case .table(let table): write(table, &sections, to: &sink)
+      }
+    }
+  }
+
+  private static func write(_ matrix: PackedMatrix, _ sections: inout SectionNumbers, to sink: inout ByteSink)
+  {
+    sink.byte(Int(ConstantTag.matrix.rawValue))
+    sink.word(matrix.outputs)
+    sink.word(matrix.inputs)
+    sink.byte(matrix.levels.count)
+    sink.zeros(3)
+    sink.word(sections.take(matrix.gather))
+    sink.word(sections.take(matrix.bias))
+    for level in matrix.levels {
+      LevelCoding.write(level.level.weight, to: &sink)
+      LevelCoding.write(level.level.activation, to: &sink)
+      sink.word(level.channels)
+      sink.word(sections.take())
+      sink.word(sections.take())
+      sink.word(sections.take(level.offsets))
+      sink.word(sections.take())
+    }
+  }
+
+  private static func write(_ table: PackedTable, _ sections: inout SectionNumbers, to sink: inout ByteSink) {
+    sink.byte(Int(ConstantTag.table.rawValue))
+    sink.word(table.rows)
+    sink.word(table.channels)
+    sink.byte(table.levels.count)
+    sink.zeros(3)
+    sink.word(sections.take(table.scatter))
+    for level in table.levels {
+      LevelCoding.write(level.code, to: &sink)
+      sink.word(level.channels)
+      sink.word(level.blockLength)
+      sink.word(sections.take())
+      sink.word(sections.take())
+    }
+  }
+}
+
+/// Hands out the indices of data sections, in the order of `Constant.fields`.
+private struct SectionNumbers {
+  private var next = SectionKind.tables.count
+
+  mutating func take() -> Int {
+    defer { next += 1 }
+    return next
+  }
+  /// 0 for a field that is not there.
+  mutating func take(_ bytes: ConstantBytes?) -> Int { bytes == nil ? 0 : take() }
+}
+
+extension Operation {
+  fileprivate var tag: OperationTag {
+    switch self {
+    case .embedding: .embedding
+    case .positions: .positions
+    case .linear: .linear
+    case .layerNorm: .layerNorm
+    case .activation: .activation
+    case .add: .add
+    case .attention: .attention
+    case .meanPool: .meanPool
+    case .l2Normalize: .l2Normalize
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import SoniqCore
+import SoniqGraph
+
+@testable import SoniqFormat
+
+/// Everything that a model says, one fact a line: equal texts are equal models.
+enum ModelText {
+  static func describe(_ model: ModelDescription) -> String {
+    let graph = model.graph
+    var lines = model.metadata.map { "metadata \($0.key) = \($0.value)" }
+    lines += graph.symbols.map { "symbol \($0.name) <= \($0.maximum)" }
+    lines += graph.values.map { "value \($0.name) \($0.elementType) \($0.shape)" }
+    for (name, constant) in zip(graph.constantNames, graph.constants) {
+      lines.append("constant \(name) \(summary(constant))")
+      lines += constant.fields.map {
+        "  \($0.name) \($0.bytes.count) bytes \(String(XXHash64.hash($0.bytes.raw), radix: 16))"
+      }
+    }
+    lines += graph.nodes.map { "node \($0.name) \($0.operation) \($0.inputs) -> \($0.output)" }
+    lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
+    lines += graph.outputs.map { "output \($0)" }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func summary(_ constant: Constant) -> String {
+    switch constant {
+    case .dense(let dense): "dense \(dense.elementType) \(dense.shape)"
+    case .floatMatrix(let matrix): "float matrix \(matrix.outputs) x \(matrix.inputs)"
+    case .matrix(let matrix):
+      "matrix \(matrix.outputs) x \(matrix.inputs)"
+        + matrix.levels.map { " {\(code($0.level.weight)) \(code($0.level.activation)) \($0.channels)}" }
+        .joined()
+    case .table(let table):
+      "table \(table.rows) x \(table.channels)"
+        + table.levels.map { " {\(code($0.code)) \($0.channels) by \($0.blockLength)}" }.joined()
+    }
+  }
+
+  private static func code(_ code: WeightCode) -> String { "w \(code.kind) \(code.bits) zero \(code.zero)" }
+
+  private static func code(_ code: ActivationCode) -> String {
+    switch code.scaling {
+    case .dynamicPerRow: "a \(code.kind) \(code.bits) dynamic"
+    case .fixed(let scale, let zero): "a \(code.kind) \(code.bits) scale \(scale) zero \(zero)"
+    }
+  }
+}
