@@ -6,6 +6,9 @@ package let maximumDimension = Int(Int32.max)
 /// The most dimensions of a value or dense constant.
 package let maximumRank = 8
 
+/// The most nodes, values or constants of a graph: planning takes time that grows with their square.
+package let maximumGraphItems = 1 << 14
+
 extension Graph {
   /// Checks everything that execution relies on. Any graph that passes can be run without a trap.
   package func validate() throws(GraphError) {
@@ -17,6 +20,9 @@ extension Graph {
   }
 
   private func validateTables() throws(GraphError) {
+    for (field, count) in [("nodes", nodes.count), ("values", values.count), ("constants", constants.count)] {
+      guard count <= maximumGraphItems else { throw GraphError(.invalidSize, field: field) }
+    }
     guard constantNames.count == constants.count else {
       throw GraphError(.invalidName, field: "constantNames")
     }

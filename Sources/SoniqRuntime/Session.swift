@@ -1,30 +1,42 @@
 package import SoniqGraph
+import SoniqKernels
 package import SoniqMemory
 
 /// One plan, one workspace and the threads to run a model with. One thread may use it at a time; several
 /// sessions of one model may run at the same time.
 package final class Session: @unchecked Sendable {
   package let model: Model
+  private let plan: Plan
+  private let runner: PlanRunner
+  private let inputs: InputBindings
+  private let keptValues: [ValueID]
+  private var areOutputsReady = false
 
   /// Makes the plan, takes the memory and starts the threads: `run` needs nothing more.
+  ///
+  /// - Throws: `invalidOption`, `unknownInstructionSet`, `outOfMemory`, `workspaceTooLarge`,
+  ///   `workspaceTooSmall`, `workspaceMisaligned`, `threadFailed`.
   package init(_ model: Model, options: SessionOptions = SessionOptions()) throws(RuntimeError) {
     self.model = model
-    throw RuntimeError(.invalidOption, subject: "session (not built yet)")
+    plan = try Plan(model.description.graph, options: options)
+    runner = try PlanRunner(plan, options: options)
+    inputs = InputBindings(runner)
+    keptValues = options.keptValues
   }
 
   /// Bytes of workspace that a session with these options needs; the `workspace` option is ignored.
   package static func workspaceSize(_ model: Model, options: SessionOptions) throws(RuntimeError) -> Int {
-    throw RuntimeError(.invalidOption, subject: "session (not built yet)")
+    try Plan(model.description.graph, options: options).layout.byteCount
   }
 
   /// Threads at work in `run`, the caller's included.
-  package var threadCount: Int { 1 }
+  package var threadCount: Int { plan.lanes }
   /// Bytes of the workspace.
-  package var workspaceByteCount: Int { 0 }
+  package var workspaceByteCount: Int { plan.layout.byteCount }
   /// What the session's own arena holds; nil when the host gave the workspace.
-  package var memory: MemoryStatistics? { nil }
+  package var memory: MemoryStatistics? { runner.workspace.statistics }
   /// The cap in force: "portable", "avx2" or "avx512".
-  package var instructionSet: String { "portable" }
+  package var instructionSet: String { plan.kernels.instructionSet.rawValue }
 
   /// Sets input `index` for the runs to come and makes the outputs not ready.
   ///
@@ -42,43 +54,89 @@ package final class Session: @unchecked Sendable {
     _ index: Int, data: UnsafeRawPointer?, elementType: ElementType, shape: UnsafePointer<Int64>?, rank: Int,
     borrowing: Bool = false
   ) throws(RuntimeError) {
-    throw RuntimeError(.noSuchInput, actual: index)
+    try inputs.set(
+      index, data: data, elementType: elementType, shape: shape, rank: rank, borrowing: borrowing)
+    areOutputsReady = false
   }
 
   /// Forgets input `index`: optional inputs take their fill again.
   package func clearInput(_ index: Int) throws(RuntimeError) {
-    throw RuntimeError(.noSuchInput, actual: index)
+    try inputs.clear(index)
+    areOutputsReady = false
   }
 
   /// Computes all outputs. Allocates nothing, locks nothing, logs nothing.
   ///
-  /// - Throws, before anything is computed: `inputMissing`, `dimensionConflict`, `idOutOfRange`; and
+  /// - Throws: before anything is computed `inputMissing`, `dimensionConflict`, `idOutOfRange`; else
   ///   `hostParallelForFailed`.
-  package func run() throws(RuntimeError) {}
+  package func run() throws(RuntimeError) {
+    areOutputsReady = false
+    try inputs.prepare()
+    try runner.run()
+    areOutputsReady = true
+  }
 
   /// Where output `index` lies and its shape. Valid until the next `setInput`, `run` or the session's end.
+  ///
+  /// - Throws: `noSuchOutput`, `outputNotReady`.
   package func output(_ index: Int) throws(RuntimeError) -> (data: UnsafeRawPointer, shape: [Int]) {
-    throw RuntimeError(.noSuchOutput, actual: index)
+    try readable(requireOutput(index))
   }
 
   /// The same without an allocation: writes the first min(rank, capacity) dimensions to `shape`.
   ///
   /// - Returns: the data and the rank.
+  /// - Throws: `noSuchOutput`, `outputNotReady`.
   package func output(
     _ index: Int, shape: UnsafeMutablePointer<Int64>?, capacity: Int
   ) throws(RuntimeError) -> (data: UnsafeRawPointer, rank: Int) {
-    throw RuntimeError(.noSuchOutput, actual: index)
+    let value = try requireOutput(index)
+    let data = try readyData(value)
+    let rank = plan.graph.values[value].shape.count
+    if let shape {
+      for position in 0..<min(rank, max(0, capacity)) { shape[position] = Int64(size(value, position)) }
+    }
+    return (data, rank)
   }
 
   /// A value named in `SessionOptions.keptValues`, like `output`.
+  ///
+  /// - Throws: `noSuchOutput` when it was not named, `outputNotReady`.
   package func keptValue(_ value: ValueID) throws(RuntimeError) -> (data: UnsafeRawPointer, shape: [Int]) {
-    throw RuntimeError(.noSuchOutput, actual: value)
+    guard keptValues.contains(value) else {
+      throw RuntimeError(.noSuchOutput, actual: value, expected: keptValues.count)
+    }
+    return try readable(value)
   }
 
   /// One entry a step, in order of execution; times are 0 without `isProfiling`.
-  package var profile: [ProfileEntry] { [] }
-  package func resetProfile() {}
+  package var profile: [ProfileEntry] { runner.profile }
+  package func resetProfile() { runner.resetProfile() }
 
-  /// One entry a node, in order of execution.
-  package var kernelReport: [KernelReportEntry] { [] }
+  /// One entry a step, in order of execution.
+  package var kernelReport: [KernelReportEntry] { runner.kernelReport }
+
+  private func requireOutput(_ index: Int) throws(RuntimeError) -> ValueID {
+    let outputs = plan.graph.outputs
+    guard outputs.indices.contains(index) else {
+      throw RuntimeError(.noSuchOutput, actual: index, expected: outputs.count)
+    }
+    return outputs[index]
+  }
+
+  private func readyData(_ value: ValueID) throws(RuntimeError) -> UnsafeRawPointer {
+    guard areOutputsReady else {
+      throw RuntimeError(.outputNotReady, subject: plan.graph.values[value].name)
+    }
+    return UnsafeRawPointer(runner.storages[value].base)
+  }
+
+  private func readable(_ value: ValueID) throws(RuntimeError) -> (data: UnsafeRawPointer, shape: [Int]) {
+    let data = try readyData(value)
+    return (data, plan.graph.values[value].shape.indices.map { size(value, $0) })
+  }
+
+  private func size(_ value: ValueID, _ position: Int) -> Int {
+    runner.frame.pointee.size(plan.graph.values[value].shape[position].sizeReference)
+  }
 }

@@ -7,6 +7,7 @@
 
 #include "build_text.h"
 #include "cpu_feature_names.h"
+#include "cache_size.h"
 #include "cpu_features.h"
 #include "error_record.h"
 #include "memory_arenas.h"

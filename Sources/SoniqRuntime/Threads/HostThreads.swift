@@ -11,9 +11,12 @@ final class HostThreads: @unchecked Sendable {
   private var body: UnitBody?
   private var context: UnsafeMutableRawPointer?
 
-  init(_ hook: ParallelForHook) {
+  /// - Parameters:
+  ///   - hook: the host's functions.
+  ///   - laneCount: bodies that may be at work at once.
+  init(_ hook: ParallelForHook, laneCount: Int) {
     self.hook = hook
-    laneCount = min(256, max(1, Int(hook.width(hook.context))))
+    self.laneCount = laneCount
   }
 
   /// Runs units 0..<count.
@@ -46,50 +49,6 @@ final class HostThreads: @unchecked Sendable {
       guard unit < count else { return }
       body(context, lane, unit)
       finished.wrappingAdd(1, ordering: .releasing)
-    }
-  }
-}
-
-/// Who does the work of a session.
-enum Crew {
-  case caller
-  case pool(WorkerPool)
-  case host(HostThreads)
-
-  /// The crew that options ask for.
-  init(_ options: SessionOptions) throws(RuntimeError) {
-    guard (0...256).contains(options.threadCount) else {
-      throw RuntimeError(.invalidOption, subject: "threadCount", actual: options.threadCount)
-    }
-    if let hook = options.parallelFor {
-      self = .host(HostThreads(hook))
-      return
-    }
-    let lanes = options.threadCount == 0 ? min(256, CPUAllowance().cpuCount()) : options.threadCount
-    self = lanes == 1 ? .caller : .pool(try WorkerPool(laneCount: lanes))
-  }
-
-  var laneCount: Int {
-    switch self {
-    case .caller: 1
-    case .pool(let pool): pool.laneCount
-    case .host(let host): host.laneCount
-    }
-  }
-
-  /// Runs units 0..<count (at most `JobBoard.maximumUnits`); 0 or the host's error.
-  func run(_ count: Int, _ body: UnitBody, _ context: UnsafeMutableRawPointer) -> Int32 {
-    switch self {
-    case .caller:
-      for unit in 0..<count { body(context, 0, unit) }
-      return 0
-    case .pool(let pool):
-      pool.run(count, body, context)
-      return 0
-    case .host(let host):
-      if count > 1, host.laneCount > 1 { return host.run(count, body, context) }
-      for unit in 0..<count { body(context, 0, unit) }
-      return 0
     }
   }
 }

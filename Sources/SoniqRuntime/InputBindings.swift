@@ -1,0 +1,189 @@
+import SoniqGraph
+
+/// What the host has set, and whether it fits the model. Allocates nothing after it is made.
+struct InputBindings {
+  private struct State: BitwiseCopyable {
+    var isSet = false
+    var rank = 0
+    /// Of the graph: a required input has no fill.
+    var hasFill = false
+    var fill: Int32 = 0
+    var slot: SlotID = 0
+    /// Where the session's own copy lies.
+    var copy: UnsafeMutableRawPointer
+  }
+  /// An embedding whose ids the host gives.
+  private struct IdentifierCheck: BitwiseCopyable {
+    var node: Int
+    var input: Int
+    var rows: Int
+  }
+  let count: Int
+  private let graph: Graph
+  private let maximums: [Int]
+  private let runner: PlanRunner
+  private let states: UnsafeMutablePointer<State>
+  /// [input][maximumRank]
+  private let dimensions: UnsafeMutablePointer<Int>
+  private let checks: UnsafePointer<IdentifierCheck>
+  private let checkCount: Int
+  /// Symbols that only inputs can bind: those in their shapes.
+  private let isShown: UnsafePointer<Bool>
+  private let memory = PlanMemory()
+
+  init(_ runner: PlanRunner) {
+    self.runner = runner
+    graph = runner.plan.graph
+    maximums = runner.plan.maximums
+    count = graph.inputs.count
+    states = memory.store(
+      graph.inputs.map { input in
+        State(
+          hasFill: input.fill != nil, fill: input.fill ?? 0, slot: input.value,
+          copy: runner.storages[input.value].base)
+      })
+    dimensions = memory.store([Int](repeating: 0, count: count * maximumRank))
+    let checks = Self.identifierChecks(graph)
+    self.checks = UnsafePointer(memory.store(checks))
+    checkCount = checks.count
+    var isShown = [Bool](repeating: false, count: graph.symbols.count)
+    for input in graph.inputs {
+      for case .symbol(let symbol) in graph.values[input.value].shape { isShown[symbol] = true }
+    }
+    self.isShown = UnsafePointer(memory.store(isShown))
+  }
+
+  private static func identifierChecks(_ graph: Graph) -> [IdentifierCheck] {
+    graph.nodes.enumerated().compactMap { index, node in
+      guard case .embedding(let table) = node.operation,
+        let input = graph.inputs.firstIndex(where: { $0.value == node.inputs[0] })
+      else { return nil }
+      switch graph.constants[table] {
+      case .table(let packed): return IdentifierCheck(node: index, input: input, rows: packed.rows)
+      case .dense(let dense): return IdentifierCheck(node: index, input: input, rows: dense.shape[0])
+      default: return nil
+      }
+    }
+  }
+
+  private func name(_ input: Int) -> String { graph.values[graph.inputs[input].value].name }
+
+  func requireInput(_ index: Int) throws(RuntimeError) {
+    guard (0..<count).contains(index) else {
+      throw RuntimeError(.noSuchInput, actual: index, expected: count)
+    }
+  }
+
+  /// See `Session.setInput`.
+  func set(
+    _ index: Int, data: UnsafeRawPointer?, elementType: ElementType, shape: UnsafePointer<Int64>?, rank: Int,
+    borrowing: Bool
+  ) throws(RuntimeError) {
+    try requireInput(index)
+    let value = graph.inputs[index].value
+    guard let data, let shape else { throw RuntimeError(.nullPointer, subject: name(index)) }
+    guard graph.values[value].elementType == elementType else {
+      throw RuntimeError(.wrongElementType, subject: name(index))
+    }
+    let wanted = graph.values[value].shape.count
+    guard rank == wanted else {
+      throw RuntimeError(.wrongRank, subject: name(index), actual: rank, expected: wanted)
+    }
+    var elements = 1
+    for position in 0..<rank {
+      try requireDimension(index, position, size: Int(shape[position]))
+      elements *= Int(shape[position])  // within the maxima, whose product was checked
+    }
+    for position in 0..<rank { dimensions[index * maximumRank + position] = Int(shape[position]) }
+    let isAligned = UInt(bitPattern: data) & 3 == 0
+    if borrowing && isAligned {
+      runner.storages[value].base = UnsafeMutableRawPointer(mutating: data)
+    } else {
+      states[index].copy.copyMemory(from: data, byteCount: elements * 4)
+      runner.storages[value].base = states[index].copy
+    }
+    states[index].rank = rank
+    states[index].isSet = true
+  }
+
+  private func requireDimension(_ index: Int, _ position: Int, size: Int) throws(RuntimeError) {
+    switch graph.values[graph.inputs[index].value].shape[position] {
+    case .fixed(let fixed):
+      guard size == fixed else {
+        throw RuntimeError(
+          .wrongDimension, subject: name(index), position: position, actual: size, expected: fixed)
+      }
+    case .symbol(let symbol):
+      guard size >= 1 else {
+        throw RuntimeError(
+          .wrongDimension, subject: name(index), position: position, actual: size, expected: 1)
+      }
+      guard size <= maximums[symbol] else {
+        throw RuntimeError(
+          .dimensionTooLarge, subject: name(index), position: position, actual: size,
+          expected: maximums[symbol])
+      }
+    }
+  }
+
+  func clear(_ index: Int) throws(RuntimeError) {
+    try requireInput(index)
+    states[index].isSet = false
+  }
+
+  /// Binds the symbols, fills what is optional and not set, and checks the ids.
+  ///
+  /// - Throws: `inputMissing`, `dimensionConflict`, `idOutOfRange`.
+  func prepare() throws(RuntimeError) {
+    let sizes = runner.sizes
+    for symbol in 0..<maximums.count { sizes[symbol] = 0 }
+    for index in 0..<count where states[index].isSet { try bind(index, sizes) }
+    for index in 0..<count where !states[index].isSet {
+      guard states[index].hasFill else { throw RuntimeError(.inputMissing, subject: name(index)) }
+      fill(index)
+    }
+    for symbol in 0..<maximums.count where isShown[symbol] && sizes[symbol] == 0 {
+      throw RuntimeError(.inputMissing, subject: graph.symbols[symbol].name)
+    }
+    for check in 0..<checkCount { try checkIdentifiers(checks[check]) }
+  }
+
+  private func bind(_ index: Int, _ sizes: UnsafeMutablePointer<Int>) throws(RuntimeError) {
+    let shape = graph.values[states[index].slot].shape
+    for position in 0..<states[index].rank {
+      guard case .symbol(let symbol) = shape[position] else { continue }
+      let size = dimensions[index * maximumRank + position]
+      guard sizes[symbol] == 0 || sizes[symbol] == size else {
+        throw RuntimeError(
+          .dimensionConflict, subject: name(index), position: position, actual: size,
+          expected: sizes[symbol])
+      }
+      sizes[symbol] = size
+    }
+  }
+
+  private func elementCount(_ index: Int) -> Int {
+    var elements = 1
+    for dimension in graph.values[states[index].slot].shape {
+      elements *= runner.frame.pointee.size(dimension.sizeReference)
+    }
+    return elements
+  }
+
+  private func fill(_ index: Int) {
+    let copy = states[index].copy
+    copy.initializeMemory(as: Int32.self, repeating: states[index].fill, count: elementCount(index))
+    runner.storages[states[index].slot].base = copy
+  }
+
+  private func checkIdentifiers(_ check: IdentifierCheck) throws(RuntimeError) {
+    guard states[check.input].isSet else { return }
+    let ids = runner.storages[states[check.input].slot].base.assumingMemoryBound(to: Int32.self)
+    for position in 0..<elementCount(check.input)
+    where UInt32(bitPattern: ids[position]) >= UInt32(check.rows) {
+      throw RuntimeError(
+        .idOutOfRange, subject: name(check.input), node: check.node, position: position,
+        actual: Int(ids[position]), expected: check.rows)
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import CPlatform
+import SoniqGraph
+
+/// Runs the segments of a plan. Everything here is pointers and numbers: no array, no reference count.
+struct Execution {
+  let segments: UnsafePointer<Segment>
+  let segmentCount: Int
+  let crew: Crew
+  let lanes: Int
+  let blockRows: Int
+  let frame: UnsafeMutablePointer<RunFrame>
+
+  /// With fewer rows than this for each lane, the lanes share the rows and split the matrices.
+  static let rowsWorthOwnBlocks = 16
+
+  /// - Returns: 0, or what the host's `parallel_for` returned.
+  func run() -> Int32 {
+    let saved = snq_float_state_enter()
+    defer { snq_float_state_leave(saved) }
+    for index in 0..<segmentCount {
+      let segment = segments[index]
+      var rows = 1
+      for position in 0..<segment.spaceCount { rows *= frame.pointee.size(segment.space[position]) }
+      let status: Int32
+      if segment.heads > 0 {
+        status = dispatch(
+          .heads, segment.firstStep, segment.endStep, total: rows * segment.heads, unitSize: 1)
+      } else if lanes > 1, rows < lanes * Self.rowsWorthOwnBlocks {
+        status = runShared(segment, rows: rows)
+      } else {
+        status = dispatch(
+          .rowBlocks, segment.firstStep, segment.endStep, total: rows, unitSize: ownBlockRows(rows))
+      }
+      guard status == 0 else { return status }
+    }
+    return 0
+  }
+
+  /// Rows of a unit when lanes work on blocks of their own: enough units to keep all lanes at work.
+  private func ownBlockRows(_ rows: Int) -> Int {
+    guard lanes > 1 else { return blockRows }
+    let fair = (rows + 2 * lanes - 1) / (2 * lanes)
+    return max(8, min(blockRows, (fair + 7) / 8 * 8))
+  }
+
+  /// Few rows: matrices are split by panels, the steps between them by rows.
+  private func runShared(_ segment: Segment, rows: Int) -> Int32 {
+    var step = segment.firstStep
+    while step < segment.endStep {
+      var end = step + 1
+      let status: Int32
+      if frame.pointee.steps[step].panelCount > 0 {
+        status = splitPanels(step, rows: rows)
+      } else {
+        while end < segment.endStep, frame.pointee.steps[end].panelCount == 0 { end += 1 }
+        let fair = (rows + 2 * lanes - 1) / (2 * lanes)
+        status = dispatch(.sharedRows, step, end, total: rows, unitSize: fair, rows: rows)
+      }
+      guard status == 0 else { return status }
+      step = end
+    }
+    return 0
+  }
+
+  /// Several units for each lane, so that a late one does not hold up the others.
+  private func splitPanels(_ step: Int, rows: Int) -> Int32 {
+    let panels = frame.pointee.steps[step].panelCount
+    let fair = (panels + 4 * lanes - 1) / (4 * lanes)
+    return dispatch(.panels, step, step + 1, total: panels, unitSize: (fair + 3) / 4 * 4, rows: rows)
+  }
+
+  /// One matrix step that is not of the plan, for rows of the shared block.
+  func runPanels(_ step: Step, rows: Int) -> Int32 {
+    let saved = snq_float_state_enter()
+    let (steps, costs) = (frame.pointee.steps, frame.pointee.costs)
+    defer {
+      frame.pointee.steps = steps
+      frame.pointee.costs = costs
+      snq_float_state_leave(saved)
+    }
+    frame.pointee.costs = nil
+    return withUnsafePointer(to: step) { step in
+      frame.pointee.steps = step
+      return splitPanels(0, rows: rows)
+    }
+  }
+
+  private func dispatch(
+    _ split: Region.Split, _ firstStep: Int, _ endStep: Int, total: Int, unitSize: Int, rows: Int = 0
+  ) -> Int32 {
+    let most = JobBoard.maximumUnits * unitSize
+    var origin = 0
+    while origin < total {
+      let end = min(total, origin + most)
+      frame.pointee.region = Region(
+        split: split, firstStep: firstStep, endStep: endStep, total: end, unitSize: unitSize,
+        origin: origin, rows: rows)
+      let units = (end - origin + unitSize - 1) / unitSize
+      let status = crew.run(units, Self.unit, UnsafeMutableRawPointer(frame))
+      guard status == 0 else { return status }
+      origin = end
+    }
+    return 0
+  }
+
+  /// One unit of a region, on one lane.
+  private static let unit: UnitBody = { context, lane, unit in
+    let frame = UnsafePointer(context.assumingMemoryBound(to: RunFrame.self))
+    let region = frame.pointee.region
+    let begin = region.origin + unit * region.unitSize
+    let end = min(begin + region.unitSize, region.total)
+    switch region.split {
+    case .rowBlocks:
+      let window = RowWindow(lane: lane, block: lane, firstRow: begin)
+      for step in region.firstStep..<region.endStep {
+        let panels = frame.pointee.steps[step].panelCount
+        frame.pointee.perform(step, window, rows: 0..<end - begin, panels: 0..<panels)
+      }
+    case .sharedRows:
+      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      for step in region.firstStep..<region.endStep {
+        frame.pointee.perform(step, window, rows: begin..<end, panels: 0..<0)
+      }
+    case .panels:
+      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      frame.pointee.perform(region.firstStep, window, rows: 0..<region.rows, panels: begin..<end)
+    case .heads:
+      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      frame.pointee.perform(region.firstStep, window, rows: begin..<end, panels: 0..<0)
+    }
+  }
+}

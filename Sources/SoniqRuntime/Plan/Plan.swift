@@ -1,0 +1,146 @@
+import CPlatform
+import SoniqCore
+import SoniqGraph
+import SoniqKernels
+
+/// A stretch of steps between two points where all lanes must meet.
+struct Segment: BitwiseCopyable {
+  var firstStep: Int
+  var endStep: Int
+  /// The dimensions whose product is the number of rows.
+  var space: UnsafePointer<SizeReference>
+  var spaceCount: Int
+  /// Heads of the one attention step of this segment; 0 for segments over rows.
+  var heads: Int
+}
+
+/// Everything about a session that can be decided before its memory is known. Immutable.
+final class Plan: @unchecked Sendable {
+  let graph: Graph
+  let schedule: Schedule
+  let layout: WorkspaceLayout
+  let kernels: StepKernels
+  let lanes: Int
+  /// The largest size of each symbol in this session.
+  let maximums: [Int]
+  let steps: UnsafePointer<Step>
+  let stepCount: Int
+  let segments: UnsafePointer<Segment>
+  let segmentCount: Int
+  let descriptions: [StepDescription]
+  private let memory = PlanMemory()
+
+  /// - Parameters:
+  ///   - graph: valid.
+  ///   - options: maximums and kept values.
+  ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
+  init(_ graph: Graph, options: SessionOptions, areEndsExternal: Bool = false) throws(RuntimeError) {
+    kernels = try StepKernels(maximum: options.maximumInstructionSet)
+    lanes = try Crew.laneCount(options)
+    let produced = Set(graph.nodes.map(\.output))
+    for value in options.keptValues where !produced.contains(value) {
+      throw RuntimeError(.invalidOption, subject: "keptValues", actual: value)
+    }
+    self.graph = graph
+    maximums = try Self.maximums(graph, options)
+    schedule = Schedule(
+      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal)
+    let scratch = try Self.scratchBytes(schedule, kernels, maximums)
+    do throws(GraphError) {
+      layout = try WorkspaceLayout(
+        schedule, maximums: maximums, lanes: lanes, cacheBytes: Self.blockCacheBytes, scratchBytes: scratch)
+    } catch {
+      throw RuntimeError(.workspaceTooLarge, graphError: error)
+    }
+    let emitter = StepEmitter(
+      graph: graph, schedule: schedule, kernels: kernels, blockRows: layout.blockRows, memory: memory)
+    let emitted = schedule.steps.map { emitter.emit($0) }
+    steps = UnsafePointer(memory.store(emitted.map(\.0)))
+    stepCount = emitted.count
+    descriptions = emitted.map(\.1)
+    let segments = Self.segments(schedule, memory)
+    self.segments = UnsafePointer(memory.store(segments))
+    segmentCount = segments.count
+  }
+
+  /// The part of the second-level cache that a lane's block of rows may take; the weights need the rest.
+  private static var blockCacheBytes: Int {
+    let cache = Int(snq_second_level_cache_bytes())
+    return (cache == 0 ? 512 << 10 : cache) / 3
+  }
+
+  private static func maximums(_ graph: Graph, _ options: SessionOptions) throws(RuntimeError) -> [Int] {
+    var maximums = graph.symbols.map(\.maximum)
+    for option in options.maximums {
+      guard let symbol = graph.symbols.firstIndex(where: { $0.name == option.name }),
+        (1...graph.symbols[symbol].maximum).contains(option.maximum)
+      else {
+        throw RuntimeError(.invalidOption, subject: "maximum of \(option.name)", actual: option.maximum)
+      }
+      maximums[symbol] = option.maximum
+    }
+    return maximums
+  }
+
+  /// The most scratch that any step needs in one lane.
+  private static func scratchBytes(
+    _ schedule: Schedule, _ kernels: StepKernels, _ maximums: [Int]
+  ) throws(RuntimeError) -> Int {
+    var most = 0
+    for step in schedule.steps {
+      switch step.work {
+      case .quantize(let matrix) where matrix.gather != nil:
+        most = max(most, matrix.inputs * 4)
+      case .attention(let heads, _, let precision):
+        let sequence: Int
+        switch step.space[1] {
+        case .fixed(let size): sequence = size
+        case .symbol(let symbol): sequence = maximums[symbol]
+        }
+        let headLength = schedule.slots[step.writes[0]].rowBytes / 4 / heads
+        guard
+          let bytes = kernels.attentionScratchBytes(
+            sequence: sequence, headLength: headLength, isInteger: precision == .int8)
+        else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
+        most = max(most, bytes)
+      default: break
+      }
+    }
+    return most
+  }
+
+  private static func segments(_ schedule: Schedule, _ memory: PlanMemory) -> [Segment] {
+    var segments: [Segment] = []
+    for (index, step) in schedule.steps.enumerated() {
+      if step.segment == segments.count {
+        var heads = 0
+        if case .attention(let count, _, _) = step.work { heads = count }
+        // The units of attention are batch entries times heads.
+        let space = (heads > 0 ? Array(step.space[..<1]) : step.space).map(\.sizeReference)
+        segments.append(
+          Segment(
+            firstStep: index, endStep: index + 1, space: UnsafePointer(memory.store(space)),
+            spaceCount: space.count, heads: heads))
+      } else {
+        segments[segments.count - 1].endStep = index + 1
+      }
+    }
+    return segments
+  }
+
+  /// Puts addresses to the places of the layout.
+  ///
+  /// - Parameter workspace: `layout.byteCount` bytes, aligned to 64.
+  func storages(in workspace: UnsafeMutableRawPointer) -> [RowStorage] {
+    schedule.slots.indices.map { slot in
+      let rowBytes = schedule.slots[slot].rowBytes
+      switch layout.places[slot] {
+      case .arena(let offset), .input(_, let offset):
+        return RowStorage(base: workspace + offset, rowBytes: rowBytes, laneStride: 0)
+      case .block(let offset):
+        return RowStorage(
+          base: workspace + offset, rowBytes: rowBytes, laneStride: rowBytes * layout.blockRows)
+      }
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/// Plain values at fixed addresses, for code that may not touch arrays or reference counts.
+final class PlanMemory {
+  private var blocks: [UnsafeMutableRawPointer] = []
+
+  func store<T: BitwiseCopyable>(_ value: T) -> UnsafeMutablePointer<T> { store([value]) }
+
+  /// At least one element's room, so that an empty list has an address too.
+  func store<T: BitwiseCopyable>(_ values: [T]) -> UnsafeMutablePointer<T> {
+    let block = UnsafeMutableRawPointer.allocate(
+      byteCount: max(1, values.count) * MemoryLayout<T>.stride, alignment: 64)
+    blocks.append(block)
+    let start = block.bindMemory(to: T.self, capacity: max(1, values.count))
+    for (index, value) in values.enumerated() { (start + index).initialize(to: value) }
+    return start
+  }
+
+  deinit { for block in blocks { block.deallocate() } }
+}

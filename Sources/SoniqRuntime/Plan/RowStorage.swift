@@ -1,0 +1,102 @@
+import SoniqGraph
+
+/// Where the rows of a value or of scratch lie.
+///
+/// Values that live across segments lie in the arena (or in the host's memory), row after row. Values of
+/// one segment live only while a block of rows passes through it: each lane has a block of its own, small
+/// enough for its cache, and the blocks of all lanes lie one after the other.
+struct RowStorage: BitwiseCopyable {
+  var base: UnsafeMutableRawPointer
+  var rowBytes: Int
+  /// Bytes between the blocks of two lanes; 0 when the row's number in the whole value counts.
+  var laneStride: Int
+
+  /// The window's first row.
+  @inline(__always)
+  func address(_ window: RowWindow) -> UnsafeMutableRawPointer {
+    base + (laneStride == 0 ? window.firstRow * rowBytes : window.block * laneStride)
+  }
+  @inline(__always)
+  func floats(_ window: RowWindow) -> UnsafeMutablePointer<Float> {
+    address(window).assumingMemoryBound(to: Float.self)
+  }
+  @inline(__always)
+  func integers(_ window: RowWindow) -> UnsafeMutablePointer<Int32> {
+    address(window).assumingMemoryBound(to: Int32.self)
+  }
+  /// Floats between rows.
+  @inline(__always) var stride: Int { rowBytes >> 2 }
+}
+
+/// Index of a `RowStorage` of the plan.
+typealias StorageID = Int
+
+/// The rows that a call works on, counted from `firstRow` of the whole value.
+struct RowWindow: BitwiseCopyable {
+  /// The thread's number: whose scratch to use.
+  var lane: Int
+  /// Whose block of rows to use: the lane's own, or block 0 when all lanes share the rows.
+  var block: Int
+  var firstRow: Int
+}
+
+/// A dimension without its graph: a symbol's index, or the negated size.
+typealias SizeReference = Int
+
+extension Dimension {
+  var sizeReference: SizeReference {
+    switch self {
+    case .fixed(let size): -size
+    case .symbol(let symbol): symbol
+    }
+  }
+}
+
+/// What the steps of a run share: plain memory, reached through one pointer.
+struct RunFrame: BitwiseCopyable {
+  var storages: UnsafeMutablePointer<RowStorage>
+  var steps: UnsafePointer<Step>
+  /// Sizes bound to the symbols for this run.
+  var sizes: UnsafeMutablePointer<Int>
+  /// [lane][step], nil when not profiling.
+  var costs: UnsafeMutablePointer<StepCost>?
+  var stepCount: Int
+  /// Scratch of each lane for attention and for gathering.
+  var scratch: UnsafeMutableRawPointer
+  var scratchStride: Int
+  /// The region at work.
+  var region = Region()
+
+  @inline(__always)
+  func size(_ reference: SizeReference) -> Int { reference < 0 ? -reference : sizes[reference] }
+}
+
+/// One fork-join: units of work and the steps to do for each.
+struct Region: BitwiseCopyable {
+  enum Split: BitwiseCopyable {
+    /// A unit is a block of rows that goes through all steps in the lane's own block.
+    case rowBlocks
+    /// A unit is some rows of the block that all lanes share.
+    case sharedRows
+    /// A unit is some panels of the one matrix step, for all rows of the shared block.
+    case panels
+    /// A unit is some (batch, head) pairs of the one attention step.
+    case heads
+  }
+  var split = Split.rowBlocks
+  var firstStep = 0
+  var endStep = 0
+  /// Rows, panels or heads: those in all, those of a unit, and the first of this region.
+  var total = 0
+  var unitSize = 1
+  var origin = 0
+  /// Rows of the shared block.
+  var rows = 0
+}
+
+/// What a lane has spent on a step.
+struct StepCost: BitwiseCopyable {
+  var nanoseconds: UInt64 = 0
+  var rows: UInt64 = 0
+  var multiplyAccumulates: UInt64 = 0
+}

@@ -1,0 +1,242 @@
+import CKernelABI
+import SoniqCore
+import SoniqGraph
+
+/// Something with rows that a step reads or writes: a value, or the codes between two steps.
+struct Slot {
+  var name: String
+  var rowBytes: Int
+  /// The dimensions whose product is the number of rows.
+  var space: [Dimension]
+  /// The graph input that the host fills.
+  var input: Int?
+  /// In the caller's memory, given anew for each run.
+  var isExternal = false
+  /// To be readable after the run.
+  var isKept = false
+  /// The step that writes it, and those that read it.
+  var writer: Int?
+  var readers: [Int] = []
+
+  /// Not in the caller's memory, and not fused away or unused.
+  var needsMemory: Bool { !isExternal && (input != nil || writer != nil) }
+}
+
+/// Index of a `Slot` of the schedule.
+typealias SlotID = Int
+
+/// What one step does, with the constants it needs.
+enum ScheduledWork {
+  case quantize(PackedMatrix)
+  case matmul(PackedMatrix, ActivationFunction?)
+  case floatMatmul(FloatMatrix)
+  case layerNorm(gamma: DenseConstant, beta: DenseConstant, epsilon: Float)
+  case activation(ActivationFunction)
+  case add
+  case lookup(PackedTable)
+  case denseLookup(DenseConstant)
+  case positions
+  case pool
+  case normalize(epsilon: Float)
+  case attention(heads: Int, scale: Float, precision: AttentionPrecision)
+
+  /// May be split over panels, and is then done by all lanes together.
+  var isMatrix: Bool {
+    switch self {
+    case .matmul, .floatMatmul: true
+    default: false
+    }
+  }
+  var isAttention: Bool {
+    if case .attention = self { true } else { false }
+  }
+}
+
+/// One step before memory and kernels are chosen.
+struct ScheduledStep {
+  var work: ScheduledWork
+  /// The nodes that it does.
+  var nodes: [Int]
+  /// What it reads, in the order that `work` expects.
+  var reads: [SlotID]
+  /// What it writes: one slot, or the codes of each level and then the row parameters.
+  var writes: [SlotID]
+  /// The slots whose memory the output may take over.
+  var inPlaceOf: [SlotID] = []
+  /// The rows that it works on.
+  var space: [Dimension]
+  /// Steps of one segment pass a block of rows on without waiting for other rows.
+  var segment = 0
+  /// Steps of one group are done for a row before the next row is begun, also when lanes share the rows.
+  var group = 0
+}
+
+/// The steps of a graph in order: nodes are fused where one pass over the rows is enough.
+struct Schedule {
+  private(set) var steps: [ScheduledStep] = []
+  private(set) var slots: [Slot] = []
+  private(set) var segmentCount = 0
+  private(set) var groupCount = 0
+  private let graph: Graph
+  /// For each value the node that reads it; nil when none does or several do.
+  private var soleReaders: [Int?]
+
+  /// - Parameters:
+  ///   - graph: valid.
+  ///   - keptValues: values to keep beside the outputs, in range.
+  ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
+  init(_ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool) {
+    self.graph = graph
+    soleReaders = [Int?](repeating: nil, count: graph.values.count)
+    var readerCounts = [Int](repeating: 0, count: graph.values.count)
+    for (index, node) in graph.nodes.enumerated() {
+      for input in node.inputs {
+        readerCounts[input] += 1
+        soleReaders[input] = readerCounts[input] == 1 ? index : nil
+      }
+    }
+    slots = graph.values.map { value in
+      let isFloat = value.elementType == .float32
+      var width = 1
+      if isFloat, case .fixed(let channels) = value.shape[value.shape.count - 1] { width = channels }
+      return Slot(
+        name: value.name, rowBytes: width * 4, space: isFloat ? value.shape.dropLast() : value.shape)
+    }
+    for (index, input) in graph.inputs.enumerated() { slots[input.value].input = index }
+    for value in graph.outputs + keptValues { slots[value].isKept = true }
+    if areEndsExternal {
+      for value in graph.inputs.map(\.value) + graph.outputs { slots[value].isExternal = true }
+    }
+    addSteps()
+    number()
+  }
+
+  private mutating func addSteps() {
+    var isDone = [Bool](repeating: false, count: graph.nodes.count)
+    for index in graph.nodes.indices where !isDone[index] {
+      isDone[index] = true
+      let node = graph.nodes[index]
+      switch node.operation {
+      case .add:
+        // A layer norm that is the only reader does the addition itself.
+        if let norm = onlyReader(of: node.output), case .layerNorm = graph.nodes[norm].operation {
+          isDone[norm] = true
+          addLayerNorm([index, norm], input: node.inputs[0], residual: node.inputs[1])
+        } else {
+          append(.add, [index], reads: node.inputs, writes: [node.output], inPlaceOf: node.inputs)
+        }
+      case .layerNorm: addLayerNorm([index], input: node.inputs[0], residual: nil)
+      case .linear(let matrix):
+        // So does a matrix with the activation function of its outputs.
+        var function: ActivationFunction?
+        var nodes = [index]
+        if case .matrix = graph.constants[matrix], let reader = onlyReader(of: node.output),
+          case .activation(let kind) = graph.nodes[reader].operation
+        {
+          isDone[reader] = true
+          function = kind
+          nodes.append(reader)
+        }
+        addLinear(nodes, matrix: matrix, function: function)
+      default: addPlain(index)
+      }
+    }
+  }
+
+  /// The one node that reads a value which nobody else wants.
+  private func onlyReader(of value: ValueID) -> Int? {
+    slots[value].isKept ? nil : soleReaders[value]
+  }
+
+  private mutating func addLayerNorm(_ nodes: [Int], input: ValueID, residual: ValueID?) {
+    let node = graph.nodes[nodes[nodes.count - 1]]
+    guard case .layerNorm(let gamma, let beta, let epsilon) = node.operation,
+      case .dense(let gamma) = graph.constants[gamma], case .dense(let beta) = graph.constants[beta]
+    else { return }
+    let reads = [input] + (residual.map { [$0] } ?? [])
+    append(
+      .layerNorm(gamma: gamma, beta: beta, epsilon: epsilon), nodes, reads: reads,
+      writes: [node.output], inPlaceOf: reads)
+  }
+
+  private mutating func addLinear(_ nodes: [Int], matrix: ConstantID, function: ActivationFunction?) {
+    let input = graph.nodes[nodes[0]].inputs[0]
+    let output = graph.nodes[nodes[nodes.count - 1]].output
+    switch graph.constants[matrix] {
+    case .matrix(let packed):
+      let codes = addCodeSlots(packed, space: slots[input].space)
+      append(.quantize(packed), [nodes[0]], reads: [input], writes: codes)
+      append(.matmul(packed, function), nodes, reads: codes, writes: [output])
+    case .floatMatrix(let float):
+      append(.floatMatmul(float), nodes, reads: [input], writes: [output])
+    default: return
+    }
+  }
+
+  /// A slot for the codes of each level, then one for the row parameters.
+  private mutating func addCodeSlots(_ matrix: PackedMatrix, space: [Dimension]) -> [SlotID] {
+    let first = slots.count
+    for level in matrix.levels {
+      // Rows a multiple of 4 KiB apart would share the same few sets of the cache.
+      let stride = (level.paddedChannels + 63) / 64 * 64
+      slots.append(Slot(name: "codes", rowBytes: stride % 4096 == 0 ? stride + 64 : stride, space: space))
+    }
+    let parameters = MemoryLayout<snq_row_params>.stride * matrix.levels.count
+    slots.append(Slot(name: "row parameters", rowBytes: parameters, space: space))
+    return Array(first..<slots.count)
+  }
+
+  private mutating func addPlain(_ index: Int) {
+    let node = graph.nodes[index]
+    let work: ScheduledWork
+    var inPlaceOf: [SlotID] = []
+    switch node.operation {
+    case .embedding(let table):
+      switch graph.constants[table] {
+      case .table(let packed): work = .lookup(packed)
+      case .dense(let dense): work = .denseLookup(dense)
+      default: return
+      }
+    case .positions: work = .positions
+    case .activation(let function):
+      work = .activation(function)
+      inPlaceOf = node.inputs
+    case .attention(let heads, let scale, let precision):
+      work = .attention(heads: heads, scale: scale, precision: precision)
+    case .meanPool: work = .pool
+    case .l2Normalize(let epsilon):
+      work = .normalize(epsilon: epsilon)
+      inPlaceOf = node.inputs
+    case .linear, .layerNorm, .add: return
+    }
+    // Only the shape of the input of `positions` matters.
+    var reads = node.inputs
+    if case .positions = node.operation { reads = [] }
+    append(work, [index], reads: reads, writes: [node.output], inPlaceOf: inPlaceOf)
+  }
+
+  private mutating func append(
+    _ work: ScheduledWork, _ nodes: [Int], reads: [SlotID], writes: [SlotID], inPlaceOf: [SlotID] = []
+  ) {
+    for slot in reads { slots[slot].readers.append(steps.count) }
+    for slot in writes { slots[slot].writer = steps.count }
+    steps.append(
+      ScheduledStep(
+        work: work, nodes: nodes, reads: reads, writes: writes, inPlaceOf: inPlaceOf,
+        space: slots[writes[0]].space))
+  }
+
+  /// Gives every step its segment and its group.
+  private mutating func number() {
+    for index in steps.indices {
+      let isNewSegment =
+        index == 0 || steps[index].space != steps[index - 1].space || steps[index].work.isAttention
+        || steps[index - 1].work.isAttention
+      let isNewGroup = isNewSegment || steps[index].work.isMatrix || steps[index - 1].work.isMatrix
+      if isNewSegment { segmentCount += 1 }
+      if isNewGroup { groupCount += 1 }
+      steps[index].segment = segmentCount - 1
+      steps[index].group = groupCount - 1
+    }
+  }
+}

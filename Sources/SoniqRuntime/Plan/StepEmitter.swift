@@ -1,0 +1,300 @@
+import CKernelABI
+import SoniqCore
+import SoniqGraph
+import SoniqKernels
+
+/// What a report says of one step.
+struct StepDescription {
+  var nodes: [Int]
+  var operation: String
+  var kernel: String
+  var instructionSet: String
+  var level = ""
+  var refusals: [String] = []
+}
+
+/// Turns scheduled steps into calls of kernels. Storage numbers are slot numbers.
+struct StepEmitter {
+  let graph: Graph
+  let schedule: Schedule
+  let kernels: StepKernels
+  let blockRows: Int
+  let memory: PlanMemory
+
+  /// The step and what to say of it.
+  func emit(_ step: ScheduledStep) -> (Step, StepDescription) {
+    switch step.work {
+    case .quantize(let matrix): emitQuantize(step, matrix)
+    case .matmul(let matrix, let function): emitMatmul(step, matrix, function)
+    case .floatMatmul(let matrix): emitFloatMatmul(step, matrix)
+    case .layerNorm(let gamma, let beta, let epsilon): emitLayerNorm(step, gamma, beta, epsilon)
+    case .activation(let function): emitActivation(step, function)
+    case .add: emitAdd(step)
+    case .lookup(let table): emitLookup(step, table)
+    case .denseLookup(let dense):
+      (
+        .denseLookup(
+          memory.store(
+            DenseLookupStep(table: dense.bytes.start, ids: step.reads[0], output: step.writes[0]))),
+        describe(step, "embedding", "copy")
+      )
+    case .positions:
+      (
+        .positions(
+          memory.store(
+            PositionsStep(sequence: step.space[1].sizeReference, output: step.writes[0]))),
+        describe(step, "positions", "count")
+      )
+    case .pool: emitPool(step)
+    case .normalize(let epsilon): emitNormalize(step, epsilon)
+    case .attention(let heads, let scale, let precision): emitAttention(step, heads, scale, precision)
+    }
+  }
+
+  private func describe(
+    _ step: ScheduledStep, _ operation: String, _ kernel: String,
+    _ instructionSet: InstructionSet = .portable
+  ) -> StepDescription {
+    StepDescription(
+      nodes: step.nodes, operation: operation, kernel: kernel, instructionSet: instructionSet.rawValue)
+  }
+
+  private func describe<Function>(
+    _ step: ScheduledStep, _ operation: String, _ row: KernelRow<Function>
+  ) -> StepDescription {
+    describe(step, operation, row.name, row.instructionSet)
+  }
+
+  private func channels(_ slot: SlotID) -> UInt32 { UInt32(schedule.slots[slot].rowBytes / 4) }
+}
+
+// MARK: Matrices
+
+extension StepEmitter {
+  private func emitQuantize(_ step: ScheduledStep, _ matrix: PackedMatrix) -> (Step, StepDescription) {
+    let row = kernels.quantize
+    var arguments = snq_quantize_args()
+    arguments.channels = UInt32(matrix.inputs)
+    arguments.gather = matrix.gather?.bound(to: UInt32.self).baseAddress
+    arguments.levelCount = UInt32(matrix.levels.count)
+    arguments.levels.0 = quantizeLevel(step, matrix, 0)
+    if matrix.levels.count == 2 { arguments.levels.1 = quantizeLevel(step, matrix, 1) }
+    let last = matrix.levels.count - 1
+    let quantize = QuantizeStep(
+      function: row.function, arguments: arguments, input: step.reads[0],
+      codes: (step.writes[0], step.writes[last]), rowParameters: step.writes[last + 1])
+    var description = describe(step, "quantize", row)
+    description.level = levelText(matrix)
+    return (.quantize(memory.store(quantize)), description)
+  }
+
+  private func quantizeLevel(
+    _ step: ScheduledStep, _ matrix: PackedMatrix, _ index: Int
+  ) -> snq_activation_level {
+    let level = matrix.levels[index]
+    let activation = level.level.activation
+    var result = snq_activation_level()
+    result.begin = index == 0 ? 0 : UInt32(matrix.levels[0].channels)
+    result.channels = UInt32(level.channels)
+    result.paddedChannels = UInt32(level.paddedChannels)
+    result.kind = UInt32(activation.kind.rawValue)
+    result.bits = UInt32(activation.bits)
+    if case .fixed(let scale, let zero) = activation.scaling {
+      result.isStatic = 1
+      result.scale = scale
+      result.zero = Int32(truncatingIfNeeded: zero)
+    }
+    result.codeStride = schedule.slots[step.writes[index]].rowBytes
+    result.rowStride = matrix.levels.count
+    return result
+  }
+
+  private func emitMatmul(
+    _ step: ScheduledStep, _ matrix: PackedMatrix, _ function: ActivationFunction?
+  ) -> (Step, StepDescription) {
+    let choices = matrix.levels.map { kernels.matrices.matmul(weightBits: $0.level.weight.bits) }
+    let levels = matrix.levels.indices.map { index in
+      var arguments = matmulArguments(matrix, index)
+      arguments.codeStride = schedule.slots[step.reads[index]].rowBytes
+      return MatmulLevel(
+        oneRow: choices[index].oneRow.function, manyRows: choices[index].manyRows.function,
+        arguments: arguments)
+    }
+    let last = matrix.levels.count - 1
+    let matmul = MatmulStep(
+      levels: memory.store(levels), levelCount: levels.count,
+      codes: (step.reads[0], step.reads[last]), rowParameters: step.reads[last + 1],
+      output: step.writes[0], panelCount: matrix.panelCount, panelGroup: panelGroup(matrix),
+      multiplyAccumulates: matrix.inputs * matrix.outputs,
+      activation: function.map { _ in kernels.activation.function },
+      activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
+    var description = describe(step, function == nil ? "linear" : "linear + activation", choices[0].manyRows)
+    var names: [String] = []
+    for choice in choices where !names.contains(choice.manyRows.name) { names.append(choice.manyRows.name) }
+    description.kernel = names.joined(separator: " + ")
+    description.level = levelText(matrix)
+    description.refusals = choices.compactMap(\.refusal)
+    return (.matmul(memory.store(matmul)), description)
+  }
+
+  /// Panels whose weights and outputs together take about half of a 48 KiB L1 cache.
+  private func panelGroup(_ matrix: PackedMatrix) -> Int {
+    let bytes = matrix.levels.reduce(0) { $0 + $1.panelStride } + blockRows * panelOutputs * 4
+    return max(4, min(16, 24 << 10 / max(1, bytes) / 4 * 4))
+  }
+
+  private func emitFloatMatmul(_ step: ScheduledStep, _ matrix: FloatMatrix) -> (Step, StepDescription) {
+    let row = kernels.matrices.floatMatmul
+    var arguments = snq_float_matmul_args()
+    arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
+    arguments.panelStride = matrix.inputs * panelOutputs
+    arguments.channels = UInt32(matrix.inputs)
+    arguments.outputs = UInt32(matrix.outputs)
+    arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
+    let matmul = FloatMatmulStep(
+      function: row.function, arguments: arguments, input: step.reads[0], output: step.writes[0],
+      panelCount: (matrix.outputs + panelOutputs - 1) / panelOutputs,
+      multiplyAccumulates: matrix.inputs * matrix.outputs)
+    var description = describe(step, "linear", row)
+    description.level = "float32"
+    return (.floatMatmul(memory.store(matmul)), description)
+  }
+}
+
+/// The arguments of one level of a matrix, without what depends on the rows.
+func matmulArguments(_ matrix: PackedMatrix, _ index: Int) -> snq_matmul_args {
+  let level = matrix.levels[index]
+  let weight = level.level.weight
+  var arguments = snq_matmul_args()
+  arguments.weights = level.weights.bound(to: UInt8.self).baseAddress
+  arguments.panelStride = level.panelStride
+  arguments.planeStride = level.planeStride
+  arguments.layout = UInt32(weight.layout.rawValue)
+  arguments.weightBits = UInt32(weight.bits)
+  arguments.activationBits = UInt32(level.level.activation.bits)
+  arguments.channels = UInt32(level.channels)
+  arguments.paddedChannels = UInt32(level.paddedChannels)
+  arguments.outputs = UInt32(matrix.outputs)
+  arguments.weightMultiplier = Int32(weight.storedMultiplier)
+  arguments.weightConstant = Int32(weight.storedConstant)
+  arguments.activationMultiplier = Int32(level.level.activation.multiplier)
+  arguments.weightScale = level.scales.bound(to: Float.self).baseAddress
+  arguments.weightOffset = level.offsets?.bound(to: Float.self).baseAddress
+  arguments.storedSum = level.storedSums.bound(to: Int32.self).baseAddress
+  arguments.rowStride = matrix.levels.count
+  arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
+  arguments.mode = UInt32(index == 0 ? SNQ_START : SNQ_ACCUMULATE)
+  return arguments
+}
+
+/// "8x8" or "4x8+8x8": weight bits x activation bits of each level.
+func levelText(_ matrix: PackedMatrix) -> String {
+  matrix.levels.map { "\($0.level.weight.bits)x\($0.level.activation.bits)" }.joined(separator: "+")
+}
+
+// MARK: Rows
+
+extension StepEmitter {
+  private func emitLayerNorm(
+    _ step: ScheduledStep, _ gamma: DenseConstant, _ beta: DenseConstant, _ epsilon: Float
+  ) -> (Step, StepDescription) {
+    var arguments = snq_layer_norm_args()
+    arguments.gamma = gamma.bytes.bound(to: Float.self).baseAddress
+    arguments.beta = beta.bytes.bound(to: Float.self).baseAddress
+    arguments.epsilon = epsilon
+    arguments.channels = channels(step.writes[0])
+    let hasResidual = step.reads.count == 2
+    let norm = LayerNormStep(
+      function: kernels.layerNorm.function, arguments: arguments, input: step.reads[0],
+      residual: hasResidual ? step.reads[1] : -1, output: step.writes[0])
+    let name = hasResidual ? "add + layerNorm" : "layerNorm"
+    return (.layerNorm(memory.store(norm)), describe(step, name, kernels.layerNorm))
+  }
+
+  private func emitActivation(
+    _ step: ScheduledStep, _ function: ActivationFunction
+  ) -> (Step, StepDescription) {
+    var arguments = snq_activation_args()
+    arguments.kind = UInt32(function.rawValue)
+    arguments.channels = channels(step.writes[0])
+    let activation = ActivationStep(
+      function: kernels.activation.function, arguments: arguments, input: step.reads[0],
+      output: step.writes[0])
+    return (.activation(memory.store(activation)), describe(step, "activation", kernels.activation))
+  }
+
+  private func emitAdd(_ step: ScheduledStep) -> (Step, StepDescription) {
+    var arguments = snq_add_args()
+    arguments.channels = channels(step.writes[0])
+    let add = AddStep(
+      function: kernels.add.function, arguments: arguments, left: step.reads[0], right: step.reads[1],
+      output: step.writes[0])
+    return (.add(memory.store(add)), describe(step, "add", kernels.add))
+  }
+
+  private func emitLookup(_ step: ScheduledStep, _ table: PackedTable) -> (Step, StepDescription) {
+    var arguments = snq_lookup_args()
+    arguments.channels = UInt32(table.channels)
+    arguments.scatter = table.scatter?.bound(to: UInt32.self).baseAddress
+    arguments.levelCount = UInt32(table.levels.count)
+    arguments.levels.0 = tableLevel(table, 0)
+    if table.levels.count == 2 { arguments.levels.1 = tableLevel(table, 1) }
+    let lookup = LookupStep(
+      function: kernels.lookup.function, arguments: arguments, ids: step.reads[0], output: step.writes[0])
+    var description = describe(step, "embedding", kernels.lookup)
+    description.level = table.levels.map { "\($0.code.bits)" }.joined(separator: "+")
+    return (.lookup(memory.store(lookup)), description)
+  }
+
+  private func tableLevel(_ table: PackedTable, _ index: Int) -> snq_table_level {
+    let level = table.levels[index]
+    var result = snq_table_level()
+    result.begin = index == 0 ? 0 : UInt32(table.levels[0].channels)
+    result.channels = UInt32(level.channels)
+    result.kind = UInt32(level.code.kind.rawValue)
+    result.bits = UInt32(level.code.bits)
+    result.zero = Int32(truncatingIfNeeded: level.code.zero)
+    result.blockLength = UInt32(level.blockLength)
+    result.codes = level.codes.bound(to: UInt8.self).baseAddress
+    result.rowStride = level.rowStride
+    result.scales = level.scales.bound(to: UInt16.self).baseAddress
+    return result
+  }
+
+  private func emitPool(_ step: ScheduledStep) -> (Step, StepDescription) {
+    var arguments = snq_pool_args()
+    arguments.channels = channels(step.writes[0])
+    let pool = PoolStep(
+      function: kernels.pool.function, arguments: arguments, input: step.reads[0],
+      mask: step.reads.count == 2 ? step.reads[1] : -1, output: step.writes[0],
+      sequence: schedule.slots[step.reads[0]].space[1].sizeReference)
+    return (.pool(memory.store(pool)), describe(step, "meanPool", kernels.pool))
+  }
+
+  private func emitNormalize(_ step: ScheduledStep, _ epsilon: Float) -> (Step, StepDescription) {
+    var arguments = snq_normalize_args()
+    arguments.channels = channels(step.writes[0])
+    arguments.epsilon = epsilon
+    let normalize = NormalizeStep(
+      function: kernels.normalize.function, arguments: arguments, input: step.reads[0],
+      output: step.writes[0])
+    return (.normalize(memory.store(normalize)), describe(step, "l2Normalize", kernels.normalize))
+  }
+
+  private func emitAttention(
+    _ step: ScheduledStep, _ heads: Int, _ scale: Float, _ precision: AttentionPrecision
+  ) -> (Step, StepDescription) {
+    let row = precision == .int8 ? kernels.integerAttention : kernels.floatAttention
+    var arguments = snq_attention_args()
+    arguments.heads = UInt32(heads)
+    arguments.headDim = channels(step.writes[0]) / UInt32(heads)
+    arguments.scale = scale
+    let attention = AttentionStep(
+      function: row.function, arguments: arguments, input: step.reads[0],
+      mask: step.reads.count == 2 ? step.reads[1] : -1, output: step.writes[0],
+      batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
+    var description = describe(step, "attention", row)
+    description.level = precision == .int8 ? "8x8" : "float32"
+    return (.attention(memory.store(attention)), description)
+  }
+}

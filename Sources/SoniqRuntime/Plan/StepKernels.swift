@@ -1,0 +1,59 @@
+import CKernelABI
+import SoniqKernels
+
+/// The kernels that the steps of a session call: those of one instruction set.
+struct StepKernels {
+  let matrices: KernelTable
+  let quantize: KernelRow<snq_quantize_function>
+  let layerNorm: KernelRow<snq_layer_norm_function>
+  let activation: KernelRow<snq_activation_function>
+  let add: KernelRow<snq_add_function>
+  let lookup: KernelRow<snq_lookup_function>
+  let pool: KernelRow<snq_pool_function>
+  let normalize: KernelRow<snq_normalize_function>
+  let integerAttention: KernelRow<snq_attention_function>
+  let floatAttention: KernelRow<snq_attention_function>
+
+  var instructionSet: InstructionSet { matrices.instructionSet }
+
+  /// - Parameter limit: an instruction set that this CPU runs.
+  init(upTo limit: InstructionSet) {
+    matrices = KernelTable(instructionSet: limit)
+    quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
+    layerNorm = RowKernelRegistry.layerNorm.chosen(upTo: limit)
+    activation = RowKernelRegistry.activation.chosen(upTo: limit)
+    add = RowKernelRegistry.add.chosen(upTo: limit)
+    lookup = RowKernelRegistry.lookup.chosen(upTo: limit)
+    pool = RowKernelRegistry.pool.chosen(upTo: limit)
+    normalize = RowKernelRegistry.normalize.chosen(upTo: limit)
+    integerAttention = RowKernelRegistry.integerAttention.chosen(upTo: limit)
+    floatAttention = RowKernelRegistry.floatAttention.chosen(upTo: limit)
+  }
+
+  /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
+  ///
+  /// - Throws: `unknownInstructionSet` when the variable or the option names none.
+  init(maximum: String?) throws(RuntimeError) {
+    let features = CPUFeatures.detect()
+    var limit = features.instructionSet
+    do throws(UnknownInstructionSet) {
+      for name in [CPUFeatures.environmentCap(), maximum] {
+        limit = min(limit, features.instructionSet(cappedBy: try InstructionSet.cap(named: name)))
+      }
+    } catch {
+      throw RuntimeError(.unknownInstructionSet, subject: error.name)
+    }
+    self.init(upTo: limit)
+  }
+
+  /// Scratch of a lane for attention over `sequence` positions; nil when the kernels refuse the sizes.
+  func attentionScratchBytes(sequence: Int, headLength: Int, isInteger: Bool) -> Int? {
+    guard let sequence = UInt32(exactly: sequence), let length = UInt32(exactly: headLength) else {
+      return nil
+    }
+    let bytes =
+      isInteger
+      ? snq_attention_integer_scratch(sequence, length) : snq_attention_float_scratch(sequence, length)
+    return bytes > 0 ? Int(bytes) : nil
+  }
+}

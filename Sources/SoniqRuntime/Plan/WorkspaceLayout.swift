@@ -1,0 +1,168 @@
+import SoniqCore
+import SoniqGraph
+
+/// Where every slot of a schedule lies in the workspace.
+struct WorkspaceLayout {
+  enum Place: Hashable {
+    /// Row after row from an offset of the workspace.
+    case arena(offset: Int)
+    /// A block of rows for each lane, from an offset of the workspace.
+    case block(offset: Int)
+    /// In the host's memory, or in the copy at an offset of the workspace.
+    case input(index: Int, copy: Int)
+  }
+  /// One for each slot of the schedule.
+  private(set) var places: [Place] = []
+  /// Rows of a lane's block; a multiple of 16, which keeps blocks aligned to 64 bytes.
+  private(set) var blockRows = 0
+  private(set) var scratchOffset = 0
+  /// Scratch bytes of one lane.
+  private(set) var scratchStride = 0
+  private(set) var byteCount = 0
+
+  private let schedule: Schedule
+  private let maximums: [Int]
+  /// For each slot, the slot whose memory it uses: itself, or the one that it is computed in place of.
+  private var roots: [SlotID] = []
+
+  /// - Parameters:
+  ///   - schedule: the steps to lay memory out for.
+  ///   - maximums: the largest size of each symbol.
+  ///   - lanes: threads at work.
+  ///   - cacheBytes: what a lane's block of rows should fit.
+  ///   - scratchBytes: what a lane needs beside its block.
+  /// - Throws: `tooLarge`.
+  init(
+    _ schedule: Schedule, maximums: [Int], lanes: Int, cacheBytes: Int, scratchBytes: Int
+  ) throws(GraphError) {
+    self.schedule = schedule
+    self.maximums = maximums
+    chooseRoots()
+    let isBlock = roots.indices.map { staysInSegment(roots[$0]) }
+    var mostRows = 1
+    for step in schedule.steps { mostRows = max(mostRows, try rows(step.space)) }
+    blockRows = try chooseBlockRows(isBlock, cacheBytes: cacheBytes, mostRows: mostRows)
+    let arena = try place(isBlock, block: false) { slot throws(GraphError) in
+      !schedule.slots[slot].needsMemory
+        ? 0 : try bytes(schedule.slots[slot].rowBytes, rows(schedule.slots[slot].space))
+    }
+    let blocks = try place(isBlock, block: true) { slot throws(GraphError) in
+      try bytes(schedule.slots[slot].rowBytes, bytes(blockRows, lanes))
+    }
+    guard let stride = roundedUp(scratchBytes, to: MemoryPlan.alignment) else { throw Self.tooLarge }
+    scratchStride = stride
+    let blockStart = arena.byteCount
+    scratchOffset = blockStart + blocks.byteCount
+    let (total, overflow) = scratchOffset.addingReportingOverflow(try bytes(stride, lanes))
+    guard !overflow, total <= Int.max / 4 else { throw Self.tooLarge }
+    byteCount = max(MemoryPlan.alignment, total)
+    places = schedule.slots.indices.map { slot in
+      if let input = schedule.slots[slot].input {
+        return .input(index: input, copy: arena.offsets[slot] ?? 0)
+      }
+      let root = roots[slot]
+      return isBlock[root]
+        ? .block(offset: blockStart + (blocks.offsets[root] ?? 0)) : .arena(offset: arena.offsets[root] ?? 0)
+    }
+  }
+
+  private static let tooLarge = GraphError(.tooLarge, field: "workspace")
+
+  private func bytes(_ left: Int, _ right: Int) throws(GraphError) -> Int {
+    guard let product = checkedProduct(left, right), product <= Int.max / 4 else { throw Self.tooLarge }
+    return product
+  }
+
+  /// The most rows of a space.
+  private func rows(_ space: [Dimension]) throws(GraphError) -> Int {
+    var product = 1
+    for dimension in space {
+      switch dimension {
+      case .fixed(let size): product = try bytes(product, size)
+      case .symbol(let symbol): product = try bytes(product, maximums[symbol])
+      }
+    }
+    return product
+  }
+
+  // MARK: In place
+
+  private mutating func chooseRoots() {
+    roots = Array(schedule.slots.indices)
+    for (index, step) in schedule.steps.enumerated() {
+      for candidate in step.inPlaceOf where mayTakeOver(candidate, output: step.writes[0], at: index) {
+        roots[step.writes[0]] = roots[candidate]
+        break
+      }
+    }
+  }
+
+  /// Whether nobody needs `candidate` after this step and the output may have its memory: rows of the
+  /// same length, both within the segment or both beyond it.
+  private func mayTakeOver(_ candidate: SlotID, output: SlotID, at step: Int) -> Bool {
+    let slot = schedule.slots[candidate]
+    return slot.input == nil && !slot.isKept && slot.rowBytes == schedule.slots[output].rowBytes
+      && slot.readers.last == step && slot.space == schedule.slots[output].space
+      && staysInSegment(candidate) == staysInSegment(output)
+  }
+
+  private func staysInSegment(_ slot: SlotID) -> Bool {
+    let slot = schedule.slots[slot]
+    guard slot.input == nil, !slot.isKept, let writer = slot.writer else { return false }
+    let segment = schedule.steps[writer].segment
+    return slot.readers.allSatisfy { schedule.steps[$0].segment == segment }
+  }
+
+  // MARK: Offsets
+
+  private struct Placement {
+    /// By root slot.
+    var offsets: [SlotID: Int] = [:]
+    var byteCount = 0
+  }
+
+  /// Places all roots of one class. What crosses segments is alive for whole segments, because blocks of
+  /// rows pass through a segment one after the other; the others are alive for whole groups.
+  private func place(
+    _ isBlock: [Bool], block: Bool, size: (SlotID) throws(GraphError) -> Int
+  ) throws(GraphError) -> Placement {
+    var members: [SlotID] = []
+    var requests: [MemoryRequest] = []
+    var position: [SlotID: Int] = [:]
+    for slot in roots.indices where isBlock[slot] == block {
+      let life = lifetime(slot, block: block)
+      if let known = position[roots[slot]] {
+        requests[known].first = min(requests[known].first, life.first)
+        requests[known].last = max(requests[known].last, life.last)
+      } else {
+        position[roots[slot]] = requests.count
+        members.append(roots[slot])
+        requests.append(
+          MemoryRequest(byteCount: try size(roots[slot]), first: life.first, last: life.last))
+      }
+    }
+    let plan = try MemoryPlan(requests)
+    return Placement(
+      offsets: Dictionary(uniqueKeysWithValues: zip(members, plan.offsets)), byteCount: plan.byteCount)
+  }
+
+  private func lifetime(_ slot: SlotID, block: Bool) -> (first: Int, last: Int) {
+    let slot = schedule.slots[slot]
+    let clock = { (step: Int) in block ? schedule.steps[step].group : schedule.steps[step].segment }
+    let end = block ? schedule.groupCount : schedule.segmentCount
+    if slot.input != nil { return (0, end) }
+    guard let writer = slot.writer else { return (0, 0) }
+    let last = slot.readers.map(clock).max() ?? clock(writer)
+    return (clock(writer), slot.isKept ? end : max(last, clock(writer)))
+  }
+
+  /// As many rows as keep a block within the cache: 16 ... 64.
+  private func chooseBlockRows(
+    _ isBlock: [Bool], cacheBytes: Int, mostRows: Int
+  ) throws(GraphError) -> Int {
+    let perRow = try place(isBlock, block: true) { slot in schedule.slots[slot].rowBytes }.byteCount
+    let fitting = cacheBytes / max(1, perRow) / 16 * 16
+    let enough = (min(mostRows, 64) + 15) / 16 * 16
+    return max(16, min(fitting, enough))
+  }
+}

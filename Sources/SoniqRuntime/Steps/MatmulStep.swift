@@ -1,0 +1,124 @@
+import CKernelABI
+import SoniqKernels
+
+/// Float rows to activation codes, for the levels of the matrix that follows.
+struct QuantizeStep: BitwiseCopyable {
+  var function: snq_quantize_function
+  /// Everything but the pointers that depend on the window.
+  var arguments: snq_quantize_args
+  var input: StorageID
+  var codes: (StorageID, StorageID)
+  var rowParameters: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    let source = frame.storages[input]
+    call.input = UnsafePointer(source.floats(window))
+    call.inputStride = source.stride
+    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
+    let parameters = frame.storages[rowParameters].address(window)
+      .assumingMemoryBound(to: snq_row_params.self)
+    call.levels.0.codes = frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self)
+    call.levels.0.rows = parameters
+    if call.levelCount == 2 {
+      call.levels.1.codes = frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self)
+      call.levels.1.rows = parameters + 1
+    }
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// One level of a matrix with the kernels that it got.
+struct MatmulLevel: BitwiseCopyable {
+  var oneRow: snq_matmul_function
+  var manyRows: snq_matmul_function
+  /// Everything but the pointers that depend on the window.
+  var arguments: snq_matmul_args
+}
+
+/// Activation codes times a packed matrix, and the activation function on what was just written.
+struct MatmulStep: BitwiseCopyable {
+  var levels: UnsafePointer<MatmulLevel>
+  var levelCount: Int
+  var codes: (StorageID, StorageID)
+  var rowParameters: StorageID
+  var output: StorageID
+  var panelCount: Int
+  /// Panels at a time: their weights and the outputs they make for a block of rows fit the L1 cache, so
+  /// that the second level and the activation function find the outputs there.
+  var panelGroup: Int
+  var multiplyAccumulates: Int
+  var activation: snq_activation_function?
+  var activationKind: UInt32
+  var outputs: Int
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
+    let target = frame.storages[output]
+    let parameters = UnsafePointer(
+      frame.storages[rowParameters].address(window).assumingMemoryBound(to: snq_row_params.self))
+    var first = levels[0].arguments
+    first.codes = UnsafePointer(frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self))
+    first.rows = parameters
+    first.output = target.floats(window)
+    first.integerOutput = target.integers(window)
+    first.outputStride = target.stride
+    var second = levels[levelCount - 1].arguments
+    second.codes = UnsafePointer(frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self))
+    second.rows = parameters + 1
+    second.output = first.output
+    second.integerOutput = first.integerOutput
+    second.outputStride = first.outputStride
+    let isOne = rows.count == 1
+    let firstKernel = isOne ? levels[0].oneRow : levels[0].manyRows
+    let secondKernel = isOne ? levels[levelCount - 1].oneRow : levels[levelCount - 1].manyRows
+    let (rowBegin, rowEnd) = (UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    let group = isOne && levelCount == 1 ? panels.count : panelGroup
+    var panel = panels.lowerBound
+    while panel < panels.upperBound {
+      let end = min(panel + group, panels.upperBound)
+      firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
+      if levelCount == 2 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
+      if let activation {
+        activate(activation, target, window, rows, channels: panel * 16..<min(end * 16, outputs))
+      }
+      panel = end
+    }
+  }
+
+  @inline(__always)
+  private func activate(
+    _ function: snq_activation_function, _ target: RowStorage, _ window: RowWindow, _ rows: Range<Int>,
+    channels: Range<Int>
+  ) {
+    let start = target.floats(window) + channels.lowerBound
+    var call = snq_activation_args(
+      kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
+      channels: UInt32(channels.count), output: start, outputStride: target.stride)
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Float rows times a float matrix: the reference mode.
+struct FloatMatmulStep: BitwiseCopyable {
+  var function: snq_float_matmul_function
+  /// Everything but the pointers that depend on the window.
+  var arguments: snq_float_matmul_args
+  var input: StorageID
+  var output: StorageID
+  var panelCount: Int
+  var multiplyAccumulates: Int
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
+    var call = arguments
+    call.input = UnsafePointer(frame.storages[input].floats(window))
+    call.inputStride = frame.storages[input].stride
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(
+      &call, UInt32(rows.lowerBound), UInt32(rows.upperBound), UInt32(panels.lowerBound),
+      UInt32(panels.upperBound))
+  }
+}

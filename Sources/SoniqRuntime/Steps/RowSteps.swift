@@ -1,0 +1,191 @@
+import CKernelABI
+import SoniqKernels
+
+/// (Residual addition and) layer norm.
+struct LayerNormStep: BitwiseCopyable {
+  var function: snq_layer_norm_function
+  var arguments: snq_layer_norm_args
+  var input: StorageID
+  /// Negative when there is none.
+  var residual: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.input = UnsafePointer(frame.storages[input].floats(window))
+    call.inputStride = frame.storages[input].stride
+    if residual >= 0 {
+      call.residual = UnsafePointer(frame.storages[residual].floats(window))
+      call.residualStride = frame.storages[residual].stride
+    }
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// An activation function that no matrix step could take over.
+struct ActivationStep: BitwiseCopyable {
+  var function: snq_activation_function
+  var arguments: snq_activation_args
+  var input: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.input = UnsafePointer(frame.storages[input].floats(window))
+    call.inputStride = frame.storages[input].stride
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Addition of two values of one shape.
+struct AddStep: BitwiseCopyable {
+  var function: snq_add_function
+  var arguments: snq_add_args
+  var left: StorageID
+  var right: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.left = UnsafePointer(frame.storages[left].floats(window))
+    call.leftStride = frame.storages[left].stride
+    call.right = UnsafePointer(frame.storages[right].floats(window))
+    call.rightStride = frame.storages[right].stride
+    call.rightRows = UInt32(rows.upperBound)
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Rows of a packed table by ids that the session has checked.
+struct LookupStep: BitwiseCopyable {
+  var function: snq_lookup_function
+  var arguments: snq_lookup_args
+  var ids: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.ids = UnsafePointer(frame.storages[ids].integers(window))
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Rows of a float table by ids that the session has checked.
+struct DenseLookupStep: BitwiseCopyable {
+  var table: UnsafeRawPointer
+  var ids: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let ids = frame.storages[ids].integers(window)
+    let target = frame.storages[output]
+    let start = target.address(window)
+    for row in rows {
+      (start + row * target.rowBytes).copyMemory(
+        from: table + Int(ids[row]) * target.rowBytes, byteCount: target.rowBytes)
+    }
+  }
+}
+
+/// The position of each row in its sequence.
+struct PositionsStep: BitwiseCopyable {
+  var sequence: SizeReference
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let sequence = frame.size(sequence)
+    let target = frame.storages[output].integers(window)
+    for row in rows { target[row] = Int32(truncatingIfNeeded: (window.firstRow + row) % sequence) }
+  }
+}
+
+/// Mean over the positions of each batch entry; rows are batch entries.
+struct PoolStep: BitwiseCopyable {
+  var function: snq_pool_function
+  var arguments: snq_pool_args
+  var input: StorageID
+  /// Negative when there is none.
+  var mask: StorageID
+  var output: StorageID
+  var sequence: SizeReference
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    let sequence = frame.size(sequence)
+    let positions = RowWindow(lane: window.lane, block: 0, firstRow: window.firstRow * sequence)
+    call.input = UnsafePointer(frame.storages[input].floats(positions))
+    call.inputStride = frame.storages[input].stride
+    if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(positions)) }
+    call.sequence = UInt32(sequence)
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Rows divided by their Euclidean norm.
+struct NormalizeStep: BitwiseCopyable {
+  var function: snq_normalize_function
+  var arguments: snq_normalize_args
+  var input: StorageID
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.input = UnsafePointer(frame.storages[input].floats(window))
+    call.inputStride = frame.storages[input].stride
+    call.output = frame.storages[output].floats(window)
+    call.outputStride = frame.storages[output].stride
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// Attention of (batch, head) pairs; `rows` are the pairs, counted from 0.
+struct AttentionStep: BitwiseCopyable {
+  var function: snq_attention_function
+  var arguments: snq_attention_args
+  var input: StorageID
+  /// Negative when there is none.
+  var mask: StorageID
+  var output: StorageID
+  var batch: SizeReference
+  var sequence: SizeReference
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ units: Range<Int>) {
+    var call = arguments
+    let all = RowWindow(lane: window.lane, block: 0, firstRow: 0)
+    let source = frame.storages[input]
+    let channels = Int(call.heads * call.headDim)
+    let query = UnsafePointer(source.floats(all))
+    call.query = query
+    call.key = query + channels
+    call.value = query + 2 * channels
+    call.queryStride = source.stride
+    call.keyStride = source.stride
+    call.valueStride = source.stride
+    if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(all)) }
+    call.batch = UInt32(frame.size(batch))
+    call.sequence = UInt32(frame.size(sequence))
+    call.output = frame.storages[output].floats(all)
+    call.outputStride = frame.storages[output].stride
+    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: UInt8.self)
+    function(&call, UInt32(units.lowerBound), UInt32(units.upperBound))
+  }
+}
