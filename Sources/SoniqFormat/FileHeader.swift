@@ -13,8 +13,7 @@ struct FileHeader {
   /// Offset of the end of the directory.
   var directoryEnd: Int { FormatLimits.headerSize + sectionCount * FormatLimits.directoryEntrySize }
 
-  /// Reads and checks a header.
-  /// - Parameter fileSize: bytes that there are.
+  /// Reads and checks a header; `fileSize` is the number of bytes that there are.
   init(_ bytes: UnsafeRawBufferPointer, fileSize present: Int) throws(FormatError) {
     guard bytes.count >= FormatLimits.headerSize else {
       throw FormatError(

@@ -20,8 +20,12 @@ package struct ReadOptions: Sendable, Hashable {
 /// functions may be called from any thread.
 package enum ModelFile {
   /// Maps a file and reads it in place: no weight is copied.
-  /// - Parameter path: a regular file, or a link to one.
+  ///
+  /// - Parameters:
+  ///   - path: a regular file, or a link to one.
+  ///   - options: how to read it.
   /// - Returns: a model whose graph passed `Graph.validate`; its `owner` holds the mapping.
+  /// - Throws: what is wrong with the file, and where.
   package static func open(
     path: String, options: ReadOptions = ReadOptions()
   ) throws(FormatError) -> ModelDescription {
@@ -31,9 +35,13 @@ package enum ModelFile {
 
   /// Reads a model from memory, in place where `bytes` begins at a multiple of 64 and `options` asks for
   /// no copy, else from a copy.
+  ///
   /// - Parameters:
   ///   - bytes: must not change, and must stay as long as the result unless `owner` holds them.
   ///   - owner: kept alive by the result.
+  ///   - options: how to read it.
+  /// - Returns: a model whose graph passed `Graph.validate`.
+  /// - Throws: what is wrong with the bytes, and where.
   package static func read(
     bytes: UnsafeRawBufferPointer, owner: AnyObject? = nil, options: ReadOptions = ReadOptions()
   ) throws(FormatError) -> ModelDescription {
