@@ -20,6 +20,8 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparabl
 /// A cap that names no instruction set.
 package struct UnknownInstructionSet: Error, Sendable, Hashable {
   package let name: String
+
+  package init(name: String) { self.name = name }
 }
 
 extension InstructionSet {

@@ -9,7 +9,14 @@ package enum MatmulKernelRegistry {
     row: KernelRow("snq_matmul_any_8x1__portable", .portable, snq_matmul_any_8x1__portable),
     layouts: [.bytes, .nibbles, .planes], weightBits: 1...8, shapes: RowShape.allCases)
 
-  package static let faster: [MatmulKernel] = []
+  package static let faster: [MatmulKernel] = [
+    MatmulKernel(
+      row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
+      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
+      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases),
+  ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }
 

@@ -12,6 +12,9 @@
 SNQ_MATMUL(snq_matmul_any_8x1__portable);
 SNQ_FLOAT_MATMUL(snq_float_matmul_1x1__portable);
 
+SNQ_MATMUL(snq_matmul_bytes_6x4__avx512);
+SNQ_MATMUL(snq_matmul_nibbles_6x4__avx512);
+
 #undef SNQ_MATMUL
 #undef SNQ_FLOAT_MATMUL
 

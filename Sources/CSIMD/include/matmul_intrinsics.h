@@ -1,5 +1,34 @@
 // Wrappers that the matrix kernels need.
 #ifndef SONIQ_MATMUL_INTRINSICS_H
 #define SONIQ_MATMUL_INTRINSICS_H
+#include <stdint.h>
+#include <string.h>
+
+// Four codes in every 32-bit lane; no alignment needed.
+SNQ_INLINE("avx512f") __m512i snq_broadcast4_512(const uint8_t *codes) {
+  int32_t four;
+  memcpy(&four, codes, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+
+SNQ_INLINE("avx2") __m256i snq_broadcast4_256(const uint8_t *codes) {
+  int32_t four;
+  memcpy(&four, codes, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+
+// The upper nibble of every byte, moved down.
+SNQ_INLINE("avx512f") __m512i snq_high_nibbles_512(__m512i bytes) {
+  return _mm512_and_si512(_mm512_srli_epi32(bytes, 4), _mm512_set1_epi8(0x0f));
+}
+
+SNQ_INLINE("avx2") __m256i snq_high_nibbles_256(__m256i bytes) {
+  return _mm256_and_si256(_mm256_srli_epi32(bytes, 4), _mm256_set1_epi8(0x0f));
+}
+
+// taken | (bits & mask), one instruction.
+SNQ_INLINE("avx512f") __m512i snq_or_and_512(__m512i taken, __m512i bits, __m512i mask) {
+  return _mm512_ternarylogic_epi64(taken, bits, mask, 0xf8);
+}
 
 #endif

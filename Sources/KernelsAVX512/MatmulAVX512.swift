@@ -1,0 +1,105 @@
+import CKernelABI
+import CSIMD
+
+/// All rows against 4 panels, which stay in the caches meanwhile.
+private func fourPanels(
+  _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var row = begin
+  while end &- row >= 6 {
+    matmulTile6x4(level, row, panel, sums)
+    row &+= 6
+  }
+  if end &- row >= 4 {
+    matmulTile4x4(level, row, panel, sums)
+    row &+= 4
+  }
+  if end &- row >= 2 {
+    matmulTile2x4(level, row, panel, sums)
+    row &+= 2
+  }
+  if end > row { matmulTile1x4(level, row, panel, sums) }
+}
+
+private func twoPanels(
+  _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var row = begin
+  while end &- row >= 6 {
+    matmulTile6x2(level, row, panel, sums)
+    row &+= 6
+  }
+  while end &- row >= 2 {
+    matmulTile2x2(level, row, panel, sums)
+    row &+= 2
+  }
+  if end > row { matmulTile1x2(level, row, panel, sums) }
+}
+
+private func onePanel(
+  _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var row = begin
+  while end &- row >= 6 {
+    matmulTile6x1(level, row, panel, sums)
+    row &+= 6
+  }
+  while end &- row >= 2 {
+    matmulTile2x1(level, row, panel, sums)
+    row &+= 2
+  }
+  if end > row { matmulTile1x1(level, row, panel, sums) }
+}
+
+private func manyRows(
+  _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: Int, _ rowEnd: Int, _ panelBegin: Int,
+  _ panelEnd: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var panel = panelBegin
+  while panelEnd &- panel >= 4 {
+    fourPanels(level, rowBegin, rowEnd, panel, sums)
+    panel &+= 4
+  }
+  if panelEnd &- panel >= 2 {
+    twoPanels(level, rowBegin, rowEnd, panel, sums)
+    panel &+= 2
+  }
+  if panelEnd > panel { onePanel(level, rowBegin, rowEnd, panel, sums) }
+}
+
+/// Where a tile leaves its sums for the epilogue: 24 vectors on the stack and one to align them, because
+/// the compiler aligns vectors to 16 bytes only.
+private typealias TileSums = InlineArray<25, __m512i>
+
+@inline(__always)
+private func multiply(
+  _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32,
+  _ panelEnd: UInt32
+) {
+  var sums = TileSums(repeating: _mm512_setzero_si512())
+  withUnsafeMutableBytes(of: &sums) {
+    guard let start = $0.baseAddress else { return }
+    let aligned = start + ((0 &- Int(bitPattern: start)) & 63)
+    let sums = aligned.assumingMemoryBound(to: __m512i.self)
+    manyRows(level, Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd), sums)
+  }
+}
+
+@c @implementation
+func snq_matmul_bytes_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_nibbles_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}

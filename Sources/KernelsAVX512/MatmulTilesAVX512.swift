@@ -1,0 +1,97 @@
+import CKernelABI
+import CSIMD
+
+// One function a tile shape, because the optimiser stops inlining when a caller grows; each serves all layouts,
+// so that the epilogue exists once a shape.
+
+/// The rest of a level, in the layout it has; `layout` is the same for a whole call.
+@inline(__always)
+private func multiply(
+  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var tile = MatmulTile(rows, panels)
+  let codeStride = Int(level.pointee.codeStride)
+  let panelStride = Int(level.pointee.panelStride)
+  guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
+  let weights = allWeights + panel &* panelStride
+  let codes = allCodes + row &* codeStride
+  let channels = Int(level.pointee.paddedChannels)
+  if level.pointee.layout == UInt32(SNQ_BYTES) {
+    tile.addBytes(weights, panelStride, codes, codeStride, channels)
+  } else {
+    tile.addNibbles(weights, panelStride, codes, codeStride, channels)
+  }
+  tile.store(sums)
+  finishTile(sums, rows, panels, level, row, panel)
+}
+
+@inline(never)
+func matmulTile6x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(6, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile4x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(4, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile2x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(2, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile1x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(1, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile6x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(6, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile2x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(2, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile1x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(1, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile6x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(6, 1, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile2x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(2, 1, level, row, panel, sums)
+}
+
+@inline(never)
+func matmulTile1x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  multiply(1, 1, level, row, panel, sums)
+}
