@@ -27,7 +27,7 @@ func kernels(_ name: String, _ machine: [String]) -> Target {
       .enableUpcomingFeature("InternalImportsByDefault"),
       .enableUpcomingFeature("MemberImportVisibility"),
       .unsafeFlags(
-        ["-Ounchecked", "-enforce-exclusivity=unchecked"] + machine.flatMap { ["-Xcc", $0] }),
+        ["-Ounchecked", "-enforce-exclusivity=unchecked", "-disable-cmo"] + machine.flatMap { ["-Xcc", $0] }),
     ])
 }
 
