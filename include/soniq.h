@@ -69,8 +69,8 @@
  * PROCESS. Loading the library starts no thread. A session with more than one thread starts its own threads
  * when it is created and joins them when it is destroyed. After fork() the child may use the library, but of
  * the sessions of its parent only those without threads of their own. dlclose() is safe once every object
- * is destroyed. The file of an open model is mapped: it must not be truncated while the model is open
- * (replace a model by renaming a new file over it).
+ * is destroyed. The file of an open model is mapped: it must not be overwritten or truncated while the model
+ * is open. Replace a model by renaming a new file over it, or open it with SONIQ_MODEL_COPY.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
  * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.
@@ -261,7 +261,8 @@ typedef struct soniq_model soniq_model;
 enum {
   /* Check all bytes while opening, as soniq_model_verify does, and not only the structure. */
   SONIQ_MODEL_VERIFY = 1,
-  /* soniq_model_open_memory: copy the bytes instead of borrowing them. */
+  /* Copy the bytes instead of using them in place: for memory that does not stay, and for files that others
+   * may overwrite or truncate while the model is open. */
   SONIQ_MODEL_COPY = 2
 };
 

@@ -1,3 +1,4 @@
+import SoniqFormat
 import SoniqGraph
 import SoniqMemory
 import SoniqQuantizers
@@ -34,6 +35,11 @@ extension Failure {
 
   init(_ error: GraphError, nodeName: (Int) -> String? = { _ in nil }) {
     self.init(Status(error.code), error.message, node: error.node.flatMap(nodeName), field: error.field)
+  }
+
+  init(_ error: FormatError) {
+    self.init(
+      Status(error.code), error.message, field: error.field, offset: error.systemError == 0 ? error.offset : nil)
   }
 
   init(_ error: QuantizationError) {
@@ -74,6 +80,20 @@ extension Status {
     case .workspaceTooLarge: self = .unsupported
     case .threadFailed: self = .io
     case .hostParallelForFailed: self = .cancelled
+    }
+  }
+
+  init(_ code: FormatError.Code) {
+    switch code {
+    case .cannotRead, .notARegularFile, .cannotWrite: self = .io
+    case .outOfMemory: self = .outOfMemory
+    case .unsupportedVersion: self = .version
+    case .checksumMismatch: self = .checksum
+    case .limitExceeded: self = .unsupported
+    case .truncated, .wrongMagic, .wrongSize, .wrongOffset, .wrongSection, .reservedNotZero, .paddingNotZero,
+      .unknownTag, .outOfRange, .invalidText, .duplicate, .indexOutOfRange, .trailingBytes, .invalidModel,
+      .inconsistentData:
+      self = .format
     }
   }
 

@@ -1,4 +1,3 @@
-import SoniqFormat
 import SoniqGraph
 
 /// BERT encoders: `BertModel`, or any model that holds one under the prefix "bert.".
@@ -96,10 +95,7 @@ private struct BertEncoder {
     builder.output(hidden, name: "last_hidden_state")
     return ImportedModel(
       description: ModelDescription(
-        graph: builder.graph,
-        metadata: [
-          (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(BertImporter.modelType)),
-        ], owner: [builder.store]),
+        graph: builder.graph, metadata: [("model.name", .text(folder.name))], owner: [builder.store]),
       framing: framing)
   }
 

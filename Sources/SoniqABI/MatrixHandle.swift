@@ -1,0 +1,93 @@
+import CSoniq
+import SoniqCore
+import SoniqGraph
+import SoniqMemory
+import SoniqRuntime
+import Synchronization
+
+/// Behind a soniq_matrix: immutable but for the multipliers that wait for a caller.
+final class MatrixHandle: Handle {
+  override class var tag: UInt64 { 0x0178_6972_7461_6d00 }  // "\0matrix\1"
+  override class var name: String { "matrix" }
+
+  let packing: MatrixPacking
+  let options: MatrixOptions
+  let kernelReport: soniq_kernel_report
+  /// Largest code and zero of each input channel, and whether the sum over all levels stays in int32.
+  let largestCodes: [UInt8]
+  let sumsAreExact: Bool
+  private let texts: TextStore
+  /// Multipliers that no caller uses now: one for each caller that ever ran at the same time.
+  private let idle: Mutex<[MatrixMultiplier]>
+
+  var matrix: PackedMatrix { packing.matrix }
+
+  init(_ packing: MatrixPacking, options: MatrixOptions) throws(Failure) {
+    self.packing = packing
+    self.options = options
+    let first = try Self.makeMultiplier(packing, options)
+    let arena: MemoryArena
+    do throws(MemoryError) { arena = try MemoryArena(hooks: options.session.allocator) } catch {
+      throw Failure(error)
+    }
+    texts = TextStore(arena)
+    var report = soniq_kernel_report()
+    if let entry = first.kernelReport.first { report = try soniq_kernel_report(entry, texts: texts) }
+    kernelReport = report
+    var codes = [UInt8](repeating: 0, count: packing.matrix.inputs)
+    for (level, channels) in zip(options.levels, options.channels) {
+      for channel in channels { codes[channel] = UInt8(level.activation.codeCount - 1) }
+    }
+    largestCodes = codes
+    sumsAreExact = Self.sumsAreExact(packing.matrix)
+    idle = Mutex([first])
+    super.init()
+  }
+
+  private static func makeMultiplier(
+    _ packing: MatrixPacking, _ options: MatrixOptions
+  ) throws(Failure) -> MatrixMultiplier {
+    do throws(RuntimeError) {
+      return try MatrixMultiplier(
+        packing.matrix, owner: packing.store, maximumRows: options.blockRows, options: options.session)
+    } catch { throw Failure(error) }
+  }
+
+  private static func sumsAreExact(_ matrix: PackedMatrix) -> Bool {
+    var sum = 0
+    for level in matrix.levels {
+      let largest = level.level.weight.maximumMagnitude * level.level.activation.maximumMagnitude
+      guard let product = checkedProduct(largest, level.channels) else { return false }
+      let (next, overflow) = sum.addingReportingOverflow(product)
+      guard !overflow else { return false }
+      sum = next
+    }
+    return sum <= Int(Int32.max)
+  }
+
+  /// Runs a body with a multiplier of the caller's own. Allocates only when none is idle.
+  @inline(__always)
+  func withMultiplier(_ body: (MatrixMultiplier) throws(Failure) -> Void) throws(Failure) {
+    let waiting = idle.withLock { $0.popLast() }
+    let multiplier = if let waiting { waiting } else { try Self.makeMultiplier(packing, options) }
+    defer { idle.withLock { $0.append(multiplier) } }
+    try body(multiplier)
+  }
+
+  /// The level with this index.
+  func level(_ index: UInt32) throws(Failure) -> MatrixLevel {
+    guard index < matrix.levels.count else { throw .index(index, of: "level", count: matrix.levels.count) }
+    return matrix.levels[Int(index)]
+  }
+
+  /// Bytes of the packed codes, and of everything.
+  var byteCounts: (weights: Int, all: Int) {
+    var weights = 0
+    var others = (matrix.gather?.count ?? 0) + (matrix.bias?.count ?? 0)
+    for level in matrix.levels {
+      weights += level.weights.count
+      others += level.scales.count + (level.offsets?.count ?? 0) + level.storedSums.count
+    }
+    return (weights, weights + others)
+  }
+}

@@ -1,0 +1,87 @@
+import CSoniq
+import SoniqMemory
+import SoniqRuntime
+import Synchronization
+
+/// Behind a soniq_session. Keeps the model's handle, and so its text, alive.
+final class SessionHandle: Handle {
+  override class var tag: UInt64 { 0x016e_6f69_7373_6573 }  // "session\1"
+  override class var name: String { "session" }
+
+  let model: ModelHandle
+  let session: Session
+  private let texts: TextStore
+  let kernelReports: [soniq_kernel_report]
+  /// Text only; the numbers are read when they are asked for.
+  private let profileTexts: [soniq_profile_entry]
+  /// Whether a thread is inside a function of this session.
+  private let isBusy = Atomic<Bool>(false)
+  /// Whether the last run succeeded and no input was set since.
+  var hasOutputs = false
+  var runCount: UInt64 = 0
+
+  init(_ model: ModelHandle, options: SessionOptions, log: Log) throws(Failure) {
+    self.model = model
+    do throws(RuntimeError) {
+      session = try Session(model.model, options: options)
+    } catch { throw Failure(error, nodeName: model.nodeName) }
+    texts = TextStore(model.arena)
+    var reports: [soniq_kernel_report] = []
+    for entry in session.kernelReport { reports.append(try soniq_kernel_report(entry, texts: texts)) }
+    kernelReports = reports
+    var entries: [soniq_profile_entry] = []
+    for entry in session.profile { entries.append(try soniq_profile_entry(entry, texts: texts)) }
+    profileTexts = entries
+    super.init()
+    for entry in session.kernelReport {
+      log.write(SONIQ_LOG_INFO, "\(entry.node): \(entry.operation) \(entry.level) by \(entry.kernel)")
+      for refusal in entry.refusals { log.write(SONIQ_LOG_DEBUG, "\(entry.node): refused \(refusal)") }
+    }
+  }
+
+  /// Runs a body unless another thread is inside: a mistake of the host that would corrupt memory.
+  @inline(__always)
+  func exclusively(_ body: () throws(Failure) -> Void) throws(Failure) {
+    guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      throw Failure(.state, "another thread is using this session; give each thread its own", field: "session")
+    }
+    defer { isBusy.store(false, ordering: .releasing) }
+    try body()
+  }
+
+  var profileCount: Int { profileTexts.count }
+
+  func profileEntry(_ index: UInt32) throws(Failure) -> soniq_profile_entry {
+    let profile = session.profile
+    guard index < profileTexts.count, index < profile.count else {
+      throw .index(index, of: "step", count: profileTexts.count)
+    }
+    var entry = profileTexts[Int(index)]
+    entry.nanoseconds = profile[Int(index)].nanoseconds
+    entry.rows = profile[Int(index)].rows
+    entry.multiply_accumulates = profile[Int(index)].multiplyAccumulates
+    return entry
+  }
+}
+
+extension soniq_kernel_report {
+  init(_ entry: KernelReportEntry, texts: TextStore) throws(Failure) {
+    self.init()
+    isa = instructionSetConstant(entry.instructionSet)
+    node = try texts.keep(entry.node)
+    operation = try texts.keep(entry.operation)
+    level = try texts.keep(entry.level)
+    kernel = try texts.keep(entry.kernel)
+    refusals = try texts.keep(entry.refusals.joined(separator: "\n"))
+  }
+}
+
+extension soniq_profile_entry {
+  init(_ entry: ProfileEntry, texts: TextStore) throws(Failure) {
+    self.init()
+    name = try texts.keep(entry.name)
+    operation = try texts.keep(entry.operation)
+    level = try texts.keep(entry.level)
+    kernel = try texts.keep(entry.kernel)
+  }
+}

@@ -1,0 +1,1 @@
+print("soniq-pack: not built yet")
