@@ -6,13 +6,13 @@ extension ModelPacker {
   /// Channels that share a scale within a row of a table; 0: the whole row.
   static let tableBlockLength = 0
 
-  /// The channels of each level, for every linear layer and then every table.
+  /// The runs of every linear layer and then every table.
   func assign(
     _ model: ModelDescription, _ layers: WeightLayers, _ calibration: Calibration
-  ) throws(PackError) -> [[[Int]]] {
-    let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
+  ) throws(PackError) -> [[ChannelRun]] {
     let levels = options.palette.levels
-    guard levels.count == 2 else { return sizes.map { [Array(0..<$0)] } }
+    guard levels.count == 2 else { return oneLevel(levels[0], layers, calibration) }
+    let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
     let coarse = Double(levels[0].weight.bits)
     let target = options.targetBits ?? coarse + (Double(levels[1].weight.bits) - coarse) / 4
@@ -21,11 +21,21 @@ extension ModelPacker {
     let allocation = try ChannelAllocation(
       candidates(layers, sensitivity), weightCount: weightCount,
       byteLimit: Int(target * Double(weightCount) / 8))
-    return zip(sizes, allocation.fineChannels).map { (size, fine) -> [[Int]] in
-      let isFine = Set(fine)
-      let coarse = (0..<size).filter { !isFine.contains($0) }
-      return [coarse, fine]
+    return zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
+      ChannelRun.split(coarse: levels[0], fine: levels[1], fineChannels: fine, count: size)
     }
+  }
+
+  private func oneLevel(
+    _ level: Level, _ layers: WeightLayers, _ calibration: Calibration
+  ) -> [[ChannelRun]] {
+    let linears = layers.linears.map { layer -> [ChannelRun] in
+      guard options.splitsOutliers, let input = calibration.inputs[layer.input] else {
+        return ChannelRun.whole(level, count: layer.inputs)
+      }
+      return OutlierSplit.runs(level: level, largest: input.largest, power: layer.channelPower)
+    }
+    return linears + layers.tables.map { ChannelRun.whole(level, count: $0.channels) }
   }
 
   private func candidates(_ layers: WeightLayers, _ sensitivity: Sensitivity) -> [AllocationCandidate] {
@@ -57,20 +67,21 @@ extension ModelPacker {
 
   /// Puts packed constants in the place of the float ones.
   func quantize(
-    _ model: ModelDescription, _ layers: inout WeightLayers, _ calibration: Calibration, _ channels: [[[Int]]]
+    _ model: ModelDescription, _ layers: inout WeightLayers, _ calibration: Calibration,
+    _ assignment: [[ChannelRun]]
   ) throws(PackError) -> ModelDescription {
     let store = ConstantStore()
     let builder = PackedMatrixBuilder(store: store)
-    let quantizer = LayerQuantizer(levels: options.palette.levels)
+    let quantizer = LayerQuantizer()
     var packed = model
     packed.owner.append(store)
-    fold(&layers, channels)
+    fold(&layers, assignment)
     let count = layers.linears.count + layers.tables.count
     for (index, layer) in layers.linears.enumerated() {
-      guard let moments = calibration.moments[layer.input] else {
+      guard let input = calibration.inputs[layer.input] else {
         throw PackError(.software, place: layer.name, "was not calibrated")
       }
-      let result = try quantizer.quantize(layer, moments: moments, channels: channels[index])
+      let result = try quantizer.quantize(layer, moments: input.moments, assignment: assignment[index])
       let isSorted = layer.producer != nil || result.order == Array(0..<layer.inputs)
       packed.graph.constants[layer.constant] = try built(layer.name) { () throws(QuantizationError) in
         .matrix(
@@ -83,7 +94,7 @@ extension ModelPacker {
     for (index, table) in layers.tables.enumerated() {
       let place = layers.linears.count + index
       let result = try quantizer.quantize(
-        table, channels: channels[place], blockLength: Self.tableBlockLength)
+        table, assignment: assignment[place], blockLength: Self.tableBlockLength)
       let isSorted = result.order == Array(0..<table.channels)
       packed.graph.constants[table.constant] = try built(table.name) { () throws(QuantizationError) in
         .table(
@@ -106,10 +117,10 @@ extension ModelPacker {
   }
 
   /// Puts the outputs of producing layers into the channel order of the layers they feed.
-  private func fold(_ layers: inout WeightLayers, _ channels: [[[Int]]]) {
+  private func fold(_ layers: inout WeightLayers, _ assignment: [[ChannelRun]]) {
     for index in layers.linears.indices {
       guard let producer = layers.linears[index].producer else { continue }
-      let order = channels[index].flatMap { $0 }
+      let order = assignment[index].flatMap(\.channels)
       let source = layers.linears[producer]
       layers.linears[producer].weights = order.flatMap { output in
         source.weights[output * source.inputs..<(output + 1) * source.inputs]

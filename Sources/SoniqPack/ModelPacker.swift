@@ -1,4 +1,5 @@
 import SoniqCore
+import SoniqFormat
 package import SoniqGraph
 import SoniqQuantizers
 
@@ -12,6 +13,8 @@ package struct PackOptions: Sendable {
   package var tokens: TokenSequences?
   /// The most tokens that are run to calibrate.
   package var tokenLimit = 16384
+  /// Whether channels with outlying activations may form a run of their own (palettes of one level).
+  package var splitsOutliers = true
 
   package init(palette: Palette) { self.palette = palette }
 }
@@ -36,8 +39,8 @@ package struct ModelPacker {
     let model = imported.description
     var layers = try WeightLayers(model.graph)
     let calibration = try Calibration.run(model, values: layers.inputs, tokens: tokens, progress: progress)
-    let channels = try assign(model, layers, calibration)
-    var packed = try quantize(model, &layers, calibration, channels)
+    let assignment = try assign(model, layers, calibration)
+    var packed = try quantize(model, &layers, calibration, assignment)
     var report = PackReport(
       palette: palette.text, calibration: tokens.source, calibrationTokens: tokens.tokenCount)
     report.layers = self.layers(of: packed.graph)
@@ -70,14 +73,15 @@ package struct ModelPacker {
 
   private func metadata(_ report: PackReport) -> [(key: String, value: MetadataValue)] {
     var entries: [(key: String, value: MetadataValue)] = [
-      ("producer", .text("soniq-pack")), ("palette", .text(report.palette)),
-      ("calibration", .text(report.calibration)),
-      ("calibration.tokens", .integer(Int64(report.calibrationTokens))),
-      ("average_bits", .real(report.weights.averageBits)),
+      (MetadataKey.producer, .text("soniq-pack")), (MetadataKey.palette, .text(report.palette)),
+      (MetadataKey.averageBits, .real(report.weights.averageBits)),
+      (MetadataKey.parameterCount, .integer(Int64(report.weights.weightCount))),
+      (MetadataKey.calibration, .text(options.palette.isFloat ? "none" : "dynamic")),
+      (MetadataKey.calibrationTokens, .integer(Int64(report.calibrationTokens))),
     ]
     if let agreement = report.agreement {
-      entries.append(("calibration.cosine_mean", .real(agreement.meanCosine)))
-      entries.append(("calibration.cosine_minimum", .real(agreement.minimumCosine)))
+      entries.append(("soniq.calibration_cosine_mean", .real(agreement.meanCosine)))
+      entries.append(("soniq.calibration_cosine_minimum", .real(agreement.minimumCosine)))
     }
     return entries
   }

@@ -1,3 +1,4 @@
+import SoniqFormat
 import SoniqGraph
 
 /// BERT encoders: `BertModel`, or any model that holds one under the prefix "bert.".
@@ -95,7 +96,10 @@ private struct BertEncoder {
     builder.output(hidden, name: "last_hidden_state")
     return ImportedModel(
       description: ModelDescription(
-        graph: builder.graph, metadata: [("model.name", .text(folder.name))], owner: [builder.store]),
+        graph: builder.graph,
+        metadata: [
+          (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(BertImporter.modelType)),
+        ], owner: [builder.store]),
       framing: framing)
   }
 

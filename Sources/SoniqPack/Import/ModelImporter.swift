@@ -1,3 +1,4 @@
+import SoniqFormat
 package import SoniqGraph
 
 /// Makes the float graph of one family of models. A new family is one file and one line in `known`.
@@ -13,6 +14,12 @@ package struct ImportedModel: Sendable {
   package var description: ModelDescription
   /// The ids that frame a token sequence, for calibration without data.
   package var framing: TokenFraming
+
+  /// Gives the model another name than its folder's.
+  package mutating func setName(_ name: String) {
+    description.metadata.removeAll { $0.key == MetadataKey.name }
+    description.metadata.insert((MetadataKey.name, .text(name)), at: 0)
+  }
 }
 
 /// Names and ids of a model's token input.

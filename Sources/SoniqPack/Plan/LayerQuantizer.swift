@@ -3,7 +3,6 @@ import SoniqQuantizers
 
 /// Quantises one layer once its channels have their levels.
 struct LayerQuantizer: Sendable {
-  let levels: [Level]
   /// Part of the mean square of a layer's inputs that is added to every channel's.
   var damping: Float = 0.01
 
@@ -14,18 +13,18 @@ struct LayerQuantizer: Sendable {
     var order: [Int]
   }
 
-  /// * channels: of each level, ascending; together all channels once.
+  /// * assignment: together all channels once; coarse levels first, so that fine ones make up for them.
   func quantize(
-    _ layer: LinearLayer, moments: SecondMoments, channels: [[Int]]
+    _ layer: LinearLayer, moments: SecondMoments, assignment: [ChannelRun]
   ) throws(PackError) -> Result {
     let squares = moments.meanSquares
-    let used = zip(levels, channels).filter { !$0.1.isEmpty }
-    let processing = used.flatMap { run in
-      run.1.sorted { (squares[$0], $1) > (squares[$1], $0) }
+    let processing = assignment.flatMap { run in
+      run.channels.sorted { (squares[$0], $1) > (squares[$1], $0) }
     }
     do throws(QuantizationError) {
       let quantizer = try CompensatedQuantizer(
-        moments: moments, order: processing, runs: used.map { ($0.0, $0.1.count) }, damping: damping)
+        moments: moments, order: processing, runs: assignment.map { ($0.level, $0.channels.count) },
+        damping: damping)
       guard let quantizer else {
         throw QuantizationError.invalidNumber(.secondMoments, index: 0)
       }
@@ -58,11 +57,11 @@ struct LayerQuantizer: Sendable {
 
   /// Plain rounding of a table at one or two levels.
   func quantize(
-    _ table: TableLayer, channels: [[Int]], blockLength: Int
+    _ table: TableLayer, assignment: [ChannelRun], blockLength: Int
   ) throws(PackError) -> (runs: [QuantizedTableRun], order: [Int]) {
     var runs: [QuantizedTableRun] = []
     var order: [Int] = []
-    for (level, chosen) in zip(levels, channels) where !chosen.isEmpty {
+    for (level, chosen) in assignment.map({ ($0.level, $0.channels) }) {
       var part = table.weights
       if chosen.count != table.channels {
         part = (0..<table.rows).flatMap { row in chosen.map { table.weights[row * table.channels + $0] } }

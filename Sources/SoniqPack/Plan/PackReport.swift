@@ -18,3 +18,29 @@ package struct PackReport: Sendable, Hashable {
   /// Packed against float outputs on the calibration sequences; nil when the model stays float32.
   package var agreement: OutputAgreement?
 }
+
+extension PackReport {
+  /// What `soniq-pack pack` prints: the file, the bits, the calibration and how close the outputs are.
+  package func summary(path: String, byteCount: Int) -> String {
+    var lines = [
+      "\(path): \(byteCount) bytes, palette \(palette)",
+      "\(weights.weightCount) weights, \(decimal(weights.averageBits, 4)) bits each with scales, sums, maps "
+        + "and padding (\(weights.byteCount) bytes)",
+    ]
+    for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
+    guard let agreement else { return lines.joined(separator: "\n") }
+    lines.append("calibrated on \(calibration), \(calibrationTokens) tokens")
+    lines.append(
+      "output against float32 on part of them: cosine mean \(decimal(agreement.meanCosine, 5)), "
+        + "lowest \(decimal(agreement.minimumCosine, 5))")
+    return lines.joined(separator: "\n")
+  }
+
+  private func levelTotals() -> [(String, Int)] {
+    var totals: [String: Int] = [:]
+    for layer in layers {
+      for (level, channels) in zip(layer.levels, layer.channels) { totals[level, default: 0] += channels }
+    }
+    return totals.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+}

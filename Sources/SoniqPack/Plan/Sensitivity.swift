@@ -52,7 +52,7 @@ struct Sensitivity {
   private func localErrors(_ index: Int) throws(PackError) -> LocalErrors {
     if index < layers.linears.count {
       let layer = layers.linears[index]
-      let squares = calibration.moments[layer.input]?.meanSquares
+      let squares = calibration.inputs[layer.input]?.moments.meanSquares
       return try localErrors(layer.name, layer.weights, layer.outputs, layer.inputs, squares)
     }
     let table = layers.tables[index - layers.linears.count]

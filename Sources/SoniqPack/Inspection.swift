@@ -1,0 +1,165 @@
+import SoniqCore
+package import SoniqGraph
+
+/// A model in words: for people as a tree, for programs as JSON.
+package struct Inspection {
+  private let model: ModelDescription
+  private let fileByteCount: Int
+
+  package init(_ model: ModelDescription, fileByteCount: Int) {
+    self.model = model
+    self.fileByteCount = fileByteCount
+  }
+
+  private struct Weight {
+    var name: String
+    var kind: String
+    var shape: String
+    var levels: [String]
+    var account: WeightAccount
+  }
+
+  private var weights: [Weight] {
+    let graph = model.graph
+    return WeightAccount.weightConstants(graph).map { constant in
+      let name = graph.constantNames[constant]
+      let account = WeightAccount(graph.constants[constant])
+      switch graph.constants[constant] {
+      case .matrix(let matrix):
+        return Weight(
+          name: name, kind: "linear", shape: "\(matrix.outputs) x \(matrix.inputs)",
+          levels: matrix.levels.map(Self.words), account: account ?? WeightAccount())
+      case .table(let table):
+        return Weight(
+          name: name, kind: "table", shape: "\(table.rows) x \(table.channels)",
+          levels: table.levels.map(Self.words), account: account ?? WeightAccount())
+      case .floatMatrix(let matrix):
+        return Weight(
+          name: name, kind: "linear", shape: "\(matrix.outputs) x \(matrix.inputs)", levels: ["f32"],
+          account: account ?? WeightAccount())
+      case .dense(let dense):
+        return Weight(
+          name: name, kind: "table", shape: dense.shape.map(String.init).joined(separator: " x "),
+          levels: ["f32"],
+          account: WeightAccount(weightCount: dense.shape.reduce(1, *), byteCount: dense.bytes.count))
+      }
+    }
+  }
+
+  private static func words(_ level: MatrixLevel) -> String {
+    let code = level.level.weight.kind == .bipolar ? "bipolar" : "affine zero \(level.level.weight.zero)"
+    let activation = level.level.activation
+    let activationKind = activation.kind == .bipolar ? "bipolar" : "affine"
+    let scaling: String
+    switch activation.scaling {
+    case .dynamicPerRow: scaling = "per row"
+    case .fixed(let scale, _): scaling = "fixed \(scale)"
+    }
+    let scales = level.scales.bound(to: Float.self)
+    let lowest = scales.filter { $0 > 0 }.min() ?? 0
+    return "\(level.level.spelling) x \(level.channels) channels, \(code), activations \(activationKind) "
+      + "\(scaling), scales \(lowest)...\(scales.max() ?? 0)" + (level.offsets == nil ? "" : ", offsets")
+  }
+
+  private static func words(_ level: TableLevel) -> String {
+    let code = level.code.kind == .bipolar ? "bipolar" : "affine zero \(level.code.zero)"
+    let block =
+      level.blockLength == level.channels ? "one scale a row" : "a scale every \(level.blockLength) channels"
+    return "w\(level.code.bits) x \(level.channels) channels, \(code), \(block)"
+  }
+
+  private func shape(_ value: Value) -> String {
+    let parts = value.shape.map { dimension -> String in
+      switch dimension {
+      case .fixed(let size): String(size)
+      case .symbol(let symbol): model.graph.symbols[symbol].name
+      }
+    }
+    return "[" + parts.joined(separator: ", ") + "]"
+  }
+
+  private static func text(_ value: MetadataValue) -> String {
+    switch value {
+    case .text(let text): text
+    case .integer(let integer): String(integer)
+    case .real(let real): "\(real)"
+    case .boolean(let boolean): boolean ? "true" : "false"
+    }
+  }
+
+  /// The tree, one item a line.
+  package func tree(title: String) -> String {
+    let graph = model.graph
+    var lines = ["\(title)  \(fileByteCount) bytes"]
+    lines.append("metadata")
+    for entry in model.metadata { lines.append("  \(entry.key): \(Self.text(entry.value))") }
+    lines.append("sizes")
+    for symbol in graph.symbols { lines.append("  \(symbol.name): 1...\(symbol.maximum)") }
+    lines.append("inputs")
+    for input in graph.inputs {
+      let value = graph.values[input.value]
+      let fill = input.fill.map { ", \($0) when not set" } ?? ""
+      lines.append("  \(value.name): \(value.elementType) \(shape(value))\(fill)")
+    }
+    lines.append("outputs")
+    for output in graph.outputs {
+      let value = graph.values[output]
+      lines.append("  \(value.name): \(value.elementType) \(shape(value))")
+    }
+    lines.append("weights")
+    for weight in weights {
+      lines.append(
+        "  \(weight.name)  \(weight.kind) \(weight.shape)  \(decimal(weight.account.averageBits, 3)) bits  "
+          + "\(weight.account.byteCount) bytes")
+      for level in weight.levels { lines.append("    \(level)") }
+    }
+    let total = WeightAccount(graph)
+    lines.append(
+      "total  \(total.weightCount) weights  \(decimal(total.averageBits, 4)) bits  \(total.byteCount) bytes")
+    return lines.joined(separator: "\n")
+  }
+
+  /// The same as a JSON object.
+  package var json: JSONValue {
+    let graph = model.graph
+    let metadata = model.metadata.map { entry -> JSONMember in
+      switch entry.value {
+      case .text(let text): JSONMember(entry.key, .text(text))
+      case .integer(let integer): JSONMember(entry.key, .integer(Int(integer)))
+      case .real(let real): JSONMember(entry.key, .real(real))
+      case .boolean(let boolean): JSONMember(entry.key, .boolean(boolean))
+      }
+    }
+    let total = WeightAccount(graph)
+    return .object([
+      JSONMember("file_bytes", .integer(fileByteCount)), JSONMember("metadata", .object(metadata)),
+      JSONMember(
+        "symbols", .object(graph.symbols.map { JSONMember($0.name, .integer($0.maximum)) })),
+      JSONMember("inputs", .array(graph.inputs.map { interface($0.value, fill: $0.fill) })),
+      JSONMember("outputs", .array(graph.outputs.map { interface($0, fill: nil) })),
+      JSONMember("nodes", .integer(graph.nodes.count)),
+      JSONMember("weights", .array(weights.map(Self.json))),
+      JSONMember("weight_count", .integer(total.weightCount)),
+      JSONMember("weight_bytes", .integer(total.byteCount)),
+      JSONMember("average_bits", .real(total.averageBits)),
+    ])
+  }
+
+  private func interface(_ value: ValueID, fill: Int32?) -> JSONValue {
+    let value = model.graph.values[value]
+    return .object([
+      JSONMember("name", .text(value.name)), JSONMember("type", .text("\(value.elementType)")),
+      JSONMember("shape", .text(shape(value))), JSONMember("fill", fill.map { .integer(Int($0)) } ?? .null),
+    ])
+  }
+
+  private static func json(_ weight: Weight) -> JSONValue {
+    .object([
+      JSONMember("name", .text(weight.name)), JSONMember("kind", .text(weight.kind)),
+      JSONMember("shape", .text(weight.shape)),
+      JSONMember("levels", .array(weight.levels.map { .text($0) })),
+      JSONMember("bits", .real(weight.account.averageBits)),
+      JSONMember("bytes", .integer(weight.account.byteCount)),
+    ])
+  }
+}

@@ -1,0 +1,29 @@
+import SoniqFormat
+package import SoniqGraph
+
+/// Reading of .soniq files with the packer's errors.
+package enum PackedFile {
+  /// Maps a file; its checksums are checked.
+  package static func open(_ path: String) throws(PackError) -> (ModelDescription, byteCount: Int) {
+    let byteCount = try MappedFile(path: path).bytes.count
+    return try reading(path) { () throws(FormatError) in
+      (try ModelFile.open(path: path, options: ReadOptions(verifyData: true)), byteCount)
+    }
+  }
+
+  /// Checks everything that the format promises.
+  package static func verify(_ path: String) throws(PackError) {
+    _ = try MappedFile(path: path)
+    try reading(path) { () throws(FormatError) in try ModelFile.verify(path: path) }
+  }
+
+  private static func reading<Result>(
+    _ path: String, _ body: () throws(FormatError) -> Result
+  ) throws(PackError) -> Result {
+    do throws(FormatError) {
+      return try body()
+    } catch {
+      throw PackError(.data, file: path, error.message)
+    }
+  }
+}

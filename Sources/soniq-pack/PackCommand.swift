@@ -1,0 +1,72 @@
+import ArgumentParser
+import SoniqFormat
+import SoniqGraph
+import SoniqPack
+
+struct PackCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pack",
+    abstract: "Packs a Hugging Face folder (config.json, model.safetensors) into a .soniq file.",
+    discussion: """
+      Weights are rounded with error compensation on calibration sequences, embedding tables too. With a
+      palette of two levels each input channel gets the level that its measured sensitivity calls for, under
+      --target-bits for everything stored for weights: codes, padding, scales, sums and channel maps.
+
+      Palettes: \(Palette.grammar)
+
+      Examples:
+        soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --calibrate tokens.npz
+        soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --palette 4,8 --target-bits 5.0 --calibrate tokens.npz
+        soniq-pack pack all-MiniLM-L6-v2 -o reference.soniq --palette f32
+      """)
+
+  @Argument(help: "The folder with config.json and model.safetensors.")
+  var folder: String
+
+  @Option(name: [.short, .long], help: "The file to write. It is replaced only when packing succeeds.")
+  var output: String
+
+  @Option(help: "Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32.")
+  var palette = "8"
+
+  @Option(help: "Average bits stored for a weight, for palettes of two levels.")
+  var targetBits: Double?
+
+  @Option(
+    help: "Token sequences (.npz or .safetensors with input_ids, attention_mask); else random ones are used.")
+  var calibrate: String?
+
+  @Option(help: "The most tokens to calibrate on.")
+  var calibrationTokens = 16384
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Give input channels with outlying activations a scale of their own (palettes of one level).")
+  var outlierSplit = true
+
+  @Option(help: "The model's name in the file; else the folder's.")
+  var name: String?
+
+  @Flag(help: "Show progress even when standard error is no terminal.")
+  var progress = false
+
+  func run() throws { try reporting(pack) }
+
+  private func pack() throws(PackError) {
+    let file = try OutputFile(path: output)
+    var options = PackOptions(palette: try Palette(palette))
+    options.targetBits = targetBits
+    options.splitsOutliers = outlierSplit
+    guard calibrationTokens > 0 else {
+      throw PackError(.usage, place: "--calibration-tokens", "must be at least 1")
+    }
+    options.tokenLimit = calibrationTokens
+    var imported = try ModelImporters.importModel(path: folder)
+    if let name { imported.setName(name) }
+    if let calibrate { options.tokens = try .read(path: calibrate, framing: imported.framing) }
+    let packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
+    let (model, report) = try packer.pack(imported)
+    let byteCount = try file.write(model)
+    print(report.summary(path: output, byteCount: byteCount))
+  }
+}

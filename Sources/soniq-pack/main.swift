@@ -1,1 +1,0 @@
-print("soniq-pack: not built yet")
