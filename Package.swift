@@ -118,6 +118,11 @@ let package = Package(
       name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
       swiftSettings: common),
     tests("SoniqCoreTests", ["SoniqCore"]),
+    tests("SoniqGraphTests", ["SoniqCore", "SoniqGraph"]),
+    tests("SoniqMemoryTests", ["SoniqMemory"]),
+    tests(
+      "SoniqRuntimeTests",
+      ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqRuntime", "CPlatform"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
   ]

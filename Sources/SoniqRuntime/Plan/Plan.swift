@@ -34,6 +34,7 @@ final class Plan: @unchecked Sendable {
   ///   - graph: valid.
   ///   - options: maximums and kept values.
   ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
+  /// - Throws: `invalidOption`, `unknownInstructionSet`, `workspaceTooLarge`.
   init(_ graph: Graph, options: SessionOptions, areEndsExternal: Bool = false) throws(RuntimeError) {
     kernels = try StepKernels(maximum: options.maximumInstructionSet)
     lanes = try Crew.laneCount(options)
@@ -131,6 +132,7 @@ final class Plan: @unchecked Sendable {
   /// Puts addresses to the places of the layout.
   ///
   /// - Parameter workspace: `layout.byteCount` bytes, aligned to 64.
+  /// - Returns: one for each slot of the schedule.
   func storages(in workspace: UnsafeMutableRawPointer) -> [RowStorage] {
     schedule.slots.indices.map { slot in
       let rowBytes = schedule.slots[slot].rowBytes
