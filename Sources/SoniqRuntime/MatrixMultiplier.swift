@@ -166,7 +166,7 @@ package final class MatrixMultiplier: @unchecked Sendable {
   private func sort(
     _ codes: UnsafePointer<UInt8>, zeros: UnsafePointer<Int32>?, row: Int, _ step: MatmulStep
   ) throws(RuntimeError) {
-    let window = RowWindow(lane: 0, block: 0, firstRow: 0)
+    let window = RowWindow.all(lane: 0)
     let gather = matrix.gather?.bound(to: UInt32.self)
     let parameters = runner.storages[step.rowParameters].address(window)
       .assumingMemoryBound(to: snq_row_params.self)

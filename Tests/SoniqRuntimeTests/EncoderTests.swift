@@ -51,7 +51,7 @@ import Testing
 
   static let palettes: [[Level]] = [
     [.affine(8, 8)], [.affine(4, 8)], [.affine(4, 8), .affine(8, 8)], [.bipolar(1, 1), .bipolar(4, 4)],
-    [.bipolar(2, 8)], [.affine(3, 5), .bipolar(6, 7)],
+    [.bipolar(2, 7)], [.affine(3, 5), .bipolar(6, 7)],
   ]
 
   /// The promise of the runtime: the same bits from every instruction set, on any number of threads.
@@ -73,7 +73,9 @@ import Testing
           #expect(session.instructionSet == set.rawValue)
           let outputs = try session.outputs(of: tokens)
           #expect(outputs.allSatisfy { $0.allSatisfy(\.isFinite) })
-          if let expected { #expect(outputs == expected) } else { expected = outputs }
+          let isEqual = expected == nil || outputs == expected
+          #expect(isEqual, "\(set.rawValue), \(threads) threads, \(batch) x \(sequence) tokens")
+          expected = expected ?? outputs
         }
       }
     }

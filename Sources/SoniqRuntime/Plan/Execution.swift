@@ -111,21 +111,21 @@ struct Execution {
     let end = min(begin + region.unitSize, region.total)
     switch region.split {
     case .rowBlocks:
-      let window = RowWindow(lane: lane, block: lane, firstRow: begin)
+      let window = RowWindow(lane: lane, isShared: false, firstRow: begin)
       for step in region.firstStep..<region.endStep {
         let panels = frame.pointee.steps[step].panelCount
         frame.pointee.perform(step, window, rows: 0..<end - begin, panels: 0..<panels)
       }
     case .sharedRows:
-      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      let window = RowWindow.all(lane: lane)
       for step in region.firstStep..<region.endStep {
         frame.pointee.perform(step, window, rows: begin..<end, panels: 0..<0)
       }
     case .panels:
-      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      let window = RowWindow.all(lane: lane)
       frame.pointee.perform(region.firstStep, window, rows: 0..<region.rows, panels: begin..<end)
     case .heads:
-      let window = RowWindow(lane: lane, block: 0, firstRow: 0)
+      let window = RowWindow.all(lane: lane)
       frame.pointee.perform(region.firstStep, window, rows: begin..<end, panels: 0..<0)
     }
   }

@@ -138,10 +138,12 @@ final class Plan: @unchecked Sendable {
       let rowBytes = schedule.slots[slot].rowBytes
       switch layout.places[slot] {
       case .arena(let offset), .input(_, let offset):
-        return RowStorage(base: workspace + offset, rowBytes: rowBytes, laneStride: 0)
+        return RowStorage(base: workspace + offset, rowBytes: rowBytes)
       case .block(let offset):
+        let blocks = workspace + layout.blockOffset
         return RowStorage(
-          base: workspace + offset, rowBytes: rowBytes, laneStride: rowBytes * layout.blockRows)
+          base: blocks + offset, rowBytes: rowBytes, laneStride: layout.blockStride,
+          sharedBase: blocks + offset * lanes)
       }
     }
   }

@@ -3,18 +3,23 @@ import SoniqGraph
 /// Where the rows of a value or of scratch lie.
 ///
 /// Values that live across segments lie in the arena (or in the host's memory), row after row. Values of
-/// one segment live only while a block of rows passes through it: each lane has a block of its own, small
-/// enough for its cache, and the blocks of all lanes lie one after the other.
+/// one segment live only while a block of rows passes through it: each lane has memory of its own for
+/// that, small enough for its cache. When the lanes share their rows, the memory of all of them is laid
+/// out like that of one, each part as many times larger as there are lanes.
 struct RowStorage: BitwiseCopyable {
   var base: UnsafeMutableRawPointer
   var rowBytes: Int
   /// Bytes between the blocks of two lanes; 0 when the row's number in the whole value counts.
-  var laneStride: Int
+  var laneStride = 0
+  /// The block of all lanes together.
+  var sharedBase: UnsafeMutableRawPointer?
 
   /// The window's first row.
   @inline(__always)
   func address(_ window: RowWindow) -> UnsafeMutableRawPointer {
-    base + (laneStride == 0 ? window.firstRow * rowBytes : window.block * laneStride)
+    if laneStride == 0 { return base + window.firstRow * rowBytes }
+    guard window.isShared, let sharedBase else { return base + window.lane * laneStride }
+    return sharedBase
   }
   @inline(__always)
   func floats(_ window: RowWindow) -> UnsafeMutablePointer<Float> {
@@ -33,11 +38,14 @@ typealias StorageID = Int
 
 /// The rows that a call works on, counted from `firstRow` of the whole value.
 struct RowWindow: BitwiseCopyable {
-  /// The thread's number: whose scratch to use.
+  /// The thread's number: whose scratch, and whose block of rows, to use.
   var lane: Int
-  /// Whose block of rows to use: the lane's own, or block 0 when all lanes share the rows.
-  var block: Int
+  /// All lanes work on the block of all lanes.
+  var isShared: Bool
   var firstRow: Int
+
+  /// All rows, for the steps of a lane that shares them.
+  static func all(lane: Int) -> RowWindow { RowWindow(lane: lane, isShared: true, firstRow: 0) }
 }
 
 /// A dimension without its graph: a symbol's index, or the negated size.

@@ -6,7 +6,7 @@ struct WorkspaceLayout {
   enum Place: Hashable {
     /// Row after row from an offset of the workspace.
     case arena(offset: Int)
-    /// A block of rows for each lane, from an offset of the workspace.
+    /// A block of rows for each lane, from an offset of the lane's block memory.
     case block(offset: Int)
     /// In the host's memory, or in the copy at an offset of the workspace.
     case input(index: Int, copy: Int)
@@ -15,6 +15,9 @@ struct WorkspaceLayout {
   private(set) var places: [Place] = []
   /// Rows of a lane's block; a multiple of 16, which keeps blocks aligned to 64 bytes.
   private(set) var blockRows = 0
+  /// Where the block memory of the lanes begins, and the bytes of one.
+  private(set) var blockOffset = 0
+  private(set) var blockStride = 0
   private(set) var scratchOffset = 0
   /// Scratch bytes of one lane.
   private(set) var scratchStride = 0
@@ -47,22 +50,21 @@ struct WorkspaceLayout {
         ? 0 : try bytes(schedule.slots[slot].rowBytes, rows(schedule.slots[slot].space))
     }
     let blocks = try place(isBlock, block: true) { slot throws(GraphError) in
-      try bytes(schedule.slots[slot].rowBytes, bytes(blockRows, lanes))
+      try bytes(schedule.slots[slot].rowBytes, blockRows)
     }
     guard let stride = roundedUp(scratchBytes, to: MemoryPlan.alignment) else { throw Self.tooLarge }
     scratchStride = stride
-    let blockStart = arena.byteCount
-    scratchOffset = blockStart + blocks.byteCount
-    let (total, overflow) = scratchOffset.addingReportingOverflow(try bytes(stride, lanes))
-    guard !overflow, total <= Int.max / 4 else { throw Self.tooLarge }
-    byteCount = max(MemoryPlan.alignment, total)
+    blockOffset = arena.byteCount
+    blockStride = blocks.byteCount
+    scratchOffset = try sum(blockOffset, bytes(blockStride, lanes))
+    byteCount = max(MemoryPlan.alignment, try sum(scratchOffset, bytes(stride, lanes)))
     places = schedule.slots.indices.map { slot in
       if let input = schedule.slots[slot].input {
         return .input(index: input, copy: arena.offsets[slot] ?? 0)
       }
       let root = roots[slot]
       return isBlock[root]
-        ? .block(offset: blockStart + (blocks.offsets[root] ?? 0)) : .arena(offset: arena.offsets[root] ?? 0)
+        ? .block(offset: blocks.offsets[root] ?? 0) : .arena(offset: arena.offsets[root] ?? 0)
     }
   }
 
@@ -71,6 +73,12 @@ struct WorkspaceLayout {
   private func bytes(_ left: Int, _ right: Int) throws(GraphError) -> Int {
     guard let product = checkedProduct(left, right), product <= Int.max / 4 else { throw Self.tooLarge }
     return product
+  }
+
+  private func sum(_ left: Int, _ right: Int) throws(GraphError) -> Int {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    guard !overflow, sum <= Int.max / 4 else { throw Self.tooLarge }
+    return sum
   }
 
   /// The most rows of a space.

@@ -127,7 +127,8 @@ struct PoolStep: BitwiseCopyable {
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     var call = arguments
     let sequence = frame.size(sequence)
-    let positions = RowWindow(lane: window.lane, block: 0, firstRow: window.firstRow * sequence)
+    let positions = RowWindow(
+      lane: window.lane, isShared: true, firstRow: window.firstRow * sequence)
     call.input = UnsafePointer(frame.storages[input].floats(positions))
     call.inputStride = frame.storages[input].stride
     if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(positions)) }
@@ -170,7 +171,7 @@ struct AttentionStep: BitwiseCopyable {
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ units: Range<Int>) {
     var call = arguments
-    let all = RowWindow(lane: window.lane, block: 0, firstRow: 0)
+    let all = RowWindow.all(lane: window.lane)
     let source = frame.storages[input]
     let channels = Int(call.heads * call.headDim)
     let query = UnsafePointer(source.floats(all))
