@@ -7,19 +7,51 @@ import SoniqGraph
 enum ModelText {
   static func describe(_ model: ModelDescription) -> String {
     let graph = model.graph
-    var lines = model.metadata.map { "metadata \($0.key) = \($0.value)" }
+    var lines = model.metadata.map { "metadata \($0.key) \(metadata($0.value))" }
     lines += graph.symbols.map { "symbol \($0.name) <= \($0.maximum)" }
-    lines += graph.values.map { "value \($0.name) \($0.elementType) \($0.shape)" }
+    lines += graph.values.map { "value \($0.name) \($0.elementType) \(shape($0.shape))" }
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       lines.append("constant \(name) \(summary(constant))")
       lines += constant.fields.map {
         "  \($0.name) \($0.bytes.count) bytes \(String(XXHash64.hash($0.bytes.raw), radix: 16))"
       }
     }
-    lines += graph.nodes.map { "node \($0.name) \($0.operation) \($0.inputs) -> \($0.output)" }
+    lines += graph.nodes.map { "node \($0.name) \(operation($0.operation)) \($0.inputs) -> \($0.output)" }
     lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
     lines += graph.outputs.map { "output \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func metadata(_ value: MetadataValue) -> String {
+    switch value {
+    case .text(let text): "text \(text)"
+    case .integer(let number): "integer \(number)"
+    case .real(let number): "real \(number)"
+    case .boolean(let flag): "boolean \(flag)"
+    }
+  }
+
+  private static func shape(_ shape: [Dimension]) -> String {
+    shape.map { dimension in
+      switch dimension {
+      case .fixed(let size): "\(size)"
+      case .symbol(let index): "symbol \(index)"
+      }
+    }.joined(separator: " x ")
+  }
+
+  private static func operation(_ operation: Operation) -> String {
+    switch operation {
+    case .embedding(let table): "embedding \(table)"
+    case .positions: "positions"
+    case .linear(let matrix): "linear \(matrix)"
+    case .layerNorm(let gamma, let beta, let epsilon): "layer norm \(gamma) \(beta) epsilon \(epsilon)"
+    case .activation(let function): "activation \(function)"
+    case .add: "add"
+    case .attention(let heads, let scale, let precision): "attention \(heads) scale \(scale) \(precision)"
+    case .meanPool: "mean pool"
+    case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
+    }
   }
 
   private static func summary(_ constant: Constant) -> String {

@@ -1,0 +1,41 @@
+import Foundation
+import SoniqGraph
+import Testing
+
+@testable import SoniqFormat
+
+/// One file per released version of the format must load for ever; see Golden/README.md.
+@Suite struct GoldenTests {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
+  static let version1 = folder.appending(path: "version1.soniq")
+  static let version1Text = folder.appending(path: "version1.txt")
+  static let regenerates = ProcessInfo.processInfo.environment["SONIQ_REGENERATE_GOLDEN"] != nil
+
+  /// The hash of the file as released: nobody changes it unnoticed.
+  static let version1Hash: UInt64 = 0x71ab_a079_341c_cb0b
+
+  @Test func version1Loads() throws {
+    let bytes = try Data(contentsOf: Self.version1)
+    #expect(bytes.withUnsafeBytes { XXHash64.hash($0) } == Self.version1Hash)
+    let model = try ModelFile.open(path: Self.version1.path, options: ReadOptions(verifyData: true))
+    try ModelFile.verify(path: Self.version1.path)
+    let text = try String(contentsOf: Self.version1Text, encoding: .utf8)
+    #expect(ModelText.describe(model) == text)
+  }
+
+  /// The writer still makes the same bytes, from the model that was read and from its source.
+  @Test func version1IsReproduced() throws {
+    let bytes = try [UInt8](Data(contentsOf: Self.version1))
+    let model = try ModelFile.open(path: Self.version1.path)
+    #expect(try ModelWriter.serialize(model) == bytes)
+    #expect(try ModelWriter.serialize(SampleModels.complete()) == bytes)
+  }
+
+  @Test(.enabled(if: regenerates)) func regenerate() throws {
+    let model = SampleModels.complete()
+    try ModelWriter.write(model, toPath: Self.version1.path)
+    try Data(ModelText.describe(model).utf8).write(to: Self.version1Text)
+    let hash = try Data(contentsOf: Self.version1).withUnsafeBytes { XXHash64.hash($0) }
+    print("version1Hash: 0x\(String(hash, radix: 16))")
+  }
+}
