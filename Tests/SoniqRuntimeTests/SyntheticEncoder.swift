@@ -39,7 +39,7 @@ final class SyntheticEncoder {
   private var owners: [AnyObject] = []
   private var generator: SeededGenerator
 
-  /// - Parameter palette: the levels of matrix number n, with the share of channels each gets.
+  /// `palette` gives the levels of matrix number n; the first of two gets a third of the channels.
   init(
     seed: UInt64, shape: Shape = Shape(), precision: Precision, shuffled: Bool = false,
     palette: (Int) -> [Level] = { _ in [.affine(8, 8)] }
