@@ -22,9 +22,9 @@ package enum FormatLimits {
   package static let maximumTextLength = 1 << 20
   package static let maximumNameLength = 256
   package static let maximumSymbols = 64
-  package static let maximumValues = 20_480
-  package static let maximumConstants = 16_384
-  package static let maximumNodes = 16_384
+  package static let maximumValues = maximumGraphItems
+  package static let maximumConstants = maximumGraphItems
+  package static let maximumNodes = maximumGraphItems
   package static let maximumNodeInputs = 8
   package static let maximumInterfaceValues = 1024
   package static let maximumLevels = 2

@@ -16,6 +16,7 @@ extension Graph {
     for index in constants.indices { try validateConstant(index) }
     try validateInputs()
     try validateNodes()
+    try validateNormParameters()
     try validateOutputs()
   }
 
@@ -106,6 +107,20 @@ extension Graph {
         throw GraphError(.shapeMismatch, node: index, value: node.output, field: "output")
       }
       isDefined[node.output] = true
+    }
+  }
+
+  /// Norm parameters are finite. Many nodes may share them: each is read once, so that time stays linear.
+  private func validateNormParameters() throws(GraphError) {
+    var seen = Set<ConstantID>()
+    for (index, node) in nodes.enumerated() {
+      guard case .layerNorm(let gamma, let beta, _) = node.operation else { continue }
+      for (constant, field) in [(gamma, "gamma"), (beta, "beta")] where seen.insert(constant).inserted {
+        guard case .dense(let dense) = constants[constant] else { continue }
+        for (element, number) in dense.bytes.bound(to: Float.self).enumerated() where !number.isFinite {
+          throw GraphError(.invalidNumber, node: index, constant: constant, field: field, element: element)
+        }
+      }
     }
   }
 

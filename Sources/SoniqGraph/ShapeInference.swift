@@ -199,8 +199,5 @@ extension Graph {
     guard dense.shape.count == 1, last == .fixed(dense.shape[0]) else {
       throw GraphError(.shapeMismatch, node: index, constant: constant, field: field)
     }
-    for (element, number) in dense.bytes.bound(to: Float.self).enumerated() where !number.isFinite {
-      throw GraphError(.invalidNumber, node: index, constant: constant, field: field, element: element)
-    }
   }
 }

@@ -9,6 +9,9 @@ import Testing
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
   static let version1 = folder.appending(path: "version1.soniq")
   static let version1Text = folder.appending(path: "version1.txt")
+  /// The first input of the fuzzer, Tests/Fuzz/model.c.
+  static let fuzzSeed = folder.deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fuzz/seeds/model/small.soniq")
   static let regenerates = ProcessInfo.processInfo.environment["SONIQ_REGENERATE_GOLDEN"] != nil
 
   /// The hash of the file as released: nobody changes it unnoticed.
@@ -31,10 +34,13 @@ import Testing
     #expect(try ModelWriter.serialize(SampleModels.complete()) == bytes)
   }
 
+  @Test func fuzzSeedIsAModel() throws { try ModelFile.verify(path: Self.fuzzSeed.path) }
+
   @Test(.enabled(if: regenerates)) func regenerate() throws {
     let model = SampleModels.complete()
     try ModelWriter.write(model, toPath: Self.version1.path)
     try Data(ModelText.describe(model).utf8).write(to: Self.version1Text)
+    try ModelWriter.write(SampleModels.small(), toPath: Self.fuzzSeed.path)
     let hash = try Data(contentsOf: Self.version1).withUnsafeBytes { XXHash64.hash($0) }
     print("version1Hash: 0x\(String(hash, radix: 16))")
   }

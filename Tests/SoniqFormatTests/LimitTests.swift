@@ -7,24 +7,27 @@ import Testing
 
 /// The largest models that the limits allow are read in linear time and little memory.
 @Suite(.serialized) struct LimitTests {
+  /// A node makes a value, and one is the input.
+  static let nodeCount = FormatLimits.maximumValues - 1
+
   /// A chain of as many nodes as allowed, all names as long as allowed, metadata up to its limits.
   static func largest() -> ModelDescription {
     let constants = SampleConstants()
     var graph = Graph()
     graph.constants = [.dense(constants.dense([8])), .dense(constants.dense([8]))]
     graph.constantNames = ["gamma", "beta"]
-    for index in 0...FormatLimits.maximumNodes {
+    for index in 0...nodeCount {
       graph.values.append(
         Value(name: name("v", index), elementType: .float32, shape: [.fixed(1), .fixed(8)]))
     }
-    for index in 0..<FormatLimits.maximumNodes {
-      let operation: Operation =
+    for index in 0..<nodeCount {
+      let operation: SoniqGraph.Operation =
         index % 2 == 0 ? .layerNorm(gamma: 0, beta: 1, epsilon: 1) : .activation(.relu)
       graph.nodes.append(
         Node(name: name("n", index), operation: operation, inputs: [index], output: index + 1))
     }
     graph.inputs = [GraphInput(value: 0)]
-    graph.outputs = [FormatLimits.maximumNodes]
+    graph.outputs = [nodeCount]
     let metadata = (0..<FormatLimits.maximumMetadataEntries).map {
       (key: "test.\($0)", value: MetadataValue.text(String(repeating: "x", count: 900)))
     }
@@ -49,7 +52,7 @@ import Testing
     var model: ModelDescription?
     let time = try clock.measure { model = try ModelFile.read(bytes: ConstantBytes(buffer).raw) }
     let growth = try Self.residentBytes() - before
-    #expect(model?.graph.nodes.count == FormatLimits.maximumNodes)
+    #expect(model?.graph.nodes.count == Self.nodeCount)
     #expect(growth < 64 << 20, "\(growth) bytes for a file of \(bytes.count)")
     // Unoptimised builds take about a second; anything quadratic takes minutes.
     #expect(time < .seconds(20), "\(time)")
