@@ -114,9 +114,17 @@ let package = Package(
       swiftSettings: common),
 
     // MARK: Tests
+    // Writes Tests/Golden/tiny-bert.soniq.
+    .executableTarget(
+      name: "tiny-model",
+      dependencies: ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqTestSupport"],
+      path: "Tests/TinyModel", swiftSettings: common),
     .target(
       name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
       swiftSettings: common),
+    tests(
+      "SoniqABITests", ["SoniqABI", "CSoniq", "CPlatform", "SoniqFormat", "SoniqGraph", "SoniqRuntime"],
+      exclude: ["C", "run"]),
     tests("SoniqCoreTests", ["SoniqCore"]),
     tests("SoniqGraphTests", ["SoniqCore", "SoniqGraph"]),
     tests("SoniqMemoryTests", ["SoniqMemory"]),

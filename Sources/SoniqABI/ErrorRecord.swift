@@ -55,31 +55,37 @@ private func record(_ error: OpaquePointer?) -> UnsafePointer<snq_error_record>?
   return record.pointee.magic == errorMagic ? record : nil
 }
 
+/// `soniq_error_status` of soniq.h.
 @_cdecl("soniq_error_status") @implementation
 public func soniq_error_status(_ error: OpaquePointer?) -> soniq_status {
   record(error)?.pointee.status ?? soniq_status(SONIQ_OK)
 }
 
+/// `soniq_error_message` of soniq.h.
 @_cdecl("soniq_error_message") @implementation
 public func soniq_error_message(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
   record(error)?.pointee.message ?? staticText("")
 }
 
+/// `soniq_error_node` of soniq.h.
 @_cdecl("soniq_error_node") @implementation
 public func soniq_error_node(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
   record(error)?.pointee.node
 }
 
+/// `soniq_error_field` of soniq.h.
 @_cdecl("soniq_error_field") @implementation
 public func soniq_error_field(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
   record(error)?.pointee.field
 }
 
+/// `soniq_error_offset` of soniq.h.
 @_cdecl("soniq_error_offset") @implementation
 public func soniq_error_offset(_ error: OpaquePointer?) -> Int64 {
   record(error)?.pointee.offset ?? -1
 }
 
+/// `soniq_error_destroy` of soniq.h.
 @_cdecl("soniq_error_destroy") @implementation
 public func soniq_error_destroy(_ error: OpaquePointer?) {
   guard let record = record(error), record != snq_out_of_memory_error() else { return }

@@ -1,4 +1,5 @@
 import CSoniq
+import SoniqGraph
 import SoniqMemory
 import SoniqRuntime
 
@@ -9,7 +10,7 @@ struct Log: @unchecked Sendable {
   let function: soniq_log_function?
   let context: UnsafeMutableRawPointer?
 
-  /// - Parameter message: built only when somebody listens.
+  /// Hands a message to the host; it is built only when somebody listens.
   func write(_ level: Int, _ message: @autoclosure () -> String) {
     guard let function else { return }
     var message = message()
@@ -111,6 +112,23 @@ extension SessionOptions {
       throw .argument("workspace_size", "is not 0 although workspace is NULL")
     }
     maximums = try Self.maximums(options)
+  }
+
+  /// Compares the limits with the symbols of a model.
+  ///
+  /// - Throws: not found for a symbol that the model has not, shape above the model's maximum.
+  func checkLimits(_ symbols: [Symbol]) throws(Failure) {
+    for limit in maximums {
+      guard let symbol = symbols.first(where: { $0.name == limit.name }) else {
+        throw Failure(
+          .notFound, "the model has no symbol \"\(limit.name)\"", node: limit.name, field: "size_limits")
+      }
+      guard limit.maximum <= symbol.maximum else {
+        throw Failure(
+          .shape, "the limit of \(limit.name) is \(limit.maximum), the model allows \(symbol.maximum)",
+          node: limit.name, field: "size_limits")
+      }
+    }
   }
 
   private static func maximums(_ options: soniq_session_options) throws(Failure) -> [SymbolMaximum] {

@@ -49,12 +49,15 @@ private struct LibraryText: @unchecked Sendable {
   }
 }
 
+/// `soniq_version` of soniq.h.
 @_cdecl("soniq_version") @implementation
 public func soniq_version() -> UnsafePointer<CChar>? { LibraryText.shared.version }
 
+/// `soniq_abi_version` of soniq.h.
 @_cdecl("soniq_abi_version") @implementation
 public func soniq_abi_version() -> UInt32 { UInt32(SONIQ_ABI_VERSION) }
 
+/// `soniq_require_abi` of soniq.h.
 @_cdecl("soniq_require_abi") @implementation
 public func soniq_require_abi(
   _ abiVersion: UInt32, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -65,12 +68,15 @@ public func soniq_require_abi(
   }
 }
 
+/// `soniq_build_info` of soniq.h.
 @_cdecl("soniq_build_info") @implementation
 public func soniq_build_info() -> UnsafePointer<CChar>? { LibraryText.shared.build }
 
+/// `soniq_cpu_features` of soniq.h.
 @_cdecl("soniq_cpu_features") @implementation
 public func soniq_cpu_features() -> UnsafePointer<CChar>? { LibraryText.shared.features }
 
+/// `soniq_cpu_isa` of soniq.h.
 @_cdecl("soniq_cpu_isa") @implementation
 public func soniq_cpu_isa() -> UInt32 {
   if snq_cpu_runs_avx512_kernels() { return UInt32(SONIQ_ISA_AVX512) }
@@ -78,6 +84,7 @@ public func soniq_cpu_isa() -> UInt32 {
   return UInt32(SONIQ_ISA_PORTABLE)
 }
 
+/// `soniq_isa_name` of soniq.h.
 @_cdecl("soniq_isa_name") @implementation
 public func soniq_isa_name(_ isa: UInt32) -> UnsafePointer<CChar>? {
   switch Int(isa) {
@@ -89,6 +96,7 @@ public func soniq_isa_name(_ isa: UInt32) -> UnsafePointer<CChar>? {
   }
 }
 
+/// `soniq_status_name` of soniq.h.
 @_cdecl("soniq_status_name") @implementation
 public func soniq_status_name(_ status: soniq_status) -> UnsafePointer<CChar>? {
   if status == soniq_status(SONIQ_OK) { return staticText("OK") }

@@ -2,6 +2,7 @@ public import CSoniq
 import SoniqCore
 import SoniqGraph
 
+/// `soniq_matrix_pack` of soniq.h.
 @_cdecl("soniq_matrix_pack") @implementation
 public func soniq_matrix_pack(
   _ matrix: UnsafeMutablePointer<OpaquePointer?>?, _ weights: UnsafePointer<Float>?, _ outputs: Int,
@@ -21,9 +22,11 @@ public func soniq_matrix_pack(
   }
 }
 
+/// `soniq_matrix_destroy` of soniq.h.
 @_cdecl("soniq_matrix_destroy") @implementation
 public func soniq_matrix_destroy(_ matrix: OpaquePointer?) { MatrixHandle.release(matrix) }
 
+/// `soniq_matrix_scales` of soniq.h.
 @_cdecl("soniq_matrix_scales") @implementation
 public func soniq_matrix_scales(
   _ matrix: OpaquePointer?, _ level: UInt32, _ scales: UnsafeMutablePointer<UnsafePointer<Float>?>?,
@@ -36,6 +39,7 @@ public func soniq_matrix_scales(
   }
 }
 
+/// `soniq_matrix_unpack` of soniq.h.
 @_cdecl("soniq_matrix_unpack") @implementation
 public func soniq_matrix_unpack(
   _ matrix: OpaquePointer?, _ weights: UnsafeMutablePointer<Float>?, _ count: Int,
@@ -60,7 +64,9 @@ private func unpack(
   _ level: MatrixLevel, _ channels: [Int], _ matrix: PackedMatrix, into weights: UnsafeMutablePointer<Float>
 ) {
   let code = level.level.weight
-  guard let packing = WeightPacking(code: code, outputs: matrix.outputs, channels: level.channels) else { return }
+  guard let packing = WeightPacking(code: code, outputs: matrix.outputs, channels: level.channels) else {
+    return
+  }
   let codes = packing.unpack(level.weights.raw)
   let scales = level.scales.bound(to: Float.self)
   let offsets = level.offsets?.bound(to: Float.self)
@@ -72,6 +78,7 @@ private func unpack(
   }
 }
 
+/// `soniq_matrix_get_info` of soniq.h.
 @_cdecl("soniq_matrix_get_info") @implementation
 public func soniq_matrix_get_info(
   _ matrix: OpaquePointer?, _ info: UnsafeMutablePointer<soniq_matrix_info>?,
@@ -90,6 +97,7 @@ public func soniq_matrix_get_info(
   }
 }
 
+/// `soniq_matrix_get_kernel` of soniq.h.
 @_cdecl("soniq_matrix_get_kernel") @implementation
 public func soniq_matrix_get_kernel(
   _ matrix: OpaquePointer?, _ report: UnsafeMutablePointer<soniq_kernel_report>?,

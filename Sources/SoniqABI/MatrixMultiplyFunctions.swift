@@ -19,10 +19,12 @@ private struct RowLayout {
   }
 }
 
-private func checkAligned(_ pointer: UnsafeRawPointer, _ alignment: UInt, _ parameter: String) throws(Failure) {
+private func checkAligned(_ pointer: UnsafeRawPointer, _ alignment: UInt, _ parameter: String) throws(Failure)
+{
   guard UInt(bitPattern: pointer) % alignment == 0 else { throw .argument(parameter, "is not aligned") }
 }
 
+/// `soniq_matrix_multiply` of soniq.h.
 @_cdecl("soniq_matrix_multiply") @implementation
 public func soniq_matrix_multiply(
   _ matrix: OpaquePointer?, _ input: UnsafePointer<Float>?, _ inputStride: Int, _ rows: Int,
@@ -54,6 +56,7 @@ public func soniq_matrix_multiply(
   }
 }
 
+/// `soniq_matrix_multiply_codes` of soniq.h.
 @_cdecl("soniq_matrix_multiply_codes") @implementation
 public func soniq_matrix_multiply_codes(
   _ matrix: OpaquePointer?, _ codes: UnsafePointer<UInt8>?, _ zeros: UnsafePointer<Int32>?, _ rows: Int,

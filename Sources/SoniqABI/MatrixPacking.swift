@@ -9,10 +9,9 @@ struct MatrixPacking {
   /// Owns the bytes of `matrix`.
   let store = ConstantStore()
 
-  /// - Parameters:
-  ///   - weights: [outputs][inputs], row-major.
-  ///   - outputs: 1 or more.
-  ///   - inputs: 1 or more.
+  /// Quantises [outputs][inputs] floats, row-major, whose sizes `checkSizes` has passed.
+  ///
+  /// - Throws: data for a number that is not finite, unsupported for too many channels of a level.
   init(
     weights: UnsafePointer<Float>, outputs: Int, inputs: Int, options: MatrixOptions
   ) throws(Failure) {

@@ -14,6 +14,7 @@ private func modelOptions(_ options: UnsafePointer<soniq_model_options>?) throws
   return options
 }
 
+/// `soniq_model_open` of soniq.h.
 @_cdecl("soniq_model_open") @implementation
 public func soniq_model_open(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ path: UnsafePointer<CChar>?,
@@ -27,6 +28,7 @@ public func soniq_model_open(
   }
 }
 
+/// `soniq_model_open_memory` of soniq.h.
 @_cdecl("soniq_model_open_memory") @implementation
 public func soniq_model_open_memory(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ bytes: UnsafeRawPointer?, _ byteCount: Int,
@@ -45,6 +47,7 @@ public func soniq_model_open_memory(
   }
 }
 
+/// `soniq_model_retain` of soniq.h.
 @_cdecl("soniq_model_retain") @implementation
 public func soniq_model_retain(
   _ model: OpaquePointer?, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -52,9 +55,11 @@ public func soniq_model_retain(
   entry(error) { () throws(Failure) in _ = try ModelHandle.borrow(model).retained() }
 }
 
+/// `soniq_model_destroy` of soniq.h.
 @_cdecl("soniq_model_destroy") @implementation
 public func soniq_model_destroy(_ model: OpaquePointer?) { ModelHandle.release(model) }
 
+/// `soniq_model_verify` of soniq.h.
 @_cdecl("soniq_model_verify") @implementation
 public func soniq_model_verify(
   _ model: OpaquePointer?, _ progress: soniq_progress_function?, _ progressContext: UnsafeMutableRawPointer?,
@@ -66,6 +71,7 @@ public func soniq_model_verify(
   }
 }
 
+/// `soniq_model_get_statistics` of soniq.h.
 @_cdecl("soniq_model_get_statistics") @implementation
 public func soniq_model_get_statistics(
   _ model: OpaquePointer?, _ statistics: UnsafeMutablePointer<soniq_model_statistics>?,

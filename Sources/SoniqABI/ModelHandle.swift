@@ -66,7 +66,9 @@ final class ModelHandle: Handle {
     _ tensors: [TensorInfo], _ model: Model, _ texts: TextStore
   ) throws(Failure) -> [soniq_tensor_info] {
     var infos: [soniq_tensor_info] = []
-    for tensor in tensors { infos.append(try soniq_tensor_info(tensor, symbols: model.symbols, texts: texts)) }
+    for tensor in tensors {
+      infos.append(try soniq_tensor_info(tensor, symbols: model.symbols, texts: texts))
+    }
     return infos
   }
 

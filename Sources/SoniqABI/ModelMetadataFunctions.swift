@@ -1,5 +1,6 @@
 public import CSoniq
 
+/// `soniq_model_metadata_count` of soniq.h.
 @_cdecl("soniq_model_metadata_count") @implementation
 public func soniq_model_metadata_count(
   _ model: OpaquePointer?, _ count: UnsafeMutablePointer<UInt32>?,
@@ -11,6 +12,7 @@ public func soniq_model_metadata_count(
   }
 }
 
+/// `soniq_model_metadata_get` of soniq.h.
 @_cdecl("soniq_model_metadata_get") @implementation
 public func soniq_model_metadata_get(
   _ model: OpaquePointer?, _ index: UInt32, _ entryOut: UnsafeMutablePointer<soniq_metadata>?,
@@ -23,6 +25,7 @@ public func soniq_model_metadata_get(
   }
 }
 
+/// `soniq_model_metadata_find` of soniq.h.
 @_cdecl("soniq_model_metadata_find") @implementation
 public func soniq_model_metadata_find(
   _ model: OpaquePointer?, _ key: UnsafePointer<CChar>?, _ entryOut: UnsafeMutablePointer<soniq_metadata>?,

@@ -1,6 +1,7 @@
 public import CSoniq
 import SoniqRuntime
 
+/// `soniq_model_input_count` of soniq.h.
 @_cdecl("soniq_model_input_count") @implementation
 public func soniq_model_input_count(
   _ model: OpaquePointer?, _ count: UnsafeMutablePointer<UInt32>?,
@@ -12,6 +13,7 @@ public func soniq_model_input_count(
   }
 }
 
+/// `soniq_model_output_count` of soniq.h.
 @_cdecl("soniq_model_output_count") @implementation
 public func soniq_model_output_count(
   _ model: OpaquePointer?, _ count: UnsafeMutablePointer<UInt32>?,
@@ -23,6 +25,7 @@ public func soniq_model_output_count(
   }
 }
 
+/// `soniq_model_input_info` of soniq.h.
 @_cdecl("soniq_model_input_info") @implementation
 public func soniq_model_input_info(
   _ model: OpaquePointer?, _ index: UInt32, _ info: UnsafeMutablePointer<soniq_tensor_info>?,
@@ -35,6 +38,7 @@ public func soniq_model_input_info(
   }
 }
 
+/// `soniq_model_output_info` of soniq.h.
 @_cdecl("soniq_model_output_info") @implementation
 public func soniq_model_output_info(
   _ model: OpaquePointer?, _ index: UInt32, _ info: UnsafeMutablePointer<soniq_tensor_info>?,
@@ -47,6 +51,7 @@ public func soniq_model_output_info(
   }
 }
 
+/// `soniq_model_input_index` of soniq.h.
 @_cdecl("soniq_model_input_index") @implementation
 public func soniq_model_input_index(
   _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ index: UnsafeMutablePointer<UInt32>?,
@@ -63,6 +68,7 @@ public func soniq_model_input_index(
   }
 }
 
+/// `soniq_model_output_index` of soniq.h.
 @_cdecl("soniq_model_output_index") @implementation
 public func soniq_model_output_index(
   _ model: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ index: UnsafeMutablePointer<UInt32>?,

@@ -9,6 +9,7 @@ private func sessionOptions(_ options: UnsafePointer<soniq_session_options>?) th
   try VersionedStruct.read(options, defaults: soniq_session_options(), "options") ?? soniq_session_options()
 }
 
+/// `soniq_session_workspace_size` of soniq.h.
 @_cdecl("soniq_session_workspace_size") @implementation
 public func soniq_session_workspace_size(
   _ model: OpaquePointer?, _ options: UnsafePointer<soniq_session_options>?,
@@ -22,12 +23,14 @@ public func soniq_session_workspace_size(
     options.workspace_size = 0
     options.allocator = nil
     let converted = try SessionOptions(options)
+    try converted.checkLimits(model.model.symbols)
     do throws(RuntimeError) {
       byteCount.pointee = try Session.workspaceSize(model.model, options: converted)
     } catch { throw Failure(error, nodeName: model.nodeName) }
   }
 }
 
+/// `soniq_session_create` of soniq.h.
 @_cdecl("soniq_session_create") @implementation
 public func soniq_session_create(
   _ session: UnsafeMutablePointer<OpaquePointer?>?, _ model: OpaquePointer?,
@@ -42,9 +45,11 @@ public func soniq_session_create(
   }
 }
 
+/// `soniq_session_destroy` of soniq.h.
 @_cdecl("soniq_session_destroy") @implementation
 public func soniq_session_destroy(_ session: OpaquePointer?) { SessionHandle.release(session) }
 
+/// `soniq_session_set_input` of soniq.h.
 @_cdecl("soniq_session_set_input") @implementation
 public func soniq_session_set_input(
   _ session: OpaquePointer?, _ index: UInt32, _ elementType: UInt32, _ rank: UInt32,
@@ -76,6 +81,7 @@ public func soniq_session_set_input(
   }
 }
 
+/// `soniq_session_clear_inputs` of soniq.h.
 @_cdecl("soniq_session_clear_inputs") @implementation
 public func soniq_session_clear_inputs(
   _ session: OpaquePointer?, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -91,6 +97,7 @@ public func soniq_session_clear_inputs(
   }
 }
 
+/// `soniq_session_run` of soniq.h.
 @_cdecl("soniq_session_run") @implementation
 public func soniq_session_run(
   _ session: OpaquePointer?, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -108,6 +115,7 @@ public func soniq_session_run(
   }
 }
 
+/// `soniq_session_output` of soniq.h.
 @_cdecl("soniq_session_output") @implementation
 public func soniq_session_output(
   _ session: OpaquePointer?, _ index: UInt32, _ output: UnsafeMutablePointer<soniq_tensor>?,

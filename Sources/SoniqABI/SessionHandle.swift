@@ -22,6 +22,7 @@ final class SessionHandle: Handle {
 
   init(_ model: ModelHandle, options: SessionOptions, log: Log) throws(Failure) {
     self.model = model
+    try options.checkLimits(model.model.symbols)
     do throws(RuntimeError) {
       session = try Session(model.model, options: options)
     } catch { throw Failure(error, nodeName: model.nodeName) }
@@ -43,7 +44,8 @@ final class SessionHandle: Handle {
   @inline(__always)
   func exclusively(_ body: () throws(Failure) -> Void) throws(Failure) {
     guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw Failure(.state, "another thread is using this session; give each thread its own", field: "session")
+      throw Failure(
+        .state, "another thread is using this session; give each thread its own", field: "session")
     }
     defer { isBusy.store(false, ordering: .releasing) }
     try body()

@@ -2,6 +2,7 @@ public import CSoniq
 import SoniqMemory
 import SoniqRuntime
 
+/// `soniq_session_kernel_count` of soniq.h.
 @_cdecl("soniq_session_kernel_count") @implementation
 public func soniq_session_kernel_count(
   _ session: OpaquePointer?, _ count: UnsafeMutablePointer<UInt32>?,
@@ -13,6 +14,7 @@ public func soniq_session_kernel_count(
   }
 }
 
+/// `soniq_session_kernel_get` of soniq.h.
 @_cdecl("soniq_session_kernel_get") @implementation
 public func soniq_session_kernel_get(
   _ session: OpaquePointer?, _ index: UInt32, _ report: UnsafeMutablePointer<soniq_kernel_report>?,
@@ -25,6 +27,7 @@ public func soniq_session_kernel_get(
   }
 }
 
+/// `soniq_session_profile_count` of soniq.h.
 @_cdecl("soniq_session_profile_count") @implementation
 public func soniq_session_profile_count(
   _ session: OpaquePointer?, _ count: UnsafeMutablePointer<UInt32>?,
@@ -36,6 +39,7 @@ public func soniq_session_profile_count(
   }
 }
 
+/// `soniq_session_profile_get` of soniq.h.
 @_cdecl("soniq_session_profile_get") @implementation
 public func soniq_session_profile_get(
   _ session: OpaquePointer?, _ index: UInt32, _ entryOut: UnsafeMutablePointer<soniq_profile_entry>?,
@@ -49,6 +53,7 @@ public func soniq_session_profile_get(
   }
 }
 
+/// `soniq_session_profile_reset` of soniq.h.
 @_cdecl("soniq_session_profile_reset") @implementation
 public func soniq_session_profile_reset(
   _ session: OpaquePointer?, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -59,6 +64,7 @@ public func soniq_session_profile_reset(
   }
 }
 
+/// `soniq_session_get_statistics` of soniq.h.
 @_cdecl("soniq_session_get_statistics") @implementation
 public func soniq_session_get_statistics(
   _ session: OpaquePointer?, _ statistics: UnsafeMutablePointer<soniq_session_statistics>?,

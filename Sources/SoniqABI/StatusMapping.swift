@@ -21,7 +21,7 @@ extension Failure {
     }
   }
 
-  /// - Parameter nodeName: gives the name of a node's index.
+  /// `nodeName` gives the name of a node's index.
   init(_ error: RuntimeError, nodeName: (Int) -> String? = { _ in nil }) {
     if error.code == .invalidGraph, let graphError = error.graphError {
       self.init(graphError, nodeName: nodeName)
@@ -29,7 +29,8 @@ extension Failure {
     }
     let place = error.place
     self.init(
-      Status(error.code), error.message, node: place == .tensor ? error.subject : error.node.flatMap(nodeName),
+      Status(error.code), error.message,
+      node: place == .tensor ? error.subject : error.node.flatMap(nodeName),
       field: place == .option ? error.subject : nil)
   }
 
@@ -39,13 +40,15 @@ extension Failure {
 
   init(_ error: FormatError) {
     self.init(
-      Status(error.code), error.message, field: error.field, offset: error.systemError == 0 ? error.offset : nil)
+      Status(error.code), error.message, field: error.field,
+      offset: error.systemError == 0 ? error.offset : nil)
   }
 
   init(_ error: QuantizationError) {
     switch error {
     case .size(let field, let got, let expected):
-      self.init(.invalidArgument, "\(field) has \(got) elements, \(expected) are needed", field: field.rawValue)
+      self.init(
+        .invalidArgument, "\(field) has \(got) elements, \(expected) are needed", field: field.rawValue)
     case .invalidLevel(let index):
       self.init(.invalidArgument, "level \(index) has bits, a zero or a scale out of range", field: "levels")
     case .codeOutOfRange(let level, let index, let code):
@@ -99,7 +102,8 @@ extension Status {
 
   init(_ code: GraphError.Code) {
     switch code {
-    case .indexOutOfRange, .wrongKind, .usedBeforeDefinition, .producedTwice, .neverProduced, .wrongInputCount,
+    case .indexOutOfRange, .wrongKind, .usedBeforeDefinition, .producedTwice, .neverProduced,
+      .wrongInputCount,
       .invalidAttribute, .shapeMismatch, .elementTypeMismatch, .invalidSize, .wrongByteCount, .misaligned,
       .notAPermutation, .invalidNumber, .invalidLevel, .invalidName:
       self = .format

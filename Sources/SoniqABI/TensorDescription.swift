@@ -30,9 +30,9 @@ func setElement<Tuple, Element>(_ tuple: inout Tuple, _ index: Int, _ value: Ele
 }
 
 extension soniq_tensor_info {
-  /// - Parameters:
-  ///   - symbols: of the model.
-  ///   - texts: keeps the names.
+  /// Describes an input or output; `texts` keeps the names.
+  ///
+  /// - Throws: unsupported for more than 8 dimensions.
   init(_ info: TensorInfo, symbols: [Symbol], texts: TextStore) throws(Failure) {
     self.init()
     guard info.shape.count <= Int(SONIQ_MAXIMUM_RANK) else {

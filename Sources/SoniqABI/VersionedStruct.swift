@@ -7,7 +7,8 @@ enum VersionedStruct {
 
   /// Copies the caller's struct over `defaults` (all zero), as far as both know it.
   ///
-  /// - Parameter carriesVersion: whether its second field is `abi_version`; else it is reserved or data.
+  /// `carriesVersion` says whether its second field is `abi_version`.
+  ///
   /// - Returns: nil for NULL.
   /// - Throws: invalid argument for an impossible size, unsupported when fields that this library does not
   ///   know are not zero, version when the caller's header is newer.
@@ -28,7 +29,9 @@ enum VersionedStruct {
       }
     }
     var value = defaults
-    withUnsafeMutableBytes(of: &value) { $0.baseAddress?.copyMemory(from: bytes, byteCount: min(size, known)) }
+    withUnsafeMutableBytes(of: &value) {
+      $0.baseAddress?.copyMemory(from: bytes, byteCount: min(size, known))
+    }
     return value
   }
 

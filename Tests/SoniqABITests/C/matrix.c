@@ -1,0 +1,310 @@
+// The matrix door: exact integers, float results, every level, bad arguments.
+// usage: matrix
+#include <math.h>
+
+#include "check.h"
+
+static uint64_t state;
+
+// A number in [0, 1): xorshift, so that a failure can be repeated from the printed seed.
+static double uniform(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (double)(state >> 11) / 9007199254740992.0;
+}
+
+static float *random_floats(size_t count) {
+  float *values = malloc(count * sizeof *values);
+  size_t i;
+  for (i = 0; i < count; i++) values[i] = (float)(uniform() * 2 - 1);
+  return values;
+}
+
+// The integer that an activation code stands for.
+static int32_t activation_integer(const soniq_level *level, uint8_t code, int32_t zero) {
+  uint32_t bits = level->activation_bits == 0 ? 8 : level->activation_bits;
+  return level->activation_code == SONIQ_CODE_BIPOLAR ? 2 * code - ((1 << bits) - 1) : code - zero;
+}
+
+// multiply_codes against plain integers, which unpack and scales give back.
+static void exact_integers(uint32_t weight_code, uint32_t weight_bits, uint32_t activation_code,
+                           uint32_t activation_bits) {
+  enum { outputs = 19, inputs = 45, rows = 3 };
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_matrix *matrix = NULL;
+  soniq_level *level = &options.levels[0];
+  float *weights = random_floats(outputs * inputs);
+  float *unpacked = malloc(sizeof(float) * outputs * inputs);
+  const float *scales = NULL;
+  uint8_t codes[rows * inputs];
+  int32_t zeros[rows], result[rows * outputs];
+  int wrong = 0;
+  size_t r, o, c;
+  level->weight_code = weight_code;
+  level->weight_bits = weight_bits;
+  level->activation_code = activation_code;
+  level->activation_bits = activation_bits;
+  options.block_rows = 2;
+  OK(soniq_matrix_pack(&matrix, weights, outputs, inputs, &options, &error));
+  if (matrix == NULL) goto done;
+  OK(soniq_matrix_unpack(matrix, unpacked, outputs * inputs, &error));
+  OK(soniq_matrix_scales(matrix, 0, &scales, &error));
+  for (c = 0; c < rows * inputs; c++) codes[c] = (uint8_t)(uniform() * (1u << activation_bits));
+  for (r = 0; r < rows; r++) {
+    zeros[r] = activation_code == SONIQ_CODE_BIPOLAR ? 0 : (int32_t)(uniform() * (1u << activation_bits));
+  }
+  OK(soniq_matrix_multiply_codes(matrix, codes, zeros, rows, result, 0, &error));
+  for (r = 0; r < rows; r++) {
+    for (o = 0; o < outputs; o++) {
+      int32_t sum = 0;
+      for (c = 0; c < inputs; c++) {
+        long weight = lround((double)unpacked[o * inputs + c] / (double)scales[o]);
+        sum += (int32_t)weight * activation_integer(level, codes[r * inputs + c], zeros[r]);
+      }
+      wrong += result[r * outputs + o] != sum;
+    }
+  }
+  if (wrong) {
+    fprintf(stderr, "W%u/%u A%u/%u: %d of %d sums are wrong\n", weight_code, weight_bits, activation_code,
+            activation_bits, wrong, rows * outputs);
+  }
+  CHECK(wrong == 0);
+done:
+  free(weights);
+  free(unpacked);
+  soniq_matrix_destroy(matrix);
+}
+
+static double relative_error(const float *found, const double *expected, size_t count) {
+  double error = 0, power = 0;
+  size_t i;
+  for (i = 0; i < count; i++) {
+    error += (found[i] - expected[i]) * (found[i] - expected[i]);
+    power += expected[i] * expected[i];
+  }
+  return sqrt(error / power);
+}
+
+// Float multiplication with 8-bit activations against the weights that the matrix holds, in double.
+static void float_products(uint32_t bits, double tolerance) {
+  enum { outputs = 33, inputs = 100, rows = 7, input_stride = 104, output_stride = 40 };
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_matrix *matrix = NULL;
+  float *weights = random_floats(outputs * inputs), *input = random_floats(rows * input_stride);
+  float *bias = random_floats(outputs), *unpacked = malloc(sizeof(float) * outputs * inputs);
+  float *output = malloc(sizeof(float) * rows * output_stride), *again = malloc(sizeof(float) * rows * outputs);
+  double expected[rows * outputs];
+  float dense[rows * outputs];
+  size_t r, o, c;
+  options.levels[0].weight_bits = bits;
+  options.bias = bias;
+  OK(soniq_matrix_pack(&matrix, weights, outputs, inputs, &options, &error));
+  if (matrix == NULL) goto done;
+  OK(soniq_matrix_unpack(matrix, unpacked, outputs * inputs, &error));
+  memset(output, 0x55, sizeof(float) * rows * output_stride);
+  OK(soniq_matrix_multiply(matrix, input, input_stride, rows, output, output_stride, &error));
+  for (r = 0; r < rows; r++) {
+    for (o = 0; o < outputs; o++) {
+      double sum = bias[o];
+      for (c = 0; c < inputs; c++) sum += (double)unpacked[o * inputs + c] * input[r * input_stride + c];
+      expected[r * outputs + o] = sum;
+      dense[r * outputs + o] = output[r * output_stride + o];
+    }
+    // Nothing is written between the rows.
+    for (o = outputs; o < output_stride; o++) {
+      uint32_t word;
+      memcpy(&word, &output[r * output_stride + o], sizeof word);
+      CHECK(word == 0x55555555u);
+    }
+  }
+  CHECK(relative_error(dense, expected, rows * outputs) < tolerance);
+  // Row by row gives the same bits.
+  for (r = 0; r < rows; r++) {
+    OK(soniq_matrix_multiply(matrix, input + r * input_stride, 0, 1, again + r * outputs, 0, &error));
+  }
+  CHECK(memcmp(again, dense, sizeof dense) == 0);
+done:
+  free(weights);
+  free(input);
+  free(bias);
+  free(unpacked);
+  free(output);
+  free(again);
+  soniq_matrix_destroy(matrix);
+}
+
+// Two levels over scattered channels: the same bits on every instruction set and number of threads.
+static void two_levels(void) {
+  enum { outputs = 40, inputs = 96, rows = 9 };
+  const uint32_t caps[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
+  float *weights = random_floats(outputs * inputs), *input = random_floats(rows * inputs);
+  float first[rows * outputs], other[rows * outputs];
+  uint8_t map[inputs];
+  size_t c, cap, threads;
+  for (c = 0; c < inputs; c++) map[c] = c % 3 == 1;
+  for (cap = 0; cap < 3; cap++) {
+    for (threads = 1; threads <= 2; threads++) {
+      soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+      soniq_kernel_report report = SONIQ_KERNEL_REPORT_INIT;
+      soniq_matrix_info info = SONIQ_MATRIX_INFO_INIT;
+      soniq_matrix *matrix = NULL;
+      options.level_count = 2;
+      options.levels[0].weight_bits = 4;
+      options.channel_levels = map;
+      options.maximum_isa = caps[cap];
+      options.thread_count = (uint32_t)threads;
+      OK(soniq_matrix_pack(&matrix, weights, outputs, inputs, &options, &error));
+      if (matrix == NULL) continue;
+      OK(soniq_matrix_multiply(matrix, input, 0, rows, cap + threads == 1 ? first : other, 0, &error));
+      if (cap + threads == 1) memcpy(other, first, sizeof first);
+      CHECK(memcmp(first, other, sizeof first) == 0);
+      OK(soniq_matrix_get_kernel(matrix, &report, &error));
+      CHECK(report.kernel != NULL && strlen(report.kernel) > 0 && report.isa <= caps[cap]);
+      OK(soniq_matrix_get_info(matrix, &info, &error));
+      CHECK(info.outputs == outputs && info.inputs == inputs && info.level_count == 2);
+      CHECK(info.weight_bytes >= 48 * (64 / 2 + 32) && info.byte_count > info.weight_bytes);
+      CHECK(info.isa >= SONIQ_ISA_PORTABLE && info.isa <= caps[cap]);
+      soniq_matrix_destroy(matrix);
+    }
+  }
+  free(weights);
+  free(input);
+}
+
+static void bad_options(const float *weights) {
+  soniq_matrix *matrix = (soniq_matrix *)&matrix;
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  float bad[64];
+  uint8_t map[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(NULL, weights, 8, 8, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, NULL, 8, 8, NULL, &error));
+  CHECK(matrix == NULL);
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 0, 8, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 0, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, SIZE_MAX, 8, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, SIZE_MAX / 2, NULL, &error));
+  FAILS(SONIQ_ERROR_UNSUPPORTED, soniq_matrix_pack(&matrix, weights, 1, 70000, NULL, &error));
+#define REJECT(field, value)                                                                      \
+  do {                                                                                            \
+    soniq_matrix_options fresh = SONIQ_MATRIX_OPTIONS_INIT;                                       \
+    options = fresh;                                                                              \
+    options.field = value;                                                                        \
+    FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error)); \
+  } while (0)
+  REJECT(struct_size, 0);
+  REJECT(struct_size, 9000);
+  REJECT(level_count, 3);
+  REJECT(level_count, 2);
+  REJECT(channel_levels, map);
+  REJECT(maximum_isa, 15);
+  REJECT(thread_count, 1u << 30);
+  REJECT(block_rows, 65537);
+  REJECT(levels[0].weight_code, 3);
+  REJECT(levels[0].weight_bits, 9);
+  REJECT(levels[0].activation_code, 9);
+  REJECT(levels[0].activation_bits, 9);
+  REJECT(levels[0].activation_scale, -1.0f);
+  REJECT(levels[0].activation_scale, 1e-42f);
+  REJECT(levels[0].activation_zero, 1);
+  REJECT(levels[0].reserved[1], 1);
+  // 8 bits cannot be bipolar.
+  REJECT(levels[0].weight_code, SONIQ_CODE_BIPOLAR);
+  {
+    soniq_matrix_options fresh = SONIQ_MATRIX_OPTIONS_INIT;
+    options = fresh;
+    options.level_count = 2;
+    options.channel_levels = map;
+    map[3] = 2;
+    FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+    memset(map, 1, sizeof map);
+    FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+  }
+  memcpy(bad, weights, sizeof bad);
+  bad[63] = (float)NAN;
+  FAILS(SONIQ_ERROR_DATA, soniq_matrix_pack(&matrix, bad, 8, 8, NULL, &error));
+  {
+    soniq_matrix_options fresh = SONIQ_MATRIX_OPTIONS_INIT;
+    options = fresh;
+    bad[0] = (float)INFINITY;
+    options.bias = bad;
+    FAILS(SONIQ_ERROR_DATA, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+  }
+  CHECK(setenv("SONIQ_MAX_ISA", "everything", 1) == 0);
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 8, NULL, &error));
+  CHECK(unsetenv("SONIQ_MAX_ISA") == 0);
+}
+
+static void bad_calls(const float *weights) {
+  soniq_matrix *matrix = NULL;
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  float output[64];
+  int32_t integers[64], zeros[8] = {0};
+  uint8_t codes[64];
+  const float *scales;
+  soniq_matrix_info info = SONIQ_MATRIX_INFO_INIT;
+  soniq_kernel_report report = SONIQ_KERNEL_REPORT_INIT;
+  memset(codes, 15, sizeof codes);
+  options.levels[0].activation_bits = 4;
+  OK(soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+  if (matrix == NULL) return;
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(NULL, weights, 0, 8, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, NULL, 0, 8, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, 0, 8, NULL, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, 0, 0, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, 7, 8, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, 0, 8, output, 7, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, 0, SIZE_MAX, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply(matrix, weights, SIZE_MAX / 2, 8, output, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply_codes(NULL, codes, NULL, 8, integers, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply_codes(matrix, NULL, NULL, 8, integers, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply_codes(matrix, codes, NULL, 8, NULL, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply_codes(matrix, codes, NULL, 0, integers, 0, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_multiply_codes(matrix, codes, NULL, 8, integers, 1, &error));
+  OK(soniq_matrix_multiply_codes(matrix, codes, zeros, 8, integers, 0, &error));
+  codes[63] = 16;
+  FAILS(SONIQ_ERROR_DATA, soniq_matrix_multiply_codes(matrix, codes, zeros, 8, integers, 0, &error));
+  codes[63] = 15;
+  zeros[7] = 16;
+  FAILS(SONIQ_ERROR_DATA, soniq_matrix_multiply_codes(matrix, codes, zeros, 8, integers, 0, &error));
+  zeros[7] = -1;
+  FAILS(SONIQ_ERROR_DATA, soniq_matrix_multiply_codes(matrix, codes, zeros, 8, integers, 0, &error));
+  FAILS(SONIQ_ERROR_NOT_FOUND, soniq_matrix_scales(matrix, 1, &scales, &error));
+  CHECK(scales == NULL);
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_scales(matrix, 0, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_unpack(matrix, NULL, 64, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_unpack(matrix, output, 63, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_get_info(NULL, &info, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_get_info(matrix, NULL, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_get_kernel(NULL, &report, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_get_kernel(matrix, NULL, &error));
+  soniq_matrix_destroy(matrix);
+  soniq_matrix_destroy(NULL);
+}
+
+int main(void) {
+  uint32_t weight_bits, activation_bits;
+  float *weights;
+  const char *seed = getenv("SONIQ_TEST_SEED");
+  state = seed ? strtoull(seed, NULL, 10) : 20261121u;
+  printf("seed %llu\n", (unsigned long long)state);
+  state |= 1;
+  weights = random_floats(64);
+  bad_options(weights);
+  bad_calls(weights);
+  free(weights);
+  for (weight_bits = 1; weight_bits <= 8; weight_bits++) {
+    for (activation_bits = 1; activation_bits <= 8; activation_bits++) {
+      exact_integers(SONIQ_CODE_AFFINE, weight_bits, SONIQ_CODE_AFFINE, activation_bits);
+      if (weight_bits < 8) exact_integers(SONIQ_CODE_BIPOLAR, weight_bits, SONIQ_CODE_AFFINE, activation_bits);
+      if (weight_bits < 8 && activation_bits < 8) {
+        exact_integers(SONIQ_CODE_BIPOLAR, weight_bits, SONIQ_CODE_BIPOLAR, activation_bits);
+      }
+    }
+  }
+  float_products(8, 0.01);
+  float_products(4, 0.01);
+  float_products(2, 0.01);
+  two_levels();
+  return check_report();
+}
