@@ -131,6 +131,7 @@ let package = Package(
     tests(
       "SoniqRuntimeTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqRuntime", "CPlatform"]),
+    tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
   ]

@@ -17,10 +17,12 @@ private func multiply(
   let weights = allWeights + panel &* panelStride
   let codes = allCodes + row &* codeStride
   let channels = Int(level.pointee.paddedChannels)
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    tile.addBytes(weights, panelStride, codes, codeStride, channels)
-  } else {
-    tile.addNibbles(weights, panelStride, codes, codeStride, channels)
+  switch Int(level.pointee.layout) {
+  case SNQ_BYTES: tile.addBytes(weights, panelStride, codes, codeStride, channels)
+  case SNQ_NIBBLES: tile.addNibbles(weights, panelStride, codes, codeStride, channels)
+  default:
+    let planes = PlaneSource(level, weights)
+    tile.addPlanes(planes, codes, codeStride, channels)
   }
   tile.store(sums)
   finishTile(sums, rows, panels, level, row, panel)

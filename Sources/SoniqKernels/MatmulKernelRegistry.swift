@@ -11,17 +11,33 @@ package enum MatmulKernelRegistry {
 
   package static let faster: [MatmulKernel] = [
     MatmulKernel(
+      row: KernelRow("snq_matmul_bytes_4x1__avx2", .avx2, snq_matmul_bytes_4x1__avx2),
+      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_nibbles_4x1__avx2", .avx2, snq_matmul_nibbles_4x1__avx2),
+      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_planes_4x1__avx2", .avx2, snq_matmul_planes_4x1__avx2),
+      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases),
+    MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
       layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
       layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512),
+      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }
 
   package static let floats = KernelFamily<FloatMatmulFunction>(
-    reference: KernelRow("snq_float_matmul_1x1__portable", .portable, snq_float_matmul_1x1__portable))
+    reference: KernelRow("snq_float_matmul_1x1__portable", .portable, snq_float_matmul_1x1__portable),
+    faster: [
+      KernelRow("snq_float_matmul_6x1__avx2", .avx2, snq_float_matmul_6x1__avx2),
+      KernelRow("snq_float_matmul_4x4__avx512", .avx512, snq_float_matmul_4x4__avx512),
+    ])
 
   /// The kernels for weights of this many bits (1...8) on machines that run `limit`.
   package static func choice(weightBits: Int, upTo limit: InstructionSet) -> MatmulChoice {

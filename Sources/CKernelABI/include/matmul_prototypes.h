@@ -12,8 +12,15 @@
 SNQ_MATMUL(snq_matmul_any_8x1__portable);
 SNQ_FLOAT_MATMUL(snq_float_matmul_1x1__portable);
 
+SNQ_MATMUL(snq_matmul_bytes_4x1__avx2);
+SNQ_MATMUL(snq_matmul_nibbles_4x1__avx2);
+SNQ_MATMUL(snq_matmul_planes_4x1__avx2);
+SNQ_FLOAT_MATMUL(snq_float_matmul_6x1__avx2);
+
 SNQ_MATMUL(snq_matmul_bytes_6x4__avx512);
 SNQ_MATMUL(snq_matmul_nibbles_6x4__avx512);
+SNQ_MATMUL(snq_matmul_planes_6x4__avx512);
+SNQ_FLOAT_MATMUL(snq_float_matmul_4x4__avx512);
 
 #undef SNQ_MATMUL
 #undef SNQ_FLOAT_MATMUL

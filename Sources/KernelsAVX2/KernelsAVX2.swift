@@ -1,1 +1,0 @@
-// KernelsAVX2: `@c` kernels of the contract in CKernelABI.h, called by prototype, never imported.

@@ -1,0 +1,117 @@
+import CKernelABI
+import CSIMD
+
+/// What one row adds to the epilogue of all its outputs.
+struct MatmulRow {
+  /// weightMultiplier * constant: the factor of storedSum.
+  let sumFactor: __m256i
+  /// -weightConstant * U.
+  let term: __m256i
+  let scale: __m256
+  /// float(U) * scale, the factor of weightOffset.
+  let offsetFactor: __m256
+
+  @inline(__always)
+  init(_ level: UnsafePointer<snq_matmul_args>, _ row: Int) {
+    let parameters = level.pointee.rows + row &* Int(level.pointee.rowStride)
+    let constant = parameters.pointee.constant
+    let channels = Int32(truncatingIfNeeded: level.pointee.channels)
+    let offsetSum =
+      level.pointee.activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
+    sumFactor = _mm256_set1_epi32(level.pointee.weightMultiplier &* constant)
+    term = _mm256_set1_epi32(0 &- level.pointee.weightConstant &* offsetSum)
+    scale = _mm256_set1_ps(parameters.pointee.scale)
+    offsetFactor = _mm256_set1_ps(Float(offsetSum) * parameters.pointee.scale)
+  }
+}
+
+/// All ones in the 32-bit lanes that are below `count` (which may be more than 8, or not positive).
+@inline(__always)
+func laneMask(_ count: Int) -> __m256i {
+  let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(Int32(truncatingIfNeeded: max(0, min(8, count)))), lanes)
+}
+
+/// I of 8 outputs from sum(t * q).
+@inline(__always)
+private func dot(
+  _ sum: __m256i, _ product: __m256i, _ storedSum: UnsafePointer<Int32>, _ row: MatmulRow
+) -> __m256i {
+  let correction = _mm256_mullo_epi32(snq_load_256(storedSum), row.sumFactor)
+  return _mm256_add_epi32(_mm256_sub_epi32(_mm256_mullo_epi32(sum, product), correction), row.term)
+}
+
+/// Writes `rows` x 16 outputs from their sums ([row][half] in order) as CKernelABI.h states.
+@inline(never)
+func finishTile(
+  _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int
+) {
+  if level.pointee.mode >= UInt32(SNQ_INTEGER) {
+    finishIntegers(sums, rows, level, row, panel)
+  } else {
+    finishFloats(sums, rows, level, row, panel)
+  }
+}
+
+@inline(__always)
+private func finishFloats(
+  _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int
+) {
+  guard let output = level.pointee.output, let storedSum = level.pointee.storedSum,
+    let weightScale = level.pointee.weightScale
+  else { return }
+  let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  let bias = accumulates ? nil : level.pointee.bias
+  let weightOffset = level.pointee.weightOffset
+  let product = _mm256_set1_epi32(level.pointee.weightMultiplier &* level.pointee.activationMultiplier)
+  for r in 0..<rows {
+    let parameters = MatmulRow(level, row &+ r)
+    let target = output + (row &+ r) &* Int(level.pointee.outputStride)
+    for half in 0..<2 {
+      let first = panel &* 16 &+ half &* 8
+      let rest = Int(level.pointee.outputs) &- first
+      if rest <= 0 { break }
+      let mask = laneMask(rest)
+      // A sum starts from the output itself, from the bias or from zero.
+      var sum = _mm256_setzero_ps()
+      if accumulates { sum = _mm256_maskload_ps(target + first, mask) }
+      if let bias { sum = _mm256_loadu_ps(bias + first) }
+      let real = _mm256_cvtepi32_ps(dot(sums[r &* 2 &+ half], product, storedSum + first, parameters))
+      sum = _mm256_fmadd_ps(
+        real, _mm256_mul_ps(_mm256_loadu_ps(weightScale + first), parameters.scale), sum)
+      if let weightOffset {
+        sum = _mm256_fmadd_ps(parameters.offsetFactor, _mm256_loadu_ps(weightOffset + first), sum)
+      }
+      if rest >= 8 {
+        _mm256_storeu_ps(target + first, sum)
+      } else {
+        _mm256_maskstore_ps(target + first, mask, sum)
+      }
+    }
+  }
+}
+
+@inline(__always)
+private func finishIntegers(
+  _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int
+) {
+  guard let output = level.pointee.integerOutput, let storedSum = level.pointee.storedSum else { return }
+  let adds = level.pointee.mode == UInt32(SNQ_INTEGER_ACCUMULATE)
+  let product = _mm256_set1_epi32(level.pointee.weightMultiplier &* level.pointee.activationMultiplier)
+  for r in 0..<rows {
+    let parameters = MatmulRow(level, row &+ r)
+    let target = output + (row &+ r) &* Int(level.pointee.outputStride)
+    for half in 0..<2 {
+      let first = panel &* 16 &+ half &* 8
+      let rest = Int(level.pointee.outputs) &- first
+      if rest <= 0 { break }
+      let mask = laneMask(rest)
+      var value = dot(sums[r &* 2 &+ half], product, storedSum + first, parameters)
+      if adds { value = _mm256_add_epi32(value, _mm256_maskload_epi32(target + first, mask)) }
+      _mm256_maskstore_epi32(target + first, mask, value)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import CKernelABI
+import SoniqCore
+import SoniqKernels
+import SoniqTestSupport
+import Testing
+
+/// Every row of the registry against the definition, bit by bit.
+@Suite struct MatmulKernelTests {
+  /// The kernels of an instruction set; cancels the test, saying so, when this CPU cannot run them.
+  static func kernels(of instructionSet: InstructionSet) throws -> [MatmulKernel] {
+    guard instructionSet <= CPUFeatures.detect().instructionSet else {
+      try Test.cancel("this CPU does not run \(instructionSet.rawValue): its kernels were NOT tested")
+    }
+    let kernels = MatmulKernelRegistry.rows.filter { $0.instructionSet == instructionSet }
+    #expect(!kernels.isEmpty, "no \(instructionSet.rawValue) kernel in the registry")
+    return kernels
+  }
+
+  static func accepting(_ kernels: [MatmulKernel], bits: Int) -> [MatmulKernel] {
+    kernels.filter { kernel in RowShape.allCases.contains { kernel.accepts(weightBits: bits, $0) } }
+  }
+
+  /// Checks the case with all kernels that take it and returns the names of those that ran.
+  static func check(
+    _ level: MatmulCase?, _ kernels: [MatmulKernel], _ modes: [MatmulMode], _ ranges: [MatmulRange] = []
+  ) throws -> Set<String> {
+    let level = try #require(level)
+    let accepting = accepting(kernels, bits: level.weight.bits)
+    guard !accepting.isEmpty else { return [] }
+    let oracle = MatmulOracle(level)
+    for kernel in accepting {
+      for mode in modes {
+        for range in ranges.isEmpty ? [level.wholeRange] : ranges {
+          level.check(kernel.row, oracle, mode, range)
+        }
+      }
+    }
+    return Set(accepting.map(\.name))
+  }
+
+  @Test(arguments: InstructionSet.allCases)
+  func everyPairOfCodes(instructionSet: InstructionSet) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    var generator = SeededGenerator(seed: 20)
+    var ran: Set<String> = []
+    for weight in IntegerCode.all {
+      for activation in IntegerCode.all {
+        let level = MatmulCase(
+          weight, activation, rows: .random(in: 1...5, using: &generator),
+          channels: .random(in: 1...40, using: &generator), outputs: .random(in: 1...20, using: &generator),
+          seed: generator.next())
+        ran.formUnion(
+          try Self.check(level, kernels, [MatmulMode.all.randomElement(using: &generator)].compactMap(\.self))
+        )
+      }
+    }
+    #expect(ran == Set(kernels.map(\.name)), "kernels that did not run")
+  }
+
+  static let shapeCodes = [
+    IntegerCode(isBipolar: false, bits: 8, zero: 128), IntegerCode(isBipolar: true, bits: 4),
+    IntegerCode(isBipolar: true, bits: 1), IntegerCode(isBipolar: false, bits: 2, zero: 1),
+    IntegerCode(isBipolar: false, bits: 7, zero: 33),
+  ]
+
+  @Test(arguments: InstructionSet.allCases)
+  func everyShape(instructionSet: InstructionSet) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    var seed: UInt64 = 40
+    for weight in Self.shapeCodes {
+      let tile = weight.weightCode.layout.tileChannels
+      for channels in Set([1, tile - 1, tile, tile + 1, 2 * tile, 95, 384].filter { $0 > 0 }) {
+        for outputs in [1, 15, 16, 17, 33, 64, 100] {
+          let rows = [1, 2, 3, 5, 6, 7, 13][Int(seed % 7)]
+          seed += 1
+          let activation = IntegerCode(isBipolar: false, bits: 8, zero: 101)
+          let level = MatmulCase(
+            weight, activation, rows: rows, channels: channels, outputs: outputs, seed: seed)
+          _ = try Self.check(level, kernels, [MatmulMode(mode: SNQ_START, withBias: true)])
+        }
+      }
+    }
+  }
+
+  /// Every number of rows meets every number of panels, whole and in parts.
+  @Test(arguments: InstructionSet.allCases)
+  func everyTileAndPart(instructionSet: InstructionSet) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    for weight in Self.shapeCodes {
+      for rows in [1, 2, 3, 4, 5, 6, 7, 8, 13] {
+        for outputs in [16, 31, 48, 63, 79, 97, 127, 144] {
+          let level = try #require(
+            MatmulCase(
+              weight, IntegerCode(isBipolar: true, bits: 7), rows: rows, channels: 33, outputs: outputs,
+              seed: UInt64(rows * 1000 + outputs)))
+          let panels = level.packing.panelCount
+          let ranges = [
+            level.wholeRange, MatmulRange(rows: rows / 2..<rows, panels: 0..<(panels + 1) / 2),
+            MatmulRange(rows: 0..<(rows + 1) / 2, panels: panels / 2..<panels),
+          ]
+          _ = try Self.check(level, kernels, [MatmulMode(mode: SNQ_ACCUMULATE)], ranges)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: InstructionSet.allCases)
+  func everyModeAndExtremeCodes(instructionSet: InstructionSet) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    for weight in IntegerCode.all {
+      for pattern in CodePattern.allCases {
+        let level = MatmulCase(
+          weight, IntegerCode(isBipolar: false, bits: 8, zero: 255), rows: 3, channels: 67, outputs: 18,
+          seed: 9, pattern: pattern)
+        _ = try Self.check(level, kernels, MatmulMode.all)
+      }
+    }
+  }
+
+  /// The longest dot product that int32 holds, at full deflection to both sides.
+  @Test(arguments: InstructionSet.allCases, [CodePattern.allMaximum, .opposite])
+  func longestDotProduct(instructionSet: InstructionSet, pattern: CodePattern) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    for weight in Self.shapeCodes {
+      let activation = IntegerCode(isBipolar: false, bits: 8, zero: 0)
+      let level = Level(weight: weight.weightCode, activation: ActivationCode(kind: .affine, bits: 8))
+      // Narrow weights reach the limit only at sizes that a test need not have.
+      let channels = min(level.maximumChannels, 66_052)
+      let example = MatmulCase(
+        weight, activation, rows: 1, channels: channels, outputs: 3, seed: 1, pattern: pattern)
+      _ = try Self.check(example, kernels, [MatmulMode(mode: SNQ_INTEGER), MatmulMode(mode: SNQ_START)])
+    }
+  }
+}
