@@ -41,7 +41,7 @@ private func makeError(_ failure: Failure) -> OpaquePointer {
   record.initialize(
     to: snq_error_record(
       magic: errorMagic, offset: Int64(failure.offset ?? -1), message: pointers[0], node: pointers[1],
-      field: pointers[2], status: failure.status.code, reserved: 0))
+      field: pointers[2], status: failure.status.code, is_constant: 0))
   return OpaquePointer(record)
 }
 
@@ -88,7 +88,7 @@ public func soniq_error_offset(_ error: OpaquePointer?) -> Int64 {
 /// `soniq_error_destroy` of soniq.h.
 @_cdecl("soniq_error_destroy") @implementation
 public func soniq_error_destroy(_ error: OpaquePointer?) {
-  guard let record = record(error), record != snq_out_of_memory_error() else { return }
+  guard let record = record(error), record.pointee.is_constant == 0 else { return }
   let memory = UnsafeMutableRawPointer(mutating: record)
   memory.storeBytes(of: 0, as: UInt64.self)
   free(memory)

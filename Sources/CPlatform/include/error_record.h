@@ -15,13 +15,13 @@ typedef struct {
   const char *node;     // or null, like the next
   const char *field;
   int32_t status;
-  int32_t reserved;
+  int32_t is_constant;  // 1: never freed
 } snq_error_record;
 
 // The one error that needs no memory. Never freed. `status` is SONIQ_ERROR_OUT_OF_MEMORY.
 static inline const snq_error_record *snq_out_of_memory_error(void) {
   static const snq_error_record record = {
-      SNQ_ERROR_MAGIC, -1, "there is no memory left, not even to say more", NULL, NULL, -20, 0};
+      SNQ_ERROR_MAGIC, -1, "there is no memory left, not even to say more", NULL, NULL, -20, 1};
   return &record;
 }
 
