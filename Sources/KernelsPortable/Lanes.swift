@@ -152,12 +152,13 @@ struct IntegerLanes {
 @inline(__always) func dot(
   _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
 ) -> IntegerLanes {
+  let bytes = UnsafeRawPointer(tile).loadUnaligned(as: SIMD16<Int32>.self)
   var result = sum.value
-  for lane in 0..<16 {
-    for byte in 0..<4 {
-      let code = Int32(UInt8(truncatingIfNeeded: codes &>> Int32(truncatingIfNeeded: 8 &* byte)))
-      result[lane] = result[lane] &+ code &* Int32(tile[4 &* lane &+ byte])
-    }
+  for byte in 0..<4 {
+    let shift = Int32(truncatingIfNeeded: 8 &* byte)
+    let code = (codes &>> shift) & 255
+    let signed = (bytes &<< SIMD16(repeating: 24 &- shift)) &>> SIMD16(repeating: 24)
+    result = result &+ signed &* SIMD16(repeating: code)
   }
   return IntegerLanes(result)
 }

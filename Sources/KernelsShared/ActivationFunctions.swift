@@ -1,8 +1,9 @@
 import CKernelABI
 
-@inline(__always) func activationRows(
-  _ args: snq_activation_args, _ rowBegin: UInt32, _ rowEnd: UInt32
+@inline(never) func activationRows(
+  _ pointer: UnsafePointer<snq_activation_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
+  let args = pointer.pointee
   switch args.kind {
   case UInt32(SNQ_GELU_ERF): mapRows(args, rowBegin, rowEnd, gaussianLinear)
   case UInt32(SNQ_GELU_TANH): mapRows(args, rowBegin, rowEnd, gaussianLinearByTangent)

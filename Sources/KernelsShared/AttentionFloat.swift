@@ -22,26 +22,28 @@ struct FloatAttentionScratch {
   }
 }
 
-@inline(__always) func floatAttention(_ args: snq_attention_args, _ unitBegin: UInt32, _ unitEnd: UInt32) {
-  guard let start = args.scratch, args.heads > 0, attentionSizesAreValid(args.sequence, args.headDim)
-  else { return }
-  let scratch = FloatAttentionScratch(start, Int(args.sequence), Int(args.headDim))
+@inline(never) func floatAttention(
+  _ pointer: UnsafePointer<snq_attention_args>, _ unitBegin: UInt32, _ unitEnd: UInt32
+) {
+  let heads = pointer.pointee.heads
+  guard heads > 0, attentionSizesAreValid(pointer.pointee.sequence, pointer.pointee.headDim) else { return }
   var index = Int(unitBegin)
   while index < Int(unitEnd) {
-    guard let unit = AttentionUnit(args, index) else { return }
-    let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
-    if count == 0 {
-      clearOutput(args, unit)
-    } else {
-      attend(args, unit, scratch, count)
-    }
+    attendInFloats(pointer, index)
     index &+= 1
   }
 }
 
-@inline(__always) private func attend(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ count: Int
-) {
+/// One batch entry and head. Not private: the compiler would give it a weak symbol.
+@inline(never) func attendInFloats(_ pointer: UnsafePointer<snq_attention_args>, _ index: Int) {
+  let args = pointer.pointee
+  guard let start = args.scratch, let unit = AttentionUnit(args, index) else { return }
+  let scratch = FloatAttentionScratch(start, Int(args.sequence), Int(args.headDim))
+  let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
+  if count == 0 {
+    clearOutput(args, unit)
+    return
+  }
   packKeysAndValues(args, unit, scratch, count)
   let sequence = Int(args.sequence)
   var row = 0

@@ -1,41 +1,44 @@
 import CKernelABI
 
-@inline(__always) func integerAttention(
-  _ args: snq_attention_args, _ unitBegin: UInt32, _ unitEnd: UInt32
+@inline(never) func integerAttention(
+  _ pointer: UnsafePointer<snq_attention_args>, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {
-  guard let start = args.scratch, args.heads > 0, attentionSizesAreValid(args.sequence, args.headDim)
-  else { return }
-  let scratch = IntegerAttentionScratch(start, Int(args.sequence), Int(args.headDim))
+  let heads = pointer.pointee.heads
+  guard heads > 0, attentionSizesAreValid(pointer.pointee.sequence, pointer.pointee.headDim) else { return }
   var index = Int(unitBegin)
   while index < Int(unitEnd) {
-    guard let unit = AttentionUnit(args, index) else { return }
-    let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
-    if count == 0 {
-      clearOutput(args, unit)
-    } else {
-      attend(args, unit, scratch, count)
-    }
+    attendInIntegers(pointer, index)
     index &+= 1
   }
 }
 
-@inline(__always) private func attend(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ count: Int
-) {
+/// One batch entry and head. Not private: the compiler would give it a weak symbol.
+@inline(never) func attendInIntegers(_ pointer: UnsafePointer<snq_attention_args>, _ index: Int) {
+  let args = pointer.pointee
+  guard let start = args.scratch, let unit = AttentionUnit(args, index) else { return }
+  let scratch = IntegerAttentionScratch(start, Int(args.sequence), Int(args.headDim))
+  let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
+  if count == 0 {
+    clearOutput(args, unit)
+    return
+  }
   encodeKeys(args, unit, scratch, count)
   encodeValues(args, unit, scratch, count)
+  prepareQueries(args, unit, scratch)
   let sequence = Int(args.sequence)
   let padded = roundedUp(count, to: 32)
   var row = 0
   while row < sequence {
     let rows = min(4, sequence &- row)
     // A group of fewer than four rows repeats its last one.
-    let factors = (
-      encodeQuery(args, unit, scratch, row, 0),
-      encodeQuery(args, unit, scratch, row &+ min(1, rows &- 1), 1),
-      encodeQuery(args, unit, scratch, row &+ min(2, rows &- 1), 2),
-      encodeQuery(args, unit, scratch, row &+ min(3, rows &- 1), 3)
-    )
+    let (a, b) = (row, row &+ min(1, rows &- 1))
+    let (c, d) = (row &+ min(2, rows &- 1), row &+ min(3, rows &- 1))
+    encodeQuery(args, unit, scratch, a, 0)
+    encodeQuery(args, unit, scratch, b, 1)
+    encodeQuery(args, unit, scratch, c, 2)
+    encodeQuery(args, unit, scratch, d, 3)
+    let factor = scratch.queryFactors
+    let factors = (factor[a], factor[b], factor[c], factor[d])
     let greatest = scoreRows(scratch, Int(args.headDim), padded, factors)
     let divisors = (
       encodeWeights(scratch, padded, 0, greatest.0), encodeWeights(scratch, padded, 1, greatest.1),
@@ -44,25 +47,6 @@ import CKernelABI
     weighValues(args, unit, scratch, padded, row, rows, divisors)
     row &+= 4
   }
-}
-
-/// Signed codes of a query row plus 128, and the factor of its scores: step * scale * log2(e).
-@inline(__always) private func encodeQuery(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ row: Int,
-  _ slot: Int
-) -> Float {
-  let source = unit.query + row &* args.queryStride
-  let headDim = Int(args.headDim)
-  let step = guardedScale(greatestMagnitude(source, headDim) / 127)
-  let inverse = FloatLanes(repeating: 1 / step)
-  let codes = scratch.queryCodes + slot &* roundedUp(headDim, to: 16)
-  var channel = 0
-  while channel < headDim {
-    let x = FloatLanes(load: source + channel, count: min(16, headDim &- channel))
-    (signedCodes(x, inverse) &+ IntegerLanes(repeating: 128)).storeBytes(codes + channel)
-    channel &+= 16
-  }
-  return step * args.scale * 1.442_695_0
 }
 
 /// t = fma(float(I) * factor, key step, log2(value step)) of four query rows against all keys; returns the

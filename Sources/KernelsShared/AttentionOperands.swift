@@ -17,6 +17,11 @@ struct IntegerAttentionScratch {
   let valueLogs: UnsafeMutablePointer<Float>
   let valueInverses: UnsafeMutablePointer<Float>
   let positions: UnsafeMutablePointer<UInt32>
+  /// Per query row: 1 / step; factor of its scores.
+  let queryInverses: UnsafeMutablePointer<Float>
+  let queryFactors: UnsafeMutablePointer<Float>
+  /// 1 / step of the sixteen keys at hand.
+  let inverses: UnsafeMutablePointer<Float>
   /// [4][padded keys].
   let weightCodes: UnsafeMutablePointer<UInt8>
   /// [4][padded channels].
@@ -32,14 +37,17 @@ struct IntegerAttentionScratch {
     keySteps = scores + 4 &* padded
     valueLogs = keySteps + padded
     valueInverses = valueLogs + padded
-    offsets = UnsafeMutableRawPointer(valueInverses + padded).assumingMemoryBound(to: Int32.self)
+    queryInverses = valueInverses + padded
+    queryFactors = queryInverses + padded
+    inverses = queryFactors + padded
+    offsets = UnsafeMutableRawPointer(inverses + 16).assumingMemoryBound(to: Int32.self)
     positions = UnsafeMutableRawPointer(offsets + padded).assumingMemoryBound(to: UInt32.self)
     weightCodes = UnsafeMutableRawPointer(positions + padded).assumingMemoryBound(to: UInt8.self)
     queryCodes = weightCodes + 4 &* padded
   }
   @inline(__always) static func byteCount(_ sequence: Int, _ headDim: Int) -> Int {
     let paddedDim = roundedUp(headDim, to: 16)
-    return roundedUp(sequence, to: 32) &* (headDim &+ paddedDim &+ 16 &+ 20 &+ 4) &+ 4 &* paddedDim
+    return roundedUp(sequence, to: 32) &* (headDim &+ paddedDim &+ 16 &+ 28 &+ 4) &+ 64 &+ 4 &* paddedDim
   }
 }
 
@@ -76,43 +84,122 @@ struct IntegerAttentionScratch {
   return fma(p, f, FloatLanes(exponent))
 }
 
+/// A channel block of a row: 16 elements or, at the end of a head, the `width` that are left and zeros.
+@inline(__always) func loadBlock(_ source: UnsafePointer<Float>, _ width: Int) -> FloatLanes {
+  width == 16 ? FloatLanes(load: source) : FloatLanes(load: source, count: width)
+}
+
+/// max|x| / 127 of one row of a head.
+@inline(__always) private func rawStep(_ source: UnsafePointer<Float>, _ headDim: Int) -> Float {
+  var greatest = FloatLanes(repeating: 0)
+  var channel = 0
+  while channel < headDim {
+    let x = loadBlock(source + channel, min(16, headDim &- channel))
+    greatest = maximum(x.magnitude(), greatest)
+    channel &+= 16
+  }
+  return greatest.maximum() / 127
+}
+
+/// Every lane that is not a normal number becomes 1.
+@inline(__always) private func guardedSteps(_ steps: FloatLanes) -> FloatLanes {
+  let one = FloatLanes(repeating: 1)
+  let finite = select(FloatLanes(repeating: .greatestFiniteMagnitude) .< steps, one, steps)
+  return select(finite .< FloatLanes(repeating: .leastNormalMagnitude), one, finite)
+}
+
+/// For every query row: 1 / step, and the factor of its scores, step * scale * log2(e).
+@inline(__always) func prepareQueries(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch
+) {
+  let sequence = Int(args.sequence)
+  for row in 0..<sequence {
+    scratch.queryFactors[row] = rawStep(unit.query + row &* args.queryStride, Int(args.headDim))
+  }
+  var row = 0
+  while row < sequence {
+    let steps = guardedSteps(FloatLanes(load: scratch.queryFactors + row))
+    (FloatLanes(repeating: 1) / steps).store(scratch.queryInverses + row)
+    (steps * FloatLanes(repeating: args.scale) * FloatLanes(repeating: 1.442_695_0))
+      .store(scratch.queryFactors + row)
+    row &+= 16
+  }
+}
+
+/// The signed codes of a query row, plus 128.
+@inline(__always) func encodeQuery(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ row: Int,
+  _ slot: Int
+) {
+  let source = unit.query + row &* args.queryStride
+  let headDim = Int(args.headDim)
+  let inverse = FloatLanes(repeating: scratch.queryInverses[row])
+  let codes = scratch.queryCodes + slot &* roundedUp(headDim, to: 16)
+  var channel = 0
+  while channel < headDim {
+    let x = loadBlock(source + channel, min(16, headDim &- channel))
+    (signedCodes(x, inverse) &+ IntegerLanes(repeating: 128)).storeBytes(codes + channel)
+    channel &+= 16
+  }
+}
+
 /// Key tiles, steps and offsets.
 @inline(__always) func encodeKeys(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ count: Int
 ) {
   let headDim = Int(args.headDim)
-  for key in 0..<roundedUp(count, to: 32) {
-    let lane = UnsafeMutableRawPointer(scratch.keyTiles + (key &>> 4 &* headDim &* 16 &+ key & 15 &* 4))
-      .assumingMemoryBound(to: Int32.self)
-    if key >= count {
-      for tile in 0..<headDim &>> 2 { lane[16 &* tile] = 0 }
-      scratch.keySteps[key] = 0
-      scratch.offsets[key] = 0
-      continue
-    }
+  let padded = roundedUp(count, to: 32)
+  for key in 0..<count {
     let source = unit.key + Int(scratch.positions[key]) &* args.keyStride
-    let step = guardedScale(greatestMagnitude(source, headDim) / 127)
-    let inverse = FloatLanes(repeating: 1 / step)
+    scratch.keySteps[key] = rawStep(source, headDim)
+  }
+  for key in count..<padded { scratch.keySteps[key] = 1 }
+  var block = 0
+  while block < padded {
+    let steps = guardedSteps(FloatLanes(load: scratch.keySteps + block))
+    steps.store(scratch.keySteps + block)
+    (FloatLanes(repeating: 1) / steps).store(scratch.inverses)
+    for lane in 0..<16 { encodeKey(args, unit, scratch, count, block &+ lane) }
+    // -128 times the sum of a key's codes, because the query's codes are 128 too large.
     var sum = IntegerLanes(repeating: 0)
-    var channel = 0
-    while channel < headDim {
-      let width = min(16, headDim &- channel)
-      let codes = signedCodes(FloatLanes(load: source + channel, count: width), inverse)
-      sum = sum &+ codes.kept(LaneMask(first: width))
-      codes.storeBytes(scratch.queryCodes)
-      let words = UnsafeRawPointer(scratch.queryCodes).assumingMemoryBound(to: Int32.self)
-      for word in 0..<width &>> 2 { lane[16 &* (channel &>> 2 &+ word)] = words[word] }
-      channel &+= 16
-    }
-    scratch.keySteps[key] = step
-    scratch.offsets[key] = -128 &* sum.sum()
+    let tiles = UnsafePointer(scratch.keyTiles + block &* headDim)
+    for tile in 0..<headDim &>> 2 { sum = dot(sum, Int32(bitPattern: 0x8080_8080), tiles + 64 &* tile) }
+    (IntegerLanes(repeating: 0) &- sum).store(scratch.offsets + block)
+    block &+= 16
+  }
+}
+
+@inline(__always) private func encodeKey(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ count: Int,
+  _ key: Int
+) {
+  let headDim = Int(args.headDim)
+  let lane = UnsafeMutableRawPointer(scratch.keyTiles + (key &>> 4 &* headDim &* 16 &+ key & 15 &* 4))
+    .assumingMemoryBound(to: Int32.self)
+  if key >= count {
+    for tile in 0..<headDim &>> 2 { lane[16 &* tile] = 0 }
+    return
+  }
+  let source = unit.key + Int(scratch.positions[key]) &* args.keyStride
+  let inverse = FloatLanes(repeating: scratch.inverses[key & 15])
+  let words = UnsafeRawPointer(scratch.queryCodes).assumingMemoryBound(to: Int32.self)
+  var channel = 0
+  while channel < headDim {
+    let width = min(16, headDim &- channel)
+    signedCodes(loadBlock(source + channel, width), inverse).storeBytes(scratch.queryCodes)
+    let target = lane + 4 &* channel
+    target[0] = words[0]
+    if width > 4 { target[16] = words[1] }
+    if width > 8 { target[32] = words[2] }
+    if width > 12 { target[48] = words[3] }
+    channel &+= 16
   }
 }
 
 /// Value tiles, and log2 and inverse of every key's value step.
 ///
-/// A step is max|v| / 127 of the key's row, but at least 2^-24 of the greatest step, so that a row of zeros
-/// cannot rob the others of their weight.
+/// A step is at least 2^-24 of the greatest step, so that a row of zeros cannot rob the others of their
+/// weight.
 @inline(__always) func encodeValues(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ count: Int
 ) {
@@ -120,8 +207,7 @@ struct IntegerAttentionScratch {
   let padded = roundedUp(count, to: 32)
   var greatest: Float = 0
   for key in 0..<count {
-    let source = unit.value + Int(scratch.positions[key]) &* args.valueStride
-    let step = greatestMagnitude(source, headDim) / 127
+    let step = rawStep(unit.value + Int(scratch.positions[key]) &* args.valueStride, headDim)
     scratch.valueLogs[key] = step
     greatest = step > greatest ? step : greatest
   }
@@ -171,6 +257,6 @@ struct IntegerAttentionScratch {
   if key >= count { return IntegerLanes(repeating: 0) }
   let source = unit.value + (Int(scratch.positions[key]) &* args.valueStride &+ channel)
   let inverse = FloatLanes(repeating: scratch.valueInverses[key])
-  let codes = signedCodes(FloatLanes(load: source, count: width), inverse)
-  return codes.kept(LaneMask(first: width)) & IntegerLanes(repeating: 255)
+  let codes = signedCodes(loadBlock(source, width), inverse) & IntegerLanes(repeating: 255)
+  return width == 16 ? codes : codes.kept(LaneMask(first: width))
 }

@@ -1,8 +1,9 @@
 import CKernelABI
 
-@inline(__always) func layerNormRows(
-  _ args: snq_layer_norm_args, _ rowBegin: UInt32, _ rowEnd: UInt32
+@inline(never) func layerNormRows(
+  _ pointer: UnsafePointer<snq_layer_norm_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
+  let args = pointer.pointee
   guard let firstInput = args.input, let firstOutput = args.output, let gamma = args.gamma,
     let beta = args.beta
   else { return }

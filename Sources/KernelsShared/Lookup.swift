@@ -1,6 +1,9 @@
 import CKernelABI
 
-@inline(__always) func lookupRows(_ args: snq_lookup_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+@inline(never) func lookupRows(
+  _ pointer: UnsafePointer<snq_lookup_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let args = pointer.pointee
   guard let ids = args.ids, let firstOutput = args.output else { return }
   var row = Int(rowBegin)
   while row < Int(rowEnd) {

@@ -1,6 +1,9 @@
 import CKernelABI
 
-@inline(__always) func poolRows(_ args: snq_pool_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+@inline(never) func poolRows(
+  _ pointer: UnsafePointer<snq_pool_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let args = pointer.pointee
   guard let firstInput = args.input, let firstOutput = args.output else { return }
   let sequence = Int(args.sequence)
   let channels = Int(args.channels)

@@ -1,6 +1,9 @@
 import CKernelABI
 
-@inline(__always) func quantizeRows(_ args: snq_quantize_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+@inline(never) func quantizeRows(
+  _ pointer: UnsafePointer<snq_quantize_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let args = pointer.pointee
   guard let firstInput = args.input else { return }
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
@@ -9,15 +12,17 @@ import CKernelABI
       for position in 0..<Int(args.channels) { scratch[position] = input[Int(gather[position])] }
       input = UnsafePointer(scratch)
     }
-    quantizeRun(args.levels.0, row, input)
-    if args.levelCount > 1 { quantizeRun(args.levels.1, row, input) }
+    quantizeRun(pointer, 0, row, input)
+    if args.levelCount > 1 { quantizeRun(pointer, 1, row, input) }
     row &+= 1
   }
 }
 
-@inline(__always) private func quantizeRun(
-  _ level: snq_activation_level, _ row: Int, _ input: UnsafePointer<Float>
+/// One level of one row. Not private: the compiler would give it a weak symbol.
+@inline(never) func quantizeRun(
+  _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ row: Int, _ input: UnsafePointer<Float>
 ) {
+  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
   guard let firstCodes = level.codes, let rows = level.rows else { return }
   let source = input + Int(level.begin)
   let codes = firstCodes + row &* level.codeStride

@@ -1,6 +1,9 @@
 import CKernelABI
 
-@inline(__always) func addRows(_ args: snq_add_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+@inline(never) func addRows(
+  _ pointer: UnsafePointer<snq_add_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let args = pointer.pointee
   guard let firstLeft = args.left, let firstRight = args.right, let firstOutput = args.output,
     args.rightRows > 0
   else { return }
@@ -25,7 +28,10 @@ import CKernelABI
   }
 }
 
-@inline(__always) func normalizeRows(_ args: snq_normalize_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+@inline(never) func normalizeRows(
+  _ pointer: UnsafePointer<snq_normalize_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let args = pointer.pointee
   guard let firstInput = args.input, let firstOutput = args.output else { return }
   let channels = Int(args.channels)
   var row = Int(rowBegin)
