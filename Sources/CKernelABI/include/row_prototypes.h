@@ -22,7 +22,7 @@ SNQ_ROW_KERNELS(avx2);
 SNQ_ROW_KERNELS(avx512);
 
 // Bytes of scratch that one thread needs, for every instruction set; 0 when the sizes are out of range
-// (sequence 0 or above 2^20, headDim not a multiple of 4 in 4...256).
+// (sequence 0 or above 65536, headDim not a multiple of 4 in 4...256).
 size_t snq_attention_integer_scratch(uint32_t sequence, uint32_t headDim);
 size_t snq_attention_float_scratch(uint32_t sequence, uint32_t headDim);
 

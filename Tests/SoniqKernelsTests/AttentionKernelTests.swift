@@ -1,0 +1,182 @@
+import CKernelABI
+import Glibc
+import SoniqKernels
+import SoniqTestSupport
+import Testing
+
+/// Fused query, key and value rows of a small encoder.
+struct AttentionCase {
+  var batch = 2
+  var sequence: Int
+  var heads = 2
+  var headDim: Int
+  var values: [Float]
+  var mask: [Int32]?
+
+  static let gap = 3
+  var width: Int { heads * headDim }
+  var stride: Int { 3 * width + Self.gap }
+
+  init(
+    _ sequence: Int, _ headDim: Int, _ content: RowKernels.Content, masked: Bool,
+    _ generator: inout SeededGenerator
+  ) {
+    self.sequence = sequence
+    self.headDim = headDim
+    values = content.values(batch * sequence * (3 * heads * headDim + Self.gap) - Self.gap, &generator)
+    // The second batch entry has no valid key.
+    guard masked else { return }
+    let limit = sequence
+    mask = (0..<batch * limit).map { $0 < limit ? Int32.random(in: -1...1, using: &generator) : 0 }
+  }
+
+  /// Each unit on its own, in reverse order, with scratch that holds rubbish.
+  func run(_ function: snq_attention_function, scratchBytes: Int) -> [Float] {
+    let input = GuardedBuffer(values)
+    let output = GuardedBuffer([Float](repeating: 9, count: batch * sequence * width))
+    let valid = GuardedBuffer(mask ?? [])
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchBytes + 64, alignment: 64)
+    defer { scratch.deallocate() }
+    scratch.initializeMemory(as: UInt8.self, repeating: 0xff, count: scratchBytes + 64)
+    var args = snq_attention_args(
+      query: input.start, key: input.start + width, value: input.start + 2 * width, queryStride: stride,
+      keyStride: stride, valueStride: stride, mask: mask == nil ? nil : UnsafePointer(valid.start),
+      batch: UInt32(batch), sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
+      scale: 1 / Float(headDim).squareRoot(), output: output.start, outputStride: width,
+      scratch: scratch.assumingMemoryBound(to: UInt8.self))
+    for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }
+    let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
+    #expect((0..<64).allSatisfy { tail[$0] == 0xff }, "wrote past the scratch")
+    #expect(input.isIntact && output.isIntact && valid.isIntact)
+    return output.elements
+  }
+
+  /// softmax(q k^T scale) v in double precision.
+  func truth(batch entry: Int, head: Int, position: Int) -> [Double] {
+    func row(_ position: Int, _ part: Int) -> [Double] {
+      let first = (entry * sequence + position) * stride + part * width + head * headDim
+      return values[first..<first + headDim].map { Double($0) }
+    }
+    let keys = (0..<sequence).filter { key in mask.map { $0[entry * sequence + key] != 0 } ?? true }
+    return softmaxMean(row(position, 0), keys.map { (row($0, 1), row($0, 2)) })
+  }
+
+  private func softmaxMean(_ query: [Double], _ keys: [(key: [Double], value: [Double])]) -> [Double] {
+    guard !keys.isEmpty else { return [Double](repeating: 0, count: headDim) }
+    let scores = keys.map { zip(query, $0.key).reduce(0) { $0 + $1.0 * $1.1 } / Double(headDim).squareRoot() }
+    let greatest = scores.max() ?? 0
+    let weights = scores.map { exp($0 - greatest) }
+    let total = weights.reduce(0, +)
+    return (0..<headDim).map { channel in
+      zip(weights, keys).reduce(0) { $0 + $1.0 * $1.1.value[channel] } / total
+    }
+  }
+}
+
+@Suite struct AttentionKernelTests {
+  enum Mode: CaseIterable {
+    case integer, float
+
+    var family: KernelFamily<snq_attention_function> {
+      self == .integer ? RowKernelRegistry.integerAttention : RowKernelRegistry.floatAttention
+    }
+    func scratchBytes(_ sequence: Int, _ headDim: Int) -> Int {
+      self == .integer
+        ? snq_attention_integer_scratch(UInt32(sequence), UInt32(headDim))
+        : snq_attention_float_scratch(UInt32(sequence), UInt32(headDim))
+    }
+  }
+  static let sizes = [
+    (1, 4), (2, 8), (3, 12), (15, 16), (16, 20), (17, 32), (33, 32), (40, 64), (7, 100), (5, 256),
+  ]
+
+  @Test(arguments: RowKernels.faster, Mode.allCases)
+  func equalsPortable(instructionSet: InstructionSet, mode: Mode) throws {
+    let kernel = try RowKernels.kernel(mode.family, of: instructionSet)
+    var generator = SeededGenerator(seed: 71)
+    for (sequence, headDim) in Self.sizes {
+      let bytes = mode.scratchBytes(sequence, headDim)
+      for content in RowKernels.Content.allCases {
+        for masked in [false, true] {
+          let attention = AttentionCase(sequence, headDim, content, masked: masked, &generator)
+          let expected = attention.run(mode.family.reference.function, scratchBytes: bytes).map(
+            \.comparableBits)
+          let actual = attention.run(kernel.function, scratchBytes: bytes).map(\.comparableBits)
+          #expect(actual == expected, "S \(sequence) d \(headDim) \(content) masked \(masked)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: RowKernels.faster, Mode.allCases)
+  func equalsPortableOnLongSequences(instructionSet: InstructionSet, mode: Mode) throws {
+    let kernel = try RowKernels.kernel(mode.family, of: instructionSet)
+    var generator = SeededGenerator(seed: 72)
+    for sequence in [255, 300] {
+      let bytes = mode.scratchBytes(sequence, 32)
+      let attention = AttentionCase(sequence, 32, .ordinary, masked: sequence == 300, &generator)
+      let expected = attention.run(mode.family.reference.function, scratchBytes: bytes).map(\.comparableBits)
+      #expect(attention.run(kernel.function, scratchBytes: bytes).map(\.comparableBits) == expected)
+    }
+  }
+
+  /// Against softmax in double precision: 1e-5 for float; for integers 1/100 of the greatest value.
+  @Test(arguments: Mode.allCases)
+  func isAccurate(mode: Mode) {
+    var generator = SeededGenerator(seed: 73)
+    for (sequence, headDim) in Self.sizes {
+      for masked in [false, true] {
+        let attention = AttentionCase(sequence, headDim, .ordinary, masked: masked, &generator)
+        let output = attention.run(
+          mode.family.reference.function, scratchBytes: mode.scratchBytes(sequence, headDim))
+        let tolerance = mode == .float ? 1e-5 : 0.06
+        for row in 0..<attention.batch * sequence {
+          for head in 0..<attention.heads {
+            let truth = attention.truth(batch: row / sequence, head: head, position: row % sequence)
+            for (channel, value) in truth.enumerated() {
+              let actual = Double(output[row * attention.width + head * headDim + channel])
+              #expect(
+                abs(actual - value) <= tolerance, "\(mode) S \(sequence) d \(headDim) seed \(generator.seed)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Integer attention never gives NaN or infinity for finite or missing numbers of ordinary size.
+  @Test(arguments: [RowKernels.Content.ordinary, .tiny, .notFinite, .onlyNaN, .zeros])
+  func integerAttentionStaysFinite(content: RowKernels.Content) {
+    var generator = SeededGenerator(seed: 74)
+    let attention = AttentionCase(33, 32, content, masked: true, &generator)
+    let output = attention.run(
+      RowKernelRegistry.integerAttention.reference.function, scratchBytes: Mode.integer.scratchBytes(33, 32))
+    #expect(output.allSatisfy { $0.isFinite })
+  }
+
+  /// A key whose values are all zero keeps its share of the softmax and costs the others no accuracy.
+  @Test func zeroValuesKeepTheirWeight() {
+    var generator = SeededGenerator(seed: 75)
+    var attention = AttentionCase(16, 32, .ordinary, masked: false, &generator)
+    for head in 0..<2 {
+      for channel in 0..<32 {
+        attention.values[4 * attention.stride + 2 * attention.width + 32 * head + channel] = 0
+      }
+    }
+    let output = attention.run(
+      RowKernelRegistry.integerAttention.reference.function, scratchBytes: Mode.integer.scratchBytes(16, 32))
+    for position in 0..<16 {
+      for (channel, truth) in attention.truth(batch: 0, head: 1, position: position).enumerated() {
+        #expect(abs(Double(output[position * attention.width + 32 + channel]) - truth) < 0.06)
+      }
+    }
+  }
+
+  @Test func scratchSizesRefuseWhatDoesNotFit() {
+    for (sequence, headDim) in [(0, 32), (65537, 32), (16, 0), (16, 30), (16, 260)] {
+      #expect(Mode.integer.scratchBytes(sequence, headDim) == 0)
+      #expect(Mode.float.scratchBytes(sequence, headDim) == 0)
+    }
+    #expect(Mode.integer.scratchBytes(65536, 256) > 65536 * 512)
+  }
+}
