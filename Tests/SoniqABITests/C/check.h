@@ -17,7 +17,8 @@ static int check_failed;
 #define OK(call)                                                          \
   do {                                                                    \
     soniq_error *error = NULL;                                            \
-    check_success((call), error, #call, __FILE__, __LINE__);              \
+    soniq_status status = (call);                                         \
+    check_success(status, error, #call, __FILE__, __LINE__);              \
   } while (0)
 
 // A call that must fail with this status and a proper error object.
