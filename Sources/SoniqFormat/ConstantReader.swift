@@ -139,7 +139,10 @@ extension ConstantReader {
         .wrongSection, field, at: place, got: .integer(index), expected: .integer(nextSection))
     }
     nextSection += 1
-    return bytes(of: sections[index])
+    guard let bytes = bytes(of: sections[index]) else {
+      throw cursor.fault(.truncated, field, at: place, got: .integer(0))
+    }
+    return bytes
   }
 
   /// As `section`; index 0 means that there is none.
@@ -154,12 +157,10 @@ extension ConstantReader {
     return try section(&cursor, kind, field)
   }
 
-  private mutating func bytes(of section: Section) -> ConstantBytes {
+  /// nil only for a file without an address, which has no sections.
+  private mutating func bytes(of section: Section) -> ConstantBytes? {
     guard section.kind == .channelMap else {
-      let bytes = UnsafeRawBufferPointer(rebasing: file[section.offset..<(section.offset + section.length)])
-      // A section is never empty, so its bytes have an address.
-      guard let start = bytes.baseAddress else { return ConstantBytes(channelMaps) }
-      return ConstantBytes(start: start, count: bytes.count)
+      return file.baseAddress.map { ConstantBytes(start: $0 + section.offset, count: section.length) }
     }
     let start = UnsafeRawPointer(channelMaps.start + channelMapPosition)
     channelMapPosition += (section.length + 63) / 64 * 64
