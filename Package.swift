@@ -134,5 +134,6 @@ let package = Package(
     tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
+    tests("SoniqPackTests", ["SoniqCore", "SoniqGraph", "SoniqPack"]),
   ]
 )

@@ -43,20 +43,26 @@ package struct TokenSequences: Sendable, Hashable {
     return TokenSequences(sequences: sequences, source: "\(sequences.count) sequences given")
   }
 
-  /// Sequences of random ids between the framing ids, always the same ones.
-  package static func random(framing: TokenFraming, count: Int = 96) -> TokenSequences {
+  /// Random sequences between the framing ids, always the same ones. Vocabularies are mostly sorted by
+  /// frequency, so ids are drawn evenly by their magnitude above `firstWord`, as words of a text are.
+  package static func random(framing: TokenFraming, count: Int = 256) -> TokenSequences {
     var state: UInt64 = 0x5eed
     func next(below bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(max(bound, 1)))
     }
+    let words = max(1, framing.vocabularySize - framing.firstWord)
+    let magnitudes = Int.bitWidth - words.leadingZeroBitCount
+    func word() -> Int {
+      let magnitude = 1 << next(below: magnitudes)
+      return framing.firstWord + min(magnitude - 1 + next(below: magnitude), words - 1)
+    }
+    let lengths = [5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128].map { min($0, framing.maximumLength) }
     let sequences = (0..<count).map { _ -> [Int32] in
-      let longest = max(1, min(framing.maximumLength, 128))
-      let length = min(longest, 3 + next(below: max(1, longest - 3)))
+      let length = lengths[next(below: lengths.count)]
       return (0..<length).map { position in
         if position == 0 { return Int32(framing.first) }
-        if position == length - 1 { return Int32(framing.last) }
-        return Int32(next(below: framing.vocabularySize))
+        return Int32(position == length - 1 ? framing.last : word())
       }
     }
     return TokenSequences(sequences: sequences, source: "\(count) random sequences (no --calibrate given)")

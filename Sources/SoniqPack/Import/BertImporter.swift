@@ -103,11 +103,12 @@ private struct BertEncoder {
       framing: framing)
   }
 
-  /// [CLS] and [SEP] of the uncased and cased BERT vocabularies, if the vocabulary is that large.
+  /// [CLS], [SEP] and "the" of the uncased BERT vocabulary, if the vocabulary is that large.
   private var framing: TokenFraming {
     TokenFraming(
       vocabularySize: sizes.vocabulary, first: min(101, sizes.vocabulary - 1),
-      last: min(102, sizes.vocabulary - 1), maximumLength: sizes.positions)
+      last: min(102, sizes.vocabulary - 1), maximumLength: sizes.positions,
+      firstWord: sizes.vocabulary > 4096 ? 1996 : 0)
   }
 
   private mutating func embeddings(

@@ -29,6 +29,16 @@ package struct TokenFraming: Sendable, Hashable {
   package var first: Int
   package var last: Int
   package var maximumLength: Int
+  /// The id of the most frequent word; special tokens, letters and the like come before it.
+  package var firstWord: Int
+
+  package init(vocabularySize: Int, first: Int, last: Int, maximumLength: Int, firstWord: Int = 0) {
+    self.vocabularySize = vocabularySize
+    self.first = first
+    self.last = last
+    self.maximumLength = maximumLength
+    self.firstWord = firstWord
+  }
 }
 
 package enum ModelImporters {

@@ -1,0 +1,111 @@
+import Foundation
+import SoniqCore
+import SoniqGraph
+import SoniqPack
+import Testing
+
+@Suite struct PackingTests {
+  private func packed(
+    _ palette: String, target: Double? = nil, _ imported: ImportedModel
+  ) throws -> (ModelDescription, PackReport) {
+    var options = PackOptions(palette: try Palette(palette))
+    options.targetBits = target
+    return try ModelPacker(options: options).pack(imported)
+  }
+
+  private func rows(_ model: ModelDescription, _ tokens: TokenSequences) throws -> [[Float]] {
+    try GraphRunner(model, longest: tokens.sequences.map(\.count).max() ?? 1, threadCount: 1)
+      .rows(of: 0, tokens)
+  }
+
+  @Test func outputsStayClose() throws {
+    let checkpoint = try TinyCheckpoint()
+    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let tokens = TokenSequences.random(framing: imported.framing, count: 12)
+    let reference = try rows(imported.description, tokens)
+    #expect(reference.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-4 })
+    for (palette, least) in [("8", 0.999), ("4,8", 0.98), ("4", 0.96), ("w8a8", 0.999)] {
+      let (model, report) = try packed(palette, imported)
+      try model.graph.validate()
+      let agreement = OutputAgreement(reference: reference, rows: try rows(model, tokens))
+      #expect(agreement.meanCosine > least, "palette \(palette): \(agreement)")
+      #expect(report.weights == WeightAccount(model.graph))
+    }
+  }
+
+  @Test func prefixedCheckpointsAreTheSameModel() throws {
+    let plain = try TinyCheckpoint()
+    let prefixed = try TinyCheckpoint(prefix: "bert.")
+    let first = try ModelImporters.importModel(path: plain.path)
+    let second = try ModelImporters.importModel(path: prefixed.path)
+    let tokens = TokenSequences.random(framing: first.framing, count: 3)
+    #expect(try rows(first.description, tokens) == rows(second.description, tokens))
+  }
+
+  @Test func withoutPoolingTheHiddenStateIsTheOutput() throws {
+    let checkpoint = try TinyCheckpoint(isSentenceEncoder: false)
+    let graph = try ModelImporters.importModel(path: checkpoint.path).description.graph
+    #expect(graph.outputs.map { graph.values[$0].name } == ["last_hidden_state"])
+  }
+
+  @Test(arguments: [8.5, 9.5, 10.5]) func targetsAreKept(target: Double) throws {
+    let checkpoint = try TinyCheckpoint()
+    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let (model, report) = try packed("4,8", target: target, imported)
+    #expect(report.weights.averageBits <= target)
+    #expect(WeightAccount(model.graph).byteCount == report.weights.byteCount)
+  }
+
+  @Test func targetsNeedTwoLevelsAndRoom() throws {
+    let checkpoint = try TinyCheckpoint()
+    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    for (palette, target) in [("8", 5.0), ("4,8", 1.0), ("4,8", -3.0), ("4,8", .nan)] {
+      #expect { _ = try packed(palette, target: target, imported) } throws: { error in
+        (error as? PackError)?.kind == .usage && "\(error)".contains("--target-bits")
+      }
+    }
+  }
+
+  @Test func filesComeBackAndVerify() throws {
+    let checkpoint = try TinyCheckpoint()
+    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let path = checkpoint.path + "/m.soniq"
+    let (model, report) = try packed("4", imported)
+    _ = try OutputFile(path: path).write(model)
+    try PackedFile.verify(path)
+    let (read, byteCount) = try PackedFile.open(path)
+    #expect(WeightAccount(read.graph) == report.weights)
+    let inspection = Inspection(read, fileByteCount: byteCount)
+    #expect(inspection.tree(title: "m").contains("encoder.layer.1.output.dense.weight  linear 32 x 64"))
+    #expect(inspection.json["average_bits"]?.real == report.weights.averageBits)
+    let names = try FileManager.default.contentsOfDirectory(atPath: checkpoint.path)
+    #expect(!names.contains { $0.contains("part") })
+  }
+
+  @Test func slicesKeepTheTopBits() throws {
+    let checkpoint = try TinyCheckpoint()
+    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let (model, _) = try packed("4", imported)
+    let cut = try Slice.cut(model, bits: 2)
+    try cut.graph.validate()
+    for (before, after) in zip(model.graph.constants, cut.graph.constants) {
+      guard case .matrix(let wide) = before, case .matrix(let narrow) = after else { continue }
+      for (first, second) in zip(wide.levels, narrow.levels) {
+        let codes = try #require(
+          WeightPacking(code: .bipolar(4), outputs: wide.outputs, channels: first.channels)
+        ).unpack(first.weights.raw)
+        let shorter = try #require(
+          WeightPacking(code: .bipolar(2), outputs: wide.outputs, channels: second.channels)
+        ).unpack(second.weights.raw)
+        #expect(shorter == codes.map { $0 >> 2 })
+        let scales = first.scales.bound(to: Float.self).map { $0 * 4 }
+        #expect(Array(second.scales.bound(to: Float.self)) == scales)
+      }
+    }
+    #expect { _ = try Slice.cut(packed("8", imported).0, bits: 4) } throws: { error in
+      "\(error)".contains("affine") && (error as? PackError)?.kind == .usage
+    }
+    #expect(throws: PackError.self) { _ = try Slice.cut(model, bits: 5) }
+    #expect(throws: PackError.self) { _ = try Slice.cut(model, bits: 0) }
+  }
+}
