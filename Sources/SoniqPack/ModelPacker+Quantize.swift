@@ -14,16 +14,22 @@ extension ModelPacker {
     guard levels.count == 2 else { return oneLevel(levels[0], layers, calibration) }
     let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
-    let coarse = Double(levels[0].weight.bits)
-    let target = options.targetBits ?? coarse + (Double(levels[1].weight.bits) - coarse) / 4
     let weightCount =
       layers.linears.reduce(0) { $0 + $1.weights.count } + layers.tables.reduce(0) { $0 + $1.weights.count }
+    let candidates = candidates(layers, sensitivity)
     let allocation = try ChannelAllocation(
-      candidates(layers, sensitivity), weightCount: weightCount,
-      byteLimit: Int(target * Double(weightCount) / 8))
+      candidates, weightCount: weightCount, byteLimit: byteLimit(candidates, weightCount))
     return zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
       ChannelRun.split(coarse: levels[0], fine: levels[1], fineChannels: fine, count: size)
     }
+  }
+
+  /// The target in bytes; without one, a quarter of the way from all coarse to all fine.
+  private func byteLimit(_ candidates: [AllocationCandidate], _ weightCount: Int) -> Int {
+    if let target = options.targetBits { return Int(target * Double(weightCount) / 8) }
+    let coarse = candidates.reduce(0) { $0 + $1.byteCount(0) }
+    let fine = candidates.reduce(0) { $0 + $1.byteCount($1.gains.count) }
+    return coarse + max(0, fine - coarse) / 4
   }
 
   private func oneLevel(

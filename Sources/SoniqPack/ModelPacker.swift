@@ -7,7 +7,7 @@ import SoniqQuantizers
 package struct PackOptions: Sendable {
   package var palette: Palette
   /// Average bits stored for a weight, over linear layers and embedding tables; two levels only. nil: a
-  /// quarter of the way from the coarse weight bits to the fine ones.
+  /// quarter of the way from all channels coarse to all fine.
   package var targetBits: Double?
   /// Sequences to calibrate on; nil: random ones.
   package var tokens: TokenSequences?
