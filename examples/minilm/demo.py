@@ -179,13 +179,13 @@ def main() -> None:
     exact = reference_embeddings(fp32, ids, mask)
     print(f"Embedding {len(sentences)} sentences ...")
     for case in cases:
-        model = soniq.load(case.path, threads=1, profile=True)
+        model = soniq.load(case.path, threads=1)
         embeddings = embed(model, ids, mask)
         lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(embeddings, axis=1)
         case.cosines = (embeddings * exact).sum(1) / lengths
         case.average_bits = float(model.metadata["soniq.average_bits"])
-        for step in model.profile():
-            case.kernels[step.kernel] = case.kernels.get(step.kernel, 0) + 1
+        for report in model.kernels():
+            case.kernels[report.kernel] = case.kernels.get(report.kernel, 0) + 1
     search(model, tokenizer, sentences, embeddings)
 
     print(f"\nTiming, {ROUNDS} rounds, engines taking turns ...")

@@ -131,11 +131,13 @@ def test_threads_share_a_model(model: soniq.Model) -> None:
     assert model.statistics()["sessions"] <= 5
 
 
-def test_profile_names_kernels(model: soniq.Model) -> None:
+def test_profile_and_kernels(model: soniq.Model) -> None:
     model(input_ids=tokens(model))
-    nodes = model.profile()
-    assert any(node.operation == "linear" and node.calls == 1 and node.kernel for node in nodes)
-    assert sum(node.milliseconds for node in nodes) > 0
+    steps = model.profile()
+    linears = [step for step in steps if "linear" in step.operation]
+    assert linears and all(step.kernel and step.multiply_accumulates for step in linears)
+    assert sum(step.milliseconds for step in steps) > 0
+    assert all(report.kernel for report in model.kernels() if report.operation == "linear")
 
 
 def test_maximums_limit_a_session(model_path: Path) -> None:

@@ -7,18 +7,19 @@
 from .errors import SoniqError
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
-from .model import Model, NodeProfile, Outputs, TensorInfo, load
+from .model import KernelReport, Model, Outputs, StepProfile, TensorInfo, load
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "KernelReport",
     "Level",
     "LibraryNotFoundError",
     "Matrix",
     "Model",
-    "NodeProfile",
     "Outputs",
     "SoniqError",
+    "StepProfile",
     "TensorInfo",
     "build_info",
     "cpu_isa",

@@ -133,16 +133,29 @@ class Tensor(SizedStruct):
     ]
 
 
-class Node(SizedStruct):
+class KernelReport(SizedStruct):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("isa", c_uint32),
+        ("node", c_char_p),
+        ("operation", c_char_p),
+        ("level", c_char_p),
+        ("kernel", c_char_p),
+        ("refusals", c_char_p),
+    ]
+
+
+class ProfileEntry(SizedStruct):
     _fields_ = [
         ("struct_size", c_uint32),
         ("reserved", c_uint32),
         ("name", c_char_p),
         ("operation", c_char_p),
+        ("level", c_char_p),
         ("kernel", c_char_p),
-        ("refusal", c_char_p),
-        ("call_count", c_uint64),
         ("nanoseconds", c_uint64),
+        ("rows", c_uint64),
+        ("multiply_accumulates", c_uint64),
     ]
 
 
@@ -178,9 +191,13 @@ class MatrixOptions(SizedStruct):
         ("abi_version", c_uint32),
         ("level_count", c_uint32),
         ("maximum_isa", c_uint32),
+        ("thread_count", c_uint32),
+        ("block_rows", c_uint32),
         ("levels", Level * MAXIMUM_LEVELS),
         ("channel_levels", POINTER(c_uint8)),
         ("bias", POINTER(c_float)),
+        ("allocator", c_void_p),
+        ("thread_pool", c_void_p),
     ]
 
 
@@ -243,31 +260,29 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_session_clear_inputs": (STATUS, [Handle, ErrorOut]),
     "soniq_session_run": (STATUS, [Handle, ErrorOut]),
     "soniq_session_output": (STATUS, [Handle, c_uint32, POINTER(Tensor), ErrorOut]),
-    "soniq_session_node_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
-    "soniq_session_node": (STATUS, [Handle, c_uint32, POINTER(Node), ErrorOut]),
-    "soniq_session_reset_profile": (STATUS, [Handle, ErrorOut]),
+    "soniq_session_kernel_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
+    "soniq_session_kernel_get": (STATUS, [Handle, c_uint32, POINTER(KernelReport), ErrorOut]),
+    "soniq_session_profile_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
+    "soniq_session_profile_get": (STATUS, [Handle, c_uint32, POINTER(ProfileEntry), ErrorOut]),
+    "soniq_session_profile_reset": (STATUS, [Handle, ErrorOut]),
     "soniq_session_get_statistics": (STATUS, [Handle, POINTER(SessionStatistics), ErrorOut]),
     "soniq_matrix_pack": (
         STATUS,
         [HandleOut, c_void_p, c_size_t, c_size_t, POINTER(MatrixOptions), ErrorOut],
     ),
     "soniq_matrix_destroy": (None, [Handle]),
-    "soniq_matrix_workspace_size": (STATUS, [Handle, c_size_t, POINTER(c_size_t), ErrorOut]),
     "soniq_matrix_multiply": (
         STATUS,
-        [Handle, c_void_p, c_size_t, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, ErrorOut],
+        [Handle, c_void_p, c_size_t, c_size_t, c_void_p, c_size_t, ErrorOut],
     ),
     "soniq_matrix_multiply_codes": (
         STATUS,
-        [Handle, c_uint32, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, ErrorOut],
+        [Handle, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, ErrorOut],
     ),
     "soniq_matrix_scales": (STATUS, [Handle, c_uint32, POINTER(POINTER(c_float)), ErrorOut]),
     "soniq_matrix_unpack": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
     "soniq_matrix_get_info": (STATUS, [Handle, POINTER(MatrixInfo), ErrorOut]),
-    "soniq_matrix_kernel": (
-        STATUS,
-        [Handle, c_uint32, c_size_t, POINTER(c_char_p), POINTER(c_char_p), ErrorOut],
-    ),
+    "soniq_matrix_get_kernel": (STATUS, [Handle, POINTER(KernelReport), ErrorOut]),
 }
 
 

@@ -50,6 +50,7 @@ class Matrix:
         levels: one or two precisions.
         channel_levels: with two levels, 0 or 1 for every input channel.
         bias: [outputs], added to every row of results.
+        threads: threads of each multiplication.
         max_isa: use no newer instruction set than this.
     """
 
@@ -60,6 +61,7 @@ class Matrix:
         *,
         channel_levels: np.ndarray | None = None,
         bias: np.ndarray | None = None,
+        threads: int = 1,
         max_isa: str | None = None,
     ) -> None:
         array = np.ascontiguousarray(weights, np.float32)
@@ -68,7 +70,10 @@ class Matrix:
         if not 1 <= len(levels) <= _abi.MAXIMUM_LEVELS:
             raise ValueError(f"one or two levels, not {len(levels)}")
         self.shape: tuple[int, int] = array.shape
-        options = _abi.MatrixOptions(level_count=len(levels), maximum_isa=isa_code(max_isa))
+        self.level_count = len(levels)
+        options = _abi.MatrixOptions(
+            level_count=len(levels), maximum_isa=isa_code(max_isa), thread_count=threads
+        )
         for index, level in enumerate(levels):
             options.levels[index] = level._c()
         kept = self._attach(options, channel_levels, bias)
@@ -102,22 +107,24 @@ class Matrix:
         if array.ndim != 2 or array.shape[1] != self.shape[1]:
             raise ValueError(f"inputs must be [rows, {self.shape[1]}], not {array.shape}")
         output = np.empty((array.shape[0], self.shape[0]), np.float32)
-        rows, results = (array.ctypes.data, 0, array.shape[0]), (output.ctypes.data, 0)
-        call("soniq_matrix_multiply", self._handle, *rows, *results, None, 0)
+        results = (output.ctypes.data, 0)
+        call("soniq_matrix_multiply", self._handle, array.ctypes.data, 0, array.shape[0], *results)
         return output
 
-    def multiply_codes(self, codes: np.ndarray, *, level: int = 0, zeros: np.ndarray | None = None) -> np.ndarray:
-        """The exact integer product of one level: codes [rows, inputs] uint8 -> [rows, outputs] int32."""
+    def multiply_codes(self, codes: np.ndarray, zeros: np.ndarray | None = None) -> np.ndarray:
+        """The exact integer product: codes [rows, inputs] uint8 -> [rows, outputs] int32.
+
+        `zeros` [rows, levels] int32 are the codes of 0 of affine levels; None: 0 everywhere.
+        """
         array = np.ascontiguousarray(codes, np.uint8)
         if array.ndim != 2 or array.shape[1] != self.shape[1]:
             raise ValueError(f"codes must be [rows, {self.shape[1]}], not {array.shape}")
         kept = None if zeros is None else np.ascontiguousarray(zeros, np.int32)
-        if kept is not None and kept.shape != (array.shape[0],):
-            raise ValueError(f"zeros must be [{array.shape[0]}], not {kept.shape}")
+        if kept is not None and kept.shape != (array.shape[0], self.level_count):
+            raise ValueError(f"zeros must be [{array.shape[0]}, {self.level_count}], not {kept.shape}")
         output = np.empty((array.shape[0], self.shape[0]), np.int32)
-        address = None if kept is None else kept.ctypes.data
-        rows = (array.ctypes.data, 0, address, array.shape[0])
-        call("soniq_matrix_multiply_codes", self._handle, level, *rows, output.ctypes.data, 0, None, 0)
+        operands = (array.ctypes.data, None if kept is None else kept.ctypes.data)
+        call("soniq_matrix_multiply_codes", self._handle, *operands, len(array), output.ctypes.data, 0)
         return output
 
     def unpack(self) -> np.ndarray:
@@ -132,11 +139,12 @@ class Matrix:
         call("soniq_matrix_scales", self._handle, level, ctypes.byref(pointer))
         return np.ctypeslib.as_array(pointer, (self.shape[0],)).copy()
 
-    def kernel(self, rows: int = 1, level: int = 0) -> tuple[str, str | None]:
-        """Name of the kernel for this many rows, and why a faster one was refused (None when none was)."""
-        name, refusal = ctypes.c_char_p(), ctypes.c_char_p()
-        call("soniq_matrix_kernel", self._handle, level, rows, ctypes.byref(name), ctypes.byref(refusal))
-        return text(name.value), None if refusal.value is None else text(refusal.value)
+    @property
+    def kernel(self) -> str:
+        """Name of the kernel."""
+        report = _abi.KernelReport()
+        call("soniq_matrix_get_kernel", self._handle, ctypes.byref(report))
+        return text(report.kernel)
 
     @property
     def nbytes(self) -> int:

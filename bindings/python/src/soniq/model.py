@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _abi
 from .library import call, isa_code, library, text
-from .session import ELEMENT_TYPES, Lease, Outputs, SessionPool, SessionSettings, node_text
+from .session import ELEMENT_TYPES, Lease, Outputs, Session, SessionPool, SessionSettings
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,27 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
-class NodeProfile:
-    """A node of the plan: its kernel, why a faster one was refused, and the time of all calls so far."""
+class StepProfile:
+    """What a step of the plan has cost so far; nodes that run as one step are joined by " + "."""
 
     name: str
     operation: str
+    level: str
     kernel: str
-    refusal: str | None
-    calls: int
     milliseconds: float
+    rows: int
+    multiply_accumulates: int
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """Which kernel a node got. `refusals` says why faster ones were refused, "kernel: reason" each."""
+
+    node: str
+    operation: str
+    level: str
+    kernel: str
+    refusals: tuple[str, ...]
 
 
 class Model:
@@ -64,14 +76,28 @@ class Model:
         session.run(arrays)
         return Outputs(lease, [output.name for output in self.outputs])
 
-    def profile(self) -> list[NodeProfile]:
-        """The nodes of the plan; times are 0 unless loaded with profile=True, and sum over all sessions."""
-        sessions = self._pool.sessions()
-        if not sessions:
-            session = self._pool.take()
-            self._pool.give_back(session)
-            sessions = [session]
-        return [_node_profile(nodes) for nodes in zip(*(session.nodes() for session in sessions), strict=True)]
+    def profile(self) -> list[StepProfile]:
+        """The cost of every step, summed over threads and sessions; all 0 unless loaded with profile=True."""
+        sessions = self._existing_sessions()
+        return [_step_profile(steps) for steps in zip(*(session.profile() for session in sessions), strict=True)]
+
+    def kernels(self) -> list[KernelReport]:
+        """Which kernel every node got, and why not a faster one."""
+        return [
+            KernelReport(
+                text(report.node),
+                text(report.operation),
+                text(report.level),
+                text(report.kernel),
+                tuple(text(report.refusals).splitlines()),
+            )
+            for report in self._existing_sessions()[0].kernels()
+        ]
+
+    def _existing_sessions(self) -> list[Session]:
+        if not self._pool.sessions():
+            self._pool.give_back(self._pool.take())
+        return self._pool.sessions()
 
     def statistics(self) -> dict[str, int]:
         """Sizes of file and memory in bytes, and `sessions`: how many sessions exist."""
@@ -178,13 +204,14 @@ def _converted(values: np.ndarray, info: TensorInfo) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=info.dtype)
 
 
-def _node_profile(nodes: tuple[_abi.Node, ...]) -> NodeProfile:
-    first = nodes[0]
-    return NodeProfile(
+def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:
+    first = steps[0]
+    return StepProfile(
         name=text(first.name),
         operation=text(first.operation),
+        level=text(first.level),
         kernel=text(first.kernel),
-        refusal=node_text(first.refusal),
-        calls=sum(node.call_count for node in nodes),
-        milliseconds=sum(node.nanoseconds for node in nodes) / 1e6,
+        milliseconds=sum(step.nanoseconds for step in steps) / 1e6,
+        rows=sum(step.rows for step in steps),
+        multiply_accumulates=sum(step.multiply_accumulates for step in steps),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _abi
-from .library import call, library, text
+from .library import call, library
 
 ELEMENT_TYPES = {_abi.FLOAT32: np.dtype(np.float32), _abi.INT32: np.dtype(np.int32)}
 
@@ -61,13 +61,19 @@ class Session:
         call("soniq_session_output", self.handle, index, ctypes.byref(tensor))
         return tensor
 
-    def nodes(self) -> list[_abi.Node]:
+    def profile(self) -> list[_abi.ProfileEntry]:
+        return self._entries("profile", _abi.ProfileEntry)
+
+    def kernels(self) -> list[_abi.KernelReport]:
+        return self._entries("kernel", _abi.KernelReport)
+
+    def _entries(self, kind: str, structure: type) -> list:
         count = ctypes.c_uint32()
-        call("soniq_session_node_count", self.handle, ctypes.byref(count))
-        nodes = [_abi.Node() for _ in range(count.value)]
-        for index, node in enumerate(nodes):
-            call("soniq_session_node", self.handle, index, ctypes.byref(node))
-        return nodes
+        call(f"soniq_session_{kind}_count", self.handle, ctypes.byref(count))
+        entries = [structure() for _ in range(count.value)]
+        for index, entry in enumerate(entries):
+            call(f"soniq_session_{kind}_get", self.handle, index, ctypes.byref(entry))
+        return entries
 
     def statistics(self) -> dict[str, int]:
         statistics = _abi.SessionStatistics()
@@ -147,6 +153,3 @@ class Outputs(Mapping[str, np.ndarray]):
     def __repr__(self) -> str:
         return f"Outputs({', '.join(f'{name}={array.shape}' for name, array in self.items())})"
 
-
-def node_text(value: bytes | None) -> str | None:
-    return None if value is None else text(value)
