@@ -1,6 +1,24 @@
 import CKernelABI
 import CSIMD
 
+/// Vectors of a tile: the sums of the second level lie behind those of the first.
+let tileVectors = 24
+
+/// The sums of one tile shape; see MatmulTilesAVX512.swift.
+private typealias SumTile = (
+  UnsafePointer<snq_matmul_args>, Int, Int, UnsafeMutablePointer<__m512i>
+) -> Void
+
+@inline(__always)
+private func tile(
+  _ rows: Int, _ panels: Int, _ sumTile: SumTile, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumTile(level, row, panel, sums)
+  if let next = level.pointee.next { sumTile(next, row, panel, sums + tileVectors) }
+  finishTile(sums, rows, panels, level, row, panel)
+}
+
 /// All rows against 4 panels, which stay in the caches meanwhile.
 private func fourPanels(
   _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int,
@@ -8,18 +26,18 @@ private func fourPanels(
 ) {
   var row = begin
   while end &- row >= 6 {
-    matmulTile6x4(level, row, panel, sums)
+    tile(6, 4, sumTile6x4, level, row, panel, sums)
     row &+= 6
   }
   if end &- row >= 4 {
-    matmulTile4x4(level, row, panel, sums)
+    tile(4, 4, sumTile4x4, level, row, panel, sums)
     row &+= 4
   }
   if end &- row >= 2 {
-    matmulTile2x4(level, row, panel, sums)
+    tile(2, 4, sumTile2x4, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { matmulTile1x4(level, row, panel, sums) }
+  if end > row { tile(1, 4, sumTile1x4, level, row, panel, sums) }
 }
 
 private func twoPanels(
@@ -28,14 +46,14 @@ private func twoPanels(
 ) {
   var row = begin
   while end &- row >= 6 {
-    matmulTile6x2(level, row, panel, sums)
+    tile(6, 2, sumTile6x2, level, row, panel, sums)
     row &+= 6
   }
   while end &- row >= 2 {
-    matmulTile2x2(level, row, panel, sums)
+    tile(2, 2, sumTile2x2, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { matmulTile1x2(level, row, panel, sums) }
+  if end > row { tile(1, 2, sumTile1x2, level, row, panel, sums) }
 }
 
 private func onePanel(
@@ -44,14 +62,14 @@ private func onePanel(
 ) {
   var row = begin
   while end &- row >= 6 {
-    matmulTile6x1(level, row, panel, sums)
+    tile(6, 1, sumTile6x1, level, row, panel, sums)
     row &+= 6
   }
   while end &- row >= 2 {
-    matmulTile2x1(level, row, panel, sums)
+    tile(2, 1, sumTile2x1, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { matmulTile1x1(level, row, panel, sums) }
+  if end > row { tile(1, 1, sumTile1x1, level, row, panel, sums) }
 }
 
 private func manyRows(
@@ -70,9 +88,9 @@ private func manyRows(
   if panelEnd > panel { onePanel(level, rowBegin, rowEnd, panel, sums) }
 }
 
-/// Where a tile leaves its sums for the epilogue: 24 vectors on the stack and one to align them, because
-/// the compiler aligns vectors to 16 bytes only.
-private typealias TileSums = InlineArray<25, __m512i>
+/// Where tiles leave the sums of two levels for the epilogue, and it the parameters of their rows: on the stack,
+/// 24 + 24 + 3 vectors and one to align them, because the compiler aligns vectors to 16 bytes only.
+private typealias TileSums = InlineArray<52, __m512i>
 
 @inline(__always)
 private func multiply(

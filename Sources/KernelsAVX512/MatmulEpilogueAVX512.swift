@@ -1,15 +1,15 @@
 import CKernelABI
 import CSIMD
 
-/// What one row adds to the epilogue of all its outputs.
+/// What one row adds to the epilogue of its outputs, for one level.
 struct MatmulRow {
   /// weightMultiplier * constant: the factor of storedSum.
-  let sumFactor: __m512i
+  var sumFactor: Int32
   /// -weightConstant * U.
-  let term: __m512i
-  let scale: __m512
+  var term: Int32
+  var scale: Float
   /// float(U) * scale, the factor of weightOffset.
-  let offsetFactor: __m512
+  var offsetFactor: Float
 
   @inline(__always)
   init(_ level: UnsafePointer<snq_matmul_args>, _ row: Int) {
@@ -18,10 +18,61 @@ struct MatmulRow {
     let channels = Int32(truncatingIfNeeded: level.pointee.channels)
     let offsetSum =
       level.pointee.activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
-    sumFactor = _mm512_set1_epi32(level.pointee.weightMultiplier &* constant)
-    term = _mm512_set1_epi32(0 &- level.pointee.weightConstant &* offsetSum)
-    scale = _mm512_set1_ps(parameters.pointee.scale)
-    offsetFactor = _mm512_set1_ps(Float(offsetSum) * parameters.pointee.scale)
+    sumFactor = level.pointee.weightMultiplier &* constant
+    term = 0 &- level.pointee.weightConstant &* offsetSum
+    scale = parameters.pointee.scale
+    offsetFactor = Float(offsetSum) * parameters.pointee.scale
+  }
+}
+
+/// Behind the sums of two levels there is room for the parameters of 12 rows.
+@inline(__always)
+private func parameterMemory(
+  _ sums: UnsafeMutablePointer<__m512i>
+) -> UnsafeMutablePointer<MatmulRow> {
+  UnsafeMutableRawPointer(sums + 2 &* tileVectors).assumingMemoryBound(to: MatmulRow.self)
+}
+
+/// Fills the rows of a tile, in scratch memory: an array in locals would be copied at every subscript.
+@inline(__always)
+private func fill(
+  _ parameters: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ rows: Int
+) -> UnsafePointer<MatmulRow> {
+  for index in 0..<rows { parameters[index] = MatmulRow(level, row &+ index) }
+  return UnsafePointer(parameters)
+}
+
+/// One level of one panel: what all rows share.
+struct MatmulPanel {
+  let storedSum: __m512i
+  let weightScale: __m512
+  /// weightMultiplier * activationMultiplier, 1, 2 or 4, as a shift.
+  let shift: __m512i
+
+  @inline(__always)
+  init(_ level: UnsafePointer<snq_matmul_args>, _ first: Int) {
+    storedSum = _mm512_loadu_si512(level.pointee.storedSum + first)
+    weightScale = _mm512_loadu_ps(level.pointee.weightScale + first)
+    let product = level.pointee.weightMultiplier &* level.pointee.activationMultiplier
+    shift = _mm512_set1_epi32(product &>> 1)
+  }
+
+  /// I of 16 outputs from sum(t * q).
+  @inline(__always)
+  func dot(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>) -> __m512i {
+    let correction = _mm512_mullo_epi32(storedSum, _mm512_set1_epi32(row.pointee.sumFactor))
+    return _mm512_add_epi32(
+      _mm512_sub_epi32(_mm512_sllv_epi32(sum, shift), correction),
+      _mm512_set1_epi32(row.pointee.term))
+  }
+
+  /// y + level.
+  @inline(__always)
+  func added(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>, to y: __m512) -> __m512 {
+    _mm512_fmadd_ps(
+      _mm512_cvtepi32_ps(dot(sum, row)),
+      _mm512_mul_ps(weightScale, _mm512_set1_ps(row.pointee.scale)), y)
   }
 }
 
@@ -31,83 +82,131 @@ func outputMask(_ outputs: Int, _ first: Int) -> __mmask16 {
   outputs &- first >= 16 ? 0xffff : __mmask16(truncatingIfNeeded: (1 &<< (outputs &- first)) &- 1)
 }
 
-/// I of 16 outputs from sum(t * q).
-@inline(__always)
-private func dot(
-  _ sum: __m512i, _ product: __m512i, _ storedSum: UnsafePointer<Int32>, _ row: MatmulRow
-) -> __m512i {
-  let correction = _mm512_mullo_epi32(_mm512_loadu_si512(storedSum), row.sumFactor)
-  return _mm512_add_epi32(_mm512_sub_epi32(_mm512_mullo_epi32(sum, product), correction), row.term)
-}
-
-/// Writes `rows` x `panels` outputs from their sums ([row][panel] in order) as CKernelABI.h states.
+/// Writes `rows` x `panels` outputs from the sums of one or two levels ([row][panel] in order) as
+/// CKernelABI.h states.
 @inline(never)
 func finishTile(
-  _ sums: UnsafePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
   _ row: Int, _ panel: Int
 ) {
   if level.pointee.mode >= UInt32(SNQ_INTEGER) {
-    finishIntegers(sums, rows, panels, level, row, panel)
+    return finishIntegers(sums, rows, panels, level, row, panel)
+  }
+  let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  let isWhole = (panel &+ panels) &* 16 <= Int(level.pointee.outputs)
+  if let next = level.pointee.next {
+    if isWhole, level.pointee.weightOffset == nil, next.pointee.weightOffset == nil {
+      return finishTwoLevels(sums, rows, panels, level, next, row, panel)
+    }
+    finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
+    return finishAny(sums, tileVectors, rows, panels, next, true, row, panel)
+  }
+  if isWhole, level.pointee.weightOffset == nil {
+    finishOneLevel(sums, rows, panels, level, row, panel)
   } else {
-    finishFloats(sums, rows, panels, level, row, panel)
+    finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
   }
 }
 
+/// Where a sum starts when the outputs themselves are not added to.
 @inline(__always)
-private func finishFloats(
-  _ sums: UnsafePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+private func start(_ level: UnsafePointer<snq_matmul_args>, _ first: Int) -> __m512 {
+  guard let bias = level.pointee.bias else { return _mm512_setzero_ps() }
+  return _mm512_loadu_ps(bias + first)
+}
+
+/// Whole panels without offsets, one level: by panel, so that what its rows share stays in registers.
+@inline(__always)
+private func finishOneLevel(
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
   _ row: Int, _ panel: Int
 ) {
-  guard let output = level.pointee.output, let storedSum = level.pointee.storedSum,
-    let weightScale = level.pointee.weightScale
-  else { return }
+  guard let output = level.pointee.output else { return }
+  let parameters = fill(parameterMemory(sums), level, row, rows)
+  let stride = Int(level.pointee.outputStride)
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
-  let bias = accumulates ? nil : level.pointee.bias
-  let weightOffset = level.pointee.weightOffset
-  let outputs = Int(level.pointee.outputs)
-  let product = _mm512_set1_epi32(level.pointee.weightMultiplier &* level.pointee.activationMultiplier)
-  for r in 0..<rows {
-    let parameters = MatmulRow(level, row &+ r)
-    let target = output + (row &+ r) &* Int(level.pointee.outputStride)
-    for p in 0..<panels {
-      let first = (panel &+ p) &* 16
-      let mask = outputMask(outputs, first)
-      // A sum starts from the output itself, from the bias or from zero.
-      var sum = _mm512_maskz_loadu_ps(accumulates ? mask : 0, target + first)
-      if let bias { sum = _mm512_loadu_ps(bias + first) }
-      let real = _mm512_cvtepi32_ps(
-        dot(sums[r &* panels &+ p], product, storedSum + first, parameters))
-      sum = _mm512_fmadd_ps(
-        real, _mm512_mul_ps(_mm512_loadu_ps(weightScale + first), parameters.scale), sum)
-      if let weightOffset {
-        sum = _mm512_fmadd_ps(parameters.offsetFactor, _mm512_loadu_ps(weightOffset + first), sum)
-      }
-      if mask == 0xffff {
-        _mm512_storeu_ps(target + first, sum)
-      } else {
-        _mm512_mask_storeu_ps(target + first, mask, sum)
-      }
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let shared = MatmulPanel(level, first)
+    let begin = start(level, first)
+    var target = output + row &* stride + first
+    for r in 0..<rows {
+      let y = accumulates ? _mm512_loadu_ps(target) : begin
+      _mm512_storeu_ps(target, shared.added(sums[r &* panels &+ p], parameters + r, to: y))
+      target += stride
     }
   }
 }
 
+/// The same for two levels: the outputs of the first never leave the registers.
 @inline(__always)
+private func finishTwoLevels(
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ next: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int
+) {
+  guard let output = level.pointee.output else { return }
+  let parameters = fill(parameterMemory(sums), level, row, rows)
+  let nextParameters = fill(parameterMemory(sums) + rows, next, row, rows)
+  let stride = Int(level.pointee.outputStride)
+  let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let shared = MatmulPanel(level, first)
+    let nextShared = MatmulPanel(next, first)
+    let begin = start(level, first)
+    var target = output + row &* stride + first
+    for r in 0..<rows {
+      let index = r &* panels &+ p
+      let y = accumulates ? _mm512_loadu_ps(target) : begin
+      let half = shared.added(sums[index], parameters + r, to: y)
+      _mm512_storeu_ps(target, nextShared.added(sums[tileVectors &+ index], nextParameters + r, to: half))
+      target += stride
+    }
+  }
+}
+
+/// Any level: offsets, and panels that end behind the last output.
+@inline(never)
+private func finishAny(
+  _ sums: UnsafeMutablePointer<__m512i>, _ firstSum: Int, _ rows: Int, _ panels: Int,
+  _ level: UnsafePointer<snq_matmul_args>, _ accumulates: Bool, _ row: Int, _ panel: Int
+) {
+  guard let output = level.pointee.output else { return }
+  let parameters = fill(parameterMemory(sums), level, row, rows)
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let mask = outputMask(Int(level.pointee.outputs), first)
+    let shared = MatmulPanel(level, first)
+    for r in 0..<rows {
+      let target = output + (row &+ r) &* Int(level.pointee.outputStride) + first
+      let y = accumulates ? _mm512_maskz_loadu_ps(mask, target) : start(level, first)
+      var sum = shared.added(sums[firstSum &+ r &* panels &+ p], parameters + r, to: y)
+      if let weightOffset = level.pointee.weightOffset {
+        let factor = _mm512_set1_ps(parameters[r].offsetFactor)
+        sum = _mm512_fmadd_ps(factor, _mm512_loadu_ps(weightOffset + first), sum)
+      }
+      _mm512_mask_storeu_ps(target, mask, sum)
+    }
+  }
+}
+
+@inline(never)
 private func finishIntegers(
-  _ sums: UnsafePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
   _ row: Int, _ panel: Int
 ) {
-  guard let output = level.pointee.integerOutput, let storedSum = level.pointee.storedSum else { return }
+  guard let output = level.pointee.integerOutput else { return }
   let adds = level.pointee.mode == UInt32(SNQ_INTEGER_ACCUMULATE)
-  let product = _mm512_set1_epi32(level.pointee.weightMultiplier &* level.pointee.activationMultiplier)
-  for r in 0..<rows {
-    let parameters = MatmulRow(level, row &+ r)
-    let target = output + (row &+ r) &* Int(level.pointee.outputStride)
-    for p in 0..<panels {
-      let first = (panel &+ p) &* 16
-      let mask = outputMask(Int(level.pointee.outputs), first)
-      let start = _mm512_maskz_loadu_epi32(adds ? mask : 0, target + first)
-      let value = dot(sums[r &* panels &+ p], product, storedSum + first, parameters)
-      _mm512_mask_storeu_epi32(target + first, mask, _mm512_add_epi32(start, value))
+  let parameters = fill(parameterMemory(sums), level, row, rows)
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let mask = outputMask(Int(level.pointee.outputs), first)
+    let shared = MatmulPanel(level, first)
+    for r in 0..<rows {
+      let target = output + (row &+ r) &* Int(level.pointee.outputStride) + first
+      let begin = _mm512_maskz_loadu_epi32(adds ? mask : 0, target)
+      let value = shared.dot(sums[r &* panels &+ p], parameters + r)
+      _mm512_mask_storeu_epi32(target, mask, _mm512_add_epi32(begin, value))
     }
   }
 }

@@ -1,12 +1,11 @@
 import CKernelABI
 import CSIMD
 
-// One function a tile shape, because the optimiser stops inlining when a caller grows; each serves all layouts,
-// so that the epilogue exists once a shape.
+// One function a tile shape, because the optimiser stops inlining when a caller grows; each serves all layouts.
 
-/// The rest of a level, in the layout it has; `layout` is the same for a whole call.
+/// Leaves sum(t * q) of a level in `sums`; `layout` is the same for a whole call.
 @inline(__always)
-private func multiply(
+private func sumTile(
   _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
@@ -25,75 +24,74 @@ private func multiply(
     tile.addPlanes(planes, codes, codeStride, channels)
   }
   tile.store(sums)
-  finishTile(sums, rows, panels, level, row, panel)
 }
 
 @inline(never)
-func matmulTile6x4(
+func sumTile6x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(6, 4, level, row, panel, sums)
+  sumTile(6, 4, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile4x4(
+func sumTile4x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(4, 4, level, row, panel, sums)
+  sumTile(4, 4, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile2x4(
+func sumTile2x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(2, 4, level, row, panel, sums)
+  sumTile(2, 4, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile1x4(
+func sumTile1x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(1, 4, level, row, panel, sums)
+  sumTile(1, 4, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile6x2(
+func sumTile6x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(6, 2, level, row, panel, sums)
+  sumTile(6, 2, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile2x2(
+func sumTile2x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(2, 2, level, row, panel, sums)
+  sumTile(2, 2, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile1x2(
+func sumTile1x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(1, 2, level, row, panel, sums)
+  sumTile(1, 2, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile6x1(
+func sumTile6x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(6, 1, level, row, panel, sums)
+  sumTile(6, 1, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile2x1(
+func sumTile2x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(2, 1, level, row, panel, sums)
+  sumTile(2, 1, level, row, panel, sums)
 }
 
 @inline(never)
-func matmulTile1x1(
+func sumTile1x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  multiply(1, 1, level, row, panel, sums)
+  sumTile(1, 1, level, row, panel, sums)
 }

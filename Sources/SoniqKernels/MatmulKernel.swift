@@ -24,6 +24,8 @@ package struct MatmulKernel: Sendable {
   package let layouts: [WeightLayout]
   package let weightBits: ClosedRange<Int>
   package let shapes: [RowShape]
+  /// Takes `snq_matmul_args.next`, a second level of any layout that such kernels accept.
+  package var fusesLevels = false
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }
@@ -37,6 +39,8 @@ package struct MatmulKernel: Sendable {
 package struct MatmulChoice: Sendable {
   package let oneRow: KernelRow<MatmulFunction>
   package let manyRows: KernelRow<MatmulFunction>
+  /// Both kernels take `snq_matmul_args.next` when the second level's kernels do so too.
+  package let fusesLevels: Bool
   /// Why a kernel of the newest allowed instruction set was not chosen; nil when it was.
   package let refusal: String?
 

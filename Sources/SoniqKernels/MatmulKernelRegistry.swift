@@ -21,13 +21,13 @@ package enum MatmulKernelRegistry {
       layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
-      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases),
+      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases, fusesLevels: true),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
-      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases),
+      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases, fusesLevels: true),
     MatmulKernel(
       row: KernelRow("snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512),
-      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases),
+      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases, fusesLevels: true),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }
@@ -49,7 +49,9 @@ package enum MatmulKernelRegistry {
       ? nil
       : "\(weightBits)-bit \(WeightLayout(bits: weightBits)): no \(limit.rawValue) kernel yet, "
         + "\(slowest.rawValue) is used"
-    return MatmulChoice(oneRow: oneRow.row, manyRows: manyRows.row, refusal: refusal)
+    return MatmulChoice(
+      oneRow: oneRow.row, manyRows: manyRows.row,
+      fusesLevels: oneRow.fusesLevels && manyRows.fusesLevels, refusal: refusal)
   }
 
   /// Reference first, overwritten by each row of an allowed and not older instruction set.

@@ -61,7 +61,9 @@ enum {
 //     y = fma(float(I), weightScale[o] * rowParams.scale, y)
 //     if weightOffset: y = fma(float(U) * rowParams.scale, weightOffset[o], y),
 //                      U = activationMultiplier * codeSum - K * constant
-typedef struct {
+typedef struct snq_matmul_args snq_matmul_args;
+
+struct snq_matmul_args {
   const uint8_t *weights;  // panel 0; 64-byte aligned
   size_t panelStride;      // bytes, multiple of 64
   size_t planeStride;      // bytes, SNQ_PLANES only
@@ -86,7 +88,11 @@ typedef struct {
   size_t outputStride;
   int32_t *integerOutput;  // SNQ_INTEGER*: [rows][outputStride]
   uint32_t mode;
-} snq_matmul_args;
+  // The second level of the same rows and outputs, or null. Only for kernels whose registry row says that they
+  // fuse levels, and only in float modes: they add it as a second call with SNQ_ACCUMULATE would, without the
+  // trip of the outputs through memory. Its mode and bias are not read.
+  const snq_matmul_args *next;
+};
 
 typedef void (*snq_matmul_function)(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
                                     uint32_t panelBegin, uint32_t panelEnd);

@@ -123,6 +123,7 @@ extension StepEmitter {
     let last = matrix.levels.count - 1
     let matmul = MatmulStep(
       levels: memory.store(levels), levelCount: levels.count,
+      fusesLevels: levels.count == 2 && choices.allSatisfy(\.fusesLevels),
       codes: (step.reads[0], step.reads[last]), rowParameters: step.reads[last + 1],
       output: step.writes[0], panelCount: matrix.panelCount, panelGroup: panelGroup(matrix),
       multiplyAccumulates: matrix.inputs * matrix.outputs,

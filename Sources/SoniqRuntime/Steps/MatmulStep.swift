@@ -41,6 +41,8 @@ struct MatmulLevel: BitwiseCopyable {
 struct MatmulStep: BitwiseCopyable {
   var levels: UnsafePointer<MatmulLevel>
   var levelCount: Int
+  /// The kernels of the first level do both levels in one call.
+  var fusesLevels: Bool
   var codes: (StorageID, StorageID)
   var rowParameters: StorageID
   var output: StorageID
@@ -74,12 +76,20 @@ struct MatmulStep: BitwiseCopyable {
     let firstKernel = isOne ? levels[0].oneRow : levels[0].manyRows
     let secondKernel = isOne ? levels[levelCount - 1].oneRow : levels[levelCount - 1].manyRows
     let (rowBegin, rowEnd) = (UInt32(rows.lowerBound), UInt32(rows.upperBound))
-    let group = isOne && levelCount == 1 ? panels.count : panelGroup
+    let isFused = fusesLevels && first.mode < UInt32(SNQ_INTEGER)
+    let group = isOne && (levelCount == 1 || isFused) ? panels.count : panelGroup
     var panel = panels.lowerBound
     while panel < panels.upperBound {
       let end = min(panel + group, panels.upperBound)
-      firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
-      if levelCount == 2 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
+      if isFused {
+        withUnsafePointer(to: &second) { next in
+          first.next = next
+          firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
+        }
+      } else {
+        firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
+        if levelCount == 2 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
+      }
       if let activation {
         activate(activation, target, window, rows, channels: panel * 16..<min(end * 16, outputs))
       }
