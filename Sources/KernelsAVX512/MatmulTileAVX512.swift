@@ -20,6 +20,15 @@ struct PanelVectors {
     }
   }
 
+  /// Asks for the same channels of the next four panels: their weights may still be in L3 or in memory.
+  @inline(__always)
+  static func prefetchNext(_ tile: UnsafePointer<UInt8>, _ panelStride: Int) {
+    snq_prefetch(tile + 4 &* panelStride)
+    snq_prefetch(tile + 5 &* panelStride)
+    snq_prefetch(tile + 6 &* panelStride)
+    snq_prefetch(tile + 7 &* panelStride)
+  }
+
   @inline(__always)
   static func loaded(_ tile: UnsafePointer<UInt8>, _ panelStride: Int, _ panels: Int) -> PanelVectors {
     var vectors = PanelVectors()
@@ -28,6 +37,7 @@ struct PanelVectors {
     if panels > 2 {
       vectors.third = _mm512_loadu_si512(tile + 2 &* panelStride)
       vectors.fourth = _mm512_loadu_si512(tile + 3 &* panelStride)
+      prefetchNext(tile, panelStride)
     }
     return vectors
   }
