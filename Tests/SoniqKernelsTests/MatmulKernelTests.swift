@@ -117,6 +117,31 @@ import Testing
     }
   }
 
+  /// A second level fused into the call gives what a second call gives, for every pair of layouts.
+  @Test(arguments: MatmulKernelRegistry.rows.filter(\.fusesLevels).map(\.name), [1, 3, 6, 13])
+  func fusedLevelsEqualTwoCalls(name: String, rows: Int) throws {
+    let kernel = try #require(MatmulKernelRegistry.rows.first { $0.name == name })
+    guard kernel.instructionSet <= CPUFeatures.detect().instructionSet else {
+      try Test.cancel("this CPU does not run \(name): it was NOT tested")
+    }
+    let bits = kernel.weightBits.upperBound
+    let activation = IntegerCode(isBipolar: false, bits: 8, zero: 77)
+    for nextCode in Self.shapeCodes {
+      for (outputs, withOffset) in [(64, false), (144, false), (100, false), (64, true)] {
+        let firstCode = IntegerCode(isBipolar: bits < 8, bits: bits, zero: bits < 8 ? 0 : 128)
+        let first = try #require(
+          MatmulCase(firstCode, activation, rows: rows, channels: 384, outputs: outputs, seed: 5))
+        let next = try #require(
+          MatmulCase(nextCode, activation, rows: rows, channels: 9, outputs: outputs, seed: 6))
+        for mode in [SNQ_START, SNQ_ACCUMULATE] {
+          let separate = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: false)
+          let fused = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: true)
+          #expect(fused == separate, "\(name) \(first) then \(next), mode \(mode)")
+        }
+      }
+    }
+  }
+
   /// The longest dot product that int32 holds, at full deflection to both sides.
   @Test(arguments: InstructionSet.allCases, [CodePattern.allMaximum, .opposite])
   func longestDotProduct(instructionSet: InstructionSet, pattern: CodePattern) throws {

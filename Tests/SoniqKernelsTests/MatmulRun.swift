@@ -57,6 +57,26 @@ extension MatmulCase {
     #expect(output.isIntact && integers.isIntact && buffersAreIntact, "\(kernel.name): \(self) \(option)")
   }
 
+  /// The bits of the outputs after this level and then `next`, by one fused call or by two.
+  func outputs(
+    _ kernel: MatmulKernel, mode: Int, followedBy next: MatmulCase, _ withOffset: Bool, isFused: Bool
+  ) -> [UInt32] {
+    let output = GuardedBuffer((0..<rows * outputStride).map { 0.5 - Float($0 % 97) })
+    var first = arguments(mode: mode, withBias: true, withOffset: withOffset)
+    var second = next.arguments(mode: SNQ_ACCUMULATE, withBias: false, withOffset: withOffset)
+    first.output = output.start
+    second.output = output.start
+    second.outputStride = first.outputStride
+    let (rowEnd, panelEnd) = (UInt32(rows), UInt32(packing.panelCount))
+    withUnsafePointer(to: &second) { pointer in
+      if isFused { first.next = pointer }
+      kernel.row.function(&first, 0, rowEnd, 0, panelEnd)
+      if !isFused { kernel.row.function(pointer, 0, rowEnd, 0, panelEnd) }
+    }
+    #expect(output.isIntact, "\(kernel.name) wrote outside its outputs")
+    return output.elements.map(\.bitPattern)
+  }
+
   private func expectedBits(
     _ oracle: MatmulOracle, _ option: MatmulMode, _ range: MatmulRange, _ before: [Float]
   ) -> [UInt32] {
