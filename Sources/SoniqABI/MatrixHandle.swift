@@ -32,7 +32,8 @@ final class MatrixHandle: Handle {
     }
     texts = TextStore(arena)
     var report = soniq_kernel_report()
-    if let entry = first.kernelReport.first { report = try soniq_kernel_report(entry, texts: texts) }
+    // The step before the last quantises the activations.
+    if let entry = first.kernelReport.last { report = try soniq_kernel_report(entry, texts: texts) }
     kernelReport = report
     var codes = [UInt8](repeating: 0, count: packing.matrix.inputs)
     for (level, channels) in zip(options.levels, options.channels) {

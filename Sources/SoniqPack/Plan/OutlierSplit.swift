@@ -4,7 +4,7 @@ import SoniqCore
 /// they do not set the activation scale of all the others.
 struct OutlierSplit: Sendable {
   /// Channels that are split off; the tiles of the level stay full.
-  static let channelCount = 8
+  static let channelCount = 4
   /// The split must bring the estimated error below this part of the error without it.
   static let worthwhile = 0.8
 
