@@ -78,7 +78,7 @@ extension RuntimeError: CustomStringConvertible {
     switch code {
     case .invalidGraph: graphError?.message ?? "the graph of the model is not valid"
     case .unknownInstructionSet:
-      "\"\(subject)\" is no instruction set: use portable, avx2 or avx512"
+      "\"\(subject)\" (SONIQ_MAX_ISA or the option) is no instruction set: use portable, avx2 or avx512"
     case .invalidOption: "option \(subject) is \(actual), which is out of its range"
     case .noSuchInput: "there is no input \(actual): the model has \(expected)"
     case .noSuchOutput: "there is no output \(actual): the model has \(expected)"

@@ -1,0 +1,46 @@
+"""Packs the real model once; the paths come from .ci/test-minilm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "examples/minilm"))
+
+PALETTES = {"8": ["--palette", "8"], "4,8": ["--palette", "4,8", "--target-bits", "5.0"]}
+
+
+@pytest.fixture(scope="session")
+def folder() -> Path:
+    return Path(os.environ["SONIQ_MINILM"])
+
+
+@pytest.fixture(scope="session")
+def tokenizer(folder: Path):
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def packed(folder: Path, tokenizer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The model at each palette, calibrated as the demo does."""
+    import demo
+
+    work = tmp_path_factory.mktemp("minilm")
+    ids, mask = demo.tokenize(tokenizer, demo.calibration_sentences())
+    np.savez(work / "calibration.npz", input_ids=ids, attention_mask=mask)
+    paths = {}
+    for palette, options in PALETTES.items():
+        paths[palette] = work / f"minilm-{palette}.soniq"
+        command = [os.environ["SONIQ_PACK"], "pack", folder, "-o", paths[palette]]
+        subprocess.run([*command, "--calibrate", work / "calibration.npz", *options], check=True)
+    return paths

@@ -1,0 +1,109 @@
+"""The product's main job on the real model: quality, equal bits everywhere, size, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import demo
+import numpy as np
+import pytest
+import reference
+import soniq
+
+MEGABYTE = 1e6
+
+
+@pytest.fixture(scope="session")
+def sentences(tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    return demo.tokenize(tokenizer, demo.read_lines("sentences.txt"))
+
+
+@pytest.fixture(scope="session")
+def exact(folder: Path, sentences, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """Float32 embeddings of ONNX Runtime."""
+    import onnx
+
+    path = tmp_path_factory.mktemp("reference") / "minilm.onnx"
+    onnx.save(reference.BertExporter(folder).export(), path)
+    return demo.reference_embeddings(path, *sentences)
+
+
+@pytest.mark.parametrize(("palette", "mean", "lowest"), [("8", 0.998, 0.996), ("4,8", 0.985, 0.9)])
+def test_embeddings_are_close_to_float(
+    packed: dict[str, Path], sentences, exact: np.ndarray, palette: str, mean: float, lowest: float
+) -> None:
+    embeddings = demo.embed(soniq.load(packed[palette]), *sentences)
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(embeddings, axis=1)
+    cosines = (embeddings * exact).sum(1) / lengths
+    print(f"palette {palette}: cosine mean {cosines.mean():.5f} lowest {cosines.min():.5f}")
+    assert cosines.mean() >= mean and cosines.min() >= lowest
+
+
+@pytest.mark.parametrize("palette", ["8", "4,8"])
+def test_equal_bits_on_every_instruction_set_and_thread_count(packed: dict[str, Path], palette: str) -> None:
+    generator = np.random.default_rng(3)
+    ids = generator.integers(1000, 30000, (3, 37)).astype(np.int32)
+    mask = (np.arange(37) < np.array([37, 20, 1])[:, None]).astype(np.int32)
+    results = {}
+    for isa in ("portable", "avx2", "avx512"):
+        for threads in (1, 2):
+            model = soniq.load(packed[palette], threads=threads, max_isa=isa)
+            outputs = model(input_ids=ids, attention_mask=mask)
+            results[isa, threads] = {name: array.copy() for name, array in outputs.items()}
+            kernels = {report.kernel.rsplit("__", 1)[-1] for report in model.kernels() if "__" in report.kernel}
+            assert kernels == {isa}, f"asked for {isa}, ran {kernels}: does this CPU have it?"
+    first = results["portable", 1]
+    for key, outputs in results.items():
+        for name, array in outputs.items():
+            assert np.array_equal(array.view(np.int32), first[name].view(np.int32)), (key, name)
+
+
+def test_environment_caps_the_instruction_set(packed: dict[str, Path]) -> None:
+    """SONIQ_MAX_ISA gives the same bits too; a value that does not exist is an error."""
+    code = (
+        "import soniq, sys, numpy; m = soniq.load(sys.argv[1], threads=2);"
+        "o = m(input_ids=numpy.arange(1000, 1020, dtype='i4')[None]);"
+        "print(o['sentence_embedding'].tobytes().hex())"
+    )
+    answers = {}
+    for isa in ("portable", "avx2", "avx512", "sse9"):
+        command = [sys.executable, "-c", code, str(packed["8"])]
+        environment = {**os.environ, "SONIQ_MAX_ISA": isa}
+        answers[isa] = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert answers["portable"].stdout and answers["portable"].stdout == answers["avx2"].stdout
+    assert answers["portable"].stdout == answers["avx512"].stdout
+    assert answers["sse9"].returncode != 0 and "SONIQ_MAX_ISA" in answers["sse9"].stderr
+
+
+def test_batches_and_padding_change_nothing(packed: dict[str, Path], sentences) -> None:
+    """A sentence alone and the same one padded in a batch have the same embedding, to the bit."""
+    ids, mask = (array[:8] for array in sentences)
+    model = soniq.load(packed["8"])
+    together = model(input_ids=ids, attention_mask=mask)["sentence_embedding"].copy()
+    for row in range(len(ids)):
+        length = int(mask[row].sum())
+        alone = model(input_ids=ids[row : row + 1, :length])["sentence_embedding"]
+        assert np.array_equal(alone[0], together[row])
+
+
+def test_sizes(packed: dict[str, Path]) -> None:
+    assert packed["8"].stat().st_size <= 24 * MEGABYTE
+    assert float(soniq.load(packed["4,8"]).metadata["soniq.average_bits"]) <= 5.0
+
+
+def test_files_verify(packed: dict[str, Path]) -> None:
+    for path in packed.values():
+        soniq.load(path, verify=True)
+        subprocess.run([os.environ["SONIQ_PACK"], "verify", path], check=True)
+
+
+def test_resident_memory_of_a_host(packed: dict[str, Path]) -> None:
+    """A C host that opened the model and ran 128 tokens holds at most the file and 20 MB."""
+    host = os.environ["SONIQ_MEMORY_HOST"]
+    for path in packed.values():
+        answer = subprocess.run([host, path], check=True, capture_output=True, text=True)
+        resident = int(answer.stdout.split()[0])
+        assert resident <= path.stat().st_size + 20 * MEGABYTE, answer.stdout
