@@ -40,6 +40,18 @@ struct FloatLanes {
       _mm256_maskload_ps(pointer, _mm256_castps_si256(mask.low)),
       _mm256_maskload_ps(pointer + 8, _mm256_castps_si256(mask.high)))
   }
+  /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
+  @inline(__always) init(
+    gather source: UnsafePointer<Float>, _ indices: UnsafePointer<UInt32>, channels: Int
+  ) {
+    if snq_256_is_run(indices) != 0 {
+      self.init(load: source + Int(indices[0]))
+      return
+    }
+    var lanes = SIMD16<Float>(repeating: 0)
+    for lane in 0..<16 { lanes[lane] = source[Int(indices[lane])] }
+    self.init(unsafeBitCast(lanes.lowHalf, to: __m256.self), unsafeBitCast(lanes.highHalf, to: __m256.self))
+  }
   @inline(__always) init(bits: IntegerLanes) {
     self.init(_mm256_castsi256_ps(bits.low), _mm256_castsi256_ps(bits.high))
   }
@@ -87,6 +99,11 @@ struct FloatLanes {
   /// cvttps2dq: toward zero; Int32.min out of range and for NaN.
   @inline(__always) func truncatedInteger() -> IntegerLanes {
     IntegerLanes(_mm256_cvttps_epi32(low), _mm256_cvttps_epi32(high))
+  }
+
+  /// Lane r is the maximum of the sixteen numbers at rows + 16 * r; no NaN.
+  @inline(__always) init(maximaOfRows rows: UnsafePointer<Float>) {
+    self.init(snq_256_block_maxima(rows), snq_256_block_maxima(rows + 128))
   }
 
   @inline(__always) func sum() -> Float { snq_256_sum(_mm256_add_ps(low, high)) }
@@ -168,6 +185,12 @@ struct IntegerLanes {
       words.1 &>>= 8
     }
   }
+  /// The same of 32 lanes.
+  @inline(__always) static func storeBytes(_ low: Self, _ high: Self, _ pointer: UnsafeMutablePointer<UInt8>)
+  {
+    low.storeBytes(pointer)
+    high.storeBytes(pointer + 16)
+  }
   @inline(__always) static func & (a: Self, b: Self) -> Self {
     Self(_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high))
   }
@@ -198,6 +221,16 @@ struct IntegerLanes {
       _mm256_and_si256(high, _mm256_castps_si256(mask.high)))
   }
   @inline(__always) func sum() -> Int32 { snq_256_sum_int32(_mm256_add_epi32(low, high)) }
+}
+
+/// Sixteen rows of four words, row 4 * l + k at word 4 * (4 * k + l), to `count` (1...4) columns of sixteen.
+@inline(__always) func storeColumns(
+  _ words: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>, count: Int
+) {
+  for row in 0..<16 {
+    let source = words + (row & 3 &* 16 &+ row &>> 2 &* 4)
+    for column in 0..<count { columns[16 &* column &+ row] = source[column] }
+  }
 }
 
 /// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and

@@ -22,6 +22,29 @@ struct FloatLanes {
   @inline(__always) init(load pointer: UnsafePointer<Float>, count: Int) {
     value = _mm512_maskz_loadu_ps(LaneMask(first: count).bits, pointer)
   }
+  /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
+  @inline(__always) init(
+    gather source: UnsafePointer<Float>, _ indices: UnsafePointer<UInt32>, channels: Int
+  ) {
+    let first = Int(indices[0])
+    let places = _mm512_sub_epi32(
+      _mm512_loadu_si512(indices), _mm512_set1_epi32(Int32(truncatingIfNeeded: first)))
+    if snq_512_below_32(places) != 0 {
+      // All within 32 neighbours: a run, or one with a few left out.
+      let left = channels &- first
+      var (low, high) = (FloatLanes(repeating: 0), FloatLanes(repeating: 0))
+      if left >= 32 {
+        low = Self(load: source + first)
+        high = Self(load: source + first + 16)
+      } else {
+        low = Self(load: source + first, count: min(16, left))
+        high = Self(load: source + first + 16, count: max(0, min(16, left &- 16)))
+      }
+      value = _mm512_permutex2var_ps(low.value, places, high.value)
+    } else {
+      value = snq_512_gather(source, _mm512_loadu_si512(indices))
+    }
+  }
   @inline(__always) init(bits: IntegerLanes) { value = _mm512_castsi512_ps(bits.value) }
   /// Exact for |integer| <= 2^24, else rounded to nearest even.
   @inline(__always) init(_ integers: IntegerLanes) { value = _mm512_cvtepi32_ps(integers.value) }
@@ -46,6 +69,9 @@ struct FloatLanes {
   @inline(__always) func nearestInteger() -> IntegerLanes { IntegerLanes(_mm512_cvtps_epi32(value)) }
   /// cvttps2dq: toward zero; Int32.min out of range and for NaN.
   @inline(__always) func truncatedInteger() -> IntegerLanes { IntegerLanes(_mm512_cvttps_epi32(value)) }
+
+  /// Lane r is the maximum of the sixteen numbers at rows + 16 * r; no NaN.
+  @inline(__always) init(maximaOfRows rows: UnsafePointer<Float>) { value = snq_512_block_maxima(rows) }
 
   private var halves: (lower: __m256, upper: __m256) {
     @inline(__always) get { (_mm512_castps512_ps256(value), snq_512_upper(value)) }
@@ -101,6 +127,11 @@ struct IntegerLanes {
   @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
     _mm_mask_storeu_epi8(pointer, LaneMask(first: count).bits, _mm512_cvtepi32_epi8(value))
   }
+  /// The same of 32 lanes.
+  @inline(__always) static func storeBytes(_ low: Self, _ high: Self, _ pointer: UnsafeMutablePointer<UInt8>)
+  {
+    snq_store_256(pointer, snq_512_low_bytes(low.value, high.value))
+  }
   @inline(__always) static func & (a: Self, b: Self) -> Self { Self(_mm512_and_si512(a.value, b.value)) }
   @inline(__always) static func | (a: Self, b: Self) -> Self { Self(_mm512_or_si512(a.value, b.value)) }
   @inline(__always) static func &+ (a: Self, b: Self) -> Self { Self(_mm512_add_epi32(a.value, b.value)) }
@@ -115,6 +146,13 @@ struct IntegerLanes {
   @inline(__always) func sum() -> Int32 {
     snq_256_sum_int32(_mm256_add_epi32(_mm512_castsi512_si256(value), snq_512_upper_int32(value)))
   }
+}
+
+/// Sixteen rows of four words, row 4 * l + k at word 4 * (4 * k + l), to `count` (1...4) columns of sixteen.
+@inline(__always) func storeColumns(
+  _ words: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>, count: Int
+) {
+  snq_512_store_columns(words, columns, count)
 }
 
 /// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and

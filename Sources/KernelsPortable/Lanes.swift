@@ -27,6 +27,13 @@ struct FloatLanes {
     for lane in 0..<count { value[lane] = pointer[lane] }
   }
   @inline(__always) init(bits: IntegerLanes) { value = unsafeBitCast(bits.value, to: SIMD16<Float>.self) }
+  /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
+  @inline(__always) init(
+    gather source: UnsafePointer<Float>, _ indices: UnsafePointer<UInt32>, channels: Int
+  ) {
+    value = SIMD16(repeating: 0)
+    for lane in 0..<16 { value[lane] = source[Int(indices[lane])] }
+  }
   /// Exact for |integer| <= 2^24, else rounded to nearest even.
   @inline(__always) init(_ integers: IntegerLanes) { value = SIMD16<Float>(integers.value) }
 
@@ -59,6 +66,12 @@ struct FloatLanes {
       if element >= -0x1p31 && element < 0x1p31 { integers[lane] = Int32(element) }
     }
     return IntegerLanes(integers)
+  }
+
+  /// Lane r is the maximum of the sixteen numbers at rows + 16 * r; no NaN.
+  @inline(__always) init(maximaOfRows rows: UnsafePointer<Float>) {
+    value = SIMD16(repeating: 0)
+    for row in 0..<16 { value[row] = Self(load: rows + 16 &* row).maximum() }
   }
 
   /// Lanes i and i+8, i+4, i+2, i+1, the lower first.
@@ -129,6 +142,12 @@ struct IntegerLanes {
   @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
     for lane in 0..<count { pointer[lane] = UInt8(truncatingIfNeeded: value[lane]) }
   }
+  /// The same of 32 lanes.
+  @inline(__always) static func storeBytes(_ low: Self, _ high: Self, _ pointer: UnsafeMutablePointer<UInt8>)
+  {
+    low.storeBytes(pointer)
+    high.storeBytes(pointer + 16)
+  }
   @inline(__always) static func & (a: Self, b: Self) -> Self { Self(a.value & b.value) }
   @inline(__always) static func | (a: Self, b: Self) -> Self { Self(a.value | b.value) }
   @inline(__always) static func &+ (a: Self, b: Self) -> Self { Self(a.value &+ b.value) }
@@ -145,6 +164,16 @@ struct IntegerLanes {
     Self(SIMD16<Int32>(repeating: 0).replacing(with: value, where: mask.value))
   }
   @inline(__always) func sum() -> Int32 { value.wrappedSum() }
+}
+
+/// Sixteen rows of four words, row 4 * l + k at word 4 * (4 * k + l), to `count` (1...4) columns of sixteen.
+@inline(__always) func storeColumns(
+  _ words: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>, count: Int
+) {
+  for row in 0..<16 {
+    let source = words + (row & 3 &* 16 &+ row &>> 2 &* 4)
+    for column in 0..<count { columns[16 &* column &+ row] = source[column] }
+  }
 }
 
 /// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and

@@ -40,10 +40,7 @@ import CKernelABI
     let factor = scratch.queryFactors
     let factors = (factor[a], factor[b], factor[c], factor[d])
     let greatest = scoreRows(scratch, Int(args.headDim), padded, factors)
-    let divisors = (
-      encodeWeights(scratch, padded, 0, greatest.0), encodeWeights(scratch, padded, 1, greatest.1),
-      encodeWeights(scratch, padded, 2, greatest.2), encodeWeights(scratch, padded, 3, greatest.3)
-    )
+    let divisors = encodeWeights(scratch, padded, greatest)
     weighValues(args, unit, scratch, padded, row, rows, divisors)
     row &+= 4
   }
@@ -108,23 +105,40 @@ import CKernelABI
   UnsafeRawPointer(codes).assumingMemoryBound(to: Int32.self)
 }
 
-/// Codes p = rne(e), e = 255 * 2^(t - greatest), of one row; returns the 16-lane fma sum of
-/// e * (1 / value step), the real sum of the softmax in the same unit.
+/// Codes p = rne(e), e = 255 * 2^(t - greatest), of four rows; returns the 16-lane fma sums of
+/// e * (1 / value step), the real sums of the softmax in the same unit. Four rows at once hide the latency.
 @inline(__always) private func encodeWeights(
-  _ scratch: IntegerAttentionScratch, _ padded: Int, _ slot: Int, _ greatest: Float
-) -> Float {
-  let scores = UnsafePointer(scratch.scores + slot &* padded)
-  let codes = scratch.weightCodes + slot &* padded
-  let top = FloatLanes(repeating: greatest)
-  var total = FloatLanes(repeating: 0)
+  _ scratch: IntegerAttentionScratch, _ padded: Int, _ greatest: (Float, Float, Float, Float)
+) -> (Float, Float, Float, Float) {
+  let (ta, tb) = (FloatLanes(repeating: greatest.0), FloatLanes(repeating: greatest.1))
+  let (tc, td) = (FloatLanes(repeating: greatest.2), FloatLanes(repeating: greatest.3))
+  let zero = FloatLanes(repeating: 0)
+  var (a, b, c, d) = (zero, zero, zero, zero)
   var key = 0
   while key < padded {
-    let e = powerOfTwoTimes255(FloatLanes(load: scores + key) - top)
-    e.nearestInteger().storeBytes(codes + key)
-    total = fma(e, FloatLanes(load: scratch.valueInverses + key), total)
-    key &+= 16
+    let scores = UnsafePointer(scratch.scores + key)
+    let codes = scratch.weightCodes + key
+    let inverses = (
+      FloatLanes(load: scratch.valueInverses + key), FloatLanes(load: scratch.valueInverses + key + 16)
+    )
+    a = encodeWeights(scores, codes, ta, inverses, a)
+    b = encodeWeights(scores + padded, codes + padded, tb, inverses, b)
+    c = encodeWeights(scores + 2 &* padded, codes + 2 &* padded, tc, inverses, c)
+    d = encodeWeights(scores + 3 &* padded, codes + 3 &* padded, td, inverses, d)
+    key &+= 32
   }
-  return total.sum()
+  return (a.sum(), b.sum(), c.sum(), d.sum())
+}
+
+/// 32 keys of one row.
+@inline(__always) private func encodeWeights(
+  _ scores: UnsafePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ greatest: FloatLanes,
+  _ inverses: (FloatLanes, FloatLanes), _ total: FloatLanes
+) -> FloatLanes {
+  let first = powerOfTwoTimes255(FloatLanes(load: scores) - greatest)
+  let second = powerOfTwoTimes255(FloatLanes(load: scores + 16) - greatest)
+  IntegerLanes.storeBytes(first.nearestInteger(), second.nearestInteger(), codes)
+  return fma(second, inverses.1, fma(first, inverses.0, total))
 }
 
 /// output = float(sum p * v) * (1 / divisor) for up to four query rows.

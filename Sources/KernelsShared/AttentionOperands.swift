@@ -20,8 +20,8 @@ struct IntegerAttentionScratch {
   /// Per query row: 1 / step; factor of its scores.
   let queryInverses: UnsafeMutablePointer<Float>
   let queryFactors: UnsafeMutablePointer<Float>
-  /// 1 / step of the sixteen keys at hand.
-  let inverses: UnsafeMutablePointer<Float>
+  /// What a block of sixteen rows needs on the way: [16 rows][16], then the codes of four columns.
+  let block: UnsafeMutablePointer<Float>
   /// [4][padded keys].
   let weightCodes: UnsafeMutablePointer<UInt8>
   /// [4][padded channels].
@@ -39,15 +39,15 @@ struct IntegerAttentionScratch {
     valueInverses = valueLogs + padded
     queryInverses = valueInverses + padded
     queryFactors = queryInverses + padded
-    inverses = queryFactors + padded
-    offsets = UnsafeMutableRawPointer(inverses + 16).assumingMemoryBound(to: Int32.self)
+    block = queryFactors + padded
+    offsets = UnsafeMutableRawPointer(block + 256).assumingMemoryBound(to: Int32.self)
     positions = UnsafeMutableRawPointer(offsets + padded).assumingMemoryBound(to: UInt32.self)
     weightCodes = UnsafeMutableRawPointer(positions + padded).assumingMemoryBound(to: UInt8.self)
     queryCodes = weightCodes + 4 &* padded
   }
   @inline(__always) static func byteCount(_ sequence: Int, _ headDim: Int) -> Int {
     let paddedDim = roundedUp(headDim, to: 16)
-    return roundedUp(sequence, to: 32) &* (headDim &+ paddedDim &+ 16 &+ 28 &+ 4) &+ 64 &+ 4 &* paddedDim
+    return roundedUp(sequence, to: 32) &* (headDim &+ paddedDim &+ 16 &+ 28 &+ 4) &+ 1024 &+ 4 &* paddedDim
   }
 }
 
@@ -57,15 +57,15 @@ struct IntegerAttentionScratch {
   return minimum(maximum(x * inverse, FloatLanes(repeating: -127)), limit).nearestInteger()
 }
 
-/// 255 * 2^x for x <= 0, with x below -126 taken as -126 and NaN as well; relative error below 4e-6.
+/// 255 * 2^x for x <= 0, with x below -126 taken as -126 and NaN as well; relative error below 8e-5, which
+/// the rounding to a code hides.
 @inline(__always) func powerOfTwoTimes255(_ input: FloatLanes) -> FloatLanes {
   let x = maximum(input, FloatLanes(repeating: -126))
   let n = x.nearest()
   let f = x - n
-  var p = fma(FloatLanes(repeating: 2.443_619_3), f, FloatLanes(repeating: 14.256_221))
-  p = fma(p, f, FloatLanes(repeating: 61.261_46))
-  p = fma(p, f, FloatLanes(repeating: 176.746_66))
-  p = fma(p, f, FloatLanes(repeating: 255))
+  var p = fma(FloatLanes(repeating: 14.068_775), f, FloatLanes(repeating: 61.865_837))
+  p = fma(p, f, FloatLanes(repeating: 176.781_56))
+  p = fma(p, f, FloatLanes(repeating: 254.981_66))
   return FloatLanes(bits: IntegerLanes(bits: p) &+ n.nearestInteger().shiftedLeft(23))
 }
 
@@ -89,16 +89,26 @@ struct IntegerAttentionScratch {
   width == 16 ? FloatLanes(load: source) : FloatLanes(load: source, count: width)
 }
 
-/// max|x| / 127 of one row of a head.
-@inline(__always) private func rawStep(_ source: UnsafePointer<Float>, _ headDim: Int) -> Float {
-  var greatest = FloatLanes(repeating: 0)
-  var channel = 0
-  while channel < headDim {
-    let x = loadBlock(source + channel, min(16, headDim &- channel))
-    greatest = maximum(x.magnitude(), greatest)
-    channel &+= 16
+/// max|x| / 127 of sixteen rows of a head, of which `count` exist (0 for the others); `rows` gives their
+/// positions in order, or nil for first, first + 1, ...
+@inline(__always) private func rawSteps(
+  _ source: UnsafePointer<Float>, _ stride: Int, _ positions: UnsafePointer<UInt32>?, _ first: Int,
+  _ count: Int, _ headDim: Int, _ block: UnsafeMutablePointer<Float>
+) -> FloatLanes {
+  for lane in 0..<16 {
+    var greatest = FloatLanes(repeating: 0)
+    if lane < count {
+      let position = positions.map { Int($0[first &+ lane]) } ?? first &+ lane
+      let row = source + position &* stride
+      var channel = 0
+      while channel < headDim {
+        greatest = maximum(loadBlock(row + channel, min(16, headDim &- channel)).magnitude(), greatest)
+        channel &+= 16
+      }
+    }
+    greatest.store(block + 16 &* lane)
   }
-  return greatest.maximum() / 127
+  return FloatLanes(maximaOfRows: block) / FloatLanes(repeating: 127)
 }
 
 /// Every lane that is not a normal number becomes 1.
@@ -113,12 +123,11 @@ struct IntegerAttentionScratch {
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch
 ) {
   let sequence = Int(args.sequence)
-  for row in 0..<sequence {
-    scratch.queryFactors[row] = rawStep(unit.query + row &* args.queryStride, Int(args.headDim))
-  }
   var row = 0
   while row < sequence {
-    let steps = guardedSteps(FloatLanes(load: scratch.queryFactors + row))
+    let steps = guardedSteps(
+      rawSteps(
+        unit.query, args.queryStride, nil, row, min(16, sequence &- row), Int(args.headDim), scratch.block))
     (FloatLanes(repeating: 1) / steps).store(scratch.queryInverses + row)
     (steps * FloatLanes(repeating: args.scale) * FloatLanes(repeating: 1.442_695_0))
       .store(scratch.queryFactors + row)
@@ -149,17 +158,13 @@ struct IntegerAttentionScratch {
 ) {
   let headDim = Int(args.headDim)
   let padded = roundedUp(count, to: 32)
-  for key in 0..<count {
-    let source = unit.key + Int(scratch.positions[key]) &* args.keyStride
-    scratch.keySteps[key] = rawStep(source, headDim)
-  }
-  for key in count..<padded { scratch.keySteps[key] = 1 }
   var block = 0
   while block < padded {
-    let steps = guardedSteps(FloatLanes(load: scratch.keySteps + block))
+    let keys = max(0, min(16, count &- block))
+    let steps = guardedSteps(
+      rawSteps(unit.key, args.keyStride, scratch.positions, block, keys, headDim, scratch.block))
     steps.store(scratch.keySteps + block)
-    (FloatLanes(repeating: 1) / steps).store(scratch.inverses)
-    for lane in 0..<16 { encodeKey(args, unit, scratch, count, block &+ lane) }
+    encodeKeyBlock(args, unit, scratch, block, keys, FloatLanes(repeating: 1) / steps)
     // -128 times the sum of a key's codes, because the query's codes are 128 too large.
     var sum = IntegerLanes(repeating: 0)
     let tiles = UnsafePointer(scratch.keyTiles + block &* headDim)
@@ -169,29 +174,30 @@ struct IntegerAttentionScratch {
   }
 }
 
-@inline(__always) private func encodeKey(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ count: Int,
-  _ key: Int
+/// The tiles of sixteen keys, of which `count` exist.
+@inline(__always) private func encodeKeyBlock(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ block: Int,
+  _ count: Int, _ inverses: FloatLanes
 ) {
   let headDim = Int(args.headDim)
-  let lane = UnsafeMutableRawPointer(scratch.keyTiles + (key &>> 4 &* headDim &* 16 &+ key & 15 &* 4))
-    .assumingMemoryBound(to: Int32.self)
-  if key >= count {
-    for tile in 0..<headDim &>> 2 { lane[16 &* tile] = 0 }
-    return
-  }
-  let source = unit.key + Int(scratch.positions[key]) &* args.keyStride
-  let inverse = FloatLanes(repeating: scratch.inverses[key & 15])
-  let words = UnsafeRawPointer(scratch.queryCodes).assumingMemoryBound(to: Int32.self)
+  inverses.store(scratch.block)
+  let codes = UnsafeMutableRawPointer(scratch.block + 16).assumingMemoryBound(to: UInt8.self)
+  let words = UnsafeRawPointer(codes).assumingMemoryBound(to: Int32.self)
+  let tiles = UnsafeMutableRawPointer(scratch.keyTiles + block &* headDim).assumingMemoryBound(to: Int32.self)
   var channel = 0
   while channel < headDim {
     let width = min(16, headDim &- channel)
-    signedCodes(loadBlock(source + channel, width), inverse).storeBytes(scratch.queryCodes)
-    let target = lane + 4 &* channel
-    target[0] = words[0]
-    if width > 4 { target[16] = words[1] }
-    if width > 8 { target[32] = words[2] }
-    if width > 12 { target[48] = words[3] }
+    // Two places in turn: the loads of one need not wait behind the stores of the next.
+    let place = channel &<< 4 & 256
+    for lane in 0..<16 {
+      var rowCodes = IntegerLanes(repeating: 0)
+      if lane < count {
+        let row = unit.key + (Int(scratch.positions[block &+ lane]) &* args.keyStride &+ channel)
+        rowCodes = signedCodes(loadBlock(row, width), FloatLanes(repeating: scratch.block[lane]))
+      }
+      rowCodes.storeBytes(codes + (place &+ lane & 3 &* 64 &+ lane &>> 2 &* 16))
+    }
+    storeColumns(words + place &>> 2, tiles + 4 &* channel, count: width &>> 2)
     channel &+= 16
   }
 }
@@ -205,13 +211,17 @@ struct IntegerAttentionScratch {
 ) {
   let headDim = Int(args.headDim)
   let padded = roundedUp(count, to: 32)
-  var greatest: Float = 0
-  for key in 0..<count {
-    let step = rawStep(unit.value + Int(scratch.positions[key]) &* args.valueStride, headDim)
-    scratch.valueLogs[key] = step
-    greatest = step > greatest ? step : greatest
+  var greatest = FloatLanes(repeating: 0)
+  var block = 0
+  while block < padded {
+    let keys = max(0, min(16, count &- block))
+    let steps = rawSteps(
+      unit.value, args.valueStride, scratch.positions, block, keys, headDim, scratch.block)
+    steps.store(scratch.valueLogs + block)
+    greatest = maximum(steps, greatest)
+    block &+= 16
   }
-  setValueSteps(scratch, count, padded, guardedScale(greatest))
+  setValueSteps(scratch, count, padded, guardedScale(greatest.maximum()))
   var channel = 0
   while channel < headDim {
     let width = min(16, headDim &- channel)

@@ -9,12 +9,27 @@ import CKernelABI
   while row < Int(rowEnd) {
     var input = firstInput + row &* args.inputStride
     if let gather = args.gather, let scratch = args.scratch {
-      for position in 0..<Int(args.channels) { scratch[position] = input[Int(gather[position])] }
+      gatherRow(input, gather, Int(args.channels), scratch)
       input = UnsafePointer(scratch)
     }
     quantizeRun(pointer, 0, row, input)
     if args.levelCount > 1 { quantizeRun(pointer, 1, row, input) }
     row &+= 1
+  }
+}
+
+@inline(__always) private func gatherRow(
+  _ input: UnsafePointer<Float>, _ gather: UnsafePointer<UInt32>, _ channels: Int,
+  _ target: UnsafeMutablePointer<Float>
+) {
+  var position = 0
+  while position &+ 16 <= channels {
+    FloatLanes(gather: input, gather + position, channels: channels).store(target + position)
+    position &+= 16
+  }
+  while position < channels {
+    target[position] = input[Int(gather[position])]
+    position &+= 1
   }
 }
 

@@ -146,4 +146,20 @@ struct QuantizeLevel {
       }
     }
   }
+
+  /// The maps that a packer writes: the channels in order, some of them moved to the end.
+  @Test(arguments: InstructionSet.allCases)
+  func gathersRunsOfNeighbours(instructionSet: InstructionSet) throws {
+    let kernel = try RowKernels.kernel(RowKernelRegistry.quantize, of: instructionSet)
+    var generator = SeededGenerator(seed: 43)
+    for channels in [15, 16, 17, 31, 32, 33, 47, 48, 100, 384] {
+      for moved in [0, 1, 2, channels / 24, channels / 2] {
+        let last = Set((0..<channels).shuffled(using: &generator).prefix(moved))
+        let order = ((0..<channels).filter { !last.contains($0) } + last.sorted()).map { UInt32($0) }
+        let values = (0..<2).map { _ in RowKernels.Content.ordinary.values(channels, &generator) }
+        let level = QuantizeLevel(kind: SNQ_AFFINE, bits: 8, channels: channels, padded: channels)
+        Self.check(kernel, [level], values, gather: order)
+      }
+    }
+  }
 }

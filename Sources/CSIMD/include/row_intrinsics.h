@@ -33,6 +33,16 @@ SNQ_INLINE("avx2") int32_t snq_256_sum_int32(__m256i a) {
   __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xee));
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0x55)));
 }
+// Whether the sixteen numbers are first, first + 1, ...
+SNQ_INLINE("avx2") int snq_256_is_run(const uint32_t *numbers) {
+  __m256i first = _mm256_set1_epi32((int)numbers[0]);
+  __m256i low = _mm256_add_epi32(first, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  __m256i high = _mm256_add_epi32(first, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15));
+  __m256i same = _mm256_and_si256(
+      _mm256_cmpeq_epi32(low, _mm256_loadu_si256((const __m256i_u *)numbers)),
+      _mm256_cmpeq_epi32(high, _mm256_loadu_si256((const __m256i_u *)(numbers + 8))));
+  return _mm256_movemask_epi8(same) == -1;
+}
 // Sixteen 32-bit lanes, all in 0...255 or -128...127, to their low bytes in order.
 SNQ_INLINE("avx2") __m128i snq_256_low_bytes(__m256i low, __m256i high) {
   const __m256i pick = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,  //
@@ -51,6 +61,27 @@ SNQ_INLINE("avx2") __m256i snq_256_dot_bytes(__m256i sum, __m256i a, __m256i b) 
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
 
+// Lane r is the maximum of the eight numbers at rows[r]; no NaN.
+SNQ_INLINE("avx") __m256 snq_256_row_maxima(const __m256 rows[8]) {
+  __m256 four[2];
+  for (int i = 0; i < 2; i++) {
+    const __m256 *r = rows + 4 * i;
+    __m256 ab = _mm256_max_ps(_mm256_unpacklo_ps(r[0], r[1]), _mm256_unpackhi_ps(r[0], r[1]));
+    __m256 cd = _mm256_max_ps(_mm256_unpacklo_ps(r[2], r[3]), _mm256_unpackhi_ps(r[2], r[3]));
+    four[i] = _mm256_max_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+  }
+  return _mm256_max_ps(_mm256_permute2f128_ps(four[0], four[1], 0x20),
+                       _mm256_permute2f128_ps(four[0], four[1], 0x31));
+}
+// Lane r is the maximum of the sixteen numbers at rows + 16 * r, for eight rows; no NaN.
+SNQ_INLINE("avx") __m256 snq_256_block_maxima(const float *rows) {
+  __m256 halves[8];
+  for (int r = 0; r < 8; r++) {
+    halves[r] = _mm256_max_ps(_mm256_loadu_ps(rows + 16 * r), _mm256_loadu_ps(rows + 16 * r + 8));
+  }
+  return snq_256_row_maxima(halves);
+}
+
 // --- AVX-512 ---
 
 SNQ_INLINE("avx512f") __mmask16 snq_512_less(__m512 a, __m512 b) {
@@ -63,6 +94,50 @@ SNQ_INLINE("avx512f") __m512 snq_512_nearest(__m512 a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 SNQ_INLINE("avx512f,avx512dq") __m256 snq_512_upper(__m512 a) { return _mm512_extractf32x8_ps(a, 1); }
+SNQ_INLINE("avx512f") __m512 snq_512_gather(const float *source, __m512i indices) {
+  return _mm512_i32gather_ps(indices, source, 4);
+}
+// Whether every lane is below 32, unsigned.
+SNQ_INLINE("avx512f") int snq_512_below_32(__m512i a) {
+  return _mm512_cmplt_epu32_mask(a, _mm512_set1_epi32(32)) == 0xffff;
+}
+// Lane r is the maximum of the sixteen numbers at rows + 16 * r; no NaN.
+SNQ_INLINE("avx512f") __m512 snq_512_block_maxima(const float *rows) {
+  __m512 four[4];
+  for (int i = 0; i < 4; i++) {
+    __m512 a = _mm512_loadu_ps(rows + 64 * i), b = _mm512_loadu_ps(rows + 64 * i + 16);
+    __m512 c = _mm512_loadu_ps(rows + 64 * i + 32), d = _mm512_loadu_ps(rows + 64 * i + 48);
+    __m512 ab = _mm512_max_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    __m512 cd = _mm512_max_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    four[i] = _mm512_max_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+  }
+  __m512 low = _mm512_max_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x44),
+                             _mm512_shuffle_f32x4(four[0], four[1], 0xee));
+  __m512 high = _mm512_max_ps(_mm512_shuffle_f32x4(four[2], four[3], 0x44),
+                              _mm512_shuffle_f32x4(four[2], four[3], 0xee));
+  return _mm512_max_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
+}
+// The low bytes of the 32-bit lanes of two registers, in order.
+SNQ_INLINE("avx512f,avx512vbmi") __m256i snq_512_low_bytes(__m512i low, __m512i high) {
+  const __m512i pick = _mm512_castsi256_si512(_mm256_setr_epi8(
+      0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60,  //
+      64, 68, 72, 76, 80, 84, 88, 92, 96, 100, 104, 108, 112, 116, 120, 124));
+  return _mm512_castsi512_si256(_mm512_permutex2var_epi8(low, pick, high));
+}
+// Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
+// sixteen words, of which the first `count` are stored.
+SNQ_INLINE("avx512f") void snq_512_store_columns(const void *words, void *columns, long count) {
+  const char *source = (const char *)words;
+  __m512i a = _mm512_loadu_si512(source), b = _mm512_loadu_si512(source + 64);
+  __m512i c = _mm512_loadu_si512(source + 128), d = _mm512_loadu_si512(source + 192);
+  __m512i ab = _mm512_unpacklo_epi32(a, b), cd = _mm512_unpacklo_epi32(c, d);
+  char *target = (char *)columns;
+  _mm512_storeu_si512(target, _mm512_unpacklo_epi64(ab, cd));
+  if (count > 1) _mm512_storeu_si512(target + 64, _mm512_unpackhi_epi64(ab, cd));
+  ab = _mm512_unpackhi_epi32(a, b), cd = _mm512_unpackhi_epi32(c, d);
+  if (count > 2) _mm512_storeu_si512(target + 128, _mm512_unpacklo_epi64(ab, cd));
+  if (count > 3) _mm512_storeu_si512(target + 192, _mm512_unpackhi_epi64(ab, cd));
+}
 SNQ_INLINE("avx512f") __m256i snq_512_upper_int32(__m512i a) { return _mm512_extracti64x4_epi64(a, 1); }
 
 #endif
