@@ -40,8 +40,7 @@ import CKernelABI
     let factor = scratch.queryFactors
     let factors = (factor[a], factor[b], factor[c], factor[d])
     let greatest = scoreRows(scratch, Int(args.headDim), padded, factors)
-    let divisors = encodeWeights(scratch, padded, greatest)
-    weighValues(args, unit, scratch, padded, row, rows, divisors)
+    weighValues(args, unit, scratch, padded, row, rows, greatest)
     row &+= 4
   }
 }
@@ -105,83 +104,129 @@ import CKernelABI
   UnsafeRawPointer(codes).assumingMemoryBound(to: Int32.self)
 }
 
-/// Codes p = rne(e), e = 255 * 2^(t - greatest), of four rows; returns the 16-lane fma sums of
-/// e * (1 / value step), the real sums of the softmax in the same unit. Four rows at once hide the latency.
-@inline(__always) private func encodeWeights(
-  _ scratch: IntegerAttentionScratch, _ padded: Int, _ greatest: (Float, Float, Float, Float)
-) -> (Float, Float, Float, Float) {
-  let (ta, tb) = (FloatLanes(repeating: greatest.0), FloatLanes(repeating: greatest.1))
-  let (tc, td) = (FloatLanes(repeating: greatest.2), FloatLanes(repeating: greatest.3))
-  let zero = FloatLanes(repeating: 0)
-  var (a, b, c, d) = (zero, zero, zero, zero)
+/// output = float(sum p * v) * (1 / D) for up to four query rows: the codes p of 32 keys are made while the
+/// products of the 32 keys before are summed, because the two keep different ports of the core busy.
+@inline(__always) private func weighValues(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ padded: Int,
+  _ row: Int, _ rows: Int, _ greatest: (Float, Float, Float, Float)
+) {
+  let headDim = Int(args.headDim)
+  var weights = WeightRows(greatest)
+  var products = ProductSums()
+  weights.encode(scratch, padded, 0)
   var key = 0
   while key < padded {
+    if key &+ 32 < padded { weights.encode(scratch, padded, key &+ 32) }
+    products.add(scratch, padded, 0, key, headDim)
+    key &+= 32
+  }
+  let inverses = weights.inverseTotals()
+  products.store(args, unit, row, rows, 0, inverses)
+  var channel = 32
+  while channel < headDim {
+    products = ProductSums()
+    key = 0
+    while key < padded {
+      products.add(scratch, padded, channel, key, headDim)
+      key &+= 32
+    }
+    products.store(args, unit, row, rows, channel, inverses)
+    channel &+= 32
+  }
+}
+
+/// The weights of four query rows: codes p = rne(e), e = 255 * 2^(t - greatest), and the 16-lane fma sums of
+/// e * (1 / value step), which are the real sums of the softmax in the same unit.
+private struct WeightRows {
+  let greatest: (FloatLanes, FloatLanes, FloatLanes, FloatLanes)
+  var totals: (FloatLanes, FloatLanes, FloatLanes, FloatLanes)
+
+  @inline(__always) init(_ top: (Float, Float, Float, Float)) {
+    greatest = (
+      FloatLanes(repeating: top.0), FloatLanes(repeating: top.1), FloatLanes(repeating: top.2),
+      FloatLanes(repeating: top.3)
+    )
+    let zero = FloatLanes(repeating: 0)
+    totals = (zero, zero, zero, zero)
+  }
+
+  /// 32 keys from `key`.
+  @inline(__always) mutating func encode(_ scratch: IntegerAttentionScratch, _ padded: Int, _ key: Int) {
     let scores = UnsafePointer(scratch.scores + key)
     let codes = scratch.weightCodes + key
     let inverses = (
       FloatLanes(load: scratch.valueInverses + key), FloatLanes(load: scratch.valueInverses + key + 16)
     )
-    a = encodeWeights(scores, codes, ta, inverses, a)
-    b = encodeWeights(scores + padded, codes + padded, tb, inverses, b)
-    c = encodeWeights(scores + 2 &* padded, codes + 2 &* padded, tc, inverses, c)
-    d = encodeWeights(scores + 3 &* padded, codes + 3 &* padded, td, inverses, d)
-    key &+= 32
+    totals.0 = Self.encode(scores, codes, greatest.0, inverses, totals.0)
+    totals.1 = Self.encode(scores + padded, codes + padded, greatest.1, inverses, totals.1)
+    totals.2 = Self.encode(scores + 2 &* padded, codes + 2 &* padded, greatest.2, inverses, totals.2)
+    totals.3 = Self.encode(scores + 3 &* padded, codes + 3 &* padded, greatest.3, inverses, totals.3)
   }
-  return (a.sum(), b.sum(), c.sum(), d.sum())
+
+  @inline(__always) private static func encode(
+    _ scores: UnsafePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ greatest: FloatLanes,
+    _ inverses: (FloatLanes, FloatLanes), _ total: FloatLanes
+  ) -> FloatLanes {
+    let first = powerOfTwoTimes255(FloatLanes(load: scores) - greatest)
+    let second = powerOfTwoTimes255(FloatLanes(load: scores + 16) - greatest)
+    IntegerLanes.storeBytes(first.nearestInteger(), second.nearestInteger(), codes)
+    return fma(second, inverses.1, fma(first, inverses.0, total))
+  }
+
+  @inline(__always) func inverseTotals() -> (FloatLanes, FloatLanes, FloatLanes, FloatLanes) {
+    (
+      FloatLanes(repeating: 1 / totals.0.sum()), FloatLanes(repeating: 1 / totals.1.sum()),
+      FloatLanes(repeating: 1 / totals.2.sum()), FloatLanes(repeating: 1 / totals.3.sum())
+    )
+  }
 }
 
-/// 32 keys of one row.
-@inline(__always) private func encodeWeights(
-  _ scores: UnsafePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ greatest: FloatLanes,
-  _ inverses: (FloatLanes, FloatLanes), _ total: FloatLanes
-) -> FloatLanes {
-  let first = powerOfTwoTimes255(FloatLanes(load: scores) - greatest)
-  let second = powerOfTwoTimes255(FloatLanes(load: scores + 16) - greatest)
-  IntegerLanes.storeBytes(first.nearestInteger(), second.nearestInteger(), codes)
-  return fma(second, inverses.1, fma(first, inverses.0, total))
-}
+/// The sums of code times value code of four query rows over a pair of blocks of 16 channels. When the last
+/// block has no neighbour it is computed twice and stored once.
+private struct ProductSums {
+  var a = (IntegerLanes(repeating: 0), IntegerLanes(repeating: 0))
+  var b = (IntegerLanes(repeating: 0), IntegerLanes(repeating: 0))
+  var c = (IntegerLanes(repeating: 0), IntegerLanes(repeating: 0))
+  var d = (IntegerLanes(repeating: 0), IntegerLanes(repeating: 0))
 
-/// output = float(sum p * v) * (1 / divisor) for up to four query rows.
-@inline(__always) private func weighValues(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ padded: Int,
-  _ row: Int, _ rows: Int, _ divisors: (Float, Float, Float, Float)
-) {
-  let headDim = Int(args.headDim)
-  let a = codeWords(scratch.weightCodes)
-  let (b, c, d) = (a + padded &>> 2, a + padded &>> 1, a + 3 &* (padded &>> 2))
-  let (ra, rb) = (FloatLanes(repeating: 1 / divisors.0), FloatLanes(repeating: 1 / divisors.1))
-  let (rc, rd) = (FloatLanes(repeating: 1 / divisors.2), FloatLanes(repeating: 1 / divisors.3))
-  var channel = 0
-  while channel < headDim {
-    let low = UnsafePointer(scratch.valueTiles + channel &* padded)
-    // The last block alone when their number is odd: its neighbour is then computed twice, stored once.
-    let isPair = channel &+ 16 < headDim
-    let high = isPair ? low + 16 &* padded : low
-    let zero = IntegerLanes(repeating: 0)
-    var (a0, a1, b0, b1, c0, c1, d0, d1) = (zero, zero, zero, zero, zero, zero, zero, zero)
-    for tile in 0..<padded &>> 2 {
+  @inline(__always) init() {}
+
+  /// 32 keys from `key`.
+  @inline(__always) mutating func add(
+    _ scratch: IntegerAttentionScratch, _ padded: Int, _ channel: Int, _ key: Int, _ headDim: Int
+  ) {
+    let low = UnsafePointer(scratch.valueTiles + (channel &* padded &+ 16 &* key))
+    // The next block or, without one, the same; in arithmetic lest the compiler make two loops of it.
+    let high = low + padded &* (min(16, headDim &- channel &- 1) & 16)
+    let codes = UnsafePointer(scratch.weightCodes + key)
+    let (wa, wb) = (codeWords(codes), codeWords(codes + padded))
+    let (wc, wd) = (codeWords(codes + 2 &* padded), codeWords(codes + 3 &* padded))
+    for tile in 0..<8 {
       let (t0, t1) = (low + tile &* 64, high + tile &* 64)
-      (a0, a1, b0, b1) = (
-        dot(a0, a[tile], t0), dot(a1, a[tile], t1), dot(b0, b[tile], t0), dot(b1, b[tile], t1)
-      )
-      (c0, c1, d0, d1) = (
-        dot(c0, c[tile], t0), dot(c1, c[tile], t1), dot(d0, d[tile], t0), dot(d1, d[tile], t1)
-      )
+      a = (dot(a.0, wa[tile], t0), dot(a.1, wa[tile], t1))
+      b = (dot(b.0, wb[tile], t0), dot(b.1, wb[tile], t1))
+      c = (dot(c.0, wc[tile], t0), dot(c.1, wc[tile], t1))
+      d = (dot(d.0, wd[tile], t0), dot(d.1, wd[tile], t1))
     }
+  }
+
+  @inline(__always) func store(
+    _ args: snq_attention_args, _ unit: AttentionUnit, _ row: Int, _ rows: Int, _ channel: Int,
+    _ inverses: (FloatLanes, FloatLanes, FloatLanes, FloatLanes)
+  ) {
+    let left = Int(args.headDim) &- channel
     let output = unit.output + (row &* args.outputStride &+ channel)
-    let stride = args.outputStride
-    let width = min(16, headDim &- channel)
-    (FloatLanes(a0) * ra).store(output, count: width)
-    if rows > 1 { (FloatLanes(b0) * rb).store(output + stride, count: width) }
-    if rows > 2 { (FloatLanes(c0) * rc).store(output + 2 &* stride, count: width) }
-    if rows > 3 { (FloatLanes(d0) * rd).store(output + 3 &* stride, count: width) }
-    if isPair {
-      let width = min(16, headDim &- channel &- 16)
-      (FloatLanes(a1) * ra).store(output + 16, count: width)
-      if rows > 1 { (FloatLanes(b1) * rb).store(output + stride + 16, count: width) }
-      if rows > 2 { (FloatLanes(c1) * rc).store(output + 2 &* stride + 16, count: width) }
-      if rows > 3 { (FloatLanes(d1) * rd).store(output + 3 &* stride + 16, count: width) }
-    }
-    channel &+= 32
+    Self.store(a, inverses.0, output, left)
+    if rows > 1 { Self.store(b, inverses.1, output + args.outputStride, left) }
+    if rows > 2 { Self.store(c, inverses.2, output + 2 &* args.outputStride, left) }
+    if rows > 3 { Self.store(d, inverses.3, output + 3 &* args.outputStride, left) }
+  }
+
+  @inline(__always) private static func store(
+    _ sums: (IntegerLanes, IntegerLanes), _ inverse: FloatLanes, _ output: UnsafeMutablePointer<Float>,
+    _ left: Int
+  ) {
+    (FloatLanes(sums.0) * inverse).store(output, count: min(16, left))
+    if left > 16 { (FloatLanes(sums.1) * inverse).store(output + 16, count: min(16, left &- 16)) }
   }
 }
