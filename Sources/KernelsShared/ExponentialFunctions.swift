@@ -44,28 +44,27 @@
   return select(magnitude .< constant(0.625), small, signed)
 }
 
-/// h + h * erf(x / sqrt 2) with h = x / 2; absolute error below 1e-6.
+/// x * (0.5 + erf(x / sqrt 2) / 2); absolute error below 1e-6.
 ///
-/// erf(x / sqrt 2) = x P(s), s = x^2 * 2/5.25^2 - 1 on |x| <= 5.25, clamped to +-1.
+/// erf(x / sqrt 2) / 2 = x P(s), s = x^2 * 2/5.25^2 - 1 on |x| <= 5.25, clamped to +-0.5.
 @inline(__always) func gaussianLinear(_ x: FloatLanes) -> FloatLanes {
   let square = minimum(constant(27.5625), x * x)
   let s = fma(square, constant(0.072_562_36), constant(-1))
-  var p = fma(constant(-0.000_901_280_7), s, constant(0.002_724_311))
-  p = fma(p, s, constant(-0.003_239_420_7))
-  p = fma(p, s, constant(0.004_224_267_3))
-  p = fma(p, s, constant(-0.009_654_086))
-  p = fma(p, s, constant(0.017_679_382))
-  p = fma(p, s, constant(-0.026_181_053))
-  p = fma(p, s, constant(0.036_850_89))
-  p = fma(p, s, constant(-0.049_930_84))
-  p = fma(p, s, constant(0.064_090_52))
-  p = fma(p, s, constant(-0.079_542_436))
-  p = fma(p, s, constant(0.099_290_386))
-  p = fma(p, s, constant(-0.134_253_19))
-  p = fma(p, s, constant(0.269_318_7))
-  let error = minimum(constant(1), maximum(constant(-1), x * p))
-  let half = x * constant(0.5)
-  return fma(half, error, half)
+  var p = fma(constant(-0.000_450_640_36), s, constant(0.001_362_155_5))
+  p = fma(p, s, constant(-0.001_619_710_4))
+  p = fma(p, s, constant(0.002_112_133_7))
+  p = fma(p, s, constant(-0.004_827_043))
+  p = fma(p, s, constant(0.008_839_691))
+  p = fma(p, s, constant(-0.013_090_527))
+  p = fma(p, s, constant(0.018_425_444))
+  p = fma(p, s, constant(-0.024_965_42))
+  p = fma(p, s, constant(0.032_045_26))
+  p = fma(p, s, constant(-0.039_771_218))
+  p = fma(p, s, constant(0.049_645_193))
+  p = fma(p, s, constant(-0.067_126_594))
+  p = fma(p, s, constant(0.134_659_35))
+  let share = minimum(constant(0.5), maximum(constant(-0.5), x * p))
+  return x * (share + constant(0.5))
 }
 
 /// x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), which is the tanh form of GELU.

@@ -147,7 +147,13 @@ import CKernelABI
 ) -> Int32 {
   var sum = IntegerLanes(repeating: 0)
   var channel = 0
-  while channel &+ 16 <= channels {
+  while channel &+ 32 <= channels {
+    let values = (code(FloatLanes(load: source + channel)), code(FloatLanes(load: source + channel + 16)))
+    IntegerLanes.storeBytes(values.0, values.1, codes + channel)
+    sum = sum &+ (values.0 &+ values.1)
+    channel &+= 32
+  }
+  if channel &+ 16 <= channels {
     let values = code(FloatLanes(load: source + channel))
     values.storeBytes(codes + channel)
     sum = sum &+ values
