@@ -15,7 +15,12 @@ private func tile(
   _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
   sumTile(level, row, panel, sums)
-  if let next = level.pointee.next { sumTile(next, row, panel, sums + tileVectors) }
+  if let next = level.pointee.next {
+    if endsShort(level, next, panel &+ panels) {
+      return finishShortLevel(sums, rows, panels, level, next, row, panel)
+    }
+    sumTile(next, row, panel, sums + tileVectors)
+  }
   finishTile(sums, rows, panels, level, row, panel)
 }
 

@@ -58,22 +58,37 @@ struct MatmulPanel {
     shift = _mm512_set1_epi32(product &>> 1)
   }
 
-  /// I of 16 outputs from sum(t * q).
+  /// I of 16 outputs from sum(t * q). `isPlain` is a literal: see `isPlain(_:)`.
   @inline(__always)
-  func dot(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>) -> __m512i {
+  func dot(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>, isPlain: Bool) -> __m512i {
     let correction = _mm512_mullo_epi32(storedSum, _mm512_set1_epi32(row.pointee.sumFactor))
+    if isPlain { return _mm512_sub_epi32(sum, correction) }
     return _mm512_add_epi32(
-      _mm512_sub_epi32(_mm512_sllv_epi32(sum, shift), correction),
-      _mm512_set1_epi32(row.pointee.term))
+      _mm512_sub_epi32(_mm512_sllv_epi32(sum, shift), correction), _mm512_set1_epi32(row.pointee.term))
   }
 
   /// y + level.
   @inline(__always)
-  func added(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>, to y: __m512) -> __m512 {
+  func added(
+    _ sum: __m512i, _ row: UnsafePointer<MatmulRow>, to y: __m512, isPlain: Bool
+  ) -> __m512 {
     _mm512_fmadd_ps(
-      _mm512_cvtepi32_ps(dot(sum, row)),
+      _mm512_cvtepi32_ps(dot(sum, row, isPlain: isPlain)),
       _mm512_mul_ps(weightScale, _mm512_set1_ps(row.pointee.scale)), y)
   }
+}
+
+/// Symmetric weights and affine activations: the shift and the row's term are 0.
+@inline(__always)
+private func isPlain(_ level: UnsafePointer<snq_matmul_args>) -> Bool {
+  level.pointee.weightMultiplier &* level.pointee.activationMultiplier == 1
+    && level.pointee.weightConstant == 0
+}
+
+/// A second level of so few channels that the epilogue sums it itself.
+@inline(__always)
+func isShort(_ level: UnsafePointer<snq_matmul_args>) -> Bool {
+  level.pointee.paddedChannels <= 8 && level.pointee.layout == UInt32(SNQ_BYTES) && isPlain(level)
 }
 
 /// The lanes of the panel from `first` that are outputs.
@@ -94,18 +109,23 @@ func finishTile(
   }
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
   let isWhole = (panel &+ panels) &* 16 <= Int(level.pointee.outputs)
-  if let next = level.pointee.next {
-    if isWhole, level.pointee.weightOffset == nil, next.pointee.weightOffset == nil {
-      return finishTwoLevels(sums, rows, panels, level, next, row, panel)
+  guard let next = level.pointee.next else {
+    guard isWhole, level.pointee.weightOffset == nil else {
+      return finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
     }
+    if isPlain(level) {
+      return finishOneLevel(sums, rows, panels, level, row, panel, isPlain: true)
+    }
+    return finishOneLevel(sums, rows, panels, level, row, panel, isPlain: false)
+  }
+  guard isWhole, level.pointee.weightOffset == nil, next.pointee.weightOffset == nil else {
     finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
     return finishAny(sums, tileVectors, rows, panels, next, true, row, panel)
   }
-  if isWhole, level.pointee.weightOffset == nil {
-    finishOneLevel(sums, rows, panels, level, row, panel)
-  } else {
-    finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
+  if isPlain(level), isPlain(next) {
+    return finishTwoLevels(sums, rows, panels, level, next, row, panel, isPlain: true)
   }
+  finishTwoLevels(sums, rows, panels, level, next, row, panel, isPlain: false)
 }
 
 /// Where a sum starts when the outputs themselves are not added to.
@@ -119,7 +139,7 @@ private func start(_ level: UnsafePointer<snq_matmul_args>, _ first: Int) -> __m
 @inline(__always)
 private func finishOneLevel(
   _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
-  _ row: Int, _ panel: Int
+  _ row: Int, _ panel: Int, isPlain: Bool
 ) {
   guard let output = level.pointee.output else { return }
   let parameters = fill(parameterMemory(sums), level, row, rows)
@@ -132,7 +152,8 @@ private func finishOneLevel(
     var target = output + row &* stride + first
     for r in 0..<rows {
       let y = accumulates ? _mm512_loadu_ps(target) : begin
-      _mm512_storeu_ps(target, shared.added(sums[r &* panels &+ p], parameters + r, to: y))
+      _mm512_storeu_ps(
+        target, shared.added(sums[r &* panels &+ p], parameters + r, to: y, isPlain: isPlain))
       target += stride
     }
   }
@@ -142,7 +163,7 @@ private func finishOneLevel(
 @inline(__always)
 private func finishTwoLevels(
   _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
-  _ next: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int
+  _ next: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, isPlain: Bool
 ) {
   guard let output = level.pointee.output else { return }
   let parameters = fill(parameterMemory(sums), level, row, rows)
@@ -158,11 +179,60 @@ private func finishTwoLevels(
     for r in 0..<rows {
       let index = r &* panels &+ p
       let y = accumulates ? _mm512_loadu_ps(target) : begin
-      let half = shared.added(sums[index], parameters + r, to: y)
-      _mm512_storeu_ps(target, nextShared.added(sums[tileVectors &+ index], nextParameters + r, to: half))
+      let half = shared.added(sums[index], parameters + r, to: y, isPlain: isPlain)
+      _mm512_storeu_ps(
+        target,
+        nextShared.added(sums[tileVectors &+ index], nextParameters + r, to: half, isPlain: isPlain))
       target += stride
     }
   }
+}
+
+/// The same when the second level has at most 8 channels: its sums need no tile of their own.
+@inline(never)
+func finishShortLevel(
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ next: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int
+) {
+  guard let output = level.pointee.output, let weights = next.pointee.weights,
+    let codes = next.pointee.codes
+  else { return }
+  let parameters = fill(parameterMemory(sums), level, row, rows)
+  let nextParameters = fill(parameterMemory(sums) + rows, next, row, rows)
+  let stride = Int(level.pointee.outputStride)
+  let codeStride = Int(next.pointee.codeStride)
+  let isLong = next.pointee.paddedChannels > 4
+  let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let shared = MatmulPanel(level, first)
+    let nextShared = MatmulPanel(next, first)
+    let begin = start(level, first)
+    let tile = weights + (panel &+ p) &* Int(next.pointee.panelStride)
+    let early = _mm512_loadu_si512(tile)
+    let late = isLong ? _mm512_loadu_si512(tile + 64) : _mm512_setzero_si512()
+    var target = output + row &* stride + first
+    var rowCodes = codes + row &* codeStride
+    for r in 0..<rows {
+      let y = accumulates ? _mm512_loadu_ps(target) : begin
+      let half = shared.added(sums[r &* panels &+ p], parameters + r, to: y, isPlain: true)
+      var sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), snq_broadcast4_512(rowCodes), early)
+      if isLong { sum = _mm512_dpbusd_epi32(sum, snq_broadcast4_512(rowCodes + 4), late) }
+      _mm512_storeu_ps(target, nextShared.added(sum, nextParameters + r, to: half, isPlain: true))
+      target += stride
+      rowCodes += codeStride
+    }
+  }
+}
+
+/// Whether `finishShortLevel` can finish a tile of these levels.
+@inline(__always)
+func endsShort(
+  _ level: UnsafePointer<snq_matmul_args>, _ next: UnsafePointer<snq_matmul_args>, _ panelEnd: Int
+) -> Bool {
+  isShort(next) && isPlain(level) && panelEnd &* 16 <= Int(level.pointee.outputs)
+    && level.pointee.mode < UInt32(SNQ_INTEGER) && level.pointee.weightOffset == nil
+    && next.pointee.weightOffset == nil
 }
 
 /// Any level: offsets, and panels that end behind the last output.
@@ -180,7 +250,7 @@ private func finishAny(
     for r in 0..<rows {
       let target = output + (row &+ r) &* Int(level.pointee.outputStride) + first
       let y = accumulates ? _mm512_maskz_loadu_ps(mask, target) : start(level, first)
-      var sum = shared.added(sums[firstSum &+ r &* panels &+ p], parameters + r, to: y)
+      var sum = shared.added(sums[firstSum &+ r &* panels &+ p], parameters + r, to: y, isPlain: false)
       if let weightOffset = level.pointee.weightOffset {
         let factor = _mm512_set1_ps(parameters[r].offsetFactor)
         sum = _mm512_fmadd_ps(factor, _mm512_loadu_ps(weightOffset + first), sum)
@@ -205,7 +275,7 @@ private func finishIntegers(
     for r in 0..<rows {
       let target = output + (row &+ r) &* Int(level.pointee.outputStride) + first
       let begin = _mm512_maskz_loadu_epi32(adds ? mask : 0, target)
-      let value = shared.dot(sums[r &* panels &+ p], parameters + r)
+      let value = shared.dot(sums[r &* panels &+ p], parameters + r, isPlain: false)
       _mm512_mask_storeu_epi32(target, mask, _mm512_add_epi32(begin, value))
     }
   }
