@@ -127,12 +127,14 @@ import Testing
     let bits = kernel.weightBits.upperBound
     let activation = IntegerCode(isBipolar: false, bits: 8, zero: 77)
     for nextCode in Self.shapeCodes {
-      for (outputs, withOffset) in [(64, false), (144, false), (100, false), (64, true)] {
+      for (outputs, withOffset, channels) in [
+        (64, false, 9), (144, false, 3), (100, false, 8), (64, true, 4), (112, false, 7),
+      ] {
         let firstCode = IntegerCode(isBipolar: bits < 8, bits: bits, zero: bits < 8 ? 0 : 128)
         let first = try #require(
           MatmulCase(firstCode, activation, rows: rows, channels: 384, outputs: outputs, seed: 5))
         let next = try #require(
-          MatmulCase(nextCode, activation, rows: rows, channels: 9, outputs: outputs, seed: 6))
+          MatmulCase(nextCode, activation, rows: rows, channels: channels, outputs: outputs, seed: 6))
         for mode in [SNQ_START, SNQ_ACCUMULATE] {
           let separate = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: false)
           let fused = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: true)
