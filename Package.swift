@@ -61,7 +61,7 @@ let package = Package(
         "CPlatform",
       ]),
     .target(
-      name: "soniq", dependencies: ["SoniqABI"],
+      name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
       swiftSettings: common,
       linkerSettings: [
         .unsafeFlags(

@@ -11,6 +11,7 @@ import demo
 import numpy as np
 import pytest
 import reference
+
 import soniq
 
 MEGABYTE = 1e6

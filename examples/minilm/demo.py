@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soniq
 from tokenizers import Tokenizer
+
+import soniq
 
 HERE = Path(__file__).parent
 ROUNDS = 3
