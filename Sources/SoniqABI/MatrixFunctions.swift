@@ -1,4 +1,5 @@
 public import CSoniq
+import CPlatform
 import SoniqCore
 import SoniqGraph
 
@@ -17,6 +18,8 @@ public func soniq_matrix_pack(
     let read = try VersionedStruct.read(options, defaults: soniq_matrix_options(), "options")
     let options = try MatrixOptions(read ?? soniq_matrix_options(), outputs: outputs, inputs: inputs)
     try MatrixPacking.checkSizes(outputs: outputs, inputs: inputs, levels: options.levels)
+    let saved = snq_float_state_enter()
+    defer { snq_float_state_leave(saved) }
     let packing = try MatrixPacking(weights: weights, outputs: outputs, inputs: inputs, options: options)
     matrix.pointee = try MatrixHandle(packing, options: options).retained()
   }
@@ -53,6 +56,8 @@ public func soniq_matrix_unpack(
     guard count >= matrix.outputs * matrix.inputs else {
       throw .argument("count", "is \(count), \(matrix.outputs * matrix.inputs) are needed")
     }
+    let saved = snq_float_state_enter()
+    defer { snq_float_state_leave(saved) }
     for (level, channels) in zip(matrix.levels, handle.options.channels) {
       unpack(level, channels, matrix, into: weights)
     }
@@ -67,12 +72,13 @@ private func unpack(
   guard let packing = WeightPacking(code: code, outputs: matrix.outputs, channels: level.channels) else {
     return
   }
-  let codes = packing.unpack(level.weights.raw)
+  let bytes = level.weights.raw
+  guard bytes.count >= packing.byteCount else { return }
   let scales = level.scales.bound(to: Float.self)
   let offsets = level.offsets?.bound(to: Float.self)
   for output in 0..<matrix.outputs {
     for (position, channel) in channels.enumerated() {
-      let integer = code.integer(Int(codes[output * level.channels + position]))
+      let integer = code.integer(Int(packing.code(output: output, channel: position, in: bytes)))
       weights[output * matrix.inputs + channel] = scales[output] * Float(integer) + (offsets?[output] ?? 0)
     }
   }

@@ -49,10 +49,13 @@ struct MatrixPacking {
     // Gathered floats, codes, packed codes of padded size.
     guard let count = checkedProduct(outputs + panelOutputs, inputs + 64), let room = checkedProduct(count, 8)
     else { throw Failure(.outOfMemory, "the matrix is too large to address") }
-    guard let probe = malloc(room) else {
-      throw Failure(.outOfMemory, "no memory: about \(room) bytes are needed to pack the matrix")
-    }
-    free(probe)
+    // Mapped, because the optimiser takes a malloc away whose memory nobody uses.
+    let reserve = 1 << 20
+    guard room <= Int.max - reserve,
+      let probe = mmap(nil, room + reserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      probe != MAP_FAILED
+    else { throw Failure(.outOfMemory, "no memory: about \(room) bytes are needed to pack the matrix") }
+    munmap(probe, room + reserve)
   }
 
   private static func gather(

@@ -55,7 +55,7 @@ package struct WeightPacking: Sendable, Hashable {
     return [UInt8](unsafeUninitializedCapacity: outputs * channels) { codes, count in
       for output in 0..<outputs {
         for channel in 0..<channels {
-          codes[output * channels + channel] = load(output, channel, bytes)
+          codes[output * channels + channel] = code(output: output, channel: channel, in: bytes)
         }
       }
       count = outputs * channels
@@ -95,7 +95,8 @@ package struct WeightPacking: Sendable, Hashable {
     }
   }
 
-  private func load(_ output: Int, _ channel: Int, _ bytes: UnsafeRawBufferPointer) -> UInt8 {
+  /// One code of `bytes`, which has `byteCount` bytes or more; `output` and `channel` are below their counts.
+  package func code(output: Int, channel: Int, in bytes: UnsafeRawBufferPointer) -> UInt8 {
     let inTile = channel % layout.tileChannels
     let lane = laneOffset(output, channel / layout.tileChannels)
     switch layout {

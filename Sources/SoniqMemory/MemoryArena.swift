@@ -1,4 +1,5 @@
 import CPlatform
+import Glibc
 import Synchronization
 
 /// Why an arena could not give memory.
@@ -42,12 +43,17 @@ package final class MemoryArena: @unchecked Sendable {
   private let handedOut = Atomic<Int>(0)
   private let allocationCount = Atomic<Int>(0)
 
+  /// Threads of the host may outlive a library that is unloaded: once, when the first arena is made, arranges
+  /// that jemalloc's code is not called when they end. (`atexit` of a shared library acts at its dlclose.)
+  private static let unloading: Void = { _ = atexit { snq_arenas_unload() } }()
+
   /// - Throws: `outOfMemory` when the private allocator cannot make another arena.
   package init(hooks: AllocatorHooks? = nil) throws(MemoryError) {
     if let hooks {
       source = .host(hooks)
       return
     }
+    Self.unloading
     var arena: UInt32 = 0
     guard snq_arena_create(&arena) else { throw .outOfMemory(byteCount: 0) }
     source = .jemalloc(arena: arena)

@@ -2,6 +2,7 @@
 // is needed to build the callers. Flags as in jemalloc 5's public header.
 #ifndef SONIQ_MEMORY_ARENAS_H
 #define SONIQ_MEMORY_ARENAS_H
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,19 @@
 void *sqje_mallocx(size_t size, int flags);
 void sqje_dallocx(void *pointer, int flags);
 int sqje_mallctl(const char *name, void *oldValue, size_t *oldLength, void *newValue, size_t newLength);
+
+// jemalloc's key for what a thread keeps, and where its messages go (stderr when NULL).
+extern pthread_key_t sqje_p_je_tsd_tsd;
+extern void (*sqje_malloc_message)(void *context, const char *text);
+
+static inline void snq_no_message(void *context, const char *text) { (void)context, (void)text; }
+
+// Before the library's code goes: threads that used it must not run jemalloc's destructor when they end. At
+// the end of a process a thread may still begin to use jemalloc; it then has no key, which is no news.
+static inline void snq_arenas_unload(void) {
+  sqje_malloc_message = snq_no_message;
+  pthread_key_delete(sqje_p_je_tsd_tsd);
+}
 
 // MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE | MALLOCX_ALIGN(alignment); alignment is a power of two.
 static inline int snq_arena_flags(unsigned arena, size_t alignment) {

@@ -34,7 +34,7 @@ enum Step: BitwiseCopyable {
     case .floatMatmul(let step): return step.pointee.multiplyAccumulates
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
-      return 2 * sequence * sequence * Int(step.pointee.arguments.headDim)
+      return 2 &* sequence &* sequence &* Int(step.pointee.arguments.headDim)
     default: return 0
     }
   }
@@ -57,7 +57,8 @@ extension RunFrame {
     if isWhole { cost.pointee.rows &+= UInt64(rows.count) }
     let perRow = steps[index].multiplyAccumulates(self)
     let share = steps[index].panelCount == 0 ? 1 : steps[index].panelCount
-    cost.pointee.multiplyAccumulates &+= UInt64(rows.count * perRow / share * max(1, panels.count))
+    cost.pointee.multiplyAccumulates &+= UInt64(
+      truncatingIfNeeded: rows.count &* perRow / share &* max(1, panels.count))
   }
 
   @inline(__always)

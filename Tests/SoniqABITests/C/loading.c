@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <soniq.h>
 #include <stdio.h>
@@ -205,6 +207,40 @@ static void float_state(const char *model, const char *path) {
   CHECK(dlclose(lib.handle) == 0);
 }
 
+typedef struct {
+  library *lib;
+  const char *model;
+  int good;
+  sem_t used, unloaded;
+} guest;
+
+static void *use_and_stay(void *context) {
+  guest *self = context;
+  float first = 0;
+  self->good = use(self->lib, self->model, 2, &first);
+  sem_post(&self->used);
+  sem_wait(&self->unloaded);
+  return NULL;
+}
+
+// A thread that used the library ends after the library is gone: nothing of it may be called any more.
+static void outliving_threads(const char *model, const char *path) {
+  int round;
+  for (round = 0; round < 3; round++) {
+    library lib;
+    guest self = {0};
+    pthread_t thread;
+    self.lib = &lib;
+    self.model = model;
+    CHECK(load(&lib, path) && sem_init(&self.used, 0, 0) == 0 && sem_init(&self.unloaded, 0, 0) == 0);
+    CHECK(pthread_create(&thread, NULL, use_and_stay, &self) == 0);
+    sem_wait(&self.used);
+    CHECK(self.good && dlclose(lib.handle) == 0 && mapped("libsoniq") == 0);
+    sem_post(&self.unloaded);
+    CHECK(pthread_join(thread, NULL) == 0);
+  }
+}
+
 int main(int argc, char **argv) {
   char captured[] = "/tmp/soniq-output-XXXXXX";
   struct stat printed;
@@ -221,6 +257,7 @@ int main(int argc, char **argv) {
   two_copies(argv[1], argv[2]);
   forking(argv[1], argv[2]);
   float_state(argv[1], argv[2]);
+  outliving_threads(argv[1], argv[2]);
   CHECK(count_entries("/proc/self/fd") == files);
   fflush(NULL);
   for (i = 0; i < 2; i++) dup2(saved[i], i + 1);

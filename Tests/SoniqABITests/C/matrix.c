@@ -1,6 +1,10 @@
 // The matrix door: exact integers, float results, every level, bad arguments.
 // usage: matrix
 #include <math.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xmmintrin.h>
 
 #include "check.h"
 
@@ -282,6 +286,81 @@ static void bad_calls(const float *weights) {
   soniq_matrix_destroy(NULL);
 }
 
+// Packs and unpacks, with numbers whose squares overflow; 1 when the result is `expected` (or written there).
+static int packs_to(const float *weights, size_t outputs, size_t inputs, float *expected, int first) {
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_matrix *matrix = NULL;
+  float *unpacked = calloc(outputs * inputs, sizeof *unpacked);
+  int good;
+  options.levels[0].weight_bits = 3;
+  good = unpacked != NULL && soniq_matrix_pack(&matrix, weights, outputs, inputs, &options, NULL) == SONIQ_OK &&
+         soniq_matrix_unpack(matrix, unpacked, outputs * inputs, NULL) == SONIQ_OK;
+  if (good && first) memcpy(expected, unpacked, outputs * inputs * sizeof *unpacked);
+  good = good && memcmp(expected, unpacked, outputs * inputs * sizeof *unpacked) == 0;
+  soniq_matrix_destroy(matrix);
+  free(unpacked);
+  return good;
+}
+
+// A host that traps floating-point exceptions, or rounds its own way, changes nothing, and keeps its state.
+static void float_state(void) {
+  enum { outputs = 4, inputs = 24 };
+  const unsigned states[] = {0x0000u | _MM_MASK_DENORM | _MM_MASK_INEXACT | _MM_MASK_UNDERFLOW,
+                             0x1f80u | _MM_ROUND_UP, 0x1f80u | _MM_ROUND_DOWN | 0x8040u};
+  const unsigned saved = _mm_getcsr();
+  float *weights = random_floats(outputs * inputs), expected[outputs * inputs];
+  size_t i;
+  for (i = 0; i < inputs; i++) weights[i] *= 1e30f;
+  for (i = inputs; i < 2 * inputs; i++) weights[i] *= 1e-36f;
+  CHECK(packs_to(weights, outputs, inputs, expected, 1));
+  for (i = 0; i < sizeof states / sizeof *states; i++) {
+    int good;
+    unsigned after;
+    _mm_setcsr(states[i]);
+    good = packs_to(weights, outputs, inputs, expected, 0);
+    after = _mm_getcsr();
+    _mm_setcsr(saved);
+    CHECK(good && (after & ~0x3fu) == states[i]);
+  }
+  free(weights);
+}
+
+// However little memory there is, the answer is a status and never the end of the process.
+static void scarce_memory(void) {
+  enum { outputs = 512, inputs = 512 };
+  float *weights = random_floats(outputs * inputs), *unpacked = malloc(sizeof(float) * outputs * inputs);
+  int refused = 0, packed = 0;
+  rlim_t room;
+  for (room = 0; room < 12u << 20; room += 256u << 10) {
+    int status = -1;
+    pid_t child;
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+      soniq_matrix *matrix = NULL;
+      soniq_status result;
+      unsigned long pages = 0;
+      FILE *sizes = fopen("/proc/self/statm", "r");
+      struct rlimit limit;
+      if (sizes == NULL || fscanf(sizes, "%lu", &pages) != 1) _exit(9);
+      fclose(sizes);
+      limit.rlim_cur = limit.rlim_max = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + room;
+      if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(9);
+      result = soniq_matrix_pack(&matrix, weights, outputs, inputs, NULL, NULL);
+      if (result == SONIQ_OK) result = soniq_matrix_unpack(matrix, unpacked, outputs * inputs, NULL);
+      soniq_matrix_destroy(matrix);
+      _exit(result == SONIQ_OK ? 0 : result == SONIQ_ERROR_OUT_OF_MEMORY ? 1 : 9);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    refused += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    packed += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+  CHECK(refused > 0 && packed > 0);
+  free(weights);
+  free(unpacked);
+}
+
 int main(void) {
   uint32_t weight_bits, activation_bits;
   float *weights;
@@ -306,5 +385,7 @@ int main(void) {
   float_products(4, 0.01);
   float_products(2, 0.01);
   two_levels();
+  float_state();
+  scarce_memory();
   return check_report();
 }
