@@ -122,7 +122,12 @@ def search(model: soniq.Model, tokenizer: Tokenizer, sentences: list[str], embed
         print(f"  {query}\n    {scores[best]:.2f}  {sentences[best]}")
 
 
-def print_table(cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
+def cosines(embeddings: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(embeddings, axis=1)
+    return (embeddings * exact).sum(1) / lengths
+
+
+def print_table(cases: list[Case], rival: dict[int, dict[str, float]], rival_cosines: np.ndarray) -> None:
     print("\npalette  bits/weight  file MB  cosine mean  min     threads  ms at 16 / 64 / 256 tokens (ratio to INT8)")
     for case in cases:
         for threads, times in case.latency.items():
@@ -132,10 +137,13 @@ def print_table(cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
             print(f"{case.palette:7}  {size}  {quality}  {threads:7}  {row}")
     for threads, times in rival.items():
         row = " / ".join(f"{value:.2f}" for value in times.values())
-        print(f"ONNX Runtime dynamic INT8, per channel                     {threads:7}  {row}")
+        quality = f"{rival_cosines.mean():.5f}      {rival_cosines.min():.4f}"
+        print(f"{'ONNX Runtime INT8 per channel':31} {quality}  {threads:7}  {row}")
 
 
-def write_json(path: Path, cases: list[Case], rival: dict[int, dict[str, float]]) -> None:
+def write_json(
+    path: Path, cases: list[Case], rival: dict[int, dict[str, float]], rival_cosines: np.ndarray
+) -> None:
     rows = []
     for case in cases:
         row = {
@@ -148,6 +156,8 @@ def write_json(path: Path, cases: list[Case], rival: dict[int, dict[str, float]]
             "onnxruntime_int8_ms": rival[1],
             "latency_ms_two_threads": case.latency[2],
             "onnxruntime_int8_ms_two_threads": rival[2],
+            "onnxruntime_int8_cosine_mean": float(rival_cosines.mean()),
+            "onnxruntime_int8_cosine_min": float(rival_cosines.min()),
             "kernels": case.kernels,
         }
         rows.append(row)
@@ -185,12 +195,12 @@ def main() -> None:
     sentences = read_lines("sentences.txt")
     ids, mask = tokenize(tokenizer, sentences)
     exact = reference_embeddings(fp32, ids, mask)
+    rival_cosines = cosines(reference_embeddings(int8, ids, mask), exact)
     print(f"Embedding {len(sentences)} sentences ...")
     for case in cases:
         model = soniq.load(case.path, threads=1)
         embeddings = embed(model, ids, mask)
-        lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(embeddings, axis=1)
-        case.cosines = (embeddings * exact).sum(1) / lengths
+        case.cosines = cosines(embeddings, exact)
         case.average_bits = float(model.metadata["soniq.average_bits"])
         for report in model.kernels():
             case.kernels[report.kernel] = case.kernels.get(report.kernel, 0) + 1
@@ -204,10 +214,10 @@ def main() -> None:
         rival[threads] = medians["rival"]
         for case in cases:
             case.latency[threads] = medians[case.palette]
-    print_table(cases, rival)
+    print_table(cases, rival, rival_cosines)
     for case in cases:
         print(f"kernels of {case.palette}: " + ", ".join(f"{name} x{count}" for name, count in case.kernels.items()))
-    write_json(arguments.json, cases, rival)
+    write_json(arguments.json, cases, rival, rival_cosines)
 
 
 if __name__ == "__main__":
