@@ -16,6 +16,7 @@ struct ModelReader {
   init(_ file: UnsafeRawBufferPointer, options: ReadOptions) throws(FormatError) {
     self.file = file
     directory = try SectionDirectory(file)
+    try Self.requireMemory(for: directory)
     channelMaps = try Self.copyChannelMaps(file, directory)
     metadata = try table(.metadata, "metadata", Self.readMetadata)
     places.symbols = directory.sections[1].offset
@@ -26,6 +27,16 @@ struct ModelReader {
     try readInterface()
     do throws(GraphError) { try graph.validate() } catch { throw located(error) }
     if options.verifyData { try verifyData() }
+  }
+
+  /// Arrays end the process when they cannot grow: whether there is memory for the copies and for what is
+  /// made of them is asked before. No page of the mapping is touched.
+  private static func requireMemory(for directory: SectionDirectory) throws(FormatError) {
+    var copied = 0
+    for section in directory.sections where !section.kind.isData || section.kind == .channelMap {
+      copied += section.length
+    }
+    _ = try FileStorage.anonymous(byteCount: 4 * copied + (1 << 20))
   }
 
   private func table<Result>(
