@@ -134,3 +134,27 @@ func snq_matmul_planes_6x4__avx512(
 ) {
   multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
 }
+
+@c @implementation
+func snq_matmul_bit_serial_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_tables_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_half_tables_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}

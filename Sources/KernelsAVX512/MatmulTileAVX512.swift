@@ -104,18 +104,18 @@ struct MatmulTile {
     }
   }
 
-  /// The sums as [row][panel].
+  /// The sums as [row][panel], rows `stride` vectors apart.
   @inline(__always)
-  func store(_ target: UnsafeMutablePointer<__m512i>) {
+  func store(_ target: UnsafeMutablePointer<__m512i>, _ stride: Int) {
     row0.store(target, panels)
-    if rows > 1 { row1.store(target + panels, panels) }
+    if rows > 1 { row1.store(target + stride, panels) }
     if rows > 2 {
-      row2.store(target + 2 &* panels, panels)
-      row3.store(target + 3 &* panels, panels)
+      row2.store(target + 2 &* stride, panels)
+      row3.store(target + 3 &* stride, panels)
     }
     if rows > 4 {
-      row4.store(target + 4 &* panels, panels)
-      row5.store(target + 5 &* panels, panels)
+      row4.store(target + 4 &* stride, panels)
+      row5.store(target + 5 &* stride, panels)
     }
   }
 

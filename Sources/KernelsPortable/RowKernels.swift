@@ -10,6 +10,20 @@ func snq_quantize__portable(
 }
 
 @c @implementation
+func snq_take_codes__portable(
+  _ args: UnsafePointer<snq_take_codes_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { takeCodesRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
+func snq_prepare__portable(
+  _ args: UnsafePointer<snq_prepare_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { prepareRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_layer_norm__portable(
   _ args: UnsafePointer<snq_layer_norm_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {

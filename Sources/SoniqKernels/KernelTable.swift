@@ -1,18 +1,20 @@
-/// The kernels of one instruction set, chosen once and then only read. Safe to share between threads.
+/// The kernels of one instruction set and what they cost there. Safe to share between threads.
 package struct KernelTable: Sendable {
   package let instructionSet: InstructionSet
   package let floatMatmul: KernelRow<FloatMatmulFunction>
-  private let matmulByBits: [MatmulChoice]
+  private let costs: MatmulCost
 
-  /// - Parameter instructionSet: must be one that this CPU runs (`CPUFeatures.instructionSet(cappedBy:)`).
-  package init(instructionSet: InstructionSet) {
+  /// - Parameters:
+  ///   - instructionSet: must be one that this CPU runs (`CPUFeatures.instructionSet(cappedBy:)`).
+  ///   - costs: what the kernels cost on this machine.
+  package init(instructionSet: InstructionSet, costs: MatmulCost = MatmulCost()) {
     self.instructionSet = instructionSet
+    self.costs = costs
     floatMatmul = MatmulKernelRegistry.floats.chosen(upTo: instructionSet)
-    matmulByBits = (1...8).map { MatmulKernelRegistry.choice(weightBits: $0, upTo: instructionSet) }
   }
 
-  /// The kernels for weights of a code that `WeightCode.isValid` accepted (1...8 bits).
-  package func matmul(weightBits: Int) -> MatmulChoice {
-    matmulByBits[min(max(weightBits, 1), 8) - 1]
+  /// The kernel for one level of a valid matrix and some number of rows.
+  package func matmul(_ shape: MatmulShape) -> MatmulChoice {
+    MatmulKernelRegistry.choice(shape, upTo: instructionSet, costs: costs)
   }
 }

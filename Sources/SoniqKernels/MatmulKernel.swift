@@ -11,40 +11,48 @@ package typealias FloatMatmulFunction =
     UnsafePointer<snq_float_matmul_args>?, UInt32, UInt32, UInt32, UInt32
   ) -> Void
 
-/// How many rows a call usually has: one (a matrix-vector product) or more. Kernels are exact for any
-/// number; the shape only says what their register tile is made for.
-package enum RowShape: String, Sendable, Hashable, CaseIterable {
-  case oneRow
-  case manyRows
+/// What a kernel is asked to multiply: one level of a matrix by some rows.
+package struct MatmulShape: Sendable, Hashable {
+  /// 1...8.
+  package var weightBits: Int
+  /// 1...8.
+  package var activationBits: Int
+  /// Channels of the level.
+  package var channels: Int
+  package var outputs: Int
+  package var rows: RowClass
+
+  package init(weightBits: Int, activationBits: Int, channels: Int, outputs: Int, rows: RowClass) {
+    self.weightBits = weightBits
+    self.activationBits = activationBits
+    self.channels = channels
+    self.outputs = outputs
+    self.rows = rows
+  }
 }
 
-/// A matrix kernel and the weights it accepts.
+/// A matrix kernel and what it accepts. Kernels are exact for any number of rows, channels and outputs.
 package struct MatmulKernel: Sendable {
   package let row: KernelRow<MatmulFunction>
   package let layouts: [WeightLayout]
   package let weightBits: ClosedRange<Int>
-  package let shapes: [RowShape]
-  /// Takes `snq_matmul_args.next`, a second level of any layout that such kernels accept.
+  /// The form that `snq_matmul_args.codes` must have.
+  package var form = ActivationForm.codes
+  /// Takes `snq_matmul_args.next`, a second level for any kernel of the same instruction set that does so.
   package var fusesLevels = false
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }
 
-  package func accepts(weightBits bits: Int, _ shape: RowShape) -> Bool {
-    weightBits.contains(bits) && layouts.contains(WeightLayout(bits: bits)) && shapes.contains(shape)
+  package func accepts(weightBits bits: Int, activationBits: Int) -> Bool {
+    weightBits.contains(bits) && layouts.contains(WeightLayout(bits: bits))
+      && form.activationBits.contains(activationBits)
   }
 }
 
-/// The kernels that one layer got, and why not faster ones.
+/// The kernel that one level got for some number of rows, and why not others.
 package struct MatmulChoice: Sendable {
-  package let oneRow: KernelRow<MatmulFunction>
-  package let manyRows: KernelRow<MatmulFunction>
-  /// Both kernels take `snq_matmul_args.next` when the second level's kernels do so too.
-  package let fusesLevels: Bool
-  /// Why a kernel of the newest allowed instruction set was not chosen; nil when it was.
-  package let refusal: String?
-
-  /// The kernel for a call with this many rows.
-  @inlinable
-  package func kernel(rowCount: Int) -> KernelRow<MatmulFunction> { rowCount == 1 ? oneRow : manyRows }
+  package let kernel: MatmulKernel
+  /// Why kernels that could be thought faster were not taken, in plain words.
+  package let refusals: [String]
 }

@@ -7,27 +7,36 @@ package enum MatmulKernelRegistry {
   /// Accepts every layout, width and shape.
   package static let reference = MatmulKernel(
     row: KernelRow("snq_matmul_any_8x1__portable", .portable, snq_matmul_any_8x1__portable),
-    layouts: [.bytes, .nibbles, .planes], weightBits: 1...8, shapes: RowShape.allCases)
+    layouts: [.bytes, .nibbles, .planes], weightBits: 1...8)
 
   package static let faster: [MatmulKernel] = [
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_4x1__avx2", .avx2, snq_matmul_bytes_4x1__avx2),
-      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases),
+      layouts: [.bytes], weightBits: 8...8),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_4x1__avx2", .avx2, snq_matmul_nibbles_4x1__avx2),
-      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases),
+      layouts: [.nibbles], weightBits: 4...4),
     MatmulKernel(
       row: KernelRow("snq_matmul_planes_4x1__avx2", .avx2, snq_matmul_planes_4x1__avx2),
-      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases),
+      layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
-      layouts: [.bytes], weightBits: 8...8, shapes: RowShape.allCases, fusesLevels: true),
+      layouts: [.bytes], weightBits: 8...8, fusesLevels: true),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
-      layouts: [.nibbles], weightBits: 4...4, shapes: RowShape.allCases, fusesLevels: true),
+      layouts: [.nibbles], weightBits: 4...4, fusesLevels: true),
     MatmulKernel(
       row: KernelRow("snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512),
-      layouts: [.planes], weightBits: 1...7, shapes: RowShape.allCases, fusesLevels: true),
+      layouts: [.planes], weightBits: 1...7, fusesLevels: true),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512),
+      layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512),
+      layouts: [.planes], weightBits: 1...7, form: .tables, fusesLevels: true),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512),
+      layouts: [.planes], weightBits: 1...3, form: .halfTables, fusesLevels: true),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }
@@ -39,27 +48,29 @@ package enum MatmulKernelRegistry {
       KernelRow("snq_float_matmul_4x4__avx512", .avx512, snq_float_matmul_4x4__avx512),
     ])
 
-  /// The kernels for weights of this many bits (1...8) on machines that run `limit`.
-  package static func choice(weightBits: Int, upTo limit: InstructionSet) -> MatmulChoice {
-    let oneRow = chosen(weightBits, .oneRow, limit)
-    let manyRows = chosen(weightBits, .manyRows, limit)
-    let slowest = min(oneRow.instructionSet, manyRows.instructionSet)
-    let refusal =
-      slowest == limit
-      ? nil
-      : "\(weightBits)-bit \(WeightLayout(bits: weightBits)): no \(limit.rawValue) kernel yet, "
-        + "\(slowest.rawValue) is used"
-    return MatmulChoice(
-      oneRow: oneRow.row, manyRows: manyRows.row,
-      fusesLevels: oneRow.fusesLevels && manyRows.fusesLevels, refusal: refusal)
-  }
-
-  /// Reference first, overwritten by each row of an allowed and not older instruction set.
-  private static func chosen(_ bits: Int, _ shape: RowShape, _ limit: InstructionSet) -> MatmulKernel {
+  /// The cheapest kernel for a shape on machines that run `limit`.
+  ///
+  /// - Parameter costs: what the kernels cost there.
+  package static func choice(
+    _ shape: MatmulShape, upTo limit: InstructionSet, costs: MatmulCost
+  ) -> MatmulChoice {
     var chosen = reference
-    for kernel in faster where kernel.instructionSet <= limit && kernel.accepts(weightBits: bits, shape) {
-      if kernel.instructionSet >= chosen.instructionSet { chosen = kernel }
+    var lowest = costs.perMultiplyAccumulate(reference, shape)
+    var refusals: [String] = []
+    for kernel in faster
+    where kernel.accepts(weightBits: shape.weightBits, activationBits: shape.activationBits) {
+      guard kernel.instructionSet <= limit else {
+        refusals.append("\(kernel.name): \(kernel.instructionSet.rawValue) may not be used")
+        continue
+      }
+      let cost = costs.perMultiplyAccumulate(kernel, shape)
+      if cost < lowest { (chosen, lowest) = (kernel, cost) }
     }
-    return chosen
+    if chosen.instructionSet < limit {
+      refusals.append(
+        "\(shape.weightBits)-bit \(WeightLayout(bits: shape.weightBits)): no \(limit.rawValue) kernel yet, "
+          + "\(chosen.instructionSet.rawValue) is used")
+    }
+    return MatmulChoice(kernel: chosen, refusals: refusals)
   }
 }

@@ -8,6 +8,16 @@ package enum RowKernelRegistry {
       KernelRow("snq_quantize__avx2", .avx2, snq_quantize__avx2),
       KernelRow("snq_quantize__avx512", .avx512, snq_quantize__avx512),
     ])
+  package static let takeCodes = KernelFamily<snq_take_codes_function>(
+    reference: KernelRow("snq_take_codes__portable", .portable, snq_take_codes__portable),
+    faster: [
+      KernelRow("snq_take_codes__avx2", .avx2, snq_take_codes__avx2),
+      KernelRow("snq_take_codes__avx512", .avx512, snq_take_codes__avx512),
+    ])
+  /// Codes to the other forms of `ActivationForm`.
+  package static let prepare = KernelFamily<snq_prepare_function>(
+    reference: KernelRow("snq_prepare__portable", .portable, snq_prepare__portable),
+    faster: [KernelRow("snq_prepare__avx512", .avx512, snq_prepare__avx512)])
   package static let layerNorm = KernelFamily<snq_layer_norm_function>(
     reference: KernelRow("snq_layer_norm__portable", .portable, snq_layer_norm__portable),
     faster: [

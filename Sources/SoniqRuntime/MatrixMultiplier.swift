@@ -1,6 +1,7 @@
 import CKernelABI
 import SoniqCore
 package import SoniqGraph
+import SoniqKernels
 
 /// One packed matrix, ready to multiply: the runtime without a graph. One thread may use it at a time.
 package final class MatrixMultiplier: @unchecked Sendable {
@@ -8,8 +9,9 @@ package final class MatrixMultiplier: @unchecked Sendable {
   package let maximumRows: Int
   private let owner: AnyObject?
   private let runner: PlanRunner
-  /// The matrix step of the plan with integer results instead of floats.
-  private let integerStep: UnsafePointer<MatmulStep>
+  /// The two steps of the plan from codes to integers: where codes are taken from is set before each run.
+  private let integerSteps: UnsafePointer<Step>
+  private let takeCodes: UnsafeMutablePointer<TakeCodesStep>
   private let memory = PlanMemory()
 
   private static let input: ValueID = 0
@@ -40,24 +42,39 @@ package final class MatrixMultiplier: @unchecked Sendable {
     self.owner = owner
     self.maximumRows = maximumRows
     runner = try PlanRunner(Plan(graph, options: options, areEndsExternal: true), options: options)
-    integerStep = try Self.integerStep(runner.plan, memory)
+    guard case .quantize(let quantize) = runner.plan.steps[0], case .matmul(let step) = runner.plan.steps[1]
+    else {
+      throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: runner.plan.stepCount)
+    }
+    takeCodes = memory.store(Self.takeCodes(quantize.pointee, runner.plan.kernels))
+    let integers = memory.store(Self.integerStep(step.pointee, memory))
+    integerSteps = UnsafePointer(
+      memory.store([Step.takeCodes(UnsafePointer(takeCodes)), .matmul(UnsafePointer(integers))]))
   }
 
-  /// The plan's last step, made to leave the exact sums of all levels.
-  private static func integerStep(
-    _ plan: Plan, _ memory: PlanMemory
-  ) throws(RuntimeError) -> UnsafePointer<MatmulStep> {
-    guard case .matmul(let step) = plan.steps[plan.stepCount - 1] else {
-      throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: plan.stepCount, expected: 2)
-    }
-    var integer = step.pointee
+  /// The host's codes in place of the quantiser's.
+  private static func takeCodes(_ quantize: QuantizeStep, _ kernels: StepKernels) -> TakeCodesStep {
+    var arguments = snq_take_codes_args()
+    arguments.codeStride = Int(quantize.arguments.channels)
+    arguments.channels = quantize.arguments.channels
+    arguments.gather = quantize.arguments.gather
+    arguments.levelCount = quantize.arguments.levelCount
+    arguments.levels = quantize.arguments.levels
+    return TakeCodesStep(
+      function: kernels.takeCodes.function, arguments: arguments, target: quantize.target)
+  }
+
+  /// The matrix step made to leave the exact sums of all levels.
+  private static func integerStep(_ step: MatmulStep, _ memory: PlanMemory) -> MatmulStep {
+    var integer = step
     let levels = (0..<integer.levelCount).map { index in
       var level = integer.levels[index]
       level.arguments.mode = UInt32(index == 0 ? SNQ_INTEGER : SNQ_INTEGER_ACCUMULATE)
       return level
     }
     integer.levels = UnsafePointer(memory.store(levels))
-    return UnsafePointer(memory.store(integer))
+    integer.fusingClasses = 0
+    return integer
   }
 
   /// What multiplies: kernel, level and the refusals.
@@ -134,68 +151,24 @@ package final class MatrixMultiplier: @unchecked Sendable {
   /// The exact integer dot products of every level, summed: output[r][o] = sum of w * u.
   ///
   /// - Parameters:
-  ///   - codes: [rows][inputs] activation codes in the order of the matrix's input channels.
-  ///   - zeros: for affine levels, the code of the number 0 in each row, [rows][levels]; nil: 0.
+  ///   - codes: [rows][inputs] activation codes in the order of the matrix's input channels, each within the
+  ///     bits of its level: the caller has checked that.
+  ///   - zeros: for affine levels, the code of the number 0 in each row, [rows][levels], checked too; nil: 0.
   ///   - rows: 0 ... `maximumRows`.
   ///   - output: [rows][outputStride] int32.
   ///   - outputStride: elements between rows, at least `outputs`.
-  /// - Throws: `invalidArgument` (also for a code or zero that its level's bits cannot hold),
-  ///   `hostParallelForFailed`.
+  /// - Throws: `invalidArgument`, `hostParallelForFailed`.
   package func multiply(
     codes: UnsafePointer<UInt8>, zeros: UnsafePointer<Int32>?, rows: Int,
     output: UnsafeMutablePointer<Int32>, outputStride: Int
   ) throws(RuntimeError) {
     try requireRows(rows)
     try requireStride(outputStride, atLeast: matrix.outputs, "outputStride")
-    let step = integerStep.pointee
-    let levels = matrix.levels.count
-    var first = 0
-    while first < rows {
-      let count = min(runner.sharedRows, rows - first)
-      for row in 0..<count {
-        let zeros = zeros.map { $0 + (first + row) * levels }
-        try sort(codes + (first + row) * matrix.inputs, zeros: zeros, row: row, step)
-      }
-      place(Self.output, UnsafeMutableRawPointer(output + first * outputStride), stride: outputStride)
-      try runner.runPanels(of: .matmul(integerStep), rows: count)
-      first += count
-    }
-  }
-
-  /// Puts one row of codes where the matrix step reads it: sorted by level, padded with 0, summed.
-  private func sort(
-    _ codes: UnsafePointer<UInt8>, zeros: UnsafePointer<Int32>?, row: Int, _ step: MatmulStep
-  ) throws(RuntimeError) {
-    let window = RowWindow.all(lane: 0)
-    let gather = matrix.gather?.bound(to: UInt32.self)
-    let parameters = runner.storages[step.rowParameters].address(window)
-      .assumingMemoryBound(to: snq_row_params.self)
-    var begin = 0
-    for index in 0..<matrix.levels.count {
-      let level = matrix.levels[index]
-      let storage = runner.storages[index == 0 ? step.codes.0 : step.codes.1]
-      let target = (storage.address(window) + row * storage.rowBytes).assumingMemoryBound(to: UInt8.self)
-      let activation = level.level.activation
-      var sum: Int32 = 0
-      for position in 0..<level.channels {
-        let channel = gather.map { Int($0[begin + position]) } ?? begin + position
-        let code = codes[channel]
-        guard Int(code) < activation.codeCount else {
-          throw RuntimeError(
-            .invalidArgument, subject: "a code", actual: Int(code), expected: activation.codeCount - 1)
-        }
-        target[position] = code
-        sum &+= Int32(code)
-      }
-      for position in level.channels..<level.paddedChannels { target[position] = 0 }
-      let zero = activation.kind == .affine ? zeros?[index] ?? 0 : Int32(activation.codeCount - 1)
-      guard zero >= 0, zero < activation.codeCount else {
-        throw RuntimeError(
-          .invalidArgument, subject: "a zero", actual: Int(zero), expected: activation.codeCount - 1)
-      }
-      parameters[row * matrix.levels.count + index] = snq_row_params(
-        scale: 1, constant: zero, codeSum: sum)
-      begin += level.channels
-    }
+    guard rows > 0 else { return }
+    takeCodes.pointee.arguments.codes = codes
+    takeCodes.pointee.arguments.zeros = zeros
+    place(Self.output, UnsafeMutableRawPointer(output), stride: outputStride)
+    runner.sizes[0] = rows
+    try runner.run(integerSteps)
   }
 }

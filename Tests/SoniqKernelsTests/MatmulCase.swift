@@ -1,5 +1,6 @@
 import CKernelABI
 import SoniqCore
+import SoniqKernels
 import SoniqTestSupport
 
 /// How the codes of one side stand for integers, written out again so that the oracle shares no code with
@@ -120,6 +121,22 @@ final class MatmulCase: CustomStringConvertible {
   var buffersAreIntact: Bool {
     weights.isIntact && codes.isIntact && storedSum.isIntact && weightScale.isIntact && bias.isIntact
       && weightOffset.isIntact && rowParameters.isIntact
+  }
+
+  private var prepared: [ActivationForm: PreparedRows] = [:]
+
+  /// Points the arguments at the activations in the form that a kernel wants.
+  func place(_ form: ActivationForm, in args: inout snq_matmul_args) {
+    args.form = form.tag
+    guard form != .codes else { return }
+    let rows =
+      prepared[form]
+      ?? PreparedRows(
+        form, codes: UnsafePointer(codes.start), codeStride: codeStride, rows: rows,
+        paddedChannels: packing.paddedChannels, activationBits: activation.bits)
+    prepared[form] = rows
+    args.codes = UnsafePointer(rows.bytes.start)
+    args.codeStride = rows.stride
   }
 
   func arguments(mode: Int, withBias: Bool, withOffset: Bool) -> snq_matmul_args {

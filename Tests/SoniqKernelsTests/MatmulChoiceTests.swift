@@ -3,34 +3,36 @@ import SoniqKernels
 import Testing
 
 @Suite struct MatmulChoiceTests {
-  @Test func neverChoosesBeyondTheLimit() {
-    for limit in InstructionSet.allCases {
-      for bits in 1...8 {
-        let choice = KernelTable(instructionSet: limit).matmul(weightBits: bits)
-        #expect(choice.oneRow.instructionSet <= limit)
-        #expect(choice.manyRows.instructionSet <= limit)
-        #expect(choice.kernel(rowCount: 1).name == choice.oneRow.name)
-        #expect(choice.kernel(rowCount: 2).name == choice.manyRows.name)
+  static let shapes: [MatmulShape] = RowClass.allCases.flatMap { rows in
+    (1...8).flatMap { weightBits in
+      (1...8).map { activationBits in
+        MatmulShape(
+          weightBits: weightBits, activationBits: activationBits, channels: 384, outputs: 384, rows: rows)
       }
     }
   }
 
-  @Test func saysWhyAFasterKernelIsMissing() {
-    for limit in InstructionSet.allCases {
-      for bits in 1...8 {
-        let choice = MatmulKernelRegistry.choice(weightBits: bits, upTo: limit)
-        let isNewest = choice.oneRow.instructionSet == limit && choice.manyRows.instructionSet == limit
-        #expect((choice.refusal == nil) == isNewest)
-      }
+  @Test(arguments: InstructionSet.allCases)
+  func choosesAKernelThatAcceptsTheLevelWithinTheLimit(limit: InstructionSet) {
+    for shape in Self.shapes {
+      let kernel = KernelTable(instructionSet: limit).matmul(shape).kernel
+      #expect(kernel.instructionSet <= limit)
+      #expect(kernel.accepts(weightBits: shape.weightBits, activationBits: shape.activationBits))
     }
   }
 
-  @Test func eightAndFourBitsAreFastEverywhere() {
-    for limit in InstructionSet.allCases {
-      for bits in [4, 8] {
-        #expect(MatmulKernelRegistry.choice(weightBits: bits, upTo: limit).refusal == nil)
-      }
+  @Test(arguments: InstructionSet.allCases)
+  func saysWhyAFasterKernelIsMissing(limit: InstructionSet) {
+    for shape in Self.shapes {
+      let choice = KernelTable(instructionSet: limit).matmul(shape)
+      if choice.kernel.instructionSet < limit { #expect(!choice.refusals.isEmpty) }
+      for refusal in choice.refusals { #expect(!refusal.hasPrefix(choice.kernel.name)) }
     }
+  }
+
+  @Test func rowClassesCoverTheirRepresentatives() {
+    for rows in RowClass.allCases { #expect(RowClass(rows: rows.representative) == rows) }
+    for rows in 1...100 { #expect(RowClass(rows: rows).rawValue <= RowClass(rows: rows + 1).rawValue) }
   }
 
   @Test func namesAreUniqueAndSayTheInstructionSet() {

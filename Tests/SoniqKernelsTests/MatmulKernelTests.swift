@@ -16,8 +16,8 @@ import Testing
     return kernels
   }
 
-  static func accepting(_ kernels: [MatmulKernel], bits: Int) -> [MatmulKernel] {
-    kernels.filter { kernel in RowShape.allCases.contains { kernel.accepts(weightBits: bits, $0) } }
+  static func accepting(_ kernels: [MatmulKernel], _ level: MatmulCase) -> [MatmulKernel] {
+    kernels.filter { $0.accepts(weightBits: level.weight.bits, activationBits: level.activation.bits) }
   }
 
   /// Checks the case with all kernels that take it and returns the names of those that ran.
@@ -25,13 +25,13 @@ import Testing
     _ level: MatmulCase?, _ kernels: [MatmulKernel], _ modes: [MatmulMode], _ ranges: [MatmulRange] = []
   ) throws -> Set<String> {
     let level = try #require(level)
-    let accepting = accepting(kernels, bits: level.weight.bits)
+    let accepting = accepting(kernels, level)
     guard !accepting.isEmpty else { return [] }
     let oracle = MatmulOracle(level)
     for kernel in accepting {
       for mode in modes {
         for range in ranges.isEmpty ? [level.wholeRange] : ranges {
-          level.check(kernel.row, oracle, mode, range)
+          level.check(kernel, oracle, mode, range)
         }
       }
     }
@@ -63,8 +63,14 @@ import Testing
     IntegerCode(isBipolar: false, bits: 7, zero: 33),
   ]
 
-  @Test(arguments: InstructionSet.allCases)
-  func everyShape(instructionSet: InstructionSet) throws {
+  /// Activations for every form: halves of 8 bits, tables of 5 and 4, and bit planes.
+  static let activationCodes = [
+    IntegerCode(isBipolar: false, bits: 8, zero: 101), IntegerCode(isBipolar: false, bits: 5, zero: 9),
+    IntegerCode(isBipolar: true, bits: 4), IntegerCode(isBipolar: true, bits: 1),
+  ]
+
+  @Test(arguments: InstructionSet.allCases, activationCodes)
+  func everyShape(instructionSet: InstructionSet, activation: IntegerCode) throws {
     let kernels = try Self.kernels(of: instructionSet)
     var seed: UInt64 = 40
     for weight in Self.shapeCodes {
@@ -73,7 +79,6 @@ import Testing
         for outputs in [1, 15, 16, 17, 33, 64, 100] {
           let rows = [1, 2, 3, 5, 6, 7, 13][Int(seed % 7)]
           seed += 1
-          let activation = IntegerCode(isBipolar: false, bits: 8, zero: 101)
           let level = MatmulCase(
             weight, activation, rows: rows, channels: channels, outputs: outputs, seed: seed)
           _ = try Self.check(level, kernels, [MatmulMode(mode: SNQ_START, withBias: true)])
@@ -83,15 +88,15 @@ import Testing
   }
 
   /// Every number of rows meets every number of panels, whole and in parts.
-  @Test(arguments: InstructionSet.allCases)
-  func everyTileAndPart(instructionSet: InstructionSet) throws {
+  @Test(arguments: InstructionSet.allCases, activationCodes)
+  func everyTileAndPart(instructionSet: InstructionSet, activation: IntegerCode) throws {
     let kernels = try Self.kernels(of: instructionSet)
     for weight in Self.shapeCodes {
       for rows in [1, 2, 3, 4, 5, 6, 7, 8, 13] {
         for outputs in [16, 31, 48, 63, 79, 97, 127, 144] {
           let level = try #require(
             MatmulCase(
-              weight, IntegerCode(isBipolar: true, bits: 7), rows: rows, channels: 33, outputs: outputs,
+              weight, activation, rows: rows, channels: 33, outputs: outputs,
               seed: UInt64(rows * 1000 + outputs)))
           let panels = level.packing.panelCount
           let ranges = [
@@ -109,15 +114,17 @@ import Testing
     let kernels = try Self.kernels(of: instructionSet)
     for weight in IntegerCode.all {
       for pattern in CodePattern.allCases {
-        let level = MatmulCase(
-          weight, IntegerCode(isBipolar: false, bits: 8, zero: 255), rows: 3, channels: 67, outputs: 18,
-          seed: 9, pattern: pattern)
-        _ = try Self.check(level, kernels, MatmulMode.all)
+        for bits in [8, 5, 2] {
+          let activation = IntegerCode(isBipolar: false, bits: bits, zero: (1 << bits) - 1)
+          let level = MatmulCase(
+            weight, activation, rows: 3, channels: 67, outputs: 18, seed: 9, pattern: pattern)
+          _ = try Self.check(level, kernels, MatmulMode.all)
+        }
       }
     }
   }
 
-  /// A second level fused into the call gives what a second call gives, for every pair of layouts.
+  /// A second level fused into the call gives what a second call gives, for every pair of kernels.
   @Test(arguments: MatmulKernelRegistry.rows.filter(\.fusesLevels).map(\.name), [1, 3, 6, 13])
   func fusedLevelsEqualTwoCalls(name: String, rows: Int) throws {
     let kernel = try #require(MatmulKernelRegistry.rows.first { $0.name == name })
@@ -125,8 +132,16 @@ import Testing
       try Test.cancel("this CPU does not run \(name): it was NOT tested")
     }
     let bits = kernel.weightBits.upperBound
-    let activation = IntegerCode(isBipolar: false, bits: 8, zero: 77)
-    for nextCode in Self.shapeCodes {
+    let activationBits = kernel.form.activationBits.upperBound
+    let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 7)
+    let nextKernels = MatmulKernelRegistry.rows.filter {
+      $0.fusesLevels && $0.instructionSet == kernel.instructionSet
+    }
+    for nextKernel in nextKernels {
+      let nextActivation = IntegerCode(
+        isBipolar: false, bits: nextKernel.form.activationBits.upperBound, zero: 5)
+      let nextBits = nextKernel.weightBits.lowerBound
+      let nextCode = IntegerCode(isBipolar: false, bits: nextBits, zero: nextBits == 8 ? 128 : 1)
       for (outputs, withOffset, channels) in [
         (64, false, 9), (144, false, 3), (100, false, 8), (64, true, 4), (112, false, 7),
       ] {
@@ -134,11 +149,13 @@ import Testing
         let first = try #require(
           MatmulCase(firstCode, activation, rows: rows, channels: 384, outputs: outputs, seed: 5))
         let next = try #require(
-          MatmulCase(nextCode, activation, rows: rows, channels: channels, outputs: outputs, seed: 6))
+          MatmulCase(nextCode, nextActivation, rows: rows, channels: channels, outputs: outputs, seed: 6))
         for mode in [SNQ_START, SNQ_ACCUMULATE] {
-          let separate = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: false)
-          let fused = first.outputs(kernel, mode: mode, followedBy: next, withOffset, isFused: true)
-          #expect(fused == separate, "\(name) \(first) then \(next), mode \(mode)")
+          let separate = first.outputs(
+            kernel, mode: mode, followedBy: next, by: nextKernel, withOffset, isFused: false)
+          let fused = first.outputs(
+            kernel, mode: mode, followedBy: next, by: nextKernel, withOffset, isFused: true)
+          #expect(fused == separate, "\(name) \(first) then \(nextKernel.name) \(next), mode \(mode)")
         }
       }
     }
@@ -149,13 +166,15 @@ import Testing
   func longestDotProduct(instructionSet: InstructionSet, pattern: CodePattern) throws {
     let kernels = try Self.kernels(of: instructionSet)
     for weight in Self.shapeCodes {
-      let activation = IntegerCode(isBipolar: false, bits: 8, zero: 0)
-      let level = Level(weight: weight.weightCode, activation: ActivationCode(kind: .affine, bits: 8))
-      // Narrow weights reach the limit only at sizes that a test need not have.
-      let channels = min(level.maximumChannels, 66_052)
-      let example = MatmulCase(
-        weight, activation, rows: 1, channels: channels, outputs: 3, seed: 1, pattern: pattern)
-      _ = try Self.check(example, kernels, [MatmulMode(mode: SNQ_INTEGER), MatmulMode(mode: SNQ_START)])
+      for bits in [8, 5] {
+        let activation = IntegerCode(isBipolar: false, bits: bits, zero: 0)
+        let level = Level(weight: weight.weightCode, activation: ActivationCode(kind: .affine, bits: bits))
+        // Narrow weights reach the limit only at sizes that a test need not have.
+        let channels = min(level.maximumChannels, 66_052)
+        let example = MatmulCase(
+          weight, activation, rows: 1, channels: channels, outputs: 3, seed: 1, pattern: pattern)
+        _ = try Self.check(example, kernels, [MatmulMode(mode: SNQ_INTEGER), MatmulMode(mode: SNQ_START)])
+      }
     }
   }
 }

@@ -31,16 +31,17 @@ extension MatmulCase {
   /// Runs the kernel on one range and compares every bit of the output memory with the oracle: results
   /// inside the range, the old contents outside.
   func check(
-    _ kernel: KernelRow<MatmulFunction>, _ oracle: MatmulOracle, _ option: MatmulMode, _ range: MatmulRange
+    _ kernel: MatmulKernel, _ oracle: MatmulOracle, _ option: MatmulMode, _ range: MatmulRange
   ) {
     let places = (rows - 1) * outputStride + outputs
     let before = (0..<places).map { 0.5 - Float($0 % 97) }
     let output = GuardedBuffer(option.isInteger ? [] : before)
     let integers = GuardedBuffer(option.isInteger ? before.map { Int32($0) } : [])
     var args = arguments(mode: option.mode, withBias: option.withBias, withOffset: option.withOffset)
+    place(kernel.form, in: &args)
     args.output = option.isInteger ? nil : output.start
     args.integerOutput = option.isInteger ? integers.start : nil
-    kernel.function(
+    kernel.row.function(
       &args, UInt32(range.rows.lowerBound), UInt32(range.rows.upperBound), UInt32(range.panels.lowerBound),
       UInt32(range.panels.upperBound))
 
@@ -59,11 +60,14 @@ extension MatmulCase {
 
   /// The bits of the outputs after this level and then `next`, by one fused call or by two.
   func outputs(
-    _ kernel: MatmulKernel, mode: Int, followedBy next: MatmulCase, _ withOffset: Bool, isFused: Bool
+    _ kernel: MatmulKernel, mode: Int, followedBy next: MatmulCase, by nextKernel: MatmulKernel,
+    _ withOffset: Bool, isFused: Bool
   ) -> [UInt32] {
     let output = GuardedBuffer((0..<rows * outputStride).map { 0.5 - Float($0 % 97) })
     var first = arguments(mode: mode, withBias: true, withOffset: withOffset)
     var second = next.arguments(mode: SNQ_ACCUMULATE, withBias: false, withOffset: withOffset)
+    place(kernel.form, in: &first)
+    next.place(nextKernel.form, in: &second)
     first.output = output.start
     second.output = output.start
     second.outputStride = first.outputStride
@@ -71,7 +75,7 @@ extension MatmulCase {
     withUnsafePointer(to: &second) { pointer in
       if isFused { first.next = pointer }
       kernel.row.function(&first, 0, rowEnd, 0, panelEnd)
-      if !isFused { kernel.row.function(pointer, 0, rowEnd, 0, panelEnd) }
+      if !isFused { nextKernel.row.function(pointer, 0, rowEnd, 0, panelEnd) }
     }
     #expect(output.isIntact, "\(kernel.name) wrote outside its outputs")
     return output.elements.map(\.bitPattern)

@@ -115,10 +115,10 @@ import Testing
         try multiplier.multiply(
           input: input, inputStride: Int.max / 2, rows: 1, output: &floats, outputStride: 70)
       } == .invalidArgument)
-    let tooLarge = [UInt8](repeating: 16, count: 101)
+    let codes = [UInt8](repeating: 15, count: 101)
     #expect(
       refused {
-        try multiplier.multiply(codes: tooLarge, zeros: nil, rows: 1, output: &integers, outputStride: 70)
+        try multiplier.multiply(codes: codes, zeros: nil, rows: 1, output: &integers, outputStride: 69)
       } == .invalidArgument)
     #expect(throws: RuntimeError.self) { try MatrixMultiplier(synthetic.packed, owner: nil, maximumRows: 0) }
   }

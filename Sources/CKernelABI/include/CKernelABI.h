@@ -54,6 +54,41 @@ enum {
   SNQ_PLANES = 3,
 };
 
+// The form in which a kernel wants the activations of a level: as the quantiser leaves them, or prepared once
+// for each row so that every output can use what was prepared. All forms hold the same codes. Padding
+// channels are codes 0.
+enum {
+  // One code a byte, in the order of the channels.
+  SNQ_CODES = 0,
+  // One code a byte. Byte 16h + 4j + b of every 32 channels is the code of channel 16h + 4b + j (h, j, b from 0
+  // on): the channels whose bits stand at place 4h + j of the four bytes of a lane of SNQ_PLANES.
+  SNQ_TRANSPOSED = 1,
+  // Plane j (the bit 2^j of every code) starts paddedChannels / 8 * j bytes into the row; in a plane every 32
+  // channels are 4 bytes in the order of a lane of SNQ_PLANES: byte b, low nibble bit i = channel 4b + i, high
+  // nibble bit i = channel 16 + 4b + i.
+  SNQ_BIT_PLANES = 2,
+  // For codes of at most 5 bits: byte 64h + 16b + n of the 128 bytes of every 32 channels is the sum of those of
+  // the 4 codes of channels 16h + 4b + i whose bit i is set in n (n = 0..15). At most 124, so that two of
+  // them may be added in a byte.
+  SNQ_TABLES = 3,
+  // For codes of 6 to 8 bits: for every 32 channels the 128 bytes of SNQ_TABLES of code & 15, then those of
+  // code >> 4.
+  SNQ_HALF_TABLES = 4,
+};
+
+// Prepares rows of codes.
+typedef struct {
+  const uint8_t *codes;  // [rows][codeStride], paddedChannels readable
+  size_t codeStride;     // bytes
+  uint32_t paddedChannels;  // multiple of 32
+  uint32_t activationBits;
+  uint32_t form;      // not SNQ_CODES
+  uint8_t *prepared;  // [rows][preparedStride], 64-byte aligned
+  size_t preparedStride;  // bytes, multiple of 64
+} snq_prepare_args;
+
+typedef void (*snq_prepare_function)(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
 // One level of one linear layer, applied to rows of activation codes.
 //
 // Float result, per (row, o), in this order, every step one IEEE binary32 operation:
@@ -79,8 +114,9 @@ struct snq_matmul_args {
   const float *weightScale;
   const float *weightOffset;  // null when absent
   const int32_t *storedSum;   // sum of t over the channels, per output
-  const uint8_t *codes;       // [rows][codeStride], one code a byte, paddedChannels readable
-  size_t codeStride;          // bytes
+  const uint8_t *codes;       // [rows][codeStride] activations in `form`, the whole of paddedChannels readable
+  size_t codeStride;          // bytes; a multiple of 64, and codes 64-byte aligned, unless form is SNQ_CODES
+  uint32_t form;              // the kernel's own, by its registry row
   const snq_row_params *rows;
   size_t rowStride;   // snq_row_params elements between rows (levels are interleaved)
   const float *bias;  // [padded outputs] or null; SNQ_START only
@@ -162,6 +198,19 @@ typedef struct {
 } snq_quantize_args;
 
 typedef void (*snq_quantize_function)(const snq_quantize_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// Codes that a host made, none above what its level's bits hold, to where the quantiser would have put them: sorted by level, padded with 0, summed.
+typedef struct {
+  const uint8_t *codes;  // [rows][codeStride], in the order of the matrix's channels
+  size_t codeStride;     // bytes
+  uint32_t channels;
+  const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
+  const int32_t *zeros;    // [rows][levelCount] constants of affine levels, or null: 0
+  uint32_t levelCount;     // 1 or 2
+  snq_activation_level levels[2];  // scale and zero are not read: scale becomes 1
+} snq_take_codes_args;
+
+typedef void (*snq_take_codes_function)(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
 
 // ---------------------------------------------------------------------------------------------------
 // Row operations on float32.

@@ -8,6 +8,7 @@
   void snq_##operation##__##isa(const snq_attention_args *args, uint32_t unitBegin, uint32_t unitEnd)
 #define SNQ_ROW_KERNELS(isa)             \
   SNQ_ROW_KERNEL(quantize, isa);         \
+  SNQ_ROW_KERNEL(take_codes, isa);       \
   SNQ_ROW_KERNEL(layer_norm, isa);       \
   SNQ_ROW_KERNEL(activation, isa);       \
   SNQ_ROW_KERNEL(add, isa);              \
@@ -20,6 +21,9 @@
 SNQ_ROW_KERNELS(portable);
 SNQ_ROW_KERNELS(avx2);
 SNQ_ROW_KERNELS(avx512);
+
+SNQ_ROW_KERNEL(prepare, portable);
+SNQ_ROW_KERNEL(prepare, avx512);
 
 // Bytes of scratch that one thread needs, for every instruction set; 0 when the sizes are out of range
 // (sequence 0 or above 65536, headDim not a multiple of 4 in 4...256).

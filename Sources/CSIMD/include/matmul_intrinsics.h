@@ -52,4 +52,62 @@ SNQ_INLINE("avx2") __m256i snq_or_bits_256(__m256i taken, __m256i bits, __m256i 
   return _mm256_or_si256(taken, _mm256_and_si256(_mm256_cmpeq_epi8(tested, test), value));
 }
 
+// Indices of 4 tables of 16 bytes side by side: the lower nibble of every byte, and which byte of its lane it is.
+SNQ_INLINE("avx512f") __m512i snq_low_indices_512(__m512i bits) {
+  return _mm512_ternarylogic_epi32(bits, _mm512_set1_epi8(0x0f), _mm512_set1_epi32(0x30201000), 0xea);
+}
+
+// The same of the upper nibbles.
+SNQ_INLINE("avx512f") __m512i snq_high_indices_512(__m512i bits) {
+  return snq_low_indices_512(_mm512_srli_epi32(bits, 4));
+}
+
+// 16 bytes given as two words, in every 128-bit lane.
+SNQ_INLINE("avx512f") __m512i snq_repeat_512(uint64_t low, uint64_t high) {
+  return _mm512_broadcast_i32x4(_mm_set_epi64x((long long)high, (long long)low));
+}
+
+// 16 bytes from any address, in every 128-bit lane.
+SNQ_INLINE("avx512f") __m512i snq_broadcast16_512(const uint8_t *bytes) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i_u *)bytes));
+}
+
+// Where each bit of two lanes of planes comes from: bit 8b + i of a lane is channel 4b + i, and bit 8b + 4 + i
+// channel 16 + 4b + i.
+SNQ_INLINE("avx512f") __m512i snq_plane_order_512(void) {
+  return _mm512_set_epi64(0x3f3e3d3c2f2e2d2c, 0x3b3a39382b2a2928, 0x3736353427262524, 0x3332313023222120,
+                          0x1f1e1d1c0f0e0d0c, 0x1b1a19180b0a0908, 0x1716151407060504, 0x1312111003020100);
+}
+
+// Control of a byte shuffle that builds tables: entry n of the table in lane b takes byte 4b + place where bit
+// `place` of n is set, else 0. `place` is a literal.
+SNQ_INLINE("avx512f") __m512i snq_table_pick_512(int place) {
+  const uint64_t off = 0x8080808080808080;
+  // Bytes whose index (0..7) has the bit `place` set; bit 3 is that of the upper word.
+  const uint64_t set = place == 0   ? 0xff00ff00ff00ff00
+                       : place == 1 ? 0xffff0000ffff0000
+                       : place == 2 ? 0xffffffff00000000
+                                    : 0xffffffffffffffff;
+  const uint64_t step = 0x0101010101010101;
+  __m512i words = _mm512_setzero_si512();
+  uint64_t lanes[8];
+  for (int lane = 0; lane < 4; lane++) {
+    uint64_t picked = (step * (uint64_t)(4 * lane + place) & set) | (off & ~set);
+    lanes[2 * lane] = place == 3 ? off : picked;
+    lanes[2 * lane + 1] = picked;
+  }
+  words = _mm512_set_epi64((long long)lanes[7], (long long)lanes[6], (long long)lanes[5], (long long)lanes[4],
+                           (long long)lanes[3], (long long)lanes[2], (long long)lanes[1], (long long)lanes[0]);
+  return words;
+}
+
+// Stores to any address.
+static inline __attribute__((always_inline, nodebug)) void snq_store_u64(uint8_t *target, uint64_t value) {
+  memcpy(target, &value, sizeof value);
+}
+
+static inline __attribute__((always_inline, nodebug)) void snq_store_u32(uint8_t *target, uint32_t value) {
+  memcpy(target, &value, sizeof value);
+}
+
 #endif

@@ -1,5 +1,6 @@
 import CPlatform
 import SoniqGraph
+import SoniqKernels
 
 /// Runs the segments of a plan. Everything here is pointers and numbers: no array, no reference count.
 struct Execution {
@@ -69,22 +70,6 @@ struct Execution {
     return dispatch(.panels, step, step + 1, total: panels, unitSize: (fair + 3) / 4 * 4, rows: rows)
   }
 
-  /// One matrix step that is not of the plan, for rows of the shared block.
-  func runPanels(_ step: Step, rows: Int) -> Int32 {
-    let saved = snq_float_state_enter()
-    let (steps, costs) = (frame.pointee.steps, frame.pointee.costs)
-    defer {
-      frame.pointee.steps = steps
-      frame.pointee.costs = costs
-      snq_float_state_leave(saved)
-    }
-    frame.pointee.costs = nil
-    return withUnsafePointer(to: step) { step in
-      frame.pointee.steps = step
-      return splitPanels(0, rows: rows)
-    }
-  }
-
   private func dispatch(
     _ split: Region.Split, _ firstStep: Int, _ endStep: Int, total: Int, unitSize: Int, rows: Int = 0
   ) -> Int32 {
@@ -111,21 +96,22 @@ struct Execution {
     let end = min(begin + region.unitSize, region.total)
     switch region.split {
     case .rowBlocks:
-      let window = RowWindow(lane: lane, isShared: false, firstRow: begin)
+      let window = RowWindow(
+        lane: lane, isShared: false, firstRow: begin, rowClass: RowClass(rows: end - begin).rawValue)
       for step in region.firstStep..<region.endStep {
         let panels = frame.pointee.steps[step].panelCount
         frame.pointee.perform(step, window, rows: 0..<end - begin, panels: 0..<panels)
       }
     case .sharedRows:
-      let window = RowWindow.all(lane: lane)
+      let window = RowWindow.all(lane: lane, rows: region.rows)
       for step in region.firstStep..<region.endStep {
         frame.pointee.perform(step, window, rows: begin..<end, panels: 0..<0)
       }
     case .panels:
-      let window = RowWindow.all(lane: lane)
+      let window = RowWindow.all(lane: lane, rows: region.rows)
       frame.pointee.perform(region.firstStep, window, rows: 0..<region.rows, panels: begin..<end)
     case .heads:
-      let window = RowWindow.all(lane: lane)
+      let window = RowWindow.all(lane: lane, rows: region.rows)
       frame.pointee.perform(region.firstStep, window, rows: begin..<end, panels: 0..<0)
     }
   }

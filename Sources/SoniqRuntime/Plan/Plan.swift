@@ -44,8 +44,10 @@ final class Plan: @unchecked Sendable {
     }
     self.graph = graph
     maximums = try Self.maximums(graph, options)
+    let kernels = kernels
     schedule = Schedule(
-      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal)
+      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal,
+      preparedRowBytes: { kernels.preparedRowBytes($0, level: $1) })
     let scratch = try Self.scratchBytes(schedule, kernels, maximums)
     do throws(GraphError) {
       layout = try WorkspaceLayout(

@@ -39,14 +39,17 @@ final class PlanRunner: @unchecked Sendable {
     try check(execution.run())
   }
 
-  /// Runs one matrix step for rows of the shared block, split over its panels, in place of the last step
-  /// of the plan.
-  func runPanels(of step: Step, rows: Int) throws(RuntimeError) {
-    try check(execution.runPanels(step, rows: rows))
+  /// The same with other steps, one for each step of the plan, which are not profiled.
+  func run(_ steps: UnsafePointer<Step>) throws(RuntimeError) {
+    let costs = frame.pointee.costs
+    frame.pointee.steps = steps
+    frame.pointee.costs = nil
+    defer {
+      frame.pointee.steps = plan.steps
+      frame.pointee.costs = costs
+    }
+    try run()
   }
-
-  /// Rows that the block which all lanes share can hold.
-  var sharedRows: Int { plan.layout.blockRows * plan.lanes }
 
   private func check(_ status: Int32) throws(RuntimeError) {
     guard status == 0 else { throw RuntimeError(.hostParallelForFailed, actual: Int(status)) }

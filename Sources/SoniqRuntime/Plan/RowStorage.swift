@@ -1,4 +1,5 @@
 import SoniqGraph
+import SoniqKernels
 
 /// Where the rows of a value or of scratch lie.
 ///
@@ -43,9 +44,14 @@ struct RowWindow: BitwiseCopyable {
   /// All lanes work on the block of all lanes.
   var isShared: Bool
   var firstRow: Int
+  /// Rows that the matrices of this window are multiplied with at a time: kernels are chosen by it, so it is the
+  /// same for all calls that work on the window.
+  var rowClass: Int
 
   /// All rows, for the steps of a lane that shares them.
-  static func all(lane: Int) -> RowWindow { RowWindow(lane: lane, isShared: true, firstRow: 0) }
+  static func all(lane: Int, rows: Int) -> RowWindow {
+    RowWindow(lane: lane, isShared: true, firstRow: 0, rowClass: RowClass(rows: rows).rawValue)
+  }
 }
 
 /// A dimension without its graph: a symbol's index, or the negated size.

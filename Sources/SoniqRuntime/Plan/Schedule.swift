@@ -59,7 +59,7 @@ struct ScheduledStep {
   var nodes: [Int]
   /// What it reads, in the order that `work` expects.
   var reads: [SlotID]
-  /// What it writes: one slot, or the codes of each level and then the row parameters.
+  /// What it writes: one slot, or those of a matrix's activations: see `ActivationSlots`.
   var writes: [SlotID]
   /// The slots whose memory the output may take over.
   var inPlaceOf: [SlotID] = []
@@ -71,6 +71,21 @@ struct ScheduledStep {
   var group = 0
 }
 
+/// The slots of a matrix's activations: codes of each level, row parameters, prepared codes of each level.
+struct ActivationSlots {
+  let levelCount: Int
+  let slots: [SlotID]
+
+  init(_ slots: [SlotID]) {
+    self.slots = slots
+    levelCount = slots.count / 2
+  }
+
+  func codes(_ level: Int) -> SlotID { slots[level] }
+  var rowParameters: SlotID { slots[levelCount] }
+  func prepared(_ level: Int) -> SlotID { slots[levelCount + 1 + level] }
+}
+
 /// The steps of a graph in order: nodes are fused where one pass over the rows is enough.
 struct Schedule {
   private(set) var steps: [ScheduledStep] = []
@@ -78,6 +93,7 @@ struct Schedule {
   private(set) var segmentCount = 0
   private(set) var groupCount = 0
   private let graph: Graph
+  private let preparedRowBytes: (PackedMatrix, Int) -> Int
   /// For each value the node that reads it; nil when none does or several do.
   private var soleReaders: [Int?]
 
@@ -85,8 +101,13 @@ struct Schedule {
   ///   - graph: valid.
   ///   - keptValues: values to keep beside the outputs, in range.
   ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
-  init(_ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool) {
+  ///   - preparedRowBytes: the most bytes that any kernel of this level of a matrix wants a row prepared to.
+  init(
+    _ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool,
+    preparedRowBytes: @escaping (PackedMatrix, Int) -> Int
+  ) {
     self.graph = graph
+    self.preparedRowBytes = preparedRowBytes
     soleReaders = [Int?](repeating: nil, count: graph.values.count)
     var readerCounts = [Int](repeating: 0, count: graph.values.count)
     for (index, node) in graph.nodes.enumerated() {
@@ -173,7 +194,7 @@ struct Schedule {
     }
   }
 
-  /// A slot for the codes of each level, then one for the row parameters.
+  /// See `ActivationSlots`. A level whose kernels take codes as they are has a prepared slot without bytes.
   private mutating func addCodeSlots(_ matrix: PackedMatrix, space: [Dimension]) -> [SlotID] {
     let first = slots.count
     for level in matrix.levels {
@@ -183,6 +204,10 @@ struct Schedule {
     }
     let parameters = MemoryLayout<snq_row_params>.stride * matrix.levels.count
     slots.append(Slot(name: "row parameters", rowBytes: parameters, space: space))
+    for index in matrix.levels.indices {
+      slots.append(
+        Slot(name: "prepared codes", rowBytes: preparedRowBytes(matrix, index), space: space))
+    }
     return Array(first..<slots.count)
   }
 

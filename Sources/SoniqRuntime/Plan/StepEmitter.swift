@@ -79,10 +79,9 @@ extension StepEmitter {
     arguments.levelCount = UInt32(matrix.levels.count)
     arguments.levels.0 = quantizeLevel(step, matrix, 0)
     if matrix.levels.count == 2 { arguments.levels.1 = quantizeLevel(step, matrix, 1) }
-    let last = matrix.levels.count - 1
     let quantize = QuantizeStep(
       function: row.function, arguments: arguments, input: step.reads[0],
-      codes: (step.writes[0], step.writes[last]), rowParameters: step.writes[last + 1])
+      target: activationTarget(matrix, ActivationSlots(step.writes)))
     var description = describe(step, "quantize", row)
     description.level = levelText(matrix)
     return (.quantize(memory.store(quantize)), description)
@@ -112,30 +111,68 @@ extension StepEmitter {
   private func emitMatmul(
     _ step: ScheduledStep, _ matrix: PackedMatrix, _ function: ActivationFunction?
   ) -> (Step, StepDescription) {
-    let choices = matrix.levels.map { kernels.matrices.matmul(weightBits: $0.level.weight.bits) }
+    let slots = ActivationSlots(step.reads)
+    let choices = matrix.levels.indices.map { kernels.choices(matrix, level: $0) }
     let levels = matrix.levels.indices.map { index in
-      var arguments = matmulArguments(matrix, index)
-      arguments.codeStride = schedule.slots[step.reads[index]].rowBytes
-      return MatmulLevel(
-        oneRow: choices[index].oneRow.function, manyRows: choices[index].manyRows.function,
-        arguments: arguments)
+      MatmulLevel(
+        variants: variants(choices[index], matrix.levels[index]), codes: slots.codes(index),
+        prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
+        arguments: matmulArguments(matrix, index))
     }
-    let last = matrix.levels.count - 1
     let matmul = MatmulStep(
-      levels: memory.store(levels), levelCount: levels.count,
-      fusesLevels: levels.count == 2 && choices.allSatisfy(\.fusesLevels),
-      codes: (step.reads[0], step.reads[last]), rowParameters: step.reads[last + 1],
-      output: step.writes[0], panelCount: matrix.panelCount, panelGroup: panelGroup(matrix),
-      multiplyAccumulates: matrix.inputs * matrix.outputs,
+      levels: memory.store(levels), levelCount: levels.count, fusingClasses: fusingClasses(choices),
+      rowParameters: slots.rowParameters, output: step.writes[0], panelCount: matrix.panelCount,
+      panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
-    var description = describe(step, function == nil ? "linear" : "linear + activation", choices[0].manyRows)
+    let reported = choices.compactMap(\.last)
+    var description = describe(
+      step, function == nil ? "linear" : "linear + activation", reported[0].kernel.row)
     var names: [String] = []
-    for choice in choices where !names.contains(choice.manyRows.name) { names.append(choice.manyRows.name) }
+    for choice in reported where !names.contains(choice.kernel.name) { names.append(choice.kernel.name) }
     description.kernel = names.joined(separator: " + ")
     description.level = levelText(matrix)
-    description.refusals = choices.compactMap(\.refusal)
+    description.refusals = reported.flatMap(\.refusals)
     return (.matmul(memory.store(matmul)), description)
+  }
+
+  private func variants(_ choices: [MatmulChoice], _ level: MatrixLevel) -> UnsafePointer<MatmulVariant> {
+    UnsafePointer(
+      memory.store(
+        choices.map {
+          MatmulVariant(
+            function: $0.kernel.row.function, form: $0.kernel.form.tag,
+            preparedStride: kernels.preparedStride($0, level))
+        }))
+  }
+
+  /// Two levels are done in one call when both kernels can and are of one instruction set.
+  private func fusingClasses(_ choices: [[MatmulChoice]]) -> UInt8 {
+    guard choices.count == 2 else { return 0 }
+    var classes: UInt8 = 0
+    for rows in RowClass.allCases {
+      let (first, second) = (choices[0][rows.rawValue].kernel, choices[1][rows.rawValue].kernel)
+      if first.fusesLevels, second.fusesLevels, first.instructionSet == second.instructionSet {
+        classes |= 1 << UInt8(rows.rawValue)
+      }
+    }
+    return classes
+  }
+
+  /// Where the activations of a matrix go, and how they are prepared for its kernels.
+  func activationTarget(_ matrix: PackedMatrix, _ slots: ActivationSlots) -> ActivationTarget {
+    let preparations = matrix.levels.indices.map { index in
+      let level = matrix.levels[index]
+      return Preparation(
+        function: kernels.prepare.function,
+        variants: variants(kernels.choices(matrix, level: index), level), codes: slots.codes(index),
+        prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
+        paddedChannels: UInt32(level.paddedChannels), activationBits: UInt32(level.level.activation.bits))
+    }
+    return ActivationTarget(
+      levelCount: matrix.levels.count,
+      codes: (slots.codes(0), slots.codes(matrix.levels.count - 1)), rowParameters: slots.rowParameters,
+      preparations: UnsafePointer(memory.store(preparations)))
   }
 
   /// Panels whose weights and outputs together take about half of a 48 KiB L1 cache.

@@ -1,10 +1,14 @@
 import CKernelABI
+import SoniqCore
+import SoniqGraph
 import SoniqKernels
 
 /// The kernels that the steps of a session call: those of one instruction set.
 struct StepKernels {
   let matrices: KernelTable
   let quantize: KernelRow<snq_quantize_function>
+  let takeCodes: KernelRow<snq_take_codes_function>
+  let prepare: KernelRow<snq_prepare_function>
   let layerNorm: KernelRow<snq_layer_norm_function>
   let activation: KernelRow<snq_activation_function>
   let add: KernelRow<snq_add_function>
@@ -20,6 +24,8 @@ struct StepKernels {
   init(upTo limit: InstructionSet) {
     matrices = KernelTable(instructionSet: limit)
     quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
+    takeCodes = RowKernelRegistry.takeCodes.chosen(upTo: limit)
+    prepare = RowKernelRegistry.prepare.chosen(upTo: limit)
     layerNorm = RowKernelRegistry.layerNorm.chosen(upTo: limit)
     activation = RowKernelRegistry.activation.chosen(upTo: limit)
     add = RowKernelRegistry.add.chosen(upTo: limit)
@@ -44,6 +50,27 @@ struct StepKernels {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
     self.init(upTo: limit)
+  }
+
+  /// The kernel of a level for every row class.
+  func choices(_ matrix: PackedMatrix, level index: Int) -> [MatmulChoice] {
+    let level = matrix.levels[index]
+    return RowClass.allCases.map {
+      matrices.matmul(
+        MatmulShape(
+          weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
+          channels: level.channels, outputs: matrix.outputs, rows: $0))
+    }
+  }
+
+  /// The most bytes that a kernel of a level wants a row of codes prepared to; 0 when none wants that.
+  func preparedRowBytes(_ matrix: PackedMatrix, level index: Int) -> Int {
+    choices(matrix, level: index).map { preparedStride($0, matrix.levels[index]) }.max() ?? 0
+  }
+
+  func preparedStride(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
+    choice.kernel.form.rowStride(
+      paddedChannels: level.paddedChannels, activationBits: level.level.activation.bits)
   }
 
   /// Scratch of a lane for attention over `sequence` positions; nil when the kernels refuse the sizes.

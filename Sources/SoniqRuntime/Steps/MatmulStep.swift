@@ -1,49 +1,39 @@
 import CKernelABI
 import SoniqKernels
 
-/// Float rows to activation codes, for the levels of the matrix that follows.
-struct QuantizeStep: BitwiseCopyable {
-  var function: snq_quantize_function
-  /// Everything but the pointers that depend on the window.
-  var arguments: snq_quantize_args
-  var input: StorageID
-  var codes: (StorageID, StorageID)
-  var rowParameters: StorageID
-
-  @inline(__always)
-  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
-    var call = arguments
-    let source = frame.storages[input]
-    call.input = UnsafePointer(source.floats(window))
-    call.inputStride = source.stride
-    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
-    let parameters = frame.storages[rowParameters].address(window)
-      .assumingMemoryBound(to: snq_row_params.self)
-    call.levels.0.codes = frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self)
-    call.levels.0.rows = parameters
-    if call.levelCount == 2 {
-      call.levels.1.codes = frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self)
-      call.levels.1.rows = parameters + 1
-    }
-    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
-  }
-}
-
 /// One level of a matrix with the kernels that it got.
 struct MatmulLevel: BitwiseCopyable {
-  var oneRow: snq_matmul_function
-  var manyRows: snq_matmul_function
-  /// Everything but the pointers that depend on the window.
+  /// By row class.
+  var variants: UnsafePointer<MatmulVariant>
+  var codes: StorageID
+  var prepared: StorageID
+  var codeStride: Int
+  /// Everything but what depends on the window.
   var arguments: snq_matmul_args
+
+  /// The kernel for the window, and its arguments but for the outputs.
+  @inline(__always)
+  func call(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ parameters: UnsafePointer<snq_row_params>
+  ) -> (snq_matmul_function, snq_matmul_args) {
+    let variant = variants[window.rowClass]
+    let isPrepared = variant.form != UInt32(SNQ_CODES)
+    var call = arguments
+    call.form = variant.form
+    call.codeStride = isPrepared ? variant.preparedStride : codeStride
+    call.codes = UnsafePointer(
+      frame.storages[isPrepared ? prepared : codes].address(window).assumingMemoryBound(to: UInt8.self))
+    call.rows = parameters
+    return (variant.function, call)
+  }
 }
 
 /// Activation codes times a packed matrix, and the activation function on what was just written.
 struct MatmulStep: BitwiseCopyable {
   var levels: UnsafePointer<MatmulLevel>
   var levelCount: Int
-  /// The kernels of the first level do both levels in one call.
-  var fusesLevels: Bool
-  var codes: (StorageID, StorageID)
+  /// Bit c: the kernel that the first level has for row class c does both levels in one call.
+  var fusingClasses: UInt8
   var rowParameters: StorageID
   var output: StorageID
   var panelCount: Int
@@ -60,23 +50,17 @@ struct MatmulStep: BitwiseCopyable {
     let target = frame.storages[output]
     let parameters = UnsafePointer(
       frame.storages[rowParameters].address(window).assumingMemoryBound(to: snq_row_params.self))
-    var first = levels[0].arguments
-    first.codes = UnsafePointer(frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self))
-    first.rows = parameters
+    var (firstKernel, first) = levels[0].call(frame, window, parameters)
     first.output = target.floats(window)
     first.integerOutput = target.integers(window)
     first.outputStride = target.stride
-    var second = levels[levelCount - 1].arguments
-    second.codes = UnsafePointer(frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self))
-    second.rows = parameters + 1
+    var (secondKernel, second) = levels[levelCount - 1].call(frame, window, parameters + (levelCount - 1))
     second.output = first.output
     second.integerOutput = first.integerOutput
     second.outputStride = first.outputStride
     let isOne = rows.count == 1
-    let firstKernel = isOne ? levels[0].oneRow : levels[0].manyRows
-    let secondKernel = isOne ? levels[levelCount - 1].oneRow : levels[levelCount - 1].manyRows
     let (rowBegin, rowEnd) = (UInt32(rows.lowerBound), UInt32(rows.upperBound))
-    let isFused = fusesLevels && first.mode < UInt32(SNQ_INTEGER)
+    let isFused = fusingClasses &>> UInt8(truncatingIfNeeded: window.rowClass) & 1 == 1
     let group = isOne && (levelCount == 1 || isFused) ? panels.count : panelGroup
     var panel = panels.lowerBound
     while panel < panels.upperBound {

@@ -127,8 +127,9 @@ struct PoolStep: BitwiseCopyable {
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     var call = arguments
     let sequence = frame.size(sequence)
-    let positions = RowWindow(
-      lane: window.lane, isShared: true, firstRow: window.firstRow * sequence)
+    var positions = window
+    positions.isShared = true
+    positions.firstRow = window.firstRow * sequence
     call.input = UnsafePointer(frame.storages[input].floats(positions))
     call.inputStride = frame.storages[input].stride
     if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(positions)) }
@@ -171,7 +172,7 @@ struct AttentionStep: BitwiseCopyable {
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ units: Range<Int>) {
     var call = arguments
-    let all = RowWindow.all(lane: window.lane)
+    let all = RowWindow.all(lane: window.lane, rows: 0)
     let source = frame.storages[input]
     let channels = Int(call.heads * call.headDim)
     let query = UnsafePointer(source.floats(all))

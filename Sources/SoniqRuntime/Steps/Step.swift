@@ -5,6 +5,7 @@ import SoniqKernels
 /// One step of the plan: which kernel with which arguments. The arguments lie in `PlanMemory`.
 enum Step: BitwiseCopyable {
   case quantize(UnsafePointer<QuantizeStep>)
+  case takeCodes(UnsafePointer<TakeCodesStep>)
   case matmul(UnsafePointer<MatmulStep>)
   case floatMatmul(UnsafePointer<FloatMatmulStep>)
   case layerNorm(UnsafePointer<LayerNormStep>)
@@ -65,6 +66,7 @@ extension RunFrame {
   private func execute(_ step: Step, _ window: RowWindow, rows: Range<Int>, panels: Range<Int>) {
     switch step {
     case .quantize(let step): step.pointee.run(self, window, rows)
+    case .takeCodes(let step): step.pointee.run(self, window, rows)
     case .matmul(let step): step.pointee.run(self, window, rows, panels)
     case .floatMatmul(let step): step.pointee.run(self, window, rows, panels)
     case .layerNorm(let step): step.pointee.run(self, window, rows)

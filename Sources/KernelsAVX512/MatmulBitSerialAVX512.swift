@@ -1,0 +1,95 @@
+import CKernelABI
+import CSIMD
+
+extension PanelVectors {
+  /// Adds, to each output, how many of 32 channels have their bit set in both planes.
+  @inline(__always)
+  mutating func count(_ bits: UnsafePointer<UInt8>, _ weights: PanelVectors, _ panels: Int) {
+    let word = snq_broadcast4_512(bits)
+    first = _mm512_add_epi32(first, _mm512_popcnt_epi32(_mm512_and_si512(word, weights.first)))
+    if panels > 1 {
+      second = _mm512_add_epi32(second, _mm512_popcnt_epi32(_mm512_and_si512(word, weights.second)))
+    }
+    if panels > 2 {
+      third = _mm512_add_epi32(third, _mm512_popcnt_epi32(_mm512_and_si512(word, weights.third)))
+      fourth = _mm512_add_epi32(fourth, _mm512_popcnt_epi32(_mm512_and_si512(word, weights.fourth)))
+    }
+  }
+
+  @inline(__always)
+  mutating func double(_ panels: Int) {
+    first = _mm512_slli_epi32(first, 1)
+    if panels > 1 { second = _mm512_slli_epi32(second, 1) }
+    if panels > 2 {
+      third = _mm512_slli_epi32(third, 1)
+      fourth = _mm512_slli_epi32(fourth, 1)
+    }
+  }
+}
+
+extension MatmulTile {
+  @inline(__always)
+  private mutating func count(_ weights: PanelVectors, _ bits: UnsafePointer<UInt8>, _ stride: Int) {
+    row0.count(bits, weights, panels)
+    if rows > 1 { row1.count(bits + stride, weights, panels) }
+    if rows > 2 {
+      row2.count(bits + 2 &* stride, weights, panels)
+      row3.count(bits + 3 &* stride, weights, panels)
+    }
+    if rows > 4 {
+      row4.count(bits + 4 &* stride, weights, panels)
+      row5.count(bits + 5 &* stride, weights, panels)
+    }
+  }
+
+  @inline(__always)
+  private mutating func double() {
+    row0.double(panels)
+    if rows > 1 { row1.double(panels) }
+    if rows > 2 {
+      row2.double(panels)
+      row3.double(panels)
+    }
+    if rows > 4 {
+      row4.double(panels)
+      row5.double(panels)
+    }
+  }
+
+  /// One pair of planes over all channels.
+  @inline(__always)
+  private mutating func countPlanes(
+    _ weights: UnsafePointer<UInt8>, _ panelStride: Int, _ bits: UnsafePointer<UInt8>, _ bitStride: Int,
+    _ channels: Int
+  ) {
+    var byte = 0
+    while byte < channels / 8 {
+      count(.loaded(weights + byte &* 16, panelStride, panels), bits + byte, bitStride)
+      byte &+= 4
+    }
+  }
+
+  /// sum(t * q) = sum over pairs of planes of 2^(i + j) * popcount(t_i & q_j), from the most significant i + j
+  /// to the least, doubling in between: the loop over the channels is the same for any number of bits.
+  @inline(__always)
+  mutating func addBitSerial(
+    _ weights: PlaneSource, _ bits: UnsafePointer<UInt8>, _ bitStride: Int, _ channels: Int,
+    _ activationBits: Int
+  ) {
+    let top = weights.bits &+ activationBits &- 2
+    var significance = top
+    while significance >= 0 {
+      if significance < top { double() }
+      var activationPlane = max(0, significance &- weights.bits &+ 1)
+      while activationPlane < activationBits, activationPlane <= significance {
+        // Planes of weights lie with the most significant first.
+        let weightPlane = weights.bits &- 1 &- significance &+ activationPlane
+        countPlanes(
+          weights.start + weightPlane &* weights.planeStride, weights.panelStride,
+          bits + activationPlane &* (channels / 8), bitStride, channels)
+        activationPlane &+= 1
+      }
+      significance &-= 1
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import CKernelABI
+
+@inline(never) func takeCodesRows(
+  _ pointer: UnsafePointer<snq_take_codes_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  guard let codes = pointer.pointee.codes else { return }
+  var row = Int(rowBegin)
+  while row < Int(rowEnd) {
+    let source = codes + row &* pointer.pointee.codeStride
+    takeRun(pointer, 0, row, source)
+    if pointer.pointee.levelCount > 1 { takeRun(pointer, 1, row, source) }
+    row &+= 1
+  }
+}
+
+/// One level of one row. Not private: the compiler would give it a weak symbol.
+@inline(never) func takeRun(
+  _ pointer: UnsafePointer<snq_take_codes_args>, _ index: Int, _ row: Int, _ source: UnsafePointer<UInt8>
+) {
+  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
+  guard let firstTarget = level.codes, let rows = level.rows else { return }
+  let target = firstTarget + row &* level.codeStride
+  let channels = Int(level.channels)
+  if let gather = pointer.pointee.gather {
+    let order = gather + Int(level.begin)
+    for position in 0..<channels { target[position] = source[Int(order[position])] }
+  } else {
+    let run = source + Int(level.begin)
+    for position in 0..<channels { target[position] = run[position] }
+  }
+  for position in channels..<max(channels, Int(level.paddedChannels)) { target[position] = 0 }
+  var sum: UInt32 = 0
+  for position in 0..<channels { sum &+= UInt32(target[position]) }
+  var constant = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
+  if level.kind == UInt32(SNQ_AFFINE) {
+    constant = 0
+    if let zeros = pointer.pointee.zeros {
+      constant = zeros[row &* Int(pointer.pointee.levelCount) &+ index]
+    }
+  }
+  rows[row &* level.rowStride] = snq_row_params(
+    scale: 1, constant: constant, codeSum: Int32(bitPattern: sum))
+}

@@ -1,0 +1,21 @@
+/// How many rows a call has, as far as the choice of a kernel depends on it.
+package enum RowClass: Int, Sendable, Hashable, CaseIterable {
+  case one, two, four, eight, many
+
+  /// The class of `rows` rows, 1 or more.
+  @inlinable
+  package init(rows: Int) {
+    self = rows >= 16 ? .many : rows >= 8 ? .eight : rows >= 4 ? .four : rows >= 2 ? .two : .one
+  }
+
+  /// The rows for which the class is measured.
+  package var representative: Int {
+    switch self {
+    case .one: 1
+    case .two: 2
+    case .four: 4
+    case .eight: 8
+    case .many: 64
+    }
+  }
+}

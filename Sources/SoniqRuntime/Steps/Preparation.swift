@@ -1,0 +1,106 @@
+import CKernelABI
+import SoniqKernels
+
+/// The kernel of one level for one class of rows, and the form in which it wants the codes.
+struct MatmulVariant: BitwiseCopyable {
+  var function: snq_matmul_function
+  /// `ActivationForm.tag`.
+  var form: UInt32
+  /// Bytes between prepared rows.
+  var preparedStride: Int
+}
+
+/// Turns the codes of one level into the form that the window's kernel wants, where that is another.
+struct Preparation: BitwiseCopyable {
+  var function: snq_prepare_function
+  /// By row class.
+  var variants: UnsafePointer<MatmulVariant>
+  var codes: StorageID
+  var prepared: StorageID
+  var codeStride: Int
+  var paddedChannels: UInt32
+  var activationBits: UInt32
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let variant = variants + window.rowClass
+    guard variant.pointee.form != UInt32(SNQ_CODES) else { return }
+    var call = snq_prepare_args(
+      codes: UnsafePointer(frame.storages[codes].address(window).assumingMemoryBound(to: UInt8.self)),
+      codeStride: codeStride, paddedChannels: paddedChannels, activationBits: activationBits,
+      form: variant.pointee.form,
+      prepared: frame.storages[prepared].address(window).assumingMemoryBound(to: UInt8.self),
+      preparedStride: variant.pointee.preparedStride)
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+}
+
+/// The activations of a matrix that follows: float rows quantised, or the host's codes taken over, then prepared.
+struct ActivationTarget: BitwiseCopyable {
+  var levelCount: Int
+  var codes: (StorageID, StorageID)
+  var rowParameters: StorageID
+  /// One for each level.
+  var preparations: UnsafePointer<Preparation>
+
+  /// Puts the addresses of the window into what a kernel is given.
+  @inline(__always)
+  func place(
+    _ levels: inout (snq_activation_level, snq_activation_level), _ frame: borrowing RunFrame,
+    _ window: RowWindow
+  ) {
+    let parameters = frame.storages[rowParameters].address(window)
+      .assumingMemoryBound(to: snq_row_params.self)
+    levels.0.codes = frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self)
+    levels.0.rows = parameters
+    if levelCount == 2 {
+      levels.1.codes = frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self)
+      levels.1.rows = parameters + 1
+    }
+  }
+
+  @inline(__always)
+  func prepare(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    preparations[0].run(frame, window, rows)
+    if levelCount == 2 { preparations[1].run(frame, window, rows) }
+  }
+}
+
+/// Float rows to activation codes, for the levels of the matrix that follows.
+struct QuantizeStep: BitwiseCopyable {
+  var function: snq_quantize_function
+  /// Everything but the pointers that depend on the window.
+  var arguments: snq_quantize_args
+  var input: StorageID
+  var target: ActivationTarget
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    let source = frame.storages[input]
+    call.input = UnsafePointer(source.floats(window))
+    call.inputStride = source.stride
+    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
+    target.place(&call.levels, frame, window)
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    target.prepare(frame, window, rows)
+  }
+}
+
+/// The host's codes instead of float rows.
+struct TakeCodesStep: BitwiseCopyable {
+  var function: snq_take_codes_function
+  /// Everything but the pointers that depend on the window; codes and zeros are those of the first row.
+  var arguments: snq_take_codes_args
+  var target: ActivationTarget
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    var call = arguments
+    call.codes += window.firstRow * call.codeStride
+    if let zeros = call.zeros { call.zeros = zeros + window.firstRow * Int(call.levelCount) }
+    target.place(&call.levels, frame, window)
+    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    target.prepare(frame, window, rows)
+  }
+}
