@@ -1,109 +1,104 @@
 import CKernelABI
 import CSIMD
 
-// One function a tile shape, because the optimiser stops inlining when a caller grows; each serves all
-// layouts.
+/// From this many rows on, unpacking weights into scratch memory pays.
+private let manyRows = 12
 
+/// Tiles that read weights from the panel: the narrow forms.
 @inline(__always)
-private func multiply(
-  _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
-  _ sums: UnsafeMutablePointer<__m256i>
+private func multiplyNarrow(
+  _ isNibbles: Bool, _ groups: Int, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  var tile = MatmulTile(rows)
-  let codeStride = Int(level.pointee.codeStride)
   guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
-  let weights = allWeights + panel &* Int(level.pointee.panelStride)
-  let codes = allCodes + row &* codeStride
-  let channels = Int(level.pointee.paddedChannels)
-  switch Int(level.pointee.layout) {
-  case SNQ_BYTES: tile.addBytes(weights, codes, codeStride, channels)
-  case SNQ_NIBBLES: tile.addNibbles(weights, codes, codeStride, channels)
-  default:
-    let planes = PlaneSource(level, weights)
-    tile.addPlanes(planes, codes, codeStride, channels)
-  }
-  tile.store(sums)
-  finishTile(sums, rows, level, row, panel)
-}
-
-@inline(never)
-private func tile4x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  multiply(4, level, row, panel, sums)
-}
-
-@inline(never)
-private func tile2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  multiply(2, level, row, panel, sums)
-}
-
-@inline(never)
-private func tile1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  multiply(1, level, row, panel, sums)
-}
-
-/// Where a tile leaves its sums for the epilogue.
-private typealias TileSums = InlineArray<8, __m256i>
-
-/// One panel at a time, which stays in the first cache while all rows pass.
-@inline(__always)
-private func multiply(
-  _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: Int, _ rowEnd: Int, _ panelBegin: Int,
-  _ panelEnd: Int, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  var panel = panelBegin
-  while panel < panelEnd {
-    var row = rowBegin
-    while rowEnd &- row >= 4 {
-      tile4x1(level, row, panel, sums)
-      row &+= 4
+  let codeStride = Int(level.pointee.codeStride)
+  let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
+  var panel = part.panelBegin
+  while panel < part.panelEnd {
+    let weights = allWeights + panel &* Int(level.pointee.panelStride)
+    var row = part.rowBegin
+    while row < part.rowEnd {
+      let rows = min(isNibbles ? 4 : 6, tileRows(part.rowEnd &- row))
+      let run = NarrowRun(
+        weights: weights, codes: allCodes + row &* codeStride, codeStride: codeStride,
+        channels: Int(level.pointee.paddedChannels), groups: groups)
+      for r in 0..<rows { OutputVectors().store(sums + r &* 2) }
+      if isNibbles {
+        addNarrowNibbles(run, rows: rows, sums)
+      } else {
+        addNarrowBytes(run, rows: rows, sums)
+      }
+      finishTile(sums, rows, level, row, panel)
+      row &+= rows
     }
-    if rowEnd &- row >= 2 {
-      tile2x1(level, row, panel, sums)
-      row &+= 2
-    }
-    if rowEnd > row { tile1x1(level, row, panel, sums) }
     panel &+= 1
   }
 }
 
-@c @implementation
-func snq_matmul_bytes_4x1__avx2(
-  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
-  _ panelBegin: UInt32, _ panelEnd: UInt32
+private func multiplyBytes(
+  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  var sums = TileSums(repeating: _mm256_setzero_si256())
-  withUnsafeMutableBytes(of: &sums) {
-    guard let sums = $0.baseAddress?.assumingMemoryBound(to: __m256i.self) else { return }
-    multiply(args, Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd), sums)
+  let groups = groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: 128)
+  if part.rows == 1 && groups >= 8 { return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch) }
+  if groups >= 2 { return multiplyNarrow(false, groups, level, part, scratch) }
+  if part.rows < manyRows { return multiplySplit(level, part, scratch) }
+  multiplyBlocks(.words, level, part, scratch)
+}
+
+private func multiplyNibbles(
+  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
+) {
+  let bits = Int(level.pointee.activationBits)
+  if part.rows == 1 {
+    return multiplyOneRow(bits < 8 ? .nibblesByFour : .nibbles, level, part.rowBegin, part, scratch)
   }
+  if part.rows < manyRows {
+    return multiplyNarrow(true, groupsInWords(activationBits: bits, weightLimit: 15), level, part, scratch)
+  }
+  multiplyBlocks(.nibbles(groups: groupsInWords(activationBits: bits, weightLimit: 8)), level, part, scratch)
+}
+
+private func multiplyPlanes(
+  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
+) {
+  let bits = Int(level.pointee.weightBits)
+  let groups = groupsInWords(
+    activationBits: Int(level.pointee.activationBits), weightLimit: 1 &<< (bits &- 1))
+  multiplyBlocks(.planes(bits: bits, groups: groups), level, part, scratch)
 }
 
 @c @implementation
-func snq_matmul_nibbles_4x1__avx2(
+func snq_matmul_bytes_6x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  var sums = TileSums(repeating: _mm256_setzero_si256())
-  withUnsafeMutableBytes(of: &sums) {
-    guard let sums = $0.baseAddress?.assumingMemoryBound(to: __m256i.self) else { return }
-    multiply(args, Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd), sums)
-  }
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
 }
 
 @c @implementation
-func snq_matmul_planes_4x1__avx2(
+func snq_matmul_nibbles_6x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  var sums = TileSums(repeating: _mm256_setzero_si256())
-  withUnsafeMutableBytes(of: &sums) {
-    guard let sums = $0.baseAddress?.assumingMemoryBound(to: __m256i.self) else { return }
-    multiply(args, Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd), sums)
-  }
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_planes_6x1__avx2(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
 }

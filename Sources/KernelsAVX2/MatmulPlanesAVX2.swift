@@ -36,30 +36,23 @@ struct PlaneSource {
   }
 }
 
-extension MatmulTile {
-  /// Rebuilds bytes from the planes once for all rows of the tile.
-  @inline(__always)
-  mutating func addPlanes(
-    _ planes: PlaneSource, _ codes: UnsafePointer<UInt8>, _ stride: Int, _ channels: Int
-  ) {
-    var channel = 0
-    while channel < channels {
-      let tile = planes.start + channel &* 2
-      var group = 0
-      while group < 8 {
-        let first = planes.rebuilt(tile, group)
-        let second = planes.rebuilt(tile, group &+ 1)
-        let place = codes + (channel &+ group &* 4)
-        // 4 * 255 * 31 still fits in 16 bits.
-        if planes.bits <= 5 {
-          addNarrow(first, second, place, stride)
-        } else {
-          addWords(first, place, stride)
-          addWords(second, place + 4, stride)
-        }
-        group &+= 2
-      }
-      channel &+= 32
+/// Planes of a block of channels as signed bytes, t - 2^(bits - 1).
+@inline(never)
+func unpackPlanes(
+  _ planes: PlaneSource, _ channel: Int, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
+) {
+  let center = _mm256_set1_epi8(1 &<< Int8(truncatingIfNeeded: planes.bits &- 1))
+  var (tile, place, rest) = (planes.start + channel &* 2, target, channels)
+  while rest > 0 {
+    var group = 0
+    while group < 8 {
+      let weights = planes.rebuilt(tile, group).centered(center)
+      snq_store_256(place, weights.low)
+      snq_store_256(place + 32, weights.high)
+      place += 64
+      group &+= 1
     }
+    tile += 64
+    rest &-= 32
   }
 }

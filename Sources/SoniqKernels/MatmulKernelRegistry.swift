@@ -11,13 +11,13 @@ package enum MatmulKernelRegistry {
 
   package static let faster: [MatmulKernel] = [
     MatmulKernel(
-      row: KernelRow("snq_matmul_bytes_4x1__avx2", .avx2, snq_matmul_bytes_4x1__avx2),
+      row: KernelRow("snq_matmul_bytes_6x1__avx2", .avx2, snq_matmul_bytes_6x1__avx2),
       layouts: [.bytes], weightBits: 8...8),
     MatmulKernel(
-      row: KernelRow("snq_matmul_nibbles_4x1__avx2", .avx2, snq_matmul_nibbles_4x1__avx2),
+      row: KernelRow("snq_matmul_nibbles_6x1__avx2", .avx2, snq_matmul_nibbles_6x1__avx2),
       layouts: [.nibbles], weightBits: 4...4),
     MatmulKernel(
-      row: KernelRow("snq_matmul_planes_4x1__avx2", .avx2, snq_matmul_planes_4x1__avx2),
+      row: KernelRow("snq_matmul_planes_6x1__avx2", .avx2, snq_matmul_planes_6x1__avx2),
       layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),

@@ -124,6 +124,24 @@ import Testing
     }
   }
 
+  /// Sums of few bits are widened just before they could overflow: every width of codes, at full deflection to
+  /// both sides, for every row tile and more channels than any kernel holds in scratch memory.
+  @Test(arguments: InstructionSet.allCases, 1...8)
+  func fullDeflection(instructionSet: InstructionSet, activationBits: Int) throws {
+    let kernels = try Self.kernels(of: instructionSet)
+    let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 0)
+    for weightBits in 1...8 {
+      let weight = IntegerCode(isBipolar: false, bits: weightBits, zero: 1 << (weightBits - 1))
+      for pattern in [CodePattern.allMaximum, .opposite] {
+        for (rows, channels) in [(1, 2100), (2, 1100), (5, 300), (6, 600), (13, 300), (57, 270)] {
+          let level = MatmulCase(
+            weight, activation, rows: rows, channels: channels, outputs: 17, seed: 3, pattern: pattern)
+          _ = try Self.check(level, kernels, [MatmulMode(mode: SNQ_INTEGER)])
+        }
+      }
+    }
+  }
+
   /// A second level fused into the call gives what a second call gives, for every pair of kernels.
   @Test(arguments: MatmulKernelRegistry.rows.filter(\.fusesLevels).map(\.name), [1, 3, 6, 13])
   func fusedLevelsEqualTwoCalls(name: String, rows: Int) throws {

@@ -1,0 +1,190 @@
+import CKernelABI
+import CSIMD
+
+// Many rows: the weights of a block of channels are unpacked once into scratch memory, which stays in the first
+// cache while the rows pass.
+
+/// Channels of a block.
+let blockChannels = 256
+/// Rows that share an unpacked block.
+private let blockRows = 48
+/// Panels that share the codes of a tile.
+private let blockPanels = 2
+/// Unpacked weights of one panel: words.
+let blockPanelBytes = 32 * blockChannels
+/// Vectors of sums of one panel.
+let blockPanelSums = 2 * blockRows
+
+/// The rows and panels of a call.
+struct MatmulPart {
+  let rowBegin: Int
+  let rowEnd: Int
+  let panelBegin: Int
+  let panelEnd: Int
+  var rows: Int { rowEnd &- rowBegin }
+
+  @inline(__always)
+  init(_ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32, _ panelEnd: UInt32) {
+    self.rowBegin = Int(rowBegin)
+    self.rowEnd = Int(rowEnd)
+    self.panelBegin = Int(panelBegin)
+    self.panelEnd = Int(panelEnd)
+  }
+}
+
+/// Unpacked weights of one block, `blockPanelBytes` from panel to panel.
+struct WeightBlock {
+  let weights: UnsafePointer<UInt8>
+  let channels: Int
+  let panels: Int
+}
+
+/// How a block is unpacked and multiplied.
+enum BlockForm {
+  /// Signed bytes to words.
+  case words
+  /// Nibbles to bytes less 8.
+  case nibbles(groups: Int)
+  /// Planes to bytes less half their range.
+  case planes(bits: Int, groups: Int)
+
+  /// What is taken off each weight, so that more products fit in 16 bits.
+  @inline(__always)
+  var center: Int32 {
+    switch self {
+    case .words: 0
+    case .nibbles: 8
+    case .planes(let bits, _): 1 &<< Int32(truncatingIfNeeded: bits &- 1)
+    }
+  }
+}
+
+/// Scratch memory of `multiplyBlocks`, SNQ_SCRATCH_AVX2 bytes: sums, words of codes, weights.
+private struct BlockScratch {
+  let sums: UnsafeMutablePointer<__m256i>
+  let words: UnsafeMutablePointer<UInt8>
+  let weights: UnsafeMutablePointer<UInt8>
+
+  @inline(__always)
+  init(_ scratch: UnsafeMutablePointer<UInt8>) {
+    sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
+    words = scratch + 32 &* blockPanelSums &* blockPanels
+    weights = words + 6 &* 2 &* blockChannels
+  }
+}
+
+/// Nibbles of a block as signed bytes, t - 8.
+@inline(never)
+private func unpackNibbles(
+  _ tiles: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
+) {
+  let center = _mm256_set1_epi8(8)
+  var (tile, pair, rest) = (tiles, target, channels)
+  while rest > 0 {
+    let nibbles = OutputVectors.loaded(tile)
+    let (first, second) = (nibbles.lowNibbles().centered(center), nibbles.highNibbles().centered(center))
+    snq_store_256(pair, first.low)
+    snq_store_256(pair + 32, first.high)
+    snq_store_256(pair + 64, second.low)
+    snq_store_256(pair + 96, second.high)
+    tile += 64
+    pair += 128
+    rest &-= 8
+  }
+}
+
+/// Sums begin with what centring took off: center * sum(q).
+@inline(__always)
+private func startSums(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ rows: Int, _ center: Int32,
+  _ sums: UnsafeMutablePointer<__m256i>
+) {
+  for r in 0..<rows {
+    let parameters = level.pointee.rows + (row &+ r) &* Int(level.pointee.rowStride)
+    let start = _mm256_set1_epi32(center &* parameters.pointee.codeSum)
+    OutputVectors(low: start, high: start).store(sums + r &* 2)
+  }
+}
+
+@inline(__always)
+private func unpack(
+  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ panel: UnsafePointer<UInt8>,
+  _ channel: Int, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
+) {
+  switch form {
+  case .words: widenWeights(panel + channel &* 16, channels, target)
+  case .nibbles: unpackNibbles(panel + channel &* 8, channels, target)
+  case .planes: unpackPlanes(PlaneSource(level, panel), channel, channels, target)
+  }
+}
+
+/// Multiplies an unpacked block with rows of codes, tile by tile.
+@inline(__always)
+private func addTiles(
+  _ form: BlockForm, _ block: WeightBlock, _ codes: UnsafePointer<UInt8>, _ codeStride: Int, _ rows: Int,
+  _ scratch: BlockScratch
+) {
+  var done = 0
+  while done < rows {
+    let count = tileRows(rows &- done)
+    let place = codes + done &* codeStride
+    let sums = scratch.sums + done &* 2
+    switch form {
+    case .words: addWordTile(block, place, codeStride, rows: count, scratch.words, sums)
+    case .nibbles(let groups), .planes(_, let groups):
+      for panel in 0..<block.panels {
+        let run = NarrowRun(
+          weights: block.weights + panel &* blockPanelBytes, codes: place, codeStride: codeStride,
+          channels: block.channels, groups: groups)
+        addNarrowBytes(run, rows: count, sums + panel &* blockPanelSums)
+      }
+    }
+    done &+= count
+  }
+}
+
+/// All channels of a block of rows and panels.
+@inline(__always)
+private func multiplyBlock(
+  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ rows: Int, _ panel: Int,
+  _ panels: Int, _ scratch: BlockScratch
+) {
+  guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
+  let codeStride = Int(level.pointee.codeStride)
+  let panelStride = Int(level.pointee.panelStride)
+  let paddedChannels = Int(level.pointee.paddedChannels)
+  for p in 0..<panels { startSums(level, row, rows, form.center, scratch.sums + p &* blockPanelSums) }
+  var channel = 0
+  while channel < paddedChannels {
+    let channels = min(blockChannels, paddedChannels &- channel)
+    for p in 0..<panels {
+      unpack(
+        form, level, weights + (panel &+ p) &* panelStride, channel, channels,
+        scratch.weights + p &* blockPanelBytes)
+    }
+    let block = WeightBlock(weights: scratch.weights, channels: channels, panels: panels)
+    addTiles(form, block, codes + (row &* codeStride &+ channel), codeStride, rows, scratch)
+    channel &+= channels
+  }
+  for p in 0..<panels { finishTile(scratch.sums + p &* blockPanelSums, rows, level, row, panel &+ p) }
+}
+
+/// Any part of the rows and panels, made for many rows.
+@inline(__always)
+func multiplyBlocks(
+  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ memory: UnsafeMutablePointer<UInt8>
+) {
+  let scratch = BlockScratch(memory)
+  var panel = part.panelBegin
+  while panel < part.panelEnd {
+    let panels = min(blockPanels, part.panelEnd &- panel)
+    var row = part.rowBegin
+    while row < part.rowEnd {
+      let rows = min(blockRows, part.rowEnd &- row)
+      multiplyBlock(form, level, row, rows, panel, panels, scratch)
+      row &+= rows
+    }
+    panel &+= panels
+  }
+}
