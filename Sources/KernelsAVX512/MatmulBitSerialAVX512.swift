@@ -15,16 +15,6 @@ extension PanelVectors {
       fourth = _mm512_add_epi32(fourth, _mm512_popcnt_epi32(_mm512_and_si512(word, weights.fourth)))
     }
   }
-
-  @inline(__always)
-  mutating func double(_ panels: Int) {
-    first = _mm512_slli_epi32(first, 1)
-    if panels > 1 { second = _mm512_slli_epi32(second, 1) }
-    if panels > 2 {
-      third = _mm512_slli_epi32(third, 1)
-      fourth = _mm512_slli_epi32(fourth, 1)
-    }
-  }
 }
 
 extension MatmulTile {
@@ -42,23 +32,9 @@ extension MatmulTile {
     }
   }
 
-  @inline(__always)
-  private mutating func double() {
-    row0.double(panels)
-    if rows > 1 { row1.double(panels) }
-    if rows > 2 {
-      row2.double(panels)
-      row3.double(panels)
-    }
-    if rows > 4 {
-      row4.double(panels)
-      row5.double(panels)
-    }
-  }
-
   /// One pair of planes over all channels.
   @inline(__always)
-  private mutating func countPlanes(
+  mutating func countPlanes(
     _ weights: UnsafePointer<UInt8>, _ panelStride: Int, _ bits: UnsafePointer<UInt8>, _ bitStride: Int,
     _ channels: Int
   ) {
@@ -68,28 +44,32 @@ extension MatmulTile {
       byte &+= 4
     }
   }
+}
 
-  /// sum(t * q) = sum over pairs of planes of 2^(i + j) * popcount(t_i & q_j), from the most significant i + j
-  /// to the least, doubling in between: the loop over the channels is the same for any number of bits.
-  @inline(__always)
-  mutating func addBitSerial(
-    _ weights: PlaneSource, _ bits: UnsafePointer<UInt8>, _ bitStride: Int, _ channels: Int,
-    _ activationBits: Int
-  ) {
-    let top = weights.bits &+ activationBits &- 2
-    var significance = top
-    while significance >= 0 {
-      if significance < top { double() }
-      var activationPlane = max(0, significance &- weights.bits &+ 1)
-      while activationPlane < activationBits, activationPlane <= significance {
-        // Planes of weights lie with the most significant first.
-        let weightPlane = weights.bits &- 1 &- significance &+ activationPlane
-        countPlanes(
-          weights.start + weightPlane &* weights.planeStride, weights.panelStride,
-          bits + activationPlane &* (channels / 8), bitStride, channels)
-        activationPlane &+= 1
-      }
-      significance &-= 1
+/// sum(t * q) = sum over pairs of planes of 2^(i + j) * popcount(t_i & q_j), from the most significant i + j
+/// to the least, doubling in between: the loop over the channels is the same for any number of bits.
+@inline(__always)
+func sumBitSerial(
+  _ rows: Int, _ panels: Int, _ weights: PlaneSource, _ source: TileSource, _ activationBits: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  let top = weights.bits &+ activationBits &- 2
+  var significance = top
+  while significance >= 0 {
+    var doubles = true
+    var activationPlane = max(0, significance &- weights.bits &+ 1)
+    while activationPlane < activationBits, activationPlane <= significance {
+      // Planes of weights lie with the most significant first.
+      let weightPlane = weights.bits &- 1 &- significance &+ activationPlane
+      var tile = MatmulTile(rows, panels)
+      if significance < top { tile.load(sums, panels, doubling: doubles) }
+      tile.countPlanes(
+        weights.start + weightPlane &* weights.planeStride, weights.panelStride,
+        source.codes + activationPlane &* (source.channels / 8), source.codeStride, source.channels)
+      tile.store(sums, panels)
+      doubles = false
+      activationPlane &+= 1
     }
+    significance &-= 1
   }
 }

@@ -61,27 +61,38 @@ extension MatmulTile {
     }
   }
 
-  /// 32 channels at a time: in every plane, the four bits of a nibble select one of the 16 sums of 4 codes.
+  /// One plane, 32 channels at a time: the four bits of a nibble select one of the 16 sums of 4 codes.
   /// `halves` (1 or 2, a literal): tables of whole codes, or of their lower and upper 4 bits.
   @inline(__always)
-  mutating func addTables(
-    _ weights: PlaneSource, _ tables: UnsafePointer<UInt8>, _ tableStride: Int, _ channels: Int, halves: Int
+  mutating func addPlane(
+    _ plane: UnsafePointer<UInt8>, _ panelStride: Int, _ tables: UnsafePointer<UInt8>, _ tableStride: Int,
+    _ channels: Int, halves: Int
   ) {
-    let top = _mm512_set1_epi8(Int8(truncatingIfNeeded: 1 &<< (weights.bits &- 1)))
+    let one = _mm512_set1_epi8(1)
+    let sixteen = _mm512_set1_epi8(16)
     var channel = 0
-    var table = tables
     while channel < channels {
-      var plane = weights.start + channel &* 2
-      var weight = top
-      for _ in 0..<weights.bits {
-        let indices = TableIndices(plane, weights.panelStride, panels)
-        look(indices, table, tableStride, weight)
-        if halves > 1 { look(indices, table + 128, tableStride, _mm512_slli_epi32(weight, 4)) }
-        plane += weights.planeStride
-        weight = _mm512_srli_epi32(weight, 1)
-      }
+      let indices = TableIndices(plane + channel &* 2, panelStride, panels)
+      let table = tables + channel &* (4 &* halves)
+      look(indices, table, tableStride, one)
+      if halves > 1 { look(indices, table + 128, tableStride, sixteen) }
       channel &+= 32
-      table += 128 &* halves
     }
+  }
+}
+
+/// sum(t * q), plane by plane from the most significant, doubling in between.
+@inline(__always)
+func sumPlanesByTables(
+  _ rows: Int, _ panels: Int, _ weights: PlaneSource, _ source: TileSource,
+  _ sums: UnsafeMutablePointer<__m512i>, _ stride: Int, halves: Int
+) {
+  var plane = weights.start
+  for index in 0..<weights.bits {
+    var tile = MatmulTile(rows, panels)
+    if index > 0 { tile.load(sums, stride, doubling: true) }
+    tile.addPlane(plane, weights.panelStride, source.codes, source.codeStride, source.channels, halves: halves)
+    tile.store(sums, stride)
+    plane += weights.planeStride
   }
 }

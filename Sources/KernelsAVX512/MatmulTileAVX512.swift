@@ -43,6 +43,16 @@ struct PanelVectors {
   }
 
   @inline(__always)
+  mutating func load(_ source: UnsafePointer<__m512i>, _ panels: Int, _ shift: __m128i) {
+    first = _mm512_sll_epi32(_mm512_load_si512(source), shift)
+    if panels > 1 { second = _mm512_sll_epi32(_mm512_load_si512(source + 1), shift) }
+    if panels > 2 {
+      third = _mm512_sll_epi32(_mm512_load_si512(source + 2), shift)
+      fourth = _mm512_sll_epi32(_mm512_load_si512(source + 3), shift)
+    }
+  }
+
+  @inline(__always)
   func lowNibbles() -> PanelVectors {
     let mask = _mm512_set1_epi8(0x0f)
     return PanelVectors(
@@ -101,6 +111,22 @@ struct MatmulTile {
     if rows > 4 {
       row4.add(codes + 4 &* stride, weights, panels)
       row5.add(codes + 5 &* stride, weights, panels)
+    }
+  }
+
+  /// Goes on from sums that were stored, or from twice them.
+  @inline(__always)
+  mutating func load(_ source: UnsafePointer<__m512i>, _ stride: Int, doubling: Bool) {
+    let shift = _mm_cvtsi32_si128(doubling ? 1 : 0)
+    row0.load(source, panels, shift)
+    if rows > 1 { row1.load(source + stride, panels, shift) }
+    if rows > 2 {
+      row2.load(source + 2 &* stride, panels, shift)
+      row3.load(source + 3 &* stride, panels, shift)
+    }
+    if rows > 4 {
+      row4.load(source + 4 &* stride, panels, shift)
+      row5.load(source + 5 &* stride, panels, shift)
     }
   }
 

@@ -1,10 +1,10 @@
 import CKernelABI
 import CSIMD
 
-// One function a tile shape and form, because the optimiser stops inlining when a caller grows.
+// One function a tile shape and kind of kernel, because the optimiser stops inlining when a caller grows.
 
-/// The first weights and activations of a tile.
-private struct TileSource {
+/// Where the weights and activations of a tile begin.
+struct TileSource {
   let weights: UnsafePointer<UInt8>
   let codes: UnsafePointer<UInt8>
   let panelStride: Int
@@ -22,57 +22,6 @@ private struct TileSource {
   }
 }
 
-/// Codes against bytes, nibbles or planes; the layout is the same for a whole call.
-@inline(__always)
-func sumCodes(
-  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
-  _ sums: UnsafeMutablePointer<__m512i>
-) {
-  guard let source = TileSource(level, row, panel) else { return }
-  var tile = MatmulTile(rows, panels)
-  switch Int(level.pointee.layout) {
-  case SNQ_BYTES:
-    tile.addBytes(source.weights, source.panelStride, source.codes, source.codeStride, source.channels)
-  case SNQ_NIBBLES:
-    tile.addNibbles(source.weights, source.panelStride, source.codes, source.codeStride, source.channels)
-  default:
-    let planes = PlaneSource(level, source.weights)
-    tile.addPlanes(planes, source.codes, source.codeStride, source.channels)
-  }
-  tile.store(sums, panels)
-}
-
-@inline(__always)
-func sumBits(
-  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
-  _ sums: UnsafeMutablePointer<__m512i>
-) {
-  guard let source = TileSource(level, row, panel) else { return }
-  var tile = MatmulTile(rows, panels)
-  tile.addBitSerial(
-    PlaneSource(level, source.weights), source.codes, source.codeStride, source.channels,
-    Int(level.pointee.activationBits))
-  tile.store(sums, panels)
-}
-
-/// Tables and the indices of two nibbles take the registers of two panels: 4 panels with many rows are two tiles.
-@inline(__always)
-func sumTables(
-  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
-  _ sums: UnsafeMutablePointer<__m512i>, halves: Int
-) {
-  let width = rows > 2 && panels > 2 ? 2 : panels
-  var done = 0
-  while done < panels {
-    guard let source = TileSource(level, row, panel &+ done) else { return }
-    var tile = MatmulTile(rows, width)
-    tile.addTables(
-      PlaneSource(level, source.weights), source.codes, source.codeStride, source.channels, halves: halves)
-    tile.store(sums + done, panels)
-    done &+= width
-  }
-}
-
 /// Leaves sum(t * q) of a level in `sums`, as [row][panel].
 @inline(never)
 func sumTile6x4(
@@ -82,7 +31,12 @@ func sumTile6x4(
   case SNQ_BIT_PLANES: sumBits6x4(level, row, panel, sums)
   case SNQ_TABLES: sumTables6x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x4(level, row, panel, sums)
-  default: sumCodes(6, 4, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes6x4(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles6x4(level, row, panel, sums)
+    default: sumPlanes6x4(level, row, panel, sums)
+    }
   }
 }
 
@@ -95,7 +49,12 @@ func sumTile4x4(
   case SNQ_BIT_PLANES: sumBits4x4(level, row, panel, sums)
   case SNQ_TABLES: sumTables4x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables4x4(level, row, panel, sums)
-  default: sumCodes(4, 4, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes4x4(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles4x4(level, row, panel, sums)
+    default: sumPlanes4x4(level, row, panel, sums)
+    }
   }
 }
 
@@ -108,7 +67,12 @@ func sumTile2x4(
   case SNQ_BIT_PLANES: sumBits2x4(level, row, panel, sums)
   case SNQ_TABLES: sumTables2x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x4(level, row, panel, sums)
-  default: sumCodes(2, 4, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes2x4(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles2x4(level, row, panel, sums)
+    default: sumPlanes2x4(level, row, panel, sums)
+    }
   }
 }
 
@@ -121,7 +85,12 @@ func sumTile1x4(
   case SNQ_BIT_PLANES: sumBits1x4(level, row, panel, sums)
   case SNQ_TABLES: sumTables1x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables1x4(level, row, panel, sums)
-  default: sumCodes(1, 4, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes1x4(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles1x4(level, row, panel, sums)
+    default: sumPlanes1x4(level, row, panel, sums)
+    }
   }
 }
 
@@ -134,7 +103,12 @@ func sumTile6x2(
   case SNQ_BIT_PLANES: sumBits6x2(level, row, panel, sums)
   case SNQ_TABLES: sumTables6x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x2(level, row, panel, sums)
-  default: sumCodes(6, 2, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes6x2(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles6x2(level, row, panel, sums)
+    default: sumPlanes6x2(level, row, panel, sums)
+    }
   }
 }
 
@@ -147,7 +121,12 @@ func sumTile2x2(
   case SNQ_BIT_PLANES: sumBits2x2(level, row, panel, sums)
   case SNQ_TABLES: sumTables2x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x2(level, row, panel, sums)
-  default: sumCodes(2, 2, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes2x2(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles2x2(level, row, panel, sums)
+    default: sumPlanes2x2(level, row, panel, sums)
+    }
   }
 }
 
@@ -160,7 +139,12 @@ func sumTile1x2(
   case SNQ_BIT_PLANES: sumBits1x2(level, row, panel, sums)
   case SNQ_TABLES: sumTables1x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables1x2(level, row, panel, sums)
-  default: sumCodes(1, 2, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes1x2(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles1x2(level, row, panel, sums)
+    default: sumPlanes1x2(level, row, panel, sums)
+    }
   }
 }
 
@@ -173,7 +157,12 @@ func sumTile6x1(
   case SNQ_BIT_PLANES: sumBits6x1(level, row, panel, sums)
   case SNQ_TABLES: sumTables6x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x1(level, row, panel, sums)
-  default: sumCodes(6, 1, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes6x1(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles6x1(level, row, panel, sums)
+    default: sumPlanes6x1(level, row, panel, sums)
+    }
   }
 }
 
@@ -186,7 +175,12 @@ func sumTile2x1(
   case SNQ_BIT_PLANES: sumBits2x1(level, row, panel, sums)
   case SNQ_TABLES: sumTables2x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x1(level, row, panel, sums)
-  default: sumCodes(2, 1, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes2x1(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles2x1(level, row, panel, sums)
+    default: sumPlanes2x1(level, row, panel, sums)
+    }
   }
 }
 
@@ -199,216 +193,12 @@ func sumTile1x1(
   case SNQ_BIT_PLANES: sumBits1x1(level, row, panel, sums)
   case SNQ_TABLES: sumTables1x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables1x1(level, row, panel, sums)
-  default: sumCodes(1, 1, level, row, panel, sums)
+  default:
+    switch Int(level.pointee.layout) {
+    case SNQ_BYTES: sumBytes1x1(level, row, panel, sums)
+    case SNQ_NIBBLES: sumNibbles1x1(level, row, panel, sums)
+    default: sumPlanes1x1(level, row, panel, sums)
+    }
   }
 }
 
-@inline(never)
-private func sumBits6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(6, 4, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(4, 4, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(2, 4, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(1, 4, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits6x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(6, 2, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits2x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(2, 2, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits1x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(1, 2, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits6x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(6, 1, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(2, 1, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumBits1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumBits(1, 1, level, row, panel, sums)
-}
-
-@inline(never)
-private func sumTables6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 4, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(4, 4, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 4, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 4, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables6x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 2, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables2x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 2, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables1x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 2, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables6x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 1, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 1, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumTables1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 1, level, row, panel, sums, halves: 1)
-}
-
-@inline(never)
-private func sumHalfTables6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 4, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(4, 4, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 4, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 4, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables6x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 2, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables2x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 2, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables1x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 2, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables6x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(6, 1, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(2, 1, level, row, panel, sums, halves: 2)
-}
-
-@inline(never)
-private func sumHalfTables1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumTables(1, 1, level, row, panel, sums, halves: 2)
-}

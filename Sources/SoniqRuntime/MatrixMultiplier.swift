@@ -73,7 +73,6 @@ package final class MatrixMultiplier: @unchecked Sendable {
       return level
     }
     integer.levels = UnsafePointer(memory.store(levels))
-    integer.fusingClasses = 0
     return integer
   }
 

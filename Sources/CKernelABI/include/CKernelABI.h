@@ -125,8 +125,8 @@ struct snq_matmul_args {
   int32_t *integerOutput;  // SNQ_INTEGER*: [rows][outputStride]
   uint32_t mode;
   // The second level of the same rows and outputs, or null. Only for kernels whose registry row says that they
-  // fuse levels, and only in float modes: they add it as a second call with SNQ_ACCUMULATE would, without the
-  // trip of the outputs through memory. Its mode and bias are not read.
+  // fuse levels: they add it as a second call with SNQ_ACCUMULATE or SNQ_INTEGER_ACCUMULATE would, without the
+  // trip of the outputs through memory. Its mode, bias and outputs are not read.
   const snq_matmul_args *next;
 };
 

@@ -1,0 +1,83 @@
+import CKernelABI
+import CSIMD
+
+@inline(__always)
+private func sumBits(
+  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  guard let source = TileSource(level, row, panel) else { return }
+  sumBitSerial(
+    rows, panels, PlaneSource(level, source.weights), source, Int(level.pointee.activationBits), sums)
+}
+
+@inline(never)
+func sumBits6x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(6, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits4x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(4, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits2x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(2, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits1x4(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(1, 4, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits6x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(6, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits2x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(2, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits1x2(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(1, 2, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits6x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(6, 1, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits2x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(2, 1, level, row, panel, sums)
+}
+
+@inline(never)
+func sumBits1x1(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumBits(1, 1, level, row, panel, sums)
+}
+
