@@ -24,6 +24,24 @@ private func tile(
   finishTile(sums, rows, panels, level, row, panel)
 }
 
+/// One row against `groups` times 4 panels, at most as many as a tile has room for: short rows would spend their
+/// time on calls else.
+@inline(__always)
+private func oneRow(
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ groups: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
+) {
+  let panels = 4 &* groups
+  sumTile1x4(level, row, panel, sums, groups)
+  if let next = level.pointee.next {
+    if endsShort(level, next, panel &+ panels) {
+      return finishShortLevel(sums, 1, panels, level, next, row, panel)
+    }
+    sumTile1x4(next, row, panel, sums + tileVectors, groups)
+  }
+  finishTile(sums, 1, panels, level, row, panel)
+}
+
 /// All rows against 4 panels, which stay in the caches meanwhile.
 private func fourPanels(
   _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int,
@@ -42,7 +60,7 @@ private func fourPanels(
     tile(2, 4, sumTile2x4, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { tile(1, 4, sumTile1x4, level, row, panel, sums) }
+  if end > row { oneRow(level, row, panel, 1, sums) }
 }
 
 private func twoPanels(
@@ -82,6 +100,11 @@ private func manyRows(
   _ panelEnd: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
   var panel = panelBegin
+  while rowEnd &- rowBegin == 1, panelEnd &- panel >= 4 {
+    let groups = min(tileVectors / 4, (panelEnd &- panel) / 4)
+    oneRow(level, rowBegin, panel, groups, sums)
+    panel &+= 4 &* groups
+  }
   while panelEnd &- panel >= 4 {
     fourPanels(level, rowBegin, rowEnd, panel, sums)
     panel &+= 4

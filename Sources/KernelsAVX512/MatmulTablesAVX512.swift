@@ -61,37 +61,38 @@ extension MatmulTile {
     }
   }
 
-  /// One plane, 32 channels at a time: the four bits of a nibble select one of the 16 sums of 4 codes.
-  /// `halves` (1 or 2, a literal): tables of whole codes, or of their lower and upper 4 bits.
+  /// Channels `begin` ..< `end` of one plane, 32 at a time: the four bits of a nibble select one of the 16 sums of
+  /// 4 codes. `halves` (1 or 2, a literal): tables of whole codes, or of their lower and upper 4 bits.
   @inline(__always)
   mutating func addPlane(
-    _ plane: UnsafePointer<UInt8>, _ panelStride: Int, _ tables: UnsafePointer<UInt8>, _ tableStride: Int,
-    _ channels: Int, halves: Int
+    _ plane: UnsafePointer<UInt8>, _ panelStride: Int, _ source: TileSource, _ begin: Int, _ end: Int,
+    weight: __m512i, halves: Int
   ) {
-    let one = _mm512_set1_epi8(1)
-    let sixteen = _mm512_set1_epi8(16)
-    var channel = 0
-    while channel < channels {
+    let upperWeight = _mm512_slli_epi32(weight, 4)
+    var channel = begin
+    while channel < end {
       let indices = TableIndices(plane + channel &* 2, panelStride, panels)
-      let table = tables + channel &* (4 &* halves)
-      look(indices, table, tableStride, one)
-      if halves > 1 { look(indices, table + 128, tableStride, sixteen) }
+      let table = source.codes + channel &* (4 &* halves)
+      look(indices, table, source.codeStride, weight)
+      if halves > 1 { look(indices, table + 128, source.codeStride, upperWeight) }
       channel &+= 32
     }
   }
 }
 
-/// sum(t * q), plane by plane from the most significant, doubling in between.
+/// Adds sum(t * q) of some channels of `panels` panels from `firstPanel` on to `sums`; the first channels start
+/// them.
 @inline(__always)
 func sumPlanesByTables(
-  _ rows: Int, _ panels: Int, _ weights: PlaneSource, _ source: TileSource,
-  _ sums: UnsafeMutablePointer<__m512i>, _ stride: Int, halves: Int
+  _ rows: Int, _ panels: Int, _ weights: PlaneSource, _ source: TileSource, _ begin: Int, _ end: Int,
+  _ firstPanel: Int, _ sums: UnsafeMutablePointer<__m512i>, _ stride: Int, halves: Int
 ) {
-  var plane = weights.start
+  var plane = weights.start + firstPanel &* weights.panelStride
   for index in 0..<weights.bits {
     var tile = MatmulTile(rows, panels)
-    if index > 0 { tile.load(sums, stride, doubling: true) }
-    tile.addPlane(plane, weights.panelStride, source.codes, source.codeStride, source.channels, halves: halves)
+    if begin > 0 || index > 0 { tile.load(sums, stride) }
+    let weight = _mm512_set1_epi8(Int8(truncatingIfNeeded: 1 &<< (weights.bits &- 1 &- index)))
+    tile.addPlane(plane, weights.panelStride, source, begin, end, weight: weight, halves: halves)
     tile.store(sums, stride)
     plane += weights.planeStride
   }

@@ -20,7 +20,8 @@ struct PanelVectors {
     }
   }
 
-  /// Asks for the same channels of the next four panels: their weights may still be in L3 or in memory.
+  /// Asks for the same channels of the next four panels: their weights may still be in L3 or in memory. Only where
+  /// a tile has rows enough to pay for it: with one or two the hardware's own prefetching is faster without.
   @inline(__always)
   static func prefetchNext(_ tile: UnsafePointer<UInt8>, _ panelStride: Int) {
     snq_prefetch(tile + 4 &* panelStride)
@@ -30,14 +31,16 @@ struct PanelVectors {
   }
 
   @inline(__always)
-  static func loaded(_ tile: UnsafePointer<UInt8>, _ panelStride: Int, _ panels: Int) -> PanelVectors {
+  static func loaded(
+    _ tile: UnsafePointer<UInt8>, _ panelStride: Int, _ panels: Int, prefetches: Bool = false
+  ) -> PanelVectors {
     var vectors = PanelVectors()
     vectors.first = _mm512_loadu_si512(tile)
     if panels > 1 { vectors.second = _mm512_loadu_si512(tile + panelStride) }
     if panels > 2 {
       vectors.third = _mm512_loadu_si512(tile + 2 &* panelStride)
       vectors.fourth = _mm512_loadu_si512(tile + 3 &* panelStride)
-      prefetchNext(tile, panelStride)
+      if prefetches { prefetchNext(tile, panelStride) }
     }
     return vectors
   }
@@ -116,7 +119,7 @@ struct MatmulTile {
 
   /// Goes on from sums that were stored, or from twice them.
   @inline(__always)
-  mutating func load(_ source: UnsafePointer<__m512i>, _ stride: Int, doubling: Bool) {
+  mutating func load(_ source: UnsafePointer<__m512i>, _ stride: Int, doubling: Bool = false) {
     let shift = _mm_cvtsi32_si128(doubling ? 1 : 0)
     row0.load(source, panels, shift)
     if rows > 1 { row1.load(source + stride, panels, shift) }
@@ -152,7 +155,8 @@ struct MatmulTile {
   ) {
     var channel = 0
     while channel < channels {
-      add(.loaded(weights + channel &* 16, panelStride, panels), codes + channel, codeStride)
+      let tile = PanelVectors.loaded(weights + channel &* 16, panelStride, panels, prefetches: rows > 2)
+      add(tile, codes + channel, codeStride)
       channel &+= 4
     }
   }
@@ -164,9 +168,9 @@ struct MatmulTile {
   ) {
     var channel = 0
     while channel < channels {
-      let tile = weights + channel &* 8
-      add(PanelVectors.loaded(tile, panelStride, panels).lowNibbles(), codes + channel, codeStride)
-      add(PanelVectors.loaded(tile, panelStride, panels).highNibbles(), codes + channel + 4, codeStride)
+      let tile = PanelVectors.loaded(weights + channel &* 8, panelStride, panels, prefetches: rows > 2)
+      add(tile.lowNibbles(), codes + channel, codeStride)
+      add(tile.highNibbles(), codes + channel + 4, codeStride)
       channel &+= 8
     }
   }

@@ -76,20 +76,21 @@ func sumTile2x4(
   }
 }
 
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
+/// Leaves sum(t * q) of a level in `sums`, as [row][panel]; `groups` times 4 panels.
 @inline(never)
 func sumTile1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
+  _ groups: Int
 ) {
   switch Int(level.pointee.form) {
-  case SNQ_BIT_PLANES: sumBits1x4(level, row, panel, sums)
-  case SNQ_TABLES: sumTables1x4(level, row, panel, sums)
-  case SNQ_HALF_TABLES: sumHalfTables1x4(level, row, panel, sums)
+  case SNQ_BIT_PLANES: sumBits1x4(level, row, panel, sums, groups)
+  case SNQ_TABLES: sumTables1x4(level, row, panel, sums, groups)
+  case SNQ_HALF_TABLES: sumHalfTables1x4(level, row, panel, sums, groups)
   default:
     switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes1x4(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles1x4(level, row, panel, sums)
-    default: sumPlanes1x4(level, row, panel, sums)
+    case SNQ_BYTES: sumBytes1x4(level, row, panel, sums, groups)
+    case SNQ_NIBBLES: sumNibbles1x4(level, row, panel, sums, groups)
+    default: sumPlanes1x4(level, row, panel, sums, groups)
     }
   }
 }

@@ -1,14 +1,21 @@
 import CKernelABI
 import CSIMD
 
+/// Tiles of 2 rows x 4 panels: the counting of bits is at its peak with few sums, and falls with many.
 @inline(__always)
 private func sumBits(
   _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  guard let source = TileSource(level, row, panel) else { return }
-  sumBitSerial(
-    rows, panels, PlaneSource(level, source.weights), source, Int(level.pointee.activationBits), sums)
+  let height = rows > 2 ? 2 : rows
+  var done = 0
+  while done < rows {
+    guard let source = TileSource(level, row &+ done, panel) else { return }
+    sumBitSerial(
+      height, panels, PlaneSource(level, source.weights), source, Int(level.pointee.activationBits),
+      sums + done &* panels)
+    done &+= height
+  }
 }
 
 @inline(never)
@@ -34,9 +41,12 @@ func sumBits2x4(
 
 @inline(never)
 func sumBits1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
+  _ groups: Int
 ) {
-  sumBits(1, 4, level, row, panel, sums)
+  for group in 0..<groups {
+    sumBits(1, 4, level, row, panel &+ 4 &* group, sums + 4 &* group)
+  }
 }
 
 @inline(never)

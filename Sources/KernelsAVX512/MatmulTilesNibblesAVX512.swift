@@ -35,9 +35,12 @@ func sumNibbles2x4(
 
 @inline(never)
 func sumNibbles1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
+  _ groups: Int
 ) {
-  sumNibbles(1, 4, level, row, panel, sums)
+  for group in 0..<groups {
+    sumNibbles(1, 4, level, row, panel &+ 4 &* group, sums + 4 &* group)
+  }
 }
 
 @inline(never)

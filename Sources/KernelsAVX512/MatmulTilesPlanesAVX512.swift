@@ -35,9 +35,12 @@ func sumPlanes2x4(
 
 @inline(never)
 func sumPlanes1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
+  _ groups: Int
 ) {
-  sumPlanes(1, 4, level, row, panel, sums)
+  for group in 0..<groups {
+    sumPlanes(1, 4, level, row, panel &+ 4 &* group, sums + 4 &* group)
+  }
 }
 
 @inline(never)
