@@ -39,7 +39,8 @@ extension MatmulTile {
     _ channels: Int
   ) {
     var byte = 0
-    while byte < channels / 8 {
+    let bytes = channels &>> 3
+    while byte < bytes {
       count(.loaded(weights + byte &* 16, panelStride, panels), bits + byte, bitStride)
       byte &+= 4
     }
@@ -54,6 +55,12 @@ func sumBitSerial(
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
   let top = weights.bits &+ activationBits &- 2
+  if top == 0 {
+    var tile = MatmulTile(rows, panels)
+    tile.countPlanes(
+      weights.start, weights.panelStride, source.codes, source.codeStride, source.channels)
+    return tile.store(sums, panels)
+  }
   var significance = top
   while significance >= 0 {
     var doubles = true
@@ -65,7 +72,7 @@ func sumBitSerial(
       if significance < top { tile.load(sums, panels, doubling: doubles) }
       tile.countPlanes(
         weights.start + weightPlane &* weights.planeStride, weights.panelStride,
-        source.codes + activationPlane &* (source.channels / 8), source.codeStride, source.channels)
+        source.codes + activationPlane &* (source.channels &>> 3), source.codeStride, source.channels)
       tile.store(sums, panels)
       doubles = false
       activationPlane &+= 1

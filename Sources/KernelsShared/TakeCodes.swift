@@ -7,8 +7,10 @@ import CKernelABI
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
     let source = codes + row &* pointer.pointee.codeStride
-    takeRun(pointer, 0, row, source)
-    if pointer.pointee.levelCount > 1 { takeRun(pointer, 1, row, source) }
+    if !takeSortedLevels(pointer, row, source) {
+      takeRun(pointer, 0, row, source)
+      if pointer.pointee.levelCount > 1 { takeRun(pointer, 1, row, source) }
+    }
     row &+= 1
   }
 }
@@ -18,19 +20,32 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_take_codes_args>, _ index: Int, _ row: Int, _ source: UnsafePointer<UInt8>
 ) {
   let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
-  guard let firstTarget = level.codes, let rows = level.rows else { return }
+  guard let firstTarget = level.codes else { return }
   let target = firstTarget + row &* level.codeStride
   let channels = Int(level.channels)
+  let sum: UInt32
   if let gather = pointer.pointee.gather {
     let order = gather + Int(level.begin)
-    for position in 0..<channels { target[position] = source[Int(order[position])] }
+    var gathered: UInt32 = 0
+    for position in 0..<channels {
+      let code = source[Int(order[position])]
+      target[position] = code
+      gathered &+= UInt32(code)
+    }
+    sum = gathered
   } else {
-    let run = source + Int(level.begin)
-    for position in 0..<channels { target[position] = run[position] }
+    sum = copyCodes(source + Int(level.begin), target, channels)
   }
   for position in channels..<max(channels, Int(level.paddedChannels)) { target[position] = 0 }
-  var sum: UInt32 = 0
-  for position in 0..<channels { sum &+= UInt32(target[position]) }
+  storeParameters(pointer, level, index, row, sum)
+}
+
+/// What the quantiser would have said of the row.
+@inline(__always) func storeParameters(
+  _ pointer: UnsafePointer<snq_take_codes_args>, _ level: snq_activation_level, _ index: Int, _ row: Int,
+  _ sum: UInt32
+) {
+  guard let rows = level.rows else { return }
   var constant = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
   if level.kind == UInt32(SNQ_AFFINE) {
     constant = 0
@@ -38,6 +53,5 @@ import CKernelABI
       constant = zeros[row &* Int(pointer.pointee.levelCount) &+ index]
     }
   }
-  rows[row &* level.rowStride] = snq_row_params(
-    scale: 1, constant: constant, codeSum: Int32(bitPattern: sum))
+  rows[row &* level.rowStride] = snq_row_params(scale: 1, constant: constant, codeSum: Int32(bitPattern: sum))
 }

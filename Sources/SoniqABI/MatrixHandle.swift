@@ -15,8 +15,8 @@ final class MatrixHandle: Handle {
   let kernelReport: soniq_kernel_report
   /// Largest code and zero of each input channel, and whether the sum over all levels stays in int32.
   let largestCodes: [UInt8]
-  /// Some byte is no code.
-  let limitsCodes: Bool
+  /// The largest code of all channels, nil when they differ.
+  let commonLargestCode: UInt8?
   let sumsAreExact: Bool
   private let texts: TextStore
   /// Multipliers that no caller uses now: one for each caller that ever ran at the same time.
@@ -42,7 +42,7 @@ final class MatrixHandle: Handle {
       for channel in channels { codes[channel] = UInt8(level.activation.codeCount - 1) }
     }
     largestCodes = codes
-    limitsCodes = codes.contains { $0 < 255 }
+    commonLargestCode = codes.allSatisfy { $0 == codes[0] } ? codes[0] : nil
     sumsAreExact = Self.sumsAreExact(packing.matrix)
     idle = Mutex([first])
     super.init()

@@ -94,8 +94,14 @@ public func soniq_matrix_multiply_codes(
 }
 
 /// Whether any code is above its channel's largest; without a branch, so that it is done in vectors.
-private func holdsTooLarge(_ codes: UnsafePointer<UInt8>, _ largest: [UInt8]) -> Bool {
-  largest.withUnsafeBufferPointer { largest in
+private func holdsTooLarge(_ codes: UnsafePointer<UInt8>, _ handle: MatrixHandle) -> Bool {
+  if let common = handle.commonLargestCode {
+    guard common < 255 else { return false }
+    var highest: UInt8 = 0
+    for channel in 0..<handle.matrix.inputs { highest = max(highest, codes[channel]) }
+    return highest > common
+  }
+  return handle.largestCodes.withUnsafeBufferPointer { largest in
     var excess: UInt8 = 0
     for channel in largest.indices { excess |= max(codes[channel], largest[channel]) ^ largest[channel] }
     return excess != 0
@@ -107,7 +113,7 @@ private func checkCodes(
   _ handle: MatrixHandle, _ codes: UnsafePointer<UInt8>, _ zeros: UnsafePointer<Int32>?, _ rows: Int
 ) throws(Failure) {
   let inputs = handle.matrix.inputs
-  for row in 0..<rows where handle.limitsCodes && holdsTooLarge(codes + row * inputs, handle.largestCodes) {
+  for row in 0..<rows where holdsTooLarge(codes + row * inputs, handle) {
     for channel in 0..<inputs where codes[row * inputs + channel] > handle.largestCodes[channel] {
       throw Failure(
         .data, "codes[\(row)][\(channel)] is \(codes[row * inputs + channel]), too large for its level",

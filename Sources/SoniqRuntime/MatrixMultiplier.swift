@@ -47,6 +47,7 @@ package final class MatrixMultiplier: @unchecked Sendable {
       throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: runner.plan.stepCount)
     }
     takeCodes = memory.store(Self.takeCodes(quantize.pointee, runner.plan.kernels))
+    takeCodes.pointee.arguments.secondLevel = Self.secondLevel(matrix, memory)
     let integers = memory.store(Self.integerStep(step.pointee, memory))
     integerSteps = UnsafePointer(
       memory.store([Step.takeCodes(UnsafePointer(takeCodes)), .matmul(UnsafePointer(integers))]))
@@ -62,6 +63,18 @@ package final class MatrixMultiplier: @unchecked Sendable {
     arguments.levels = quantize.arguments.levels
     return TakeCodesStep(
       function: kernels.takeCodes.function, arguments: arguments, target: quantize.target)
+  }
+
+  /// Which channels are of the second level, when the order of the channels within each level is kept.
+  private static func secondLevel(_ matrix: PackedMatrix, _ memory: PlanMemory) -> UnsafePointer<UInt64>? {
+    guard matrix.levels.count == 2, let gather = matrix.gather?.bound(to: UInt32.self) else { return nil }
+    let first = matrix.levels[0].channels
+    var words = [UInt64](repeating: 0, count: (matrix.inputs + 63) / 64)
+    for position in 0..<matrix.inputs {
+      if position > 0, position != first, gather[position] < gather[position - 1] { return nil }
+      if position >= first { words[Int(gather[position]) / 64] |= 1 << UInt64(gather[position] % 64) }
+    }
+    return UnsafePointer(memory.store(words))
   }
 
   /// The matrix step made to leave the exact sums of all levels.

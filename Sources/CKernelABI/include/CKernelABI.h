@@ -205,6 +205,9 @@ typedef struct {
   size_t codeStride;     // bytes
   uint32_t channels;
   const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
+  // When gather keeps the channels of each level in their order: bit c % 64 of word c / 64 says that channel c is of
+  // the second level. Null otherwise; never needed.
+  const uint64_t *secondLevel;
   const int32_t *zeros;    // [rows][levelCount] constants of affine levels, or null: 0
   uint32_t levelCount;     // 1 or 2
   snq_activation_level levels[2];  // scale and zero are not read: scale becomes 1
