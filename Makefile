@@ -5,14 +5,15 @@ export JOBS ?= 2
 export SWIFT ?= swift
 export DESTDIR ?=
 PREFIX ?= /usr/local
+BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench lint install asan tsan fuzz clean
+.PHONY: help deps build test demo bench bench-sweep bench-targets bench-document lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
 help: ## Show the doors
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 deps: ## Install what the build needs and build the private jemalloc
 	@.ci/install-debian-packages build
@@ -28,8 +29,17 @@ test: deps ## Run every test; the last line sums them up
 demo: build ## Show what the library does, on a real model
 	@.ci/demo
 
-bench: build ## Measure the kernels against oneDNN
-	@.ci/bench
+bench: build ## Measure the kernels against oneDNN (BENCH=full for whole models, smoke for a minute)
+	@.ci/bench $(BENCH)
+
+bench-sweep: build ## Show that fewer bits are never slower, on shapes that nothing was tuned for
+	@.ci/bench sweep
+
+bench-targets: ## Print the targets against what `make bench` measured
+	@.ci/bench targets
+
+bench-document: ## Refresh docs/performance.md with what `make bench` measured
+	@.ci/bench document
 
 lint: ## Check format and style
 	@.ci/lint

@@ -1,118 +1,159 @@
-// Matrix products through soniq.h. Names: soniq/<boundary>/<scheme>/<rows>x<channels>x<outputs>
-//   boundary f32:   float rows in, float rows out, quantisation inside
-//   boundary codes: one-byte activation codes in, int32 sums out
-// Counters: GMAC/s, and the share of the core's 8-bit peak (register-only vpdpbusd, measured at start).
+// Matrix products of soniq, through soniq.h, against oneDNN. docs/performance.md describes the method.
+//
+// usage: matmul_bench --shapes=FILE[,FILE...] [OPTION...] [GOOGLE-BENCHMARK-OPTION...]
+//   --threads=1        of each multiplication; 1 is pinned to a core
+//   --isa=avx512       avx512 or avx2, for both libraries
+//   --schemes=...      of soniq, separated by commas
+//   --boundaries=codes,f32
+//   --rivals=1         0: soniq only
+//   --rounds=9  --chunk-milliseconds=3  (five times as long for weights above 1 MiB)
+//
+// Names: <engine>/<scheme>/<M>x<K>x<N>/threads:<t>/boundary:<codes|f32>/isa:<isa>. Rows of one shape are measured
+// together, in turns, when the first of them is asked for; each is then reported as one iteration that took the
+// median time of a multiplication.
 #include <benchmark/benchmark.h>
 #include <soniq.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <map>
 #include <memory>
-#include <random>
-#include <string>
-#include <vector>
+#include <sstream>
 
-#include "vnni_peak.h"
+#include "affinity.h"
+#include "isa.h"
+#include "reporters.h"
+#include "shape_group.h"
 
 namespace {
 
-struct Shape {
-  size_t rows, channels, outputs;
-};
+using Options = std::map<std::string, std::string>;
 
-// MiniLM's layers at 1, 16 and 256 tokens, and a layer of a 7B language model.
-constexpr Shape kShapes[] = {
-    {1, 384, 1536},  {16, 384, 1536},  {256, 384, 1536}, {256, 384, 1152},
-    {1, 1536, 384},  {16, 1536, 384},  {256, 1536, 384}, {1, 4096, 4096},
-};
-
-struct Scheme {
-  const char* name;
-  uint32_t weight_bits;
-};
-
-constexpr Scheme kSchemes[] = {{"w8a8", 8}, {"w4a8", 4}, {"w2a8", 2}, {"w1a8", 1}};
-
-using MatrixPointer = std::unique_ptr<soniq_matrix, decltype(&soniq_matrix_destroy)>;
-
-void ExitOnError(soniq_status status, soniq_error* error) {
-  if (status == SONIQ_OK) return;
-  std::fprintf(stderr, "%s: %s\n", soniq_status_name(status), soniq_error_message(error));
-  std::exit(1);
-}
-
-std::vector<float> RandomValues(size_t count) {
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (auto& value : values) value = normal(generator);
-  return values;
-}
-
-MatrixPointer Pack(const Scheme& scheme, const Shape& shape) {
-  const auto weights = RandomValues(shape.outputs * shape.channels);
-  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
-  options.levels[0].weight_bits = scheme.weight_bits;
-  options.block_rows = static_cast<uint32_t>(shape.rows);
-  soniq_matrix* matrix = nullptr;
-  soniq_error* error = nullptr;
-  ExitOnError(soniq_matrix_pack(&matrix, weights.data(), shape.outputs, shape.channels, &options, &error), error);
-  return {matrix, &soniq_matrix_destroy};
-}
-
-void Report(benchmark::State& state, const Shape& shape, double peak) {
-  const double products = double(shape.rows) * shape.channels * shape.outputs;
-  using benchmark::Counter;
-  state.counters["GMAC/s"] = Counter(products / 1e9, Counter::kIsIterationInvariantRate);
-  if (peak > 0) state.counters["peak"] = Counter(products / peak, Counter::kIsIterationInvariantRate);
-}
-
-void Floats(benchmark::State& state, const Scheme& scheme, const Shape& shape, double peak) {
-  const auto matrix = Pack(scheme, shape);
-  const auto input = RandomValues(shape.rows * shape.channels);
-  std::vector<float> output(shape.rows * shape.outputs);
-  soniq_error* error = nullptr;
-  for (auto _ : state) {
-    ExitOnError(soniq_matrix_multiply(matrix.get(), input.data(), 0, shape.rows, output.data(), 0, &error), error);
-    benchmark::ClobberMemory();
+// Takes the options of this program out of argv.
+Options TakeOptions(int& argc, char** argv) {
+  Options options = {{"shapes", ""},
+                     {"threads", "1"},
+                     {"isa", "avx512"},
+                     {"schemes", "w1a1,w1a4,w1a8,w2a2,w2a4,w2a8,w3a3,w4a4,w4a8,w8a8,w1a1+w4a4@75,w1a1+w4a4@87.5"},
+                     {"boundaries", "codes,f32"},
+                     {"rivals", "1"},
+                     {"rounds", "9"},
+                     {"chunk-milliseconds", "3"}};
+  int kept = 1;
+  for (int i = 1; i < argc; i++) {
+    const std::string argument = argv[i];
+    const size_t equals = argument.find('=');
+    const auto option = argument.compare(0, 2, "--") == 0 && equals != std::string::npos
+                            ? options.find(argument.substr(2, equals - 2))
+                            : options.end();
+    if (option == options.end()) {
+      argv[kept++] = argv[i];
+    } else {
+      option->second = argument.substr(equals + 1);
+    }
   }
-  Report(state, shape, peak);
+  argc = kept;
+  return options;
 }
 
-void Codes(benchmark::State& state, const Scheme& scheme, const Shape& shape, double peak) {
-  const auto matrix = Pack(scheme, shape);
-  std::mt19937 generator(2);
-  std::vector<uint8_t> codes(shape.rows * shape.channels);
-  for (auto& code : codes) code = static_cast<uint8_t>(generator());
-  std::vector<int32_t> output(shape.rows * shape.outputs);
-  soniq_error* error = nullptr;
-  for (auto _ : state) {
-    ExitOnError(soniq_matrix_multiply_codes(matrix.get(), codes.data(), nullptr, shape.rows, output.data(), 0, &error),
-                error);
-    benchmark::ClobberMemory();
+std::vector<std::string> Split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+// Rows of a shape, in the order of the report; with several threads also ours with one, to compare with.
+std::vector<RowKey> MakeKeys(const Options& options) {
+  const int threads = std::atoi(options.at("threads").c_str());
+  std::vector<RowKey> keys;
+  for (const std::string& boundary_name : Split(options.at("boundaries"))) {
+    const Boundary boundary = boundary_name == "codes" ? Boundary::kCodes : Boundary::kFloats;
+    if (options.at("rivals") != "0") {
+      keys.push_back({"onednn_int8", "w8a8", boundary, threads});
+      if (boundary == Boundary::kFloats) keys.push_back({"onednn_f32", "f32", boundary, threads});
+    }
+    for (const std::string& scheme : Split(options.at("schemes"))) {
+      ParseScheme(scheme);
+      keys.push_back({"soniq", scheme, boundary, threads});
+      if (threads > 1) keys.push_back({"soniq", scheme, boundary, 1});
+    }
   }
-  Report(state, shape, peak);
+  return keys;
+}
+
+// The rows of one shape, measured when the first is asked for.
+struct Group {
+  Shape shape;
+  std::vector<RowKey> keys;
+  std::vector<RowResult> results;
+};
+
+void Report(benchmark::State& state, const Shape& shape, const RowResult& result) {
+  for (auto _ : state) state.SetIterationTime(result.seconds);
+  state.counters["GMAC/s"] = shape.Products() / result.seconds / 1e9;
+  state.counters["weight_bytes"] = double(result.weight_bytes);
+  state.counters["bytes/s"] = double(result.weight_bytes) / result.seconds;
+  state.counters["roofline_percent"] = 100 * result.roofline;
+  state.counters["spread"] = result.spread;
+  if (result.onednn_int8 > 0) state.counters["ratio_to_onednn_int8"] = result.onednn_int8;
+  if (result.soniq_w8a8 > 0) state.counters["ratio_to_w8a8"] = result.soniq_w8a8;
+  if (result.one_thread > 0) state.counters["ratio_to_one_thread"] = result.one_thread;
+  state.SetLabel(result.kernel);
+}
+
+void Register(const Options& options, const Roofline& roofline) {
+  const int threads = std::atoi(options.at("threads").c_str());
+  // OpenMP's threads spin for some milliseconds after their last work.
+  const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()),
+                                         std::atof(options.at("chunk-milliseconds").c_str()) / 1000,
+                                         threads == 1 ? 0.0 : 0.02};
+  for (const std::string& path : Split(options.at("shapes"))) {
+    for (const Shape& shape : ReadShapes(path)) {
+      auto group = std::make_shared<Group>(Group{shape, MakeKeys(options), {}});
+      for (size_t row = 0; row < group->keys.size(); row++) {
+        if (group->keys[row].threads != threads) continue;
+        const auto run = [group, row, round_robin, threads, &roofline](benchmark::State& state) {
+          if (group->results.empty()) {
+            std::fprintf(stderr, "measuring %s\n", group->shape.Name().c_str());
+            group->results = MeasureShape(group->shape, group->keys, roofline, round_robin,
+                                          threads == 1);
+          }
+          Report(state, group->shape, group->results[row]);
+        };
+        benchmark::RegisterBenchmark(RowName(group->keys[row], shape).c_str(), run)
+            ->Iterations(1)->UseManualTime()->Unit(benchmark::kMicrosecond);
+      }
+    }
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const double peak = MeasureVnniPeakPerSecond();
-  std::fprintf(stderr, "%s\nvpdpbusd peak of one core: %.1f GMAC/s\n", soniq_build_info(), peak / 1e9);
-  for (const auto& shape : kShapes) {
-    for (const auto& scheme : kSchemes) {
-      const std::string tail = std::string(scheme.name) + "/" + std::to_string(shape.rows) + "x" +
-                               std::to_string(shape.channels) + "x" + std::to_string(shape.outputs);
-      const auto add = [&](const std::string& boundary, auto function) {
-        benchmark::RegisterBenchmark(("soniq/" + boundary + "/" + tail).c_str(),
-                                     [=](benchmark::State& state) { function(state, scheme, shape, peak); });
-      };
-      add("f32", Floats);
-      add("codes", Codes);
-    }
-  }
+  const Options options = TakeOptions(argc, argv);
+  // A reporter for the file may be given only when there is a file.
+  const bool writes_file = std::any_of(argv, argv + argc, [](const char* argument) {
+    return std::strncmp(argument, "--benchmark_out=", 16) == 0;
+  });
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
+  SelectIsa(options.at("isa"));
+  const int threads = std::atoi(options.at("threads").c_str());
+  RequireCores(threads);
+  const Roofline roofline(threads);
+  roofline.AddContext();
+  benchmark::AddCustomContext("library", soniq_build_info());
+  benchmark::AddCustomContext("rival", OneDnnVersion());
+  benchmark::AddCustomContext("cpu", CpuName());
+  Register(options, roofline);
+  LineReporter lines;
+  ExactNameJsonReporter file;
+  if (benchmark::RunSpecifiedBenchmarks(&lines, writes_file ? &file : nullptr) == 0) {
+    std::fprintf(stderr, "matmul_bench: no row to measure\n");
+    return 1;
+  }
   return 0;
 }

@@ -23,6 +23,8 @@ package struct ScaleSearch: Sendable {
     guard let full = fullScale(row, importance, count) else { return emptyScale }
     var best = full
     var bestSums = grid.roundingSums(row, importance, count: count, scale: full)
+    // Weights that lie on this grid already, those of a model trained at these bits say: nothing is better.
+    guard bestSums.error > 0 else { return full }
     for fraction in fractions {
       let candidate = full * fraction
       guard candidate.isNormal else { continue }

@@ -54,6 +54,20 @@ import Testing
     #expect(Self.error(run, weights) <= Self.error(byMaximum, weights) * 1.000_01)
   }
 
+  @Test(arguments: codes) func weightsOnAGridAreKept(code: WeightCode) throws {
+    let scale: Float = 1 / 128
+    let weights = (0..<70).map { scale * Float(code.integer($0 * 5 % code.codeCount)) }
+    // The integer of the largest magnitude of either sign, which fixes the scale.
+    let extremes = [0, code.codeCount - 1].map { scale * Float(code.integer($0)) }
+    let row = extremes + weights
+    let level = Level(weight: code, activation: ActivationCode(kind: .affine, bits: 8))
+    let run = try row.withUnsafeBufferPointer {
+      try MatrixQuantizer(level: level).quantize(weights: $0, outputs: 1, channels: row.count)
+    }
+    #expect(run.scales == [scale])
+    #expect(Self.error(run, row) == 0)
+  }
+
   @Test func importanceMovesTheScale() throws {
     let weights: [Float] = [1, 1, 1, 1, 1, 1, 1, 10]
     let level = Level(weight: .bipolar(1), activation: ActivationCode(kind: .affine, bits: 8))

@@ -1,0 +1,53 @@
+#include "round_robin.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+namespace {
+
+constexpr double kGroupSeconds = 12;
+constexpr int kFewestRounds = 3;
+
+double SecondsOf(const std::function<void()>& run, long calls) {
+  const auto start = std::chrono::steady_clock::now();
+  for (; calls > 0; calls--) run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOptions& options) {
+  std::vector<long> calls;
+  double round_seconds = 0;
+  for (Contestant& contestant : contestants) {
+    contestant.run();
+    const double once = SecondsOf(contestant.run, 1);
+    calls.push_back(std::max(1L, std::lround(options.chunk_seconds / once)));
+    round_seconds += once * double(calls.back() + 1) + options.pause_seconds;
+  }
+  const int rounds = std::clamp(int(kGroupSeconds / round_seconds), kFewestRounds, std::max(options.rounds, kFewestRounds));
+  for (int round = 0; round < std::min(rounds, options.rounds); round++) {
+    for (size_t i = 0; i < contestants.size(); i++) {
+      // Another neighbour before it each round would need all orders; another first one is cheap.
+      const size_t turn = (i + size_t(round)) % contestants.size();
+      if (options.pause_seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.pause_seconds));
+      SecondsOf(contestants[turn].run, 1 + calls[turn] / 4);
+      contestants[turn].round_seconds.push_back(SecondsOf(contestants[turn].run, calls[turn]) / double(calls[turn]));
+    }
+  }
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+double MedianRatio(const std::vector<double>& numerators, const std::vector<double>& denominators) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < numerators.size(); i++) ratios.push_back(numerators[i] / denominators[i]);
+  return Median(ratios);
+}

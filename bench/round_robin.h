@@ -1,0 +1,27 @@
+// Times rivals in turns, so that a change of the clock or a busy neighbour meets all of them alike.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+struct Contestant {
+  std::function<void()> run;            // one multiplication
+  std::vector<double> round_seconds;    // of one multiplication, a value for each round
+};
+
+struct RoundRobinOptions {
+  int rounds;
+  double chunk_seconds;  // that each contestant runs at a stretch
+  double pause_seconds;  // between two, for the threads of the one before to fall asleep
+};
+
+// In each round every contestant runs a chunk: a quarter of its calls untimed, which brings its weights into the
+// caches and wakes its threads, then the others, timed as one. Fewer rounds, three at least, when they would take longer
+// than about 12 seconds.
+void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOptions& options);
+
+double Median(std::vector<double> values);
+
+// Of the ratios of each round, so that both sides met the same clock.
+double MedianRatio(const std::vector<double>& numerators, const std::vector<double>& denominators);

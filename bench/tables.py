@@ -1,0 +1,111 @@
+"""Reports for people: Markdown that also reads well in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rows import Report, Row
+from targets import Outcome
+
+PEAKS = ("bytes", "popcount", "table", "floats")
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table with columns padded to their widest cell, the first left, the others right aligned."""
+    cells = [list(head), *map(list, lines)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+
+    def join(line: Sequence[str]) -> str:
+        padded = [cell.rjust(width) if column else cell.ljust(width)
+                  for column, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        return f"| {' | '.join(padded)} |"
+
+    rule = f"|{'|'.join('-' * (w + 2) if c == 0 else '-' * (w + 1) + ':' for c, w in enumerate(widths))}|"
+    return "\n".join([join(cells[0]), rule, *map(join, cells[1:])]) + "\n"
+
+
+def machine(report: Report) -> str:
+    """The machine and what it can do, as measured at the start of each run."""
+    context = report.context
+    lines = [f"* {context['cpu']}, {context['num_cpus']} cores; {context['library'].split(' (')[0]}, "
+             f"revision {context.get('revision', 'unknown')}; {context['rival']}; {context['date'][:10]}.", ""]
+    settings = sorted({key.rsplit("/", 1)[0] for key in context if key.startswith("threads:")})
+    peaks, reads = [], []
+    for setting in settings:
+        threads, isa = (part.split(":")[1] for part in setting.split("/"))
+        name = f"{isa}, {threads} thread{'s' * (threads != '1')}"
+        values = [report.peak(f"peak_{kind}_gmacs", int(threads), isa) for kind in PEAKS]
+        peaks.append([name, *(f"{value:.0f}" for value in values if value is not None)])
+        measured = dict(report.bandwidths(int(threads), isa))
+        reads.append([name, *(f"{measured[size]:.0f}" for size in measured)])
+        sizes = [f"{size >> 10}K" if size < 1 << 20 else f"{size >> 20}M" for size in measured]
+    lines += ["GMAC/s of register-only loops:", "", table(["", "8-bit", "popcount", "table", "float"], peaks)]
+    lines += ["GB/s read again and again from a buffer of this size:", "", table(["", *sizes], reads)]
+    return "\n".join(lines)
+
+
+def ratios(report: Report, isa: str, threads: int, boundary: str) -> str:
+    """Ratio to oneDNN INT8 by shape and scheme, with the rival's own speed."""
+    rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, boundary)]
+    schemes = list(dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"))
+    lines = []
+    for shape in dict.fromkeys(r.shape for r in rows):
+        here = [r for r in rows if r.shape == shape]
+        rival = next((r for r in here if r.engine == "onednn_int8"), None)
+        ours = {r.scheme: r for r in here if r.engine == "soniq"}
+        if rival is None:
+            continue
+        cells = [f"{ours[s].to_onednn:.2f}" if s in ours and ours[s].to_onednn else "" for s in schemes]
+        lines.append([shape, f"{rival.gmacs:.0f}", *cells])
+    return table(["M x K x N", "oneDNN GMAC/s", *schemes], lines) if lines else ""
+
+
+def rooflines(report: Report, isa: str, threads: int) -> str:
+    """Per cent of the roofline by shape and scheme, from codes to sums."""
+    rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, "codes")]
+    schemes = list(dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"))
+    lines = []
+    for shape in dict.fromkeys(r.shape for r in rows):
+        here = {(r.engine, r.scheme): r for r in rows if r.shape == shape}
+        cells = [here.get(("onednn_int8", "w8a8")), *(here.get(("soniq", s)) for s in schemes)]
+        lines.append([shape, *(f"{r.roofline_percent:.0f}" if r else "" for r in cells)])
+    return table(["M x K x N", "oneDNN", *schemes], lines) if lines else ""
+
+
+def scaling(report: Report) -> str:
+    """Two threads to one, both in the same process."""
+    rows = [r for r in report.rows if r.threads == 2 and r.engine == "soniq" and r.to_one_thread]
+    lines = [[f"{r.label}", f"{r.gmacs:.0f}", f"{r.to_one_thread:.2f}", f"{r.to_onednn:.2f}" if r.to_onednn else ""]
+             for r in rows]
+    return table(["", "GMAC/s", "to one thread", "to oneDNN, two threads"], lines) if lines else ""
+
+
+def every_row(rows: list[Row]) -> str:
+    def ratio(value: float | None) -> str:
+        return "" if value is None else f"{value:.2f}"
+
+    lines = [
+        [f"{r.engine} {r.scheme} {r.shape} t{r.threads} {r.boundary} {r.isa}", f"{r.microseconds:.2f}",
+         f"{r.gmacs:.1f}", f"{r.weight_bytes / r.microseconds / 1e3:.1f}", ratio(r.to_onednn), ratio(r.to_w8a8),
+         f"{r.roofline_percent:.0f}", f"{100 * r.spread:.0f}", r.kernel]
+        for r in rows
+    ]
+    head = ["", "us", "GMAC/s", "weights GB/s", "to oneDNN", "to w8a8", "% roofline", "% spread", "kernel"]
+    return table(head, lines)
+
+
+def outcomes(results: list[Outcome], details: int = 0) -> str:
+    """The targets against what was measured, and of each the worst rows below it, `details` at most."""
+    lines = []
+    for result in results:
+        measured = "" if result.measured is None else result.number(result.measured)
+        lines.append([result.target, ">= " + result.number(result.least), measured, result.where, result.verdict])
+    text = table(["target", "wanted", "worst", "where", ""], lines)
+    for result in results:
+        if result.below and details:
+            text += f"\nBelow {result.number(result.least)} - {result.target}:\n"
+            text += "".join(f"  {row}\n" for row in result.below[:details])
+            if len(result.below) > details:
+                text += f"  and {len(result.below) - details} more\n"
+    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("met", "MISSED", "not measured")}
+    return text + "\n" + ", ".join(f"{count} {verdict.lower()}" for verdict, count in counts.items() if count) + "\n"
