@@ -69,7 +69,8 @@ let package = Package(
             "-static-stdlib", "-use-ld=lld",
             "-Xlinker", "-soname=libsoniq.so.0",
             "-Xlinker", "--version-script=\(root)/Sources/soniq/soniq.map",
-            "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "now",
+            "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all", "-Xlinker", "-O2",
+            "-Xlinker", "-z", "-Xlinker", "now",
             "-Xlinker", "--no-undefined",
           ], .when(configuration: .release))
       ]),

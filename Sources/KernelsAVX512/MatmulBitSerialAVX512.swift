@@ -22,10 +22,8 @@ extension MatmulTile {
   private mutating func count(_ weights: PanelVectors, _ bits: UnsafePointer<UInt8>, _ stride: Int) {
     row0.count(bits, weights, panels)
     if rows > 1 { row1.count(bits + stride, weights, panels) }
-    if rows > 2 {
-      row2.count(bits + 2 &* stride, weights, panels)
-      row3.count(bits + 3 &* stride, weights, panels)
-    }
+    if rows > 2 { row2.count(bits + 2 &* stride, weights, panels) }
+    if rows > 3 { row3.count(bits + 3 &* stride, weights, panels) }
     if rows > 4 {
       row4.count(bits + 4 &* stride, weights, panels)
       row5.count(bits + 5 &* stride, weights, panels)

@@ -34,6 +34,7 @@ private func finishWhole(
 ) {
   guard let output = level.pointee.integerOutput else { return }
   let stride = Int(level.pointee.outputStride)
+  if rows == 1 { return finishRow(sums, panels, level, parameters, output + row &* stride, panel) }
   for p in 0..<panels {
     let first = (panel &+ p) &* 16
     let shared = MatmulPanel(level, first, parameters)
@@ -42,6 +43,25 @@ private func finishWhole(
       _mm512_storeu_si512(target, shared.dot(sums[r &* panels &+ p], parameters + r, .uniform))
       target += stride
     }
+  }
+}
+
+/// One row: nothing to share between rows, and the row's terms in registers.
+@inline(__always)
+private func finishRow(
+  _ sums: UnsafeMutablePointer<__m512i>, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ parameters: UnsafePointer<MatmulRow>, _ output: UnsafeMutablePointer<Int32>, _ panel: Int
+) {
+  guard let storedSum = level.pointee.storedSum else { return }
+  let shift = _mm_cvtsi32_si128(
+    (level.pointee.weightMultiplier &* level.pointee.activationMultiplier) &>> 1)
+  let factor = _mm512_set1_epi32(parameters.pointee.sumFactor)
+  let term = _mm512_set1_epi32(parameters.pointee.term)
+  for p in 0..<panels {
+    let first = (panel &+ p) &* 16
+    let correction = _mm512_mullo_epi32(_mm512_loadu_si512(storedSum + first), factor)
+    let sum = _mm512_sll_epi32(_mm512_load_si512(sums + p), shift)
+    _mm512_storeu_si512(output + first, _mm512_add_epi32(_mm512_sub_epi32(sum, correction), term))
   }
 }
 

@@ -81,7 +81,7 @@ struct PanelVectors {
   }
 }
 
-/// sum(t * q) of 1, 2, 4 or 6 rows x 1, 2 or 4 panels in registers. 6 x 4 leaves 8 of the 32 registers for
+/// sum(t * q) of 1, 2, 3, 4 or 6 rows x 1, 2 or 4 panels in registers. 6 x 4 leaves 8 of the 32 registers for
 /// weights, codes and constants, and each loaded tile of weights serves 6 rows.
 ///
 /// Named variables, and rows and panels that are literals at every use: the optimiser then keeps all sums
@@ -107,10 +107,8 @@ struct MatmulTile {
   mutating func add(_ weights: PanelVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int) {
     row0.add(codes, weights, panels)
     if rows > 1 { row1.add(codes + stride, weights, panels) }
-    if rows > 2 {
-      row2.add(codes + 2 &* stride, weights, panels)
-      row3.add(codes + 3 &* stride, weights, panels)
-    }
+    if rows > 2 { row2.add(codes + 2 &* stride, weights, panels) }
+    if rows > 3 { row3.add(codes + 3 &* stride, weights, panels) }
     if rows > 4 {
       row4.add(codes + 4 &* stride, weights, panels)
       row5.add(codes + 5 &* stride, weights, panels)
@@ -123,10 +121,8 @@ struct MatmulTile {
     let shift = _mm_cvtsi32_si128(doubling ? 1 : 0)
     row0.load(source, panels, shift)
     if rows > 1 { row1.load(source + stride, panels, shift) }
-    if rows > 2 {
-      row2.load(source + 2 &* stride, panels, shift)
-      row3.load(source + 3 &* stride, panels, shift)
-    }
+    if rows > 2 { row2.load(source + 2 &* stride, panels, shift) }
+    if rows > 3 { row3.load(source + 3 &* stride, panels, shift) }
     if rows > 4 {
       row4.load(source + 4 &* stride, panels, shift)
       row5.load(source + 5 &* stride, panels, shift)
@@ -138,10 +134,8 @@ struct MatmulTile {
   func store(_ target: UnsafeMutablePointer<__m512i>, _ stride: Int) {
     row0.store(target, panels)
     if rows > 1 { row1.store(target + stride, panels) }
-    if rows > 2 {
-      row2.store(target + 2 &* stride, panels)
-      row3.store(target + 3 &* stride, panels)
-    }
+    if rows > 2 { row2.store(target + 2 &* stride, panels) }
+    if rows > 3 { row3.store(target + 3 &* stride, panels) }
     if rows > 4 {
       row4.store(target + 4 &* stride, panels)
       row5.store(target + 5 &* stride, panels)

@@ -1,48 +1,98 @@
 import CKernelABI
 import CSIMD
 
-/// Tables and the indices of two nibbles take the registers of two panels: 4 panels with many rows are two tiles.
-/// They share the tables of as many channels as half of the L1 cache holds.
+// One function a tile shape, because the optimiser stops inlining when a caller grows.
+
+/// Channels whose tables for `rows` rows take half of the L1 cache.
 @inline(__always)
-private func sumTables(
-  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
-  _ sums: UnsafeMutablePointer<__m512i>, halves: Int
+private func tableChannels(_ rows: Int, _ halves: Int) -> Int { (4096 / (rows &* halves)) & ~31 }
+
+/// All passes over a tile of `rows` x `panels`, done in parts of `height` rows and `width` panels: tables and the
+/// indices of two nibbles take the registers of two panels. The parts share the tables of as many channels as
+/// half of the L1 cache holds.
+@inline(__always)
+private func sumByTables(
+  _ rows: Int, _ panels: Int, _ height: Int, _ width: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>, halves: Int,
+  _ run: (UnsafePointer<TablePass>) -> Void
 ) {
   guard let source = TileSource(level, row, panel) else { return }
-  let planes = PlaneSource(level, source.weights)
-  let width = rows > 2 && panels > 2 ? 2 : panels
-  let most = (4096 / (rows &* halves)) & ~31
-  var channel = 0
-  while channel < source.channels {
-    let end = min(source.channels, channel &+ most)
-    var done = 0
-    while done < panels {
-      sumPlanesByTables(rows, width, planes, source, channel, end, done, sums + done, panels, halves: halves)
-      done &+= width
+  let bits = Int(level.pointee.weightBits)
+  let planeStride = Int(level.pointee.planeStride)
+  var pass = TablePass(
+    plane: source.weights, panelStride: source.panelStride, tables: source.codes,
+    tableStride: source.codeStride, begin: 0, end: 0, weight: _mm512_setzero_si512(), sums: sums,
+    stride: panels, isFirst: true)
+  while pass.begin < source.channels {
+    pass.end = min(source.channels, pass.begin &+ tableChannels(rows, halves))
+    var part = 0
+    while part < rows / height &* (panels / width) {
+      let (firstRow, firstPanel) = (part / (panels / width) &* height, part % (panels / width) &* width)
+      pass.sums = sums + (firstRow &* panels &+ firstPanel)
+      pass.tables = source.codes + firstRow &* source.codeStride
+      var plane = source.weights + firstPanel &* source.panelStride
+      for index in 0..<bits {
+        pass.isFirst = pass.begin == 0 && index == 0
+        pass.plane = plane
+        pass.weight = _mm512_set1_epi8(Int8(truncatingIfNeeded: 1 &<< (bits &- 1 &- index)))
+        run(&pass)
+        plane += planeStride
+      }
+      part &+= 1
     }
-    channel = end
+    pass.begin = pass.end
   }
 }
+
+@inline(never)
+private func passTables6x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 2, halves: 1) }
+
+@inline(never)
+private func passTables4x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 4, 2, halves: 1) }
+
+@inline(never)
+private func passTables2x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 4, halves: 1) }
+
+@inline(never)
+private func passTables1x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 4, halves: 1) }
+
+@inline(never)
+private func passTables2x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 2, halves: 1) }
+
+@inline(never)
+private func passTables1x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 2, halves: 1) }
+
+@inline(never)
+private func passTables6x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 1, halves: 1) }
+
+@inline(never)
+private func passTables2x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 1, halves: 1) }
+
+@inline(never)
+private func passTables1x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 1, halves: 1) }
+
+@inline(never)
+private func passTables1x8(_ pass: UnsafePointer<TablePass>) { TablePass.runRow(pass, halves: 1) }
 
 @inline(never)
 func sumTables6x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 4, level, row, panel, sums, halves: 1)
+  sumByTables(6, 4, 6, 2, level, row, panel, sums, halves: 1) { passTables6x2($0) }
 }
 
 @inline(never)
 func sumTables4x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(4, 4, level, row, panel, sums, halves: 1)
+  sumByTables(4, 4, 4, 2, level, row, panel, sums, halves: 1) { passTables4x2($0) }
 }
 
 @inline(never)
 func sumTables2x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 4, level, row, panel, sums, halves: 1)
+  sumByTables(2, 4, 2, 4, level, row, panel, sums, halves: 1) { passTables2x4($0) }
 }
 
 @inline(never)
@@ -50,8 +100,15 @@ func sumTables1x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
   _ groups: Int
 ) {
-  for group in 0..<groups {
-    sumTables(1, 4, level, row, panel &+ 4 &* group, sums + 4 &* group, halves: 1)
+  var group = 0
+  while groups &- group >= 2 {
+    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
+    sumByTables(1, 8, 1, 8, level, row, first, start, halves: 1) { passTables1x8($0) }
+    group &+= 2
+  }
+  if group < groups {
+    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
+    sumByTables(1, 4, 1, 4, level, row, first, start, halves: 1) { passTables1x4($0) }
   }
 }
 
@@ -59,63 +116,93 @@ func sumTables1x4(
 func sumTables6x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 2, level, row, panel, sums, halves: 1)
+  sumByTables(6, 2, 6, 2, level, row, panel, sums, halves: 1) { passTables6x2($0) }
 }
 
 @inline(never)
 func sumTables2x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 2, level, row, panel, sums, halves: 1)
+  sumByTables(2, 2, 2, 2, level, row, panel, sums, halves: 1) { passTables2x2($0) }
 }
 
 @inline(never)
 func sumTables1x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(1, 2, level, row, panel, sums, halves: 1)
+  sumByTables(1, 2, 1, 2, level, row, panel, sums, halves: 1) { passTables1x2($0) }
 }
 
 @inline(never)
 func sumTables6x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 1, level, row, panel, sums, halves: 1)
+  sumByTables(6, 1, 6, 1, level, row, panel, sums, halves: 1) { passTables6x1($0) }
 }
 
 @inline(never)
 func sumTables2x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 1, level, row, panel, sums, halves: 1)
+  sumByTables(2, 1, 2, 1, level, row, panel, sums, halves: 1) { passTables2x1($0) }
 }
 
 @inline(never)
 func sumTables1x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(1, 1, level, row, panel, sums, halves: 1)
+  sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: 1) { passTables1x1($0) }
 }
+
+@inline(never)
+private func passHalfTables6x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 2, halves: 2) }
+
+@inline(never)
+private func passHalfTables4x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 4, 2, halves: 2) }
+
+@inline(never)
+private func passHalfTables2x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 4, halves: 2) }
+
+@inline(never)
+private func passHalfTables1x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 4, halves: 2) }
+
+@inline(never)
+private func passHalfTables2x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 2, halves: 2) }
+
+@inline(never)
+private func passHalfTables1x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 2, halves: 2) }
+
+@inline(never)
+private func passHalfTables6x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 1, halves: 2) }
+
+@inline(never)
+private func passHalfTables2x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 1, halves: 2) }
+
+@inline(never)
+private func passHalfTables1x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 1, halves: 2) }
+
+@inline(never)
+private func passHalfTables1x8(_ pass: UnsafePointer<TablePass>) { TablePass.runRow(pass, halves: 2) }
 
 @inline(never)
 func sumHalfTables6x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 4, level, row, panel, sums, halves: 2)
+  sumByTables(6, 4, 6, 2, level, row, panel, sums, halves: 2) { passHalfTables6x2($0) }
 }
 
 @inline(never)
 func sumHalfTables4x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(4, 4, level, row, panel, sums, halves: 2)
+  sumByTables(4, 4, 4, 2, level, row, panel, sums, halves: 2) { passHalfTables4x2($0) }
 }
 
 @inline(never)
 func sumHalfTables2x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 4, level, row, panel, sums, halves: 2)
+  sumByTables(2, 4, 2, 4, level, row, panel, sums, halves: 2) { passHalfTables2x4($0) }
 }
 
 @inline(never)
@@ -123,8 +210,15 @@ func sumHalfTables1x4(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
   _ groups: Int
 ) {
-  for group in 0..<groups {
-    sumTables(1, 4, level, row, panel &+ 4 &* group, sums + 4 &* group, halves: 2)
+  var group = 0
+  while groups &- group >= 2 {
+    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
+    sumByTables(1, 8, 1, 8, level, row, first, start, halves: 2) { passHalfTables1x8($0) }
+    group &+= 2
+  }
+  if group < groups {
+    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
+    sumByTables(1, 4, 1, 4, level, row, first, start, halves: 2) { passHalfTables1x4($0) }
   }
 }
 
@@ -132,41 +226,41 @@ func sumHalfTables1x4(
 func sumHalfTables6x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 2, level, row, panel, sums, halves: 2)
+  sumByTables(6, 2, 6, 2, level, row, panel, sums, halves: 2) { passHalfTables6x2($0) }
 }
 
 @inline(never)
 func sumHalfTables2x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 2, level, row, panel, sums, halves: 2)
+  sumByTables(2, 2, 2, 2, level, row, panel, sums, halves: 2) { passHalfTables2x2($0) }
 }
 
 @inline(never)
 func sumHalfTables1x2(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(1, 2, level, row, panel, sums, halves: 2)
+  sumByTables(1, 2, 1, 2, level, row, panel, sums, halves: 2) { passHalfTables1x2($0) }
 }
 
 @inline(never)
 func sumHalfTables6x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(6, 1, level, row, panel, sums, halves: 2)
+  sumByTables(6, 1, 6, 1, level, row, panel, sums, halves: 2) { passHalfTables6x1($0) }
 }
 
 @inline(never)
 func sumHalfTables2x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(2, 1, level, row, panel, sums, halves: 2)
+  sumByTables(2, 1, 2, 1, level, row, panel, sums, halves: 2) { passHalfTables2x1($0) }
 }
 
 @inline(never)
 func sumHalfTables1x1(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTables(1, 1, level, row, panel, sums, halves: 2)
+  sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: 2) { passHalfTables1x1($0) }
 }
 
