@@ -116,6 +116,30 @@ private func manyRows(
   if panelEnd > panel { onePanel(level, rowBegin, rowEnd, panel, sums) }
 }
 
+/// Levels in planes, 4 panels at a time, which are rebuilt as bytes before all rows use them.
+private func expanded(
+  _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: Int, _ rowEnd: Int, _ panelBegin: Int,
+  _ panelEnd: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  var first = ExpandedLevel(level)
+  var second = level.pointee.next.map { ExpandedLevel($0) }
+  var panel = panelBegin
+  while panel < panelEnd {
+    let count = min(4, panelEnd &- panel)
+    first.expand(panel, count)
+    second?.expand(panel, count)
+    if var next = second?.level {
+      withUnsafePointer(to: &next) {
+        first.level.next = $0
+        withUnsafePointer(to: &first.level) { manyRows($0, rowBegin, rowEnd, panel, panel &+ count, sums) }
+      }
+    } else {
+      withUnsafePointer(to: &first.level) { manyRows($0, rowBegin, rowEnd, panel, panel &+ count, sums) }
+    }
+    panel &+= count
+  }
+}
+
 /// Where tiles leave the sums of two levels for the epilogue, and it the parameters of their rows: on the stack,
 /// 24 + 24 + 3 vectors and one to align them, because the compiler aligns vectors to 16 bytes only.
 private typealias TileSums = InlineArray<52, __m512i>
@@ -130,7 +154,12 @@ private func multiply(
     guard let start = $0.baseAddress else { return }
     let aligned = start + ((0 &- Int(bitPattern: start)) & 63)
     let sums = aligned.assumingMemoryBound(to: __m512i.self)
-    manyRows(level, Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd), sums)
+    let (rows, panels) = (Int(rowBegin)..<Int(rowEnd), Int(panelBegin)..<Int(panelEnd))
+    if level.pointee.scratch != nil || level.pointee.next?.pointee.scratch != nil {
+      expanded(level, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound, sums)
+    } else {
+      manyRows(level, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound, sums)
+    }
   }
 }
 
@@ -152,6 +181,14 @@ func snq_matmul_nibbles_6x4__avx512(
 
 @c @implementation
 func snq_matmul_planes_6x4__avx512(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_expanded_6x4__avx512(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {

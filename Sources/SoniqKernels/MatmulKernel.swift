@@ -38,6 +38,8 @@ package struct MatmulKernel: Sendable {
   package let weightBits: ClosedRange<Int>
   /// The form that `snq_matmul_args.codes` must have.
   package var form = ActivationForm.codes
+  /// Bytes of `snq_matmul_args.scratch` for each padded channel of the level; 0: none is read.
+  package var scratchPerChannel = 0
   /// Takes `snq_matmul_args.next`, a second level for any kernel of the same instruction set that does so.
   package var fusesLevels = false
 

@@ -29,6 +29,9 @@ package enum MatmulKernelRegistry {
       row: KernelRow("snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512),
       layouts: [.planes], weightBits: 1...7, fusesLevels: true),
     MatmulKernel(
+      row: KernelRow("snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512),
+      layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true),
+    MatmulKernel(
       row: KernelRow("snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512),
       layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true),
     MatmulKernel(

@@ -125,8 +125,18 @@ final class MatmulCase: CustomStringConvertible {
 
   private var prepared: [ActivationForm: PreparedRows] = [:]
 
-  /// Points the arguments at the activations in the form that a kernel wants.
-  func place(_ form: ActivationForm, in args: inout snq_matmul_args) {
+  private var scratch: GuardedBuffer<UInt8>?
+
+  /// Points the arguments at the scratch and at the activations in the form that a kernel wants.
+  func place(for kernel: MatmulKernel, in args: inout snq_matmul_args) {
+    if kernel.scratchPerChannel > 0 {
+      let memory =
+        scratch
+        ?? GuardedBuffer([UInt8](repeating: 0xa5, count: kernel.scratchPerChannel * packing.paddedChannels))
+      scratch = memory
+      args.scratch = memory.start
+    }
+    let form = kernel.form
     args.form = form.tag
     guard form != .codes else { return }
     let rows =

@@ -38,7 +38,7 @@ extension MatmulCase {
     let output = GuardedBuffer(option.isInteger ? [] : before)
     let integers = GuardedBuffer(option.isInteger ? before.map { Int32($0) } : [])
     var args = arguments(mode: option.mode, withBias: option.withBias, withOffset: option.withOffset)
-    place(kernel.form, in: &args)
+    place(for: kernel, in: &args)
     args.output = option.isInteger ? nil : output.start
     args.integerOutput = option.isInteger ? integers.start : nil
     kernel.row.function(
@@ -66,8 +66,8 @@ extension MatmulCase {
     let output = GuardedBuffer((0..<rows * outputStride).map { 0.5 - Float($0 % 97) })
     var first = arguments(mode: mode, withBias: true, withOffset: withOffset)
     var second = next.arguments(mode: SNQ_ACCUMULATE, withBias: false, withOffset: withOffset)
-    place(kernel.form, in: &first)
-    next.place(nextKernel.form, in: &second)
+    place(for: kernel, in: &first)
+    next.place(for: nextKernel, in: &second)
     first.output = output.start
     second.output = output.start
     second.outputStride = first.outputStride

@@ -117,6 +117,9 @@ struct snq_matmul_args {
   const uint8_t *codes;       // [rows][codeStride] activations in `form`, the whole of paddedChannels readable
   size_t codeStride;          // bytes; a multiple of 64, and codes 64-byte aligned, unless form is SNQ_CODES
   uint32_t form;              // the kernel's own, by its registry row
+  // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,
+  // then), or null.
+  uint8_t *scratch;
   const snq_row_params *rows;
   size_t rowStride;   // snq_row_params elements between rows (levels are interleaved)
   const float *bias;  // [padded outputs] or null; SNQ_START only

@@ -62,6 +62,16 @@ SNQ_INLINE("avx512f") __m512i snq_high_indices_512(__m512i bits) {
   return snq_low_indices_512(_mm512_srli_epi32(bits, 4));
 }
 
+// The lower nibble of every byte of `low`, the upper one of `high`.
+SNQ_INLINE("avx512f") __m512i snq_select_nibbles_512(__m512i low, __m512i high) {
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi8(0x0f), low, high, 0xca);
+}
+
+// Bits 0..3 of every byte to its even places, bits 4..7 to the odd ones.
+SNQ_INLINE("avx512f,gfni") __m512i snq_interleave_nibbles_512(__m512i bytes) {
+  return _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(0x0110022004400880), 0);
+}
+
 // 16 bytes given as two words, in every 128-bit lane.
 SNQ_INLINE("avx512f") __m512i snq_repeat_512(uint64_t low, uint64_t high) {
   return _mm512_broadcast_i32x4(_mm_set_epi64x((long long)high, (long long)low));

@@ -94,6 +94,7 @@ final class Plan: @unchecked Sendable {
       switch step.work {
       case .quantize(let matrix) where matrix.gather != nil:
         most = max(most, matrix.inputs * 4)
+      case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
       case .attention(let heads, _, let precision):
         let sequence: Int
         switch step.space[1] {

@@ -142,7 +142,8 @@ extension StepEmitter {
         choices.map {
           MatmulVariant(
             function: $0.kernel.row.function, form: $0.kernel.form.tag,
-            preparedStride: kernels.preparedStride($0, level))
+            preparedStride: kernels.preparedStride($0, level),
+            scratchBytes: kernels.scratchBytes($0, level))
         }))
   }
 

@@ -68,6 +68,18 @@ struct StepKernels {
     choices(matrix, level: index).map { preparedStride($0, matrix.levels[index]) }.max() ?? 0
   }
 
+  /// Bytes of scratch that a kernel of a level uses.
+  func scratchBytes(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
+    choice.kernel.scratchPerChannel * level.paddedChannels
+  }
+
+  /// The most scratch that a call for this matrix needs, all levels together.
+  func scratchBytes(_ matrix: PackedMatrix) -> Int {
+    matrix.levels.indices.reduce(0) { sum, index in
+      sum + (choices(matrix, level: index).map { scratchBytes($0, matrix.levels[index]) }.max() ?? 0)
+    }
+  }
+
   func preparedStride(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
     choice.kernel.form.rowStride(
       paddedChannels: level.paddedChannels, activationBits: level.level.activation.bits)

@@ -14,7 +14,8 @@ struct MatmulLevel: BitwiseCopyable {
   /// The kernel for the window, and its arguments but for the outputs.
   @inline(__always)
   func call(
-    _ frame: borrowing RunFrame, _ window: RowWindow, _ parameters: UnsafePointer<snq_row_params>
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ parameters: UnsafePointer<snq_row_params>,
+    scratchOffset: Int
   ) -> (snq_matmul_function, snq_matmul_args) {
     let variant = variants[window.rowClass]
     let isPrepared = variant.form != UInt32(SNQ_CODES)
@@ -24,6 +25,10 @@ struct MatmulLevel: BitwiseCopyable {
     call.codes = UnsafePointer(
       frame.storages[isPrepared ? prepared : codes].address(window).assumingMemoryBound(to: UInt8.self))
     call.rows = parameters
+    if variant.scratchBytes > 0 {
+      call.scratch = (frame.scratch + (window.lane * frame.scratchStride + scratchOffset))
+        .assumingMemoryBound(to: UInt8.self)
+    }
     return (variant.function, call)
   }
 }
@@ -50,11 +55,13 @@ struct MatmulStep: BitwiseCopyable {
     let target = frame.storages[output]
     let parameters = UnsafePointer(
       frame.storages[rowParameters].address(window).assumingMemoryBound(to: snq_row_params.self))
-    var (firstKernel, first) = levels[0].call(frame, window, parameters)
+    var (firstKernel, first) = levels[0].call(frame, window, parameters, scratchOffset: 0)
     first.output = target.floats(window)
     first.integerOutput = target.integers(window)
     first.outputStride = target.stride
-    var (secondKernel, second) = levels[levelCount - 1].call(frame, window, parameters + (levelCount - 1))
+    var (secondKernel, second) = levels[levelCount - 1].call(
+      frame, window, parameters + (levelCount - 1),
+      scratchOffset: levels[0].variants[window.rowClass].scratchBytes)
     second.output = first.output
     second.integerOutput = first.integerOutput
     second.outputStride = first.outputStride

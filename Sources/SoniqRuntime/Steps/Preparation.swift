@@ -8,6 +8,8 @@ struct MatmulVariant: BitwiseCopyable {
   var form: UInt32
   /// Bytes between prepared rows.
   var preparedStride: Int
+  /// Bytes of the lane's scratch that the kernel uses.
+  var scratchBytes: Int
 }
 
 /// Turns the codes of one level into the form that the window's kernel wants, where that is another.
