@@ -71,8 +71,8 @@ def roofline(report: Report, rows: Sequence[Row], isa: str, threads: int, path: 
         if size in bandwidths:
             end = top / bandwidths[size]
             axes.plot([low, end], [low * bandwidths[size], top], color="#999999", linewidth=0.8)
-            axes.annotate(f"{name} {bandwidths[size]:.0f} GB/s", (low, low * bandwidths[size]), fontsize=8,
-                          xytext=(2, 4), textcoords="offset points", rotation=32, color="#555555")
+            axes.annotate(f"{name} {bandwidths[size]:.0f} GB/s", (end, top), fontsize=7.5, xytext=(0, 2),
+                          textcoords="offset points", rotation=55, color="#555555")
     for scheme in schemes_of(rows):
         ours = [r for r in rows if r.engine == "soniq" and r.scheme == scheme]
         axes.scatter([intensity(r) for r in ours], [r.gmacs for r in ours], s=16, label=scheme,
@@ -80,8 +80,9 @@ def roofline(report: Report, rows: Sequence[Row], isa: str, threads: int, path: 
     rival = [r for r in rows if r.engine == "onednn_int8"]
     axes.scatter([intensity(r) for r in rival], [r.gmacs for r in rival], s=22, marker="x", label="oneDNN INT8",
                  color=OTHER, zorder=3)
-    axes.set(xscale="log", yscale="log", xlim=(low, high), xlabel="multiply-accumulates per byte of weights",
-             ylabel="GMAC/s", title=f"Roofline: {isa}, {threads} thread{'s' * (threads > 1)}, codes to sums")
+    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(None, top * 2.5), ylabel="GMAC/s",
+             xlabel="multiply-accumulates per byte of weights",
+             title=f"Roofline: {isa}, {threads} thread{'s' * (threads > 1)}, codes to sums")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return save(figure, path)
 

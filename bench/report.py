@@ -29,6 +29,7 @@ def summary(report: Report, level: int = 2) -> str:
     """The tables that a reader wants, without the list of all rows."""
     mark = "#" * level
     parts = [f"{mark} Machine\n\n{tables.machine(report)}",
+             f"{mark} What arithmetic allows\n\n{tables.ceilings(report)}",
              f"{mark} Targets\n\n{tables.outcomes(all_targets(report, DEMO))}"]
     for isa, threads in sorted({(r.isa, r.threads) for r in report.rows}, key=lambda s: (s[0] != "avx512", s[1])):
         setting = f"{isa}, {threads} thread{'s' * (threads > 1)}"

@@ -72,6 +72,36 @@ def rooflines(report: Report, isa: str, threads: int) -> str:
     return table(["M x K x N", "oneDNN", *schemes], lines) if lines else ""
 
 
+def ceilings(report: Report) -> str:
+    """What arithmetic alone allows: GMAC/s of each scheme, and how many times the 8-bit peak that is."""
+    schemes = list(dict.fromkeys(r.scheme for r in report.rows if r.engine == "soniq"))
+    lines = []
+    for isa in sorted({r.isa for r in report.rows}, reverse=True):
+        peaks = [report.peak(f"peak_{kind}_gmacs", 1, isa) for kind in ("bytes", "popcount", "table")]
+        if None in peaks:
+            continue
+        values = [ceiling(scheme, *peaks) for scheme in schemes]
+        lines.append([f"{isa}, GMAC/s", *(f"{value:.0f}" for value in values)])
+        lines.append([f"{isa}, times the 8-bit peak", *(f"{value / peaks[0]:.2f}" for value in values)])
+    return table(["", *schemes], lines)
+
+
+def ceiling(scheme: str, of_bytes: float, popcount: float, look_ups: float) -> float:
+    """The compute ceiling of a scheme, as bench/roofline.h defines it."""
+
+    def of_level(level: str) -> float:
+        weight_bits, activation_bits = int(level[1]), int(level[3])
+        halves = 2 if activation_bits > 4 else 1
+        return max(of_bytes, popcount / (weight_bits * activation_bits), look_ups / (weight_bits * halves))
+
+    first, plus, rest = scheme.partition("+")
+    if not plus:
+        return of_level(first)
+    second, _, percent = rest.partition("@")
+    share = float(percent) / 100
+    return 1 / (share / of_level(first) + (1 - share) / of_level(second))
+
+
 def scaling(report: Report) -> str:
     """Two threads to one, both in the same process."""
     rows = [r for r in report.rows if r.threads == 2 and r.engine == "soniq" and r.to_one_thread]
