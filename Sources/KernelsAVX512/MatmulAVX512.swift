@@ -140,25 +140,31 @@ private func expanded(
   }
 }
 
-/// Where tiles leave the sums of two levels for the epilogue, and it the parameters of their rows: on the stack,
-/// 24 + 24 + 3 vectors and one to align them, because the compiler aligns vectors to 16 bytes only.
-private typealias TileSums = InlineArray<52, __m512i>
+/// Where tiles leave the sums of two levels for the epilogue, and the parameters of their rows: on the stack, with
+/// one vector to align the others, because the compiler aligns vectors to 16 bytes only.
+private typealias TileMemory = InlineArray<82, __m512i>
 
 @inline(__always)
 private func multiply(
   _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32,
   _ panelEnd: UInt32
 ) {
-  var sums = TileSums(repeating: _mm512_setzero_si512())
-  withUnsafeMutableBytes(of: &sums) {
+  var memory = TileMemory(repeating: _mm512_setzero_si512())
+  withUnsafeMutableBytes(of: &memory) {
     guard let start = $0.baseAddress else { return }
     let aligned = start + ((0 &- Int(bitPattern: start)) & 63)
     let sums = aligned.assumingMemoryBound(to: __m512i.self)
-    let (rows, panels) = (Int(rowBegin)..<Int(rowEnd), Int(panelBegin)..<Int(panelEnd))
-    if level.pointee.scratch != nil || level.pointee.next?.pointee.scratch != nil {
-      expanded(level, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound, sums)
-    } else {
-      manyRows(level, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound, sums)
+    let isExpanded = level.pointee.scratch != nil || level.pointee.next?.pointee.scratch != nil
+    var row = Int(rowBegin)
+    while row < Int(rowEnd) {
+      let end = min(Int(rowEnd), row &+ RowParameters.capacity)
+      RowParameters(behind: sums).fill(level, row, end)
+      if isExpanded {
+        expanded(level, row, end, Int(panelBegin), Int(panelEnd), sums)
+      } else {
+        manyRows(level, row, end, Int(panelBegin), Int(panelEnd), sums)
+      }
+      row = end
     }
   }
 }

@@ -25,25 +25,27 @@ func finishTile(
   }
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
   let isWhole = (panel &+ panels) &* 16 <= Int(level.pointee.outputs)
-  let parameters = fill(parameterMemory(sums), level, row, rows)
+  let memory = RowParameters(behind: sums)
+  let parameters = memory.first(row)
   guard let next = level.pointee.next else {
     guard isWhole, level.pointee.weightOffset == nil else {
-      return finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
+      return finishAny(sums, rows, panels, level, level, parameters, row, panel, accumulates)
     }
     if isPlain(level) { return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .plain) }
-    if isUniform(parameters, rows) {
+    if memory.isFirstUniform {
       return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .uniform)
     }
     return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .any)
   }
   guard isWhole, level.pointee.weightOffset == nil, next.pointee.weightOffset == nil else {
-    finishAny(sums, 0, rows, panels, level, accumulates, row, panel)
-    return finishAny(sums, tileVectors, rows, panels, next, true, row, panel)
+    finishAny(sums, rows, panels, level, level, parameters, row, panel, accumulates)
+    return finishAny(
+      sums + tileVectors, rows, panels, next, level, memory.second(row), row, panel, true)
   }
-  let nextParameters = fill(parameterMemory(sums) + rows, next, row, rows)
+  let nextParameters = memory.second(row)
   let pair = LevelPair(level: level, next: next, parameters: parameters, nextParameters: nextParameters)
   if isPlain(level), isPlain(next) { return finishTwoLevels(sums, rows, panels, pair, row, panel, .plain) }
-  if isUniform(parameters, rows), isUniform(nextParameters, rows) {
+  if memory.isFirstUniform, memory.isSecondUniform {
     return finishTwoLevels(sums, rows, panels, pair, row, panel, .uniform)
   }
   finishTwoLevels(sums, rows, panels, pair, row, panel, .any)
@@ -126,8 +128,8 @@ func finishShortLevel(
   guard let output = level.pointee.output, let weights = next.pointee.weights,
     let codes = next.pointee.codes
   else { return }
-  let parameters = fill(parameterMemory(sums), level, row, rows)
-  let nextParameters = fill(parameterMemory(sums) + rows, next, row, rows)
+  let memory = RowParameters(behind: sums)
+  let (parameters, nextParameters) = (memory.first(row), memory.second(row))
   let stride = Int(level.pointee.outputStride)
   let codeStride = Int(next.pointee.codeStride)
   let isLong = next.pointee.paddedChannels > 4
@@ -164,27 +166,27 @@ func endsShort(
     && next.pointee.weightOffset == nil
 }
 
-/// Any level: offsets, and panels that end behind the last output.
+/// Any level: offsets, and panels that end behind the last output. The outputs are those of `target`.
 @inline(never)
 private func finishAny(
-  _ sums: UnsafeMutablePointer<__m512i>, _ firstSum: Int, _ rows: Int, _ panels: Int,
-  _ level: UnsafePointer<snq_matmul_args>, _ accumulates: Bool, _ row: Int, _ panel: Int
+  _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ target: UnsafePointer<snq_matmul_args>, _ parameters: UnsafePointer<MatmulRow>, _ row: Int, _ panel: Int,
+  _ accumulates: Bool
 ) {
-  guard let output = level.pointee.output else { return }
-  let parameters = fill(parameterMemory(sums), level, row, rows)
+  guard let output = target.pointee.output else { return }
   for p in 0..<panels {
     let first = (panel &+ p) &* 16
     let mask = outputMask(Int(level.pointee.outputs), first)
     let shared = MatmulPanel(level, first)
     for r in 0..<rows {
-      let target = output + (row &+ r) &* Int(level.pointee.outputStride) + first
-      let y = accumulates ? _mm512_maskz_loadu_ps(mask, target) : start(level, first)
-      var sum = shared.added(sums[firstSum &+ r &* panels &+ p], parameters + r, to: y, .any)
+      let place = output + (row &+ r) &* Int(target.pointee.outputStride) + first
+      let y = accumulates ? _mm512_maskz_loadu_ps(mask, place) : start(level, first)
+      var sum = shared.added(sums[r &* panels &+ p], parameters + r, to: y, .any)
       if let weightOffset = level.pointee.weightOffset {
         let factor = _mm512_set1_ps(parameters[r].offsetFactor)
         sum = _mm512_fmadd_ps(factor, _mm512_loadu_ps(weightOffset + first), sum)
       }
-      _mm512_mask_storeu_ps(target, mask, sum)
+      _mm512_mask_storeu_ps(place, mask, sum)
     }
   }
 }

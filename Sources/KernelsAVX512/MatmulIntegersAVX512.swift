@@ -7,22 +7,23 @@ func finishIntegers(
   _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
   _ row: Int, _ panel: Int
 ) {
-  let parameters = fill(parameterMemory(sums), level, row, rows)
+  let memory = RowParameters(behind: sums)
+  let parameters = memory.first(row)
   let isWhole = (panel &+ panels) &* 16 <= Int(level.pointee.outputs)
   let starts = level.pointee.mode == UInt32(SNQ_INTEGER)
-  if isWhole, starts, isUniform(parameters, rows) {
+  if isWhole, starts, memory.isFirstUniform {
     guard let next = level.pointee.next else {
       return finishWhole(sums, rows, panels, level, parameters, row, panel)
     }
-    let nextParameters = fill(parameterMemory(sums) + rows, next, row, rows)
-    if isUniform(nextParameters, rows) {
+    let nextParameters = memory.second(row)
+    if memory.isSecondUniform {
       let pair = LevelPair(level: level, next: next, parameters: parameters, nextParameters: nextParameters)
       return finishWholePair(sums, rows, panels, pair, row, panel)
     }
   }
-  finishPart(sums, rows, panels, level, level, row, panel, adds: !starts)
+  finishPart(sums, rows, panels, level, level, parameters, row, panel, adds: !starts)
   if let next = level.pointee.next {
-    finishPart(sums + tileVectors, rows, panels, next, level, row, panel, adds: true)
+    finishPart(sums + tileVectors, rows, panels, next, level, memory.second(row), row, panel, adds: true)
   }
 }
 
@@ -92,7 +93,8 @@ private func finishWholePair(
 @inline(never)
 private func finishPart(
   _ sums: UnsafeMutablePointer<__m512i>, _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>,
-  _ target: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, adds: Bool
+  _ target: UnsafePointer<snq_matmul_args>, _ parameters: UnsafePointer<MatmulRow>, _ row: Int, _ panel: Int,
+  adds: Bool
 ) {
   guard let output = target.pointee.integerOutput else { return }
   for p in 0..<panels {
@@ -100,10 +102,9 @@ private func finishPart(
     let mask = outputMask(Int(level.pointee.outputs), first)
     let shared = MatmulPanel(level, first)
     for r in 0..<rows {
-      var parameters = MatmulRow(level, row &+ r)
       let place = output + ((row &+ r) &* Int(target.pointee.outputStride) &+ first)
       let begin = _mm512_maskz_loadu_epi32(adds ? mask : 0, place)
-      let value = shared.dot(sums[r &* panels &+ p], &parameters, .any)
+      let value = shared.dot(sums[r &* panels &+ p], parameters + r, .any)
       _mm512_mask_storeu_epi32(place, mask, _mm512_add_epi32(begin, value))
     }
   }

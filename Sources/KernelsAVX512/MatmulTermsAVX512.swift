@@ -25,30 +25,63 @@ struct MatmulRow {
   }
 }
 
-/// Behind the sums of two levels there is room for the parameters of 12 rows.
-@inline(__always)
-func parameterMemory(
-  _ sums: UnsafeMutablePointer<__m512i>
-) -> UnsafeMutablePointer<MatmulRow> {
-  UnsafeMutableRawPointer(sums + 2 &* tileVectors).assumingMemoryBound(to: MatmulRow.self)
-}
+/// The parameters of the rows of a call, in the memory behind the sums of two levels: an array in locals would be
+/// copied at every subscript.
+struct RowParameters {
+  /// Rows that there is room for; more rows are more calls.
+  static let capacity = 64
+  /// Vectors of a header and of the rows of two levels.
+  static let vectors = 1 + 2 * 16
 
-/// Fills the rows of a tile, in scratch memory: an array in locals would be copied at every subscript.
-@inline(__always)
-func fill(
-  _ parameters: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
-  _ rows: Int
-) -> UnsafePointer<MatmulRow> {
-  for index in 0..<rows { parameters[index] = MatmulRow(level, row &+ index) }
-  return UnsafePointer(parameters)
-}
+  private struct Header {
+    var firstRow: Int
+    /// Whether all rows have one factor of storedSum.
+    var isUniform: (Bool, Bool)
+  }
 
-/// Whether all rows have one factor of storedSum.
-@inline(__always)
-func isUniform(_ parameters: UnsafePointer<MatmulRow>, _ rows: Int) -> Bool {
-  var difference: Int32 = 0
-  for row in 1..<max(1, rows) { difference |= parameters[row].sumFactor ^ parameters[0].sumFactor }
-  return difference == 0
+  private let header: UnsafeMutablePointer<Header>
+  private let rows: UnsafeMutablePointer<MatmulRow>
+
+  @inline(__always)
+  init(behind sums: UnsafeMutablePointer<__m512i>) {
+    let start = UnsafeMutableRawPointer(sums + 2 &* tileVectors)
+    header = start.assumingMemoryBound(to: Header.self)
+    rows = (start + 64).assumingMemoryBound(to: MatmulRow.self)
+  }
+
+  /// Makes the parameters of rows `begin` ..< `end` ready, at most `capacity`.
+  @inline(never)
+  func fill(_ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int) {
+    header.pointee.firstRow = begin
+    header.pointee.isUniform.0 = fill(rows, level, begin, end)
+    if let next = level.pointee.next {
+      header.pointee.isUniform.1 = fill(rows + Self.capacity, next, begin, end)
+    }
+  }
+
+  @inline(__always)
+  private func fill(
+    _ target: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int
+  ) -> Bool {
+    var difference: Int32 = 0
+    for row in begin..<end {
+      let parameters = MatmulRow(level, row)
+      target[row &- begin] = parameters
+      difference |= parameters.sumFactor ^ target.pointee.sumFactor
+    }
+    return difference == 0
+  }
+
+  /// Those of a row on and the ones behind it.
+  @inline(__always)
+  func first(_ row: Int) -> UnsafePointer<MatmulRow> { UnsafePointer(rows + (row &- header.pointee.firstRow)) }
+
+  /// The same of the second level.
+  @inline(__always)
+  func second(_ row: Int) -> UnsafePointer<MatmulRow> { first(row) + Self.capacity }
+
+  @inline(__always) var isFirstUniform: Bool { header.pointee.isUniform.0 }
+  @inline(__always) var isSecondUniform: Bool { header.pointee.isUniform.1 }
 }
 
 /// One level of one panel: what all rows share.
