@@ -2,9 +2,14 @@
 
 #include <sched.h>
 
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +35,15 @@ void MoveToCore(int index) {
     sched_setaffinity(0, sizeof one, &one);
     return;
   }
+}
+
+// Seconds that all cores together have worked since the start of the machine.
+double BusySeconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  double user = 0, nice = 0, system = 0;
+  file >> name >> user >> nice >> system;
+  return (user + nice + system) / double(sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace
@@ -69,4 +83,11 @@ double SumOverThreads(int threads, const std::function<double(int)>& function) {
     sum += results[size_t(index)];
   }
   return sum;
+}
+
+double BusyCores() {
+  constexpr std::chrono::milliseconds kWhile(500);
+  const double before = BusySeconds();
+  std::this_thread::sleep_for(kWhile);
+  return (BusySeconds() - before) / std::chrono::duration<double>(kWhile).count();
 }

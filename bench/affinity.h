@@ -22,3 +22,6 @@ void RequireCores(int threads);
 
 // Calls function(index) on `threads` threads at once, each on a core of its own, and adds up what they return.
 double SumOverThreads(int threads, const std::function<double(int)>& function);
+
+// Cores that others keep busy, measured while this process sleeps for a while: 0 on an idle machine.
+double BusyCores();

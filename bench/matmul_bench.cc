@@ -6,7 +6,7 @@
 //   --schemes=...      of soniq, separated by commas
 //   --boundaries=codes,f32
 //   --rivals=1         0: soniq only
-//   --rounds=9  --chunk-milliseconds=3  (five times as long for weights above 1 MiB)
+//   --rounds=9  --chunk-milliseconds=3  (five times as long for weights above 1 MiB, and for several threads)
 //
 // Names: <engine>/<scheme>/<M>x<K>x<N>/threads:<t>/boundary:<codes|f32>/isa:<isa>. Rows of one shape are measured
 // together, in turns, when the first of them is asked for; each is then reported as one iteration that took the
@@ -106,10 +106,11 @@ void Report(benchmark::State& state, const Shape& shape, const RowResult& result
 
 void Register(const Options& options, const Roofline& roofline) {
   const int threads = std::atoi(options.at("threads").c_str());
-  // OpenMP's threads spin for some milliseconds after their last work.
-  const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()),
-                                         std::atof(options.at("chunk-milliseconds").c_str()) / 1000,
-                                         threads == 1 ? 0.0 : 0.02};
+  // OpenMP's threads spin for some milliseconds after their last work. After a pause the system may wake a
+  // thread on the core of the one that woke it, and needs some milliseconds to move it to the other.
+  const double chunk_seconds = std::atof(options.at("chunk-milliseconds").c_str()) / 1000;
+  const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()), chunk_seconds,
+                                         threads == 1 ? 0.0 : 5 * chunk_seconds, threads == 1 ? 0.0 : 0.02};
   for (const std::string& path : Split(options.at("shapes"))) {
     for (const Shape& shape : ReadShapes(path)) {
       auto group = std::make_shared<Group>(Group{shape, MakeKeys(options), {}});
@@ -130,6 +131,15 @@ void Register(const Options& options, const Roofline& roofline) {
   }
 }
 
+// Two threads cannot be measured while others work: those of OpenMP wait for each other at every step.
+void ReportLoad(int threads) {
+  const double busy = BusyCores();
+  char text[16];
+  std::snprintf(text, sizeof text, "%.2f", busy);
+  benchmark::AddCustomContext("threads:" + std::to_string(threads) + "/isa:" + SelectedIsa() + "/busy_cores", text);
+  if (busy > 0.1) std::fprintf(stderr, "matmul_bench: others keep %s cores busy: times will be worse\n", text);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -143,6 +153,7 @@ int main(int argc, char** argv) {
   SelectIsa(options.at("isa"));
   const int threads = std::atoi(options.at("threads").c_str());
   RequireCores(threads);
+  ReportLoad(threads);
   const Roofline roofline(threads);
   roofline.AddContext();
   benchmark::AddCustomContext("library", soniq_build_info());

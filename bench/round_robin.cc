@@ -19,13 +19,15 @@ double SecondsOf(const std::function<void()>& run, long calls) {
 }  // namespace
 
 void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOptions& options) {
-  std::vector<long> calls;
+  std::vector<long> calls, warm_up_calls;
   double round_seconds = 0;
   for (Contestant& contestant : contestants) {
     contestant.run();
     const double once = SecondsOf(contestant.run, 1);
-    calls.push_back(std::max(1L, std::lround(options.chunk_seconds / once)));
-    round_seconds += once * double(calls.back() + 1) + options.pause_seconds;
+    const auto calls_in = [once](double seconds) { return std::max(1L, std::lround(seconds / once)); };
+    calls.push_back(calls_in(options.chunk_seconds));
+    warm_up_calls.push_back(calls_in(std::max(options.warm_up_seconds, options.chunk_seconds / 4)));
+    round_seconds += once * double(calls.back() + warm_up_calls.back()) + options.pause_seconds;
   }
   const int rounds = std::clamp(int(kGroupSeconds / round_seconds), kFewestRounds, std::max(options.rounds, kFewestRounds));
   for (int round = 0; round < std::min(rounds, options.rounds); round++) {
@@ -33,7 +35,7 @@ void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOpt
       // Another neighbour before it each round would need all orders; another first one is cheap.
       const size_t turn = (i + size_t(round)) % contestants.size();
       if (options.pause_seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.pause_seconds));
-      SecondsOf(contestants[turn].run, 1 + calls[turn] / 4);
+      SecondsOf(contestants[turn].run, warm_up_calls[turn]);
       contestants[turn].round_seconds.push_back(SecondsOf(contestants[turn].run, calls[turn]) / double(calls[turn]));
     }
   }

@@ -12,12 +12,13 @@ struct Contestant {
 
 struct RoundRobinOptions {
   int rounds;
-  double chunk_seconds;  // that each contestant runs at a stretch
-  double pause_seconds;  // between two, for the threads of the one before to fall asleep
+  double chunk_seconds;    // that each contestant is timed at a stretch
+  double warm_up_seconds;  // before each chunk, untimed; at least a quarter of a chunk
+  double pause_seconds;    // between two, for the threads of the one before to fall asleep
 };
 
-// In each round every contestant runs a chunk: a quarter of its calls untimed, which brings its weights into the
-// caches and wakes its threads, then the others, timed as one. Fewer rounds, three at least, when they would take longer
+// In each round every contestant runs untimed for a while, which brings its weights into the caches and its
+// threads to their cores, and is then timed for a chunk. Fewer rounds, three at least, when they would take longer
 // than about 12 seconds.
 void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOptions& options);
 

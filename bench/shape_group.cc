@@ -11,7 +11,7 @@
 namespace {
 
 // Weights of this size come from the third level of cache or from memory. It takes many reads until a cache
-// that the rivals have just filled holds them as well as it can.
+// that the rivals have just filled holds them as well as it can. Several threads need longer chunks too.
 constexpr size_t kLargeWeightBytes = 1 << 20;
 constexpr double kLongerChunk = 5;
 
@@ -73,7 +73,9 @@ std::vector<RowResult> MeasureShape(const Shape& shape, const std::vector<RowKey
   }
   RoundRobinOptions adjusted = options;
   for (const auto& [key, engine] : engines) {
-    if (engine->weight_bytes() > kLargeWeightBytes) adjusted.chunk_seconds = options.chunk_seconds * kLongerChunk;
+    if (engine->weight_bytes() > kLargeWeightBytes || !pin) {
+      adjusted.chunk_seconds = options.chunk_seconds * kLongerChunk;
+    }
   }
   MeasureRoundRobin(contestants, adjusted);
 

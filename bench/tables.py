@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from rows import Report, Row
 from targets import Outcome
 
+# Cores kept busy by others that a reader has to know of.
+BUSY = 0.1
 PEAKS = ("bytes", "popcount", "table", "floats")
 
 
@@ -39,6 +41,9 @@ def machine(report: Report) -> str:
         measured = dict(report.bandwidths(int(threads), isa))
         reads.append([name, *(f"{measured[size]:.0f}" for size in measured)])
         sizes = [f"{size >> 10}K" if size < 1 << 20 else f"{size >> 20}M" for size in measured]
+    busy = {s: float(context[f"{s}/busy_cores"]) for s in settings}
+    if max(busy.values(), default=0) > BUSY:
+        lines += ["Others were working on the machine: " + ", ".join(f"{s} {b:.2f} cores" for s, b in busy.items()), ""]
     lines += ["GMAC/s of register-only loops:", "", table(["", "8-bit", "popcount", "table", "float"], peaks)]
     lines += ["GB/s read again and again from a buffer of this size:", "", table(["", *sizes], reads)]
     return "\n".join(lines)
