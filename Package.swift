@@ -20,9 +20,9 @@ func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// Kernels of one instruction set: the only code compiled for more than the baseline.
-func kernels(_ name: String, _ machine: [String]) -> Target {
+func kernels(_ name: String, path: String? = nil, _ machine: [String]) -> Target {
   .target(
-    name: name, dependencies: ["CKernelABI", "CSIMD"],
+    name: name, dependencies: ["CKernelABI", "CSIMD"], path: path,
     swiftSettings: [
       .enableUpcomingFeature("InternalImportsByDefault"),
       .enableUpcomingFeature("MemberImportVisibility"),
@@ -93,11 +93,13 @@ let package = Package(
     .target(
       name: "SoniqKernels",
       dependencies: [
-        "SoniqCore", "CKernelABI", "CPlatform", "KernelsPortable", "KernelsAVX2", "KernelsAVX512",
+        "SoniqCore", "CKernelABI", "CPlatform", "KernelsPortable", "KernelsAVX2", "KernelsAVXVNNI",
+        "KernelsAVX512",
       ],
       swiftSettings: common),
     kernels("KernelsPortable", ["-march=x86-64-v2"]),
     kernels("KernelsAVX2", ["-march=x86-64-v3"]),
+    kernels("KernelsAVXVNNI", ["-march=x86-64-v3", "-mavxvnni"]),
     kernels(
       "KernelsAVX512",
       [
@@ -132,7 +134,11 @@ let package = Package(
     tests(
       "SoniqRuntimeTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqRuntime", "CPlatform"]),
-    tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI"]),
+    // The AVX-VNNI kernels with the AVX-512 form of their one instruction, which more machines have.
+    kernels(
+      "KernelsAVXVNNITwin", path: "Tests/KernelsAVXVNNITwin",
+      ["-march=x86-64-v3", "-mavx512vl", "-mavx512vnni", "-DSNQ_VNNI_EVEX"]),
+    tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqPackTests", ["SoniqCore", "SoniqGraph", "SoniqPack"]),

@@ -137,7 +137,3 @@ func addNarrowNibbles(_ run: NarrowRun, rows: Int, _ sums: UnsafeMutablePointer<
   default: nibbles1(run, sums)
   }
 }
-
-/// Rows of the next tile when this many remain.
-@inline(__always)
-func tileRows(_ rest: Int) -> Int { rest >= 6 ? 6 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1 }

@@ -167,16 +167,14 @@ private func addWords(
 /// Adds a block of channels to the sums ([panel][row][half]) of the next tile of rows. Widened codes serve all
 /// panels of the block.
 @inline(never)
-func addWordTile(
-  _ block: WeightBlock, _ codes: UnsafePointer<UInt8>, _ codeStride: Int, rows: Int,
-  _ words: UnsafeMutablePointer<UInt8>, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  for row in 0..<rows {
-    widenCodes(codes + row &* codeStride, block.channels, words + row &* wordRowStride)
+func addWordTile(_ block: WeightBlock, _ operands: BlockOperands) {
+  for row in 0..<operands.rows {
+    widenCodes(
+      operands.codes + row &* operands.codeStride, block.channels, operands.words + row &* wordRowStride)
   }
   for panel in 0..<block.panels {
     addWords(
-      rows: rows, block.weights + panel &* blockPanelBytes, words, block.channels,
-      sums + panel &* blockPanelSums)
+      rows: operands.rows, block.weights + panel &* blockPanelBytes, operands.words, block.channels,
+      operands.sums + panel &* blockPanelSums)
   }
 }

@@ -4,16 +4,27 @@ import CPlatform
 package struct CPUFeatures: Sendable, Hashable {
   /// The newest instruction set whose kernels may be called.
   package let instructionSet: InstructionSet
+  /// What it has besides, that single kernels ask for.
+  package let extensions: Set<InstructionExtension>
 
-  package init(instructionSet: InstructionSet) {
+  package init(instructionSet: InstructionSet, extensions: Set<InstructionExtension> = []) {
     self.instructionSet = instructionSet
+    self.extensions = extensions
   }
 
   /// Asks the CPU and the operating system. Cheap, and the same answer for the life of the process.
   package static func detect() -> CPUFeatures {
-    if snq_cpu_runs_avx512_kernels() { return CPUFeatures(instructionSet: .avx512) }
-    if snq_cpu_runs_avx2_kernels() { return CPUFeatures(instructionSet: .avx2) }
-    return CPUFeatures(instructionSet: .portable)
+    let extensions: Set<InstructionExtension> = snq_cpu_has_avx_vnni() ? [.avxVNNI] : []
+    if snq_cpu_runs_avx512_kernels() { return CPUFeatures(instructionSet: .avx512, extensions: extensions) }
+    if snq_cpu_runs_avx2_kernels() { return CPUFeatures(instructionSet: .avx2, extensions: extensions) }
+    return CPUFeatures(instructionSet: .portable, extensions: extensions)
+  }
+
+  /// Whether this CPU executes the kernel.
+  package func runs(_ kernel: MatmulKernel) -> Bool {
+    guard kernel.instructionSet <= instructionSet else { return false }
+    guard let needed = kernel.needs else { return true }
+    return extensions.contains(needed)
   }
 
   /// The value of SONIQ_MAX_ISA now, or nil when it is not set.

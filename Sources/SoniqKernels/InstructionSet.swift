@@ -17,6 +17,13 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparabl
   package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 }
 
+/// A feature that some CPUs of an instruction set have. A kernel may ask for one; its code stays in a module of its
+/// own.
+package enum InstructionExtension: String, Sendable, Hashable, CaseIterable {
+  /// `vpdpbusd` in the encoding of AVX2 (Alder Lake, Zen 5 and later).
+  case avxVNNI = "avxvnni"
+}
+
 /// A cap that names no instruction set.
 package struct UnknownInstructionSet: Error, Sendable, Hashable {
   package let name: String

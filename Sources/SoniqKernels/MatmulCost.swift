@@ -11,7 +11,7 @@ package struct MatmulCost: Sendable {
     let base =
       switch kernel.instructionSet {
       case .portable: 1000.0
-      case .avx2: 20.0
+      case .avx2: kernel.needs == .avxVNNI ? 10.0 : 20.0
       case .avx512: 1.0
       }
     switch kernel.form {

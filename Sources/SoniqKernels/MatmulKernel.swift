@@ -33,7 +33,7 @@ package struct MatmulShape: Sendable, Hashable {
 
 /// A matrix kernel and what it accepts. Kernels are exact for any number of rows, channels and outputs.
 package struct MatmulKernel: Sendable {
-  package let row: KernelRow<MatmulFunction>
+  package var row: KernelRow<MatmulFunction>
   package let layouts: [WeightLayout]
   package let weightBits: ClosedRange<Int>
   /// The form that `snq_matmul_args.codes` must have.
@@ -42,6 +42,8 @@ package struct MatmulKernel: Sendable {
   package var scratchPerChannel = 0
   /// Takes `snq_matmul_args.next`, a second level for any kernel of the same instruction set that does so.
   package var fusesLevels = false
+  /// What a CPU must have besides the instruction set; named by the feature's flag.
+  package var needs: InstructionExtension?
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }

@@ -20,6 +20,15 @@ package enum MatmulKernelRegistry {
       row: KernelRow("snq_matmul_planes_6x1__avx2", .avx2, snq_matmul_planes_6x1__avx2),
       layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
+      row: KernelRow("snq_matmul_bytes_vnni_6x1__avx2", .avx2, snq_matmul_bytes_vnni_6x1__avx2),
+      layouts: [.bytes], weightBits: 8...8, needs: .avxVNNI),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_nibbles_vnni_6x1__avx2", .avx2, snq_matmul_nibbles_vnni_6x1__avx2),
+      layouts: [.nibbles], weightBits: 4...4, needs: .avxVNNI),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_planes_vnni_6x1__avx2", .avx2, snq_matmul_planes_vnni_6x1__avx2),
+      layouts: [.planes], weightBits: 1...7, needs: .avxVNNI),
+    MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
       layouts: [.bytes], weightBits: 8...8, fusesLevels: true),
     MatmulKernel(
@@ -53,9 +62,11 @@ package enum MatmulKernelRegistry {
 
   /// The cheapest kernel for a shape on machines that run `limit`.
   ///
-  /// - Parameter costs: what the kernels cost there.
+  /// - Parameters:
+  ///   - features: of the CPU that will call the kernels.
+  ///   - costs: what the kernels cost there.
   package static func choice(
-    _ shape: MatmulShape, upTo limit: InstructionSet, costs: MatmulCost
+    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, costs: MatmulCost
   ) -> MatmulChoice {
     var chosen = reference
     var lowest = costs.perMultiplyAccumulate(reference, shape)
@@ -64,6 +75,10 @@ package enum MatmulKernelRegistry {
     where kernel.accepts(weightBits: shape.weightBits, activationBits: shape.activationBits) {
       guard kernel.instructionSet <= limit else {
         refusals.append("\(kernel.name): \(kernel.instructionSet.rawValue) may not be used")
+        continue
+      }
+      if let needed = kernel.needs, !features.extensions.contains(needed) {
+        refusals.append("\(kernel.name): this CPU has no \(needed.rawValue)")
         continue
       }
       let cost = costs.perMultiplyAccumulate(kernel, shape)

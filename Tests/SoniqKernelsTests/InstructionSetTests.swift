@@ -34,5 +34,6 @@ import Testing
     let expected: InstructionSet =
       !flags.isSuperset(of: avx2) ? .portable : !flags.isSuperset(of: avx512) ? .avx2 : .avx512
     #expect(CPUFeatures.detect().instructionSet == expected)
+    #expect(CPUFeatures.detect().extensions == (flags.contains("avx_vnni") ? [.avxVNNI] : []))
   }
 }

@@ -15,6 +15,9 @@ SNQ_FLOAT_MATMUL(snq_float_matmul_1x1__portable);
 SNQ_MATMUL(snq_matmul_bytes_6x1__avx2);
 SNQ_MATMUL(snq_matmul_nibbles_6x1__avx2);
 SNQ_MATMUL(snq_matmul_planes_6x1__avx2);
+SNQ_MATMUL(snq_matmul_bytes_vnni_6x1__avx2);
+SNQ_MATMUL(snq_matmul_nibbles_vnni_6x1__avx2);
+SNQ_MATMUL(snq_matmul_planes_vnni_6x1__avx2);
 SNQ_FLOAT_MATMUL(snq_float_matmul_6x1__avx2);
 
 SNQ_MATMUL(snq_matmul_bytes_6x4__avx512);

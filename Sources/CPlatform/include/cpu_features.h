@@ -8,6 +8,9 @@ static inline bool snq_cpu_runs_avx2_kernels(void) {
   return __builtin_cpu_supports("x86-64-v3") != 0;
 }
 
+// AVX-VNNI: vpdpbusd in the encoding of AVX2.
+static inline bool snq_cpu_has_avx_vnni(void) { return __builtin_cpu_supports("avxvnni") != 0; }
+
 static inline bool snq_cpu_runs_avx512_kernels(void) {
   return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") &&
          __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&

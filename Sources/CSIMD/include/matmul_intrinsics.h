@@ -120,6 +120,18 @@ static inline __attribute__((always_inline, nodebug)) void snq_store_u32(uint8_t
   memcpy(target, &value, sizeof value);
 }
 
+// sum + the 4 products of unsigned bytes of `codes` and signed bytes of `weights` in every 32-bit lane, exactly.
+// AVX-VNNI, or in a build for CPUs that have only the AVX-512 form (the tests on such machines) that one.
+#ifdef SNQ_VNNI_EVEX
+SNQ_INLINE("avx512vl,avx512vnni") __m256i snq_dot_256(__m256i sum, __m256i codes, __m256i weights) {
+  return _mm256_dpbusd_epi32(sum, codes, weights);
+}
+#else
+SNQ_INLINE("avx2,avxvnni") __m256i snq_dot_256(__m256i sum, __m256i codes, __m256i weights) {
+  return _mm256_dpbusd_avx_epi32(sum, codes, weights);
+}
+#endif
+
 // The same pointer, of which the optimiser knows nothing any more: what lies there is then read and written where
 // the program says so, not kept in registers that a loop needs for something else.
 static inline __attribute__((always_inline, nodebug)) void *snq_opaque(void *pointer) {

@@ -2,7 +2,7 @@ import CKernelABI
 import CSIMD
 
 // Many rows: the weights of a block of channels are unpacked once into scratch memory, which stays in the first
-// cache while the rows pass.
+// cache while the rows pass. How, says the `BlockForm` of each module with its `unpack` and `addBlockTile`.
 
 /// Channels of a block.
 let blockChannels = 256
@@ -39,24 +39,16 @@ struct WeightBlock {
   let panels: Int
 }
 
-/// How a block is unpacked and multiplied.
-enum BlockForm {
-  /// Signed bytes to words.
-  case words
-  /// Nibbles to bytes less 8.
-  case nibbles(groups: Int)
-  /// Planes to bytes less half their range.
-  case planes(bits: Int, groups: Int)
-
-  /// What is taken off each weight, so that more products fit in 16 bits.
-  @inline(__always)
-  var center: Int32 {
-    switch self {
-    case .words: 0
-    case .nibbles: 8
-    case .planes(let bits, _): 1 &<< Int32(truncatingIfNeeded: bits &- 1)
-    }
-  }
+/// What one tile of rows multiplies a block with.
+struct BlockOperands {
+  let codes: UnsafePointer<UInt8>
+  let codeStride: Int
+  /// 1, 2, 4 or 6.
+  let rows: Int
+  /// Scratch memory for the codes of 6 rows as words.
+  let words: UnsafeMutablePointer<UInt8>
+  /// [panel][row][half], `blockPanelSums` vectors from panel to panel.
+  let sums: UnsafeMutablePointer<__m256i>
 }
 
 /// Scratch memory of `multiplyBlocks`, SNQ_SCRATCH_AVX2 bytes: sums, words of codes, weights.
@@ -73,9 +65,13 @@ private struct BlockScratch {
   }
 }
 
+/// Rows of the next tile when this many remain.
+@inline(__always)
+func tileRows(_ rest: Int) -> Int { rest >= 6 ? 6 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1 }
+
 /// Nibbles of a block as signed bytes, t - 8.
 @inline(never)
-private func unpackNibbles(
+func unpackNibbles(
   _ tiles: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
 ) {
   let center = _mm256_set1_epi8(8)
@@ -106,18 +102,6 @@ private func startSums(
   }
 }
 
-@inline(__always)
-private func unpack(
-  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ panel: UnsafePointer<UInt8>,
-  _ channel: Int, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
-) {
-  switch form {
-  case .words: widenWeights(panel + channel &* 16, channels, target)
-  case .nibbles: unpackNibbles(panel + channel &* 8, channels, target)
-  case .planes: unpackPlanes(PlaneSource(level, panel), channel, channels, target)
-  }
-}
-
 /// Multiplies an unpacked block with rows of codes, tile by tile.
 @inline(__always)
 private func addTiles(
@@ -127,18 +111,10 @@ private func addTiles(
   var done = 0
   while done < rows {
     let count = tileRows(rows &- done)
-    let place = codes + done &* codeStride
-    let sums = scratch.sums + done &* 2
-    switch form {
-    case .words: addWordTile(block, place, codeStride, rows: count, scratch.words, sums)
-    case .nibbles(let groups), .planes(_, let groups):
-      for panel in 0..<block.panels {
-        let run = NarrowRun(
-          weights: block.weights + panel &* blockPanelBytes, codes: place, codeStride: codeStride,
-          channels: block.channels, groups: groups)
-        addNarrowBytes(run, rows: count, sums + panel &* blockPanelSums)
-      }
-    }
+    let operands = BlockOperands(
+      codes: codes + done &* codeStride, codeStride: codeStride, rows: count, words: scratch.words,
+      sums: scratch.sums + done &* 2)
+    addBlockTile(form, block, operands)
     done &+= count
   }
 }

@@ -1,0 +1,50 @@
+import CKernelABI
+import CSIMD
+
+/// How a block is unpacked and multiplied.
+enum BlockForm {
+  /// Signed bytes to words.
+  case words
+  /// Nibbles to bytes less 8.
+  case nibbles(groups: Int)
+  /// Planes to bytes less half their range.
+  case planes(bits: Int, groups: Int)
+
+  /// What is taken off each weight, so that more products fit in 16 bits.
+  @inline(__always)
+  var center: Int32 {
+    switch self {
+    case .words: 0
+    case .nibbles: 8
+    case .planes(let bits, _): 1 &<< Int32(truncatingIfNeeded: bits &- 1)
+    }
+  }
+}
+
+/// Writes the weights of a block of one panel to scratch memory.
+@inline(__always)
+func unpack(
+  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ panel: UnsafePointer<UInt8>,
+  _ channel: Int, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
+) {
+  switch form {
+  case .words: widenWeights(panel + channel &* 16, channels, target)
+  case .nibbles: unpackNibbles(panel + channel &* 8, channels, target)
+  case .planes: unpackPlanes(PlaneSource(level, panel), channel, channels, target)
+  }
+}
+
+/// Adds the products of a block with one tile of rows.
+@inline(__always)
+func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOperands) {
+  switch form {
+  case .words: addWordTile(block, operands)
+  case .nibbles(let groups), .planes(_, let groups):
+    for panel in 0..<block.panels {
+      let run = NarrowRun(
+        weights: block.weights + panel &* blockPanelBytes, codes: operands.codes,
+        codeStride: operands.codeStride, channels: block.channels, groups: groups)
+      addNarrowBytes(run, rows: operands.rows, operands.sums + panel &* blockPanelSums)
+    }
+  }
+}

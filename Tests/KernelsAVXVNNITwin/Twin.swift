@@ -1,0 +1,44 @@
+package import CKernelABI
+import CSIMD
+
+// The kernels of KernelsAVXVNNI once more, from the same source, with `vpdpbusd` in its AVX-512 form: so the tests
+// execute them on machines that have that form only. Never part of the library.
+
+/// snq_matmul_bytes_vnni_6x1__avx2 with the AVX-512 instruction.
+@c(snq_test_matmul_bytes_evex)
+package func evexBytes(
+  _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyDotBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+/// snq_matmul_nibbles_vnni_6x1__avx2 with the AVX-512 instruction.
+@c(snq_test_matmul_nibbles_evex)
+package func evexNibbles(
+  _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyDotNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+/// snq_matmul_planes_vnni_6x1__avx2 with the AVX-512 instruction.
+@c(snq_test_matmul_planes_evex)
+package func evexPlanes(
+  _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyDotPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}

@@ -1,0 +1,34 @@
+import CKernelABI
+import KernelsAVXVNNITwin
+import SoniqKernels
+
+/// A kernel of an extension, built from the same source with other instructions of the same meaning.
+struct ExtensionTwin {
+  let original: MatmulKernel
+  /// As the original, but with the twin's function and name.
+  let kernel: MatmulKernel
+}
+
+/// The twins that this CPU can execute.
+enum ExtensionTwins {
+  static let all: [ExtensionTwin] = {
+    // AVX-512 VNNI on 256 bits; every CPU that runs the AVX-512 kernels has it.
+    guard CPUFeatures.detect().instructionSet == .avx512 else { return [] }
+    let functions: [(String, MatmulFunction)] = [
+      ("snq_matmul_bytes_vnni_6x1__avx2", evexBytes), ("snq_matmul_nibbles_vnni_6x1__avx2", evexNibbles),
+      ("snq_matmul_planes_vnni_6x1__avx2", evexPlanes),
+    ]
+    return functions.compactMap { name, function in
+      MatmulKernelRegistry.rows.first { $0.name == name }.map { original in
+        var kernel = original
+        kernel.row = KernelRow("\(name), AVX-512 twin", original.instructionSet, function)
+        kernel.needs = nil
+        return ExtensionTwin(original: original, kernel: kernel)
+      }
+    }
+  }()
+
+  static var report: String {
+    all.isEmpty ? "nothing in their place" : "\(all.count) twins of the same source"
+  }
+}
