@@ -63,8 +63,11 @@ package enum MatmulKernelRegistry {
   /// The cheapest kernel for a shape on machines that run `limit`.
   ///
   /// - Parameters:
+  ///   - shape: what is to be multiplied.
+  ///   - limit: the newest instruction set that may be used.
   ///   - features: of the CPU that will call the kernels.
   ///   - costs: what the kernels cost there.
+  /// - Returns: the kernel, and why others were refused.
   package static func choice(
     _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, costs: MatmulCost
   ) -> MatmulChoice {
