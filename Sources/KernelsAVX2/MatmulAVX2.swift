@@ -102,3 +102,39 @@ func snq_matmul_planes_6x1__avx2(
       multiplyPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
     }, args, rowBegin, rowEnd, panelBegin, panelEnd)
 }
+
+@c @implementation
+func snq_matmul_bit_serial_1x1__avx2(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyBits(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_tables_4x2__avx2(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyTables(1, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}
+
+@c @implementation
+func snq_matmul_half_tables_2x2__avx2(
+  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  snq_with_scratch_avx2(
+    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
+      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
+      multiplyTables(2, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+}

@@ -85,6 +85,17 @@ private func piece(
   }
 }
 
+/// Asks for the same bytes of the next two panels: they may still be in L3 or in memory.
+@inline(__always)
+private func prefetchNext(_ tile: UnsafePointer<UInt8>, _ panelStride: Int, _ count: Int) {
+  var line = tile + 2 &* panelStride
+  for _ in 0..<count &>> 6 {
+    snq_prefetch(line)
+    snq_prefetch(line + panelStride)
+    line += 64
+  }
+}
+
 @inline(__always)
 private func multiply(
   _ form: OneRowForm, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
@@ -98,6 +109,7 @@ private func multiply(
   let one = _mm256_set1_epi16(1)
   var (first, second) = (OutputVectors(), OutputVectors())
   while rest >= form.channels {
+    prefetchNext(tile, panelStride, form.channels &* form.channelBytes)
     first.widen(run(form, tile, codes), one)
     if panels > 1 { second.widen(run(form, tile + panelStride, codes), one) }
     tile += form.channels &* form.channelBytes

@@ -85,7 +85,12 @@ private struct SplitTile {
     let vectors = OutputVectors.loaded(tile + group &* 64)
     let place = codes + group &* 4
     sums.add(place, vectors)
-    if panels > 1 { otherSums.add(place, .loaded(tile + (panelStride &+ group &* 64))) }
+    if panels > 1 {
+      otherSums.add(place, .loaded(tile + (panelStride &+ group &* 64)))
+      // The same tile of the next two panels, which may still be in L3 or in memory.
+      snq_prefetch(tile + (2 &* panelStride &+ group &* 64))
+      snq_prefetch(tile + (3 &* panelStride &+ group &* 64))
+    }
     if rows > 1 { otherSums.add(place + 2 &* splitChannels, vectors) }
   }
 

@@ -17,6 +17,13 @@ func snq_take_codes__avx2(
 }
 
 @c @implementation
+func snq_prepare__avx2(
+  _ args: UnsafePointer<snq_prepare_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { prepareRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_layer_norm__avx2(
   _ args: UnsafePointer<snq_layer_norm_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {

@@ -20,6 +20,15 @@ package enum MatmulKernelRegistry {
       row: KernelRow("snq_matmul_planes_6x1__avx2", .avx2, snq_matmul_planes_6x1__avx2),
       layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
+      row: KernelRow("snq_matmul_bit_serial_1x1__avx2", .avx2, snq_matmul_bit_serial_1x1__avx2),
+      layouts: [.planes], weightBits: 1...3, form: .bitPlanes),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_tables_4x2__avx2", .avx2, snq_matmul_tables_4x2__avx2),
+      layouts: [.planes], weightBits: 1...7, form: .tables),
+    MatmulKernel(
+      row: KernelRow("snq_matmul_half_tables_2x2__avx2", .avx2, snq_matmul_half_tables_2x2__avx2),
+      layouts: [.planes], weightBits: 1...7, form: .halfTables),
+    MatmulKernel(
       row: KernelRow("snq_matmul_bytes_vnni_6x1__avx2", .avx2, snq_matmul_bytes_vnni_6x1__avx2),
       layouts: [.bytes], weightBits: 8...8, needs: .avxVNNI),
     MatmulKernel(

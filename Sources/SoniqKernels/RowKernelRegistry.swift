@@ -17,7 +17,10 @@ package enum RowKernelRegistry {
   /// Codes to the other forms of `ActivationForm`.
   package static let prepare = KernelFamily<snq_prepare_function>(
     reference: KernelRow("snq_prepare__portable", .portable, snq_prepare__portable),
-    faster: [KernelRow("snq_prepare__avx512", .avx512, snq_prepare__avx512)])
+    faster: [
+      KernelRow("snq_prepare__avx2", .avx2, snq_prepare__avx2),
+      KernelRow("snq_prepare__avx512", .avx512, snq_prepare__avx512),
+    ])
   package static let layerNorm = KernelFamily<snq_layer_norm_function>(
     reference: KernelRow("snq_layer_norm__portable", .portable, snq_layer_norm__portable),
     faster: [

@@ -23,6 +23,7 @@ SNQ_ROW_KERNELS(avx2);
 SNQ_ROW_KERNELS(avx512);
 
 SNQ_ROW_KERNEL(prepare, portable);
+SNQ_ROW_KERNEL(prepare, avx2);
 SNQ_ROW_KERNEL(prepare, avx512);
 
 // Bytes of scratch that one thread needs, for every instruction set; 0 when the sizes are out of range

@@ -120,6 +120,64 @@ static inline __attribute__((always_inline, nodebug)) void snq_store_u32(uint8_t
   memcpy(target, &value, sizeof value);
 }
 
+// 16 bytes from any address, in both 128-bit lanes.
+SNQ_INLINE("avx2") __m256i snq_broadcast16_256(const void *bytes) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i_u *)bytes));
+}
+
+// Within each 128-bit lane byte 4j + b from byte 4b + j: a 4 x 4 transposition, its own inverse.
+SNQ_INLINE("avx2") __m256i snq_transpose_256(__m256i bytes) {
+  return _mm256_shuffle_epi8(
+      bytes, _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)));
+}
+
+// Bytes of 4 lanes to 4 dwords: dword p holds the bytes of place p ^ part (0..3, a literal) of every lane.
+SNQ_INLINE("avx2") __m256i snq_spread_256(__m256i bytes, int part) {
+  const int places = 0x03020100 ^ (0x01010101 * part);
+  const int step = 0x0c080400;
+  return _mm256_shuffle_epi8(
+      bytes, _mm256_broadcastsi128_si256(_mm_setr_epi32(
+                 step + 0x01010101 * (places & 255), step + 0x01010101 * (places >> 8 & 255),
+                 step + 0x01010101 * (places >> 16 & 255), step + 0x01010101 * (places >> 24 & 255))));
+}
+
+// Dwords 0 and 2 of each 128-bit lane from `even`, 1 and 3 from `odd`.
+SNQ_INLINE("avx2") __m256i snq_mix_odd_256(__m256i even, __m256i odd) {
+  return _mm256_blend_epi32(even, odd, 0xaa);
+}
+
+// Dwords 0 and 1 of each 128-bit lane from `lower`, 2 and 3 from `upper`.
+SNQ_INLINE("avx2") __m256i snq_mix_upper_256(__m256i lower, __m256i upper) {
+  return _mm256_blend_epi32(lower, upper, 0xcc);
+}
+
+// Dword p of each 128-bit lane from dword p ^ 1, 2, 3.
+SNQ_INLINE("avx2") __m256i snq_swap1_256(__m256i v) { return _mm256_shuffle_epi32(v, 0xb1); }
+SNQ_INLINE("avx2") __m256i snq_swap2_256(__m256i v) { return _mm256_shuffle_epi32(v, 0x4e); }
+SNQ_INLINE("avx2") __m256i snq_swap3_256(__m256i v) { return _mm256_shuffle_epi32(v, 0x1b); }
+
+// Codes of 32 channels in the order of the bits of a lane of planes: fours of the lower 16 channels between fours
+// of the upper 16.
+SNQ_INLINE("avx2") __m256i snq_plane_order_256(__m256i codes) {
+  return _mm256_permutevar8x32_epi32(codes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+// Control of a byte shuffle that builds tables: entry n of the table in lane b (0, 1) takes byte 4 (pair + b) + place
+// where bit `place` of n is set, else 0. `place` and `pair` (0, 2) are literals.
+SNQ_INLINE("avx2") __m256i snq_table_pick_256(int place, int pair) {
+  const uint64_t off = 0x8080808080808080;
+  // Bytes whose index (0..7) has the bit `place` set; bit 3 is that of the upper word.
+  const uint64_t set = place == 0   ? 0xff00ff00ff00ff00
+                       : place == 1 ? 0xffff0000ffff0000
+                       : place == 2 ? 0xffffffff00000000
+                                    : 0xffffffffffffffff;
+  const uint64_t step = 0x0101010101010101;
+  const uint64_t first = (step * (uint64_t)(4 * pair + place) & set) | (off & ~set);
+  const uint64_t second = (step * (uint64_t)(4 * pair + 4 + place) & set) | (off & ~set);
+  return _mm256_set_epi64x((long long)second, (long long)(place == 3 ? off : second), (long long)first,
+                           (long long)(place == 3 ? off : first));
+}
+
 // sum + the 4 products of unsigned bytes of `codes` and signed bytes of `weights` in every 32-bit lane, exactly.
 // AVX-VNNI, or in a build for CPUs that have only the AVX-512 form (the tests on such machines) that one.
 #ifdef SNQ_VNNI_EVEX
