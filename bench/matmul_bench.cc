@@ -20,6 +20,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 
 #include "affinity.h"
@@ -111,8 +112,10 @@ void Register(const Options& options, const Roofline& roofline) {
   const double chunk_seconds = std::atof(options.at("chunk-milliseconds").c_str()) / 1000;
   const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()), chunk_seconds,
                                          threads == 1 ? 0.0 : 5 * chunk_seconds, threads == 1 ? 0.0 : 0.02};
+  std::set<std::string> registered;  // Several models have layers of the same shape.
   for (const std::string& path : Split(options.at("shapes"))) {
     for (const Shape& shape : ReadShapes(path)) {
+      if (!registered.insert(shape.Name()).second) continue;
       auto group = std::make_shared<Group>(Group{shape, MakeKeys(options), {}});
       for (size_t row = 0; row < group->keys.size(); row++) {
         if (group->keys[row].threads != threads) continue;
