@@ -94,14 +94,15 @@ let package = Package(
       name: "SoniqKernels",
       dependencies: [
         "SoniqCore", "CKernelABI", "CPlatform", "KernelsPortable", "KernelsAVX2", "KernelsAVXVNNI",
-        "KernelsAVX512",
+        "KernelsAVX512", "KernelsAVX512VBMI",
       ],
       swiftSettings: common),
     kernels("KernelsPortable", ["-march=x86-64-v2"]),
     kernels("KernelsAVX2", ["-march=x86-64-v3"]),
     kernels("KernelsAVXVNNI", ["-march=x86-64-v3", "-mavxvnni"]),
+    kernels("KernelsAVX512", ["-march=x86-64-v4", "-mavx512vnni"]),
     kernels(
-      "KernelsAVX512",
+      "KernelsAVX512VBMI",
       [
         "-march=x86-64-v4", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512bitalg", "-mavx512vbmi",
         "-mavx512vbmi2", "-mgfni",

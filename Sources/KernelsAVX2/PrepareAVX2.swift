@@ -11,23 +11,11 @@ import CSIMD
     let source = codes + row &* pointer.pointee.codeStride
     let target = prepared + row &* pointer.pointee.preparedStride
     switch Int(pointer.pointee.form) {
-    case SNQ_TRANSPOSED: transposeRow(source, target, channels)
     case SNQ_BIT_PLANES: packRow(source, target, channels, Int(pointer.pointee.activationBits))
     case SNQ_TABLES: buildTables(source, target, channels)
     default: buildHalfTables(source, target, channels)
     }
     row &+= 1
-  }
-}
-
-@inline(never)
-private func transposeRow(
-  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ channels: Int
-) {
-  var channel = 0
-  while channel < channels {
-    snq_store_256(target + channel, snq_transpose_256(snq_load_256(source + channel)))
-    channel &+= 32
   }
 }
 

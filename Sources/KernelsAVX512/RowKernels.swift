@@ -17,13 +17,6 @@ func snq_take_codes__avx512(
 }
 
 @c @implementation
-func snq_prepare__avx512(
-  _ args: UnsafePointer<snq_prepare_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
-) {
-  if let args { prepareRows(args, rowBegin, rowEnd) }
-}
-
-@c @implementation
 func snq_layer_norm__avx512(
   _ args: UnsafePointer<snq_layer_norm_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {

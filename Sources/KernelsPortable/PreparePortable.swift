@@ -13,7 +13,6 @@ import CKernelABI
     for group in 0..<Int(args.paddedChannels) / 32 {
       let block = source + group &* 32
       switch Int(args.form) {
-      case SNQ_TRANSPOSED: transpose(block, target + group &* 32)
       case SNQ_BIT_PLANES:
         for plane in 0..<Int(args.activationBits) {
           packBits(block, plane, target + (planeStride &* plane &+ group &* 4))
@@ -24,14 +23,6 @@ import CKernelABI
         buildTables(block, shift: 4, mask: 15, target + (group &* 256 &+ 128))
       }
     }
-  }
-}
-
-@inline(__always)
-private func transpose(_ codes: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>) {
-  for place in 0..<32 {
-    let (half, byte) = (place / 16, place % 4)
-    target[place] = codes[half &* 16 &+ byte &* 4 &+ place % 16 / 4]
   }
 }
 

@@ -5,8 +5,6 @@ import SoniqCore
 package enum ActivationForm: String, Sendable, Hashable, CaseIterable {
   /// One code a byte, as the quantiser leaves them.
   case codes
-  /// One code a byte, in the order in which planes of weights give their bits.
-  case transposed
   /// One bit plane after the other.
   case bitPlanes
   /// The 16 sums of every 4 codes of at most 5 bits.
@@ -18,7 +16,6 @@ package enum ActivationForm: String, Sendable, Hashable, CaseIterable {
   package var tag: UInt32 {
     switch self {
     case .codes: UInt32(SNQ_CODES)
-    case .transposed: UInt32(SNQ_TRANSPOSED)
     case .bitPlanes: UInt32(SNQ_BIT_PLANES)
     case .tables: UInt32(SNQ_TABLES)
     case .halfTables: UInt32(SNQ_HALF_TABLES)
@@ -28,7 +25,7 @@ package enum ActivationForm: String, Sendable, Hashable, CaseIterable {
   /// The activation bits that the form can hold.
   package var activationBits: ClosedRange<Int> {
     switch self {
-    case .codes, .transposed, .bitPlanes: 1...8
+    case .codes, .bitPlanes: 1...8
     case .tables: 1...5
     case .halfTables: 6...8
     }
@@ -44,7 +41,6 @@ package enum ActivationForm: String, Sendable, Hashable, CaseIterable {
     let bytes =
       switch self {
       case .codes: 0
-      case .transposed: paddedChannels
       case .bitPlanes: paddedChannels / 8 * activationBits
       case .tables: paddedChannels * 4
       case .halfTables: paddedChannels * 8

@@ -14,16 +14,22 @@ package struct CPUFeatures: Sendable, Hashable {
 
   /// Asks the CPU and the operating system. Cheap, and the same answer for the life of the process.
   package static func detect() -> CPUFeatures {
-    let extensions: Set<InstructionExtension> = snq_cpu_has_avx_vnni() ? [.avxVNNI] : []
+    var extensions: Set<InstructionExtension> = []
+    if snq_cpu_has_avx_vnni() { extensions.insert(.avxVNNI) }
+    if snq_cpu_has_avx512_vbmi() { extensions.insert(.avx512VBMI) }
     if snq_cpu_runs_avx512_kernels() { return CPUFeatures(instructionSet: .avx512, extensions: extensions) }
     if snq_cpu_runs_avx2_kernels() { return CPUFeatures(instructionSet: .avx2, extensions: extensions) }
     return CPUFeatures(instructionSet: .portable, extensions: extensions)
   }
 
   /// Whether this CPU executes the kernel.
-  package func runs(_ kernel: MatmulKernel) -> Bool {
-    guard kernel.instructionSet <= instructionSet else { return false }
-    guard let needed = kernel.needs else { return true }
+  package func runs<Function>(_ kernel: KernelRow<Function>) -> Bool {
+    kernel.instructionSet <= instructionSet && has(kernel.needs)
+  }
+
+  /// Whether this CPU has what a kernel needs beside its instruction set.
+  package func has(_ needed: InstructionExtension?) -> Bool {
+    guard let needed else { return true }
     return extensions.contains(needed)
   }
 

@@ -4,7 +4,7 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparabl
   case portable
   /// x86-64-v3: AVX2, FMA, BMI2.
   case avx2
-  /// x86-64-v4 with VNNI, VPOPCNTDQ, BITALG, VBMI, VBMI2 and GFNI (Ice Lake, Zen 4 and later).
+  /// x86-64-v4 with VNNI (Cascade Lake and later).
   case avx512
 
   private var rank: Int {
@@ -22,6 +22,8 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparabl
 package enum InstructionExtension: String, Sendable, Hashable, CaseIterable {
   /// `vpdpbusd` in the encoding of AVX2 (Alder Lake, Zen 5 and later).
   case avxVNNI = "avxvnni"
+  /// VPOPCNTDQ, BITALG, VBMI, VBMI2 and GFNI on top of AVX-512 (Ice Lake, Zen 4 and later).
+  case avx512VBMI = "avx512vbmi"
 }
 
 /// A cap that names no instruction set.

@@ -6,8 +6,13 @@ package struct KernelRow<Function>: @unchecked Sendable {
   package let name: String
   package let instructionSet: InstructionSet
   package let function: Function
+  /// What the CPU must have beside the instruction set.
+  package let needs: InstructionExtension?
 
-  package init(_ name: String, _ instructionSet: InstructionSet, _ function: Function) {
+  package init(
+    _ name: String, _ instructionSet: InstructionSet, _ function: Function, needs: InstructionExtension? = nil
+  ) {
+    self.needs = needs
     self.name = name
     self.instructionSet = instructionSet
     self.function = function
@@ -27,11 +32,13 @@ package struct KernelFamily<Function>: Sendable {
 
   package var rows: [KernelRow<Function>] { [reference] + faster }
 
-  /// Starts with the reference and overwrites it by each newer instruction set up to `limit`.
-  package func chosen(upTo limit: InstructionSet) -> KernelRow<Function> {
+  /// Starts with the reference and overwrites it by each newer kernel up to `limit` that this CPU runs.
+  package func chosen(
+    upTo limit: InstructionSet, on features: CPUFeatures = .detect()
+  ) -> KernelRow<Function> {
     var chosen = reference
     for row in faster where row.instructionSet <= limit && row.instructionSet >= chosen.instructionSet {
-      chosen = row
+      if features.has(row.needs) { chosen = row }
     }
     return chosen
   }

@@ -18,7 +18,7 @@ package struct MatmulCost: Sendable {
     case .bitPlanes: return base * 1.5 * planes * Double(shape.activationBits)
     case .tables: return base * (isOne ? 3.75 : 2.5) * planes
     case .halfTables: return base * (isOne ? 6.5 : 5) * planes
-    case .codes, .transposed:
+    case .codes:
       if kernel.scratchPerChannel > 0 { return base * (isOne ? 30 : 8.2) }
       return base * (kernel.layouts == [.planes] ? 9 : 8)
     }

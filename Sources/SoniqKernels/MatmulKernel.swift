@@ -40,17 +40,25 @@ package struct MatmulKernel: Sendable {
   package var form = ActivationForm.codes
   /// Bytes of `snq_matmul_args.scratch` for each padded channel of the level; 0: none is read.
   package var scratchPerChannel = 0
-  /// Takes `snq_matmul_args.next`, a second level for any kernel of the same instruction set that does so.
+  /// Takes `snq_matmul_args.next`: see `fusing(_:)`.
   package var fusesLevels = false
-  /// What a CPU must have besides the instruction set; named by the feature's flag.
-  package var needs: InstructionExtension?
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }
+  /// What a CPU must have beside the instruction set.
+  package var needs: InstructionExtension? { row.needs }
 
   package func accepts(weightBits bits: Int, activationBits: Int) -> Bool {
     weightBits.contains(bits) && layouts.contains(WeightLayout(bits: bits))
       && form.activationBits.contains(activationBits)
+  }
+
+  /// The function that does a first level as this kernel and a second one as `next` in one call, nil when there is
+  /// none: of two kernels of one instruction set that fuse, the one that needs more knows what the other does.
+  package func fusing(_ next: MatmulKernel) -> MatmulFunction? {
+    guard fusesLevels, next.fusesLevels, instructionSet == next.instructionSet else { return nil }
+    if next.needs == nil || next.needs == needs { return row.function }
+    return needs == nil ? next.row.function : nil
   }
 }
 

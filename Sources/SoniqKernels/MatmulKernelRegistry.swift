@@ -29,14 +29,17 @@ package enum MatmulKernelRegistry {
       row: KernelRow("snq_matmul_half_tables_2x2__avx2", .avx2, snq_matmul_half_tables_2x2__avx2),
       layouts: [.planes], weightBits: 1...7, form: .halfTables),
     MatmulKernel(
-      row: KernelRow("snq_matmul_bytes_vnni_6x1__avx2", .avx2, snq_matmul_bytes_vnni_6x1__avx2),
-      layouts: [.bytes], weightBits: 8...8, needs: .avxVNNI),
+      row: KernelRow(
+        "snq_matmul_bytes_vnni_6x1__avx2", .avx2, snq_matmul_bytes_vnni_6x1__avx2, needs: .avxVNNI),
+      layouts: [.bytes], weightBits: 8...8),
     MatmulKernel(
-      row: KernelRow("snq_matmul_nibbles_vnni_6x1__avx2", .avx2, snq_matmul_nibbles_vnni_6x1__avx2),
-      layouts: [.nibbles], weightBits: 4...4, needs: .avxVNNI),
+      row: KernelRow(
+        "snq_matmul_nibbles_vnni_6x1__avx2", .avx2, snq_matmul_nibbles_vnni_6x1__avx2, needs: .avxVNNI),
+      layouts: [.nibbles], weightBits: 4...4),
     MatmulKernel(
-      row: KernelRow("snq_matmul_planes_vnni_6x1__avx2", .avx2, snq_matmul_planes_vnni_6x1__avx2),
-      layouts: [.planes], weightBits: 1...7, needs: .avxVNNI),
+      row: KernelRow(
+        "snq_matmul_planes_vnni_6x1__avx2", .avx2, snq_matmul_planes_vnni_6x1__avx2, needs: .avxVNNI),
+      layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
       layouts: [.bytes], weightBits: 8...8, fusesLevels: true),
@@ -44,19 +47,24 @@ package enum MatmulKernelRegistry {
       row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
       layouts: [.nibbles], weightBits: 4...4, fusesLevels: true),
     MatmulKernel(
-      row: KernelRow("snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512),
+      row: KernelRow(
+        "snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...7, fusesLevels: true),
     MatmulKernel(
-      row: KernelRow("snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512),
+      row: KernelRow(
+        "snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true),
     MatmulKernel(
-      row: KernelRow("snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512),
+      row: KernelRow(
+        "snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true),
     MatmulKernel(
-      row: KernelRow("snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512),
+      row: KernelRow(
+        "snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...7, form: .tables, fusesLevels: true),
     MatmulKernel(
-      row: KernelRow("snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512),
+      row: KernelRow(
+        "snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...3, form: .halfTables, fusesLevels: true),
   ]
 

@@ -13,13 +13,14 @@ package enum RowKernelRegistry {
     faster: [
       KernelRow("snq_take_codes__avx2", .avx2, snq_take_codes__avx2),
       KernelRow("snq_take_codes__avx512", .avx512, snq_take_codes__avx512),
+      KernelRow("snq_take_codes_vbmi__avx512", .avx512, snq_take_codes_vbmi__avx512, needs: .avx512VBMI),
     ])
   /// Codes to the other forms of `ActivationForm`.
   package static let prepare = KernelFamily<snq_prepare_function>(
     reference: KernelRow("snq_prepare__portable", .portable, snq_prepare__portable),
     faster: [
       KernelRow("snq_prepare__avx2", .avx2, snq_prepare__avx2),
-      KernelRow("snq_prepare__avx512", .avx512, snq_prepare__avx512),
+      KernelRow("snq_prepare_vbmi__avx512", .avx512, snq_prepare_vbmi__avx512, needs: .avx512VBMI),
     ])
   package static let layerNorm = KernelFamily<snq_layer_norm_function>(
     reference: KernelRow("snq_layer_norm__portable", .portable, snq_layer_norm__portable),

@@ -22,7 +22,6 @@ enum ExtensionTwins {
       MatmulKernelRegistry.rows.first { $0.name == name }.map { original in
         var kernel = original
         kernel.row = KernelRow("\(name), AVX-512 twin", original.instructionSet, function)
-        kernel.needs = nil
         return ExtensionTwin(original: original, kernel: kernel)
       }
     }

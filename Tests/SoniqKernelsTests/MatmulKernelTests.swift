@@ -12,7 +12,7 @@ import Testing
       try Test.cancel("this CPU does not run \(instructionSet.rawValue): its kernels were NOT tested")
     }
     let kernels = MatmulKernelRegistry.rows.filter {
-      $0.instructionSet == instructionSet && CPUFeatures.detect().runs($0)
+      $0.instructionSet == instructionSet && CPUFeatures.detect().runs($0.row)
     }
     #expect(!kernels.isEmpty, "no \(instructionSet.rawValue) kernel in the registry")
     return kernels + ExtensionTwins.all.filter { $0.original.instructionSet == instructionSet }.map(\.kernel)

@@ -74,7 +74,8 @@ extension MatmulCase {
     let (rowEnd, panelEnd) = (UInt32(rows), UInt32(packing.panelCount))
     withUnsafePointer(to: &second) { pointer in
       if isFused { first.next = pointer }
-      kernel.row.function(&first, 0, rowEnd, 0, panelEnd)
+      let function = isFused ? kernel.fusing(nextKernel) : nil
+      (function ?? kernel.row.function)(&first, 0, rowEnd, 0, panelEnd)
       if !isFused { nextKernel.row.function(pointer, 0, rowEnd, 0, panelEnd) }
     }
     #expect(output.isIntact, "\(kernel.name) wrote outside its outputs")

@@ -60,20 +60,17 @@ enum {
 enum {
   // One code a byte, in the order of the channels.
   SNQ_CODES = 0,
-  // One code a byte. Byte 16h + 4j + b of every 32 channels is the code of channel 16h + 4b + j (h, j, b from 0
-  // on): the channels whose bits stand at place 4h + j of the four bytes of a lane of SNQ_PLANES.
-  SNQ_TRANSPOSED = 1,
   // Plane j (the bit 2^j of every code) starts paddedChannels / 8 * j bytes into the row; in a plane every 32
   // channels are 4 bytes in the order of a lane of SNQ_PLANES: byte b, low nibble bit i = channel 4b + i, high
   // nibble bit i = channel 16 + 4b + i.
-  SNQ_BIT_PLANES = 2,
+  SNQ_BIT_PLANES = 1,
   // For codes of at most 5 bits: byte 64h + 16b + n of the 128 bytes of every 32 channels is the sum of those of
   // the 4 codes of channels 16h + 4b + i whose bit i is set in n (n = 0..15). At most 124, so that two of
   // them may be added in a byte.
-  SNQ_TABLES = 3,
+  SNQ_TABLES = 2,
   // For codes of 6 to 8 bits: for every 32 channels the 128 bytes of SNQ_TABLES of code & 15, then those of
   // code >> 4.
-  SNQ_HALF_TABLES = 4,
+  SNQ_HALF_TABLES = 3,
 };
 
 // Prepares rows of codes.

@@ -24,7 +24,9 @@ SNQ_ROW_KERNELS(avx512);
 
 SNQ_ROW_KERNEL(prepare, portable);
 SNQ_ROW_KERNEL(prepare, avx2);
-SNQ_ROW_KERNEL(prepare, avx512);
+// Of the module KernelsAVX512VBMI.
+void snq_take_codes_vbmi__avx512(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
+void snq_prepare_vbmi__avx512(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);
 
 // Bytes of scratch that one thread needs, for every instruction set; 0 when the sizes are out of range
 // (sequence 0 or above 65536, headDim not a multiple of 4 in 4...256).

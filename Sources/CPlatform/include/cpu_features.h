@@ -12,8 +12,11 @@ static inline bool snq_cpu_runs_avx2_kernels(void) {
 static inline bool snq_cpu_has_avx_vnni(void) { return __builtin_cpu_supports("avxvnni") != 0; }
 
 static inline bool snq_cpu_runs_avx512_kernels(void) {
-  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") &&
-         __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
+  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni");
+}
+
+static inline bool snq_cpu_has_avx512_vbmi(void) {
+  return snq_cpu_runs_avx512_kernels() && __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
          __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
          __builtin_cpu_supports("gfni");
 }

@@ -118,11 +118,9 @@ SNQ_INLINE("avx512f") __m512 snq_512_block_maxima(const float *rows) {
   return _mm512_max_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
 }
 // The low bytes of the 32-bit lanes of two registers, in order.
-SNQ_INLINE("avx512f,avx512vbmi") __m256i snq_512_low_bytes(__m512i low, __m512i high) {
-  const __m512i pick = _mm512_castsi256_si512(_mm256_setr_epi8(
-      0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60,  //
-      64, 68, 72, 76, 80, 84, 88, 92, 96, 100, 104, 108, 112, 116, 120, 124));
-  return _mm512_castsi512_si256(_mm512_permutex2var_epi8(low, pick, high));
+SNQ_INLINE("avx512f") __m256i snq_512_low_bytes(__m512i low, __m512i high) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(low)), _mm512_cvtepi32_epi8(high),
+                                 1);
 }
 // Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
 // sixteen words, of which the first `count` are stored.

@@ -113,14 +113,17 @@ extension StepEmitter {
   ) -> (Step, StepDescription) {
     let slots = ActivationSlots(step.reads)
     let choices = matrix.levels.indices.map { kernels.choices(matrix, level: $0) }
+    let fused = fused(choices)
     let levels = matrix.levels.indices.map { index in
       MatmulLevel(
-        variants: variants(choices[index], matrix.levels[index]), codes: slots.codes(index),
+        variants: variants(choices[index], matrix.levels[index], fused: index == 0 ? fused : []),
+        codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: matmulArguments(matrix, index))
     }
     let matmul = MatmulStep(
-      levels: memory.store(levels), levelCount: levels.count, fusingClasses: fusingClasses(choices),
+      levels: memory.store(levels), levelCount: levels.count,
+      fusingClasses: fused.indices.reduce(0) { $0 | (fused[$1] == nil ? 0 : 1 << UInt8($1)) },
       rowParameters: slots.rowParameters, output: step.writes[0], panelCount: matrix.panelCount,
       panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
       activation: function.map { _ in kernels.activation.function },
@@ -136,28 +139,24 @@ extension StepEmitter {
     return (.matmul(memory.store(matmul)), description)
   }
 
-  private func variants(_ choices: [MatmulChoice], _ level: MatrixLevel) -> UnsafePointer<MatmulVariant> {
-    UnsafePointer(
-      memory.store(
-        choices.map {
-          MatmulVariant(
-            function: $0.kernel.row.function, form: $0.kernel.form.tag,
-            preparedStride: kernels.preparedStride($0, level),
-            scratchBytes: kernels.scratchBytes($0, level))
-        }))
+  /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
+  private func variants(
+    _ choices: [MatmulChoice], _ level: MatrixLevel, fused: [MatmulFunction?] = []
+  ) -> UnsafePointer<MatmulVariant> {
+    let variants = choices.enumerated().map { index, choice in
+      MatmulVariant(
+        function: (fused.isEmpty ? nil : fused[index]) ?? choice.kernel.row.function,
+        form: choice.kernel.form.tag, preparedStride: kernels.preparedStride(choice, level),
+        scratchBytes: kernels.scratchBytes(choice, level))
+    }
+    return UnsafePointer(memory.store(variants))
   }
 
-  /// Two levels are done in one call when both kernels can and are of one instruction set.
-  private func fusingClasses(_ choices: [[MatmulChoice]]) -> UInt8 {
-    guard choices.count == 2 else { return 0 }
-    var classes: UInt8 = 0
-    for rows in RowClass.allCases {
-      let (first, second) = (choices[0][rows.rawValue].kernel, choices[1][rows.rawValue].kernel)
-      if first.fusesLevels, second.fusesLevels, first.instructionSet == second.instructionSet {
-        classes |= 1 << UInt8(rows.rawValue)
-      }
+  /// The functions that do both levels in one call, by row class; nil where two calls are needed.
+  private func fused(_ choices: [[MatmulChoice]]) -> [MatmulFunction?] {
+    RowClass.allCases.map { rows in
+      choices.count == 2 ? choices[0][rows.rawValue].kernel.fusing(choices[1][rows.rawValue].kernel) : nil
     }
-    return classes
   }
 
   /// Where the activations of a matrix go, and how they are prepared for its kernels.

@@ -5,7 +5,8 @@ import CSIMD
 /// stores, else as SNQ_BYTES.
 @inline(never)
 func expandPanel(
-  _ level: UnsafePointer<snq_matmul_args>, _ panel: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>
+  _ level: UnsafePointer<snq_matmul_args>, _ panel: UnsafePointer<UInt8>,
+  _ target: UnsafeMutablePointer<UInt8>
 ) {
   let planeStride = Int(level.pointee.planeStride)
   var channel = 0

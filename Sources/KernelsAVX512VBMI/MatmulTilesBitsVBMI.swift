@@ -90,4 +90,3 @@ func sumBits1x1(
 ) {
   sumBits(1, 1, level, row, panel, sums)
 }
-

@@ -12,7 +12,8 @@ private func tableChannels(_ rows: Int, _ halves: Int) -> Int { (4096 / (rows &*
 /// half of the L1 cache holds.
 @inline(__always)
 private func sumByTables(
-  _ rows: Int, _ panels: Int, _ height: Int, _ width: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ rows: Int, _ panels: Int, _ height: Int, _ width: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ row: Int,
   _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>, halves: Int,
   _ run: (UnsafePointer<TablePass>) -> Void
 ) {
@@ -263,4 +264,3 @@ func sumHalfTables1x1(
 ) {
   sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: 2) { passHalfTables1x1($0) }
 }
-

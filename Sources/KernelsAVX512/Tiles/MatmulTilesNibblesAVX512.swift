@@ -84,4 +84,3 @@ func sumNibbles1x1(
 ) {
   sumNibbles(1, 1, level, row, panel, sums)
 }
-

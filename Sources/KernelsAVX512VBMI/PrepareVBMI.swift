@@ -11,7 +11,6 @@ import CSIMD
     let source = codes + row &* pointer.pointee.codeStride
     let target = prepared + row &* pointer.pointee.preparedStride
     switch Int(pointer.pointee.form) {
-    case SNQ_TRANSPOSED: transposeRow(source, target, channels)
     case SNQ_BIT_PLANES: packRow(source, target, channels, Int(pointer.pointee.activationBits))
     case SNQ_TABLES: buildTables(source, target, channels)
     default: buildHalfTables(source, target, channels)
@@ -25,25 +24,6 @@ import CSIMD
 private func loadCodes(_ source: UnsafePointer<UInt8>, _ channel: Int, _ channels: Int) -> __m512i {
   if channels &- channel >= 64 { return _mm512_loadu_si512(source + channel) }
   return _mm512_maskz_loadu_epi8(0xffff_ffff, source + channel)
-}
-
-/// Within every 16 bytes: byte 4j + b from byte 4b + j.
-@inline(__always)
-private func transposed(_ codes: __m512i) -> __m512i {
-  _mm512_shuffle_epi8(
-    codes, snq_repeat_512(0x0d09_0501_0c08_0400, 0x0f0b_0703_0e0a_0602))
-}
-
-@inline(never) func transposeRow(
-  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ channels: Int
-) {
-  var channel = 0
-  while channel < channels {
-    let codes = transposed(loadCodes(source, channel, channels))
-    // Rows of prepared activations are whole multiples of 64 bytes.
-    _mm512_store_si512(target + channel, codes)
-    channel &+= 64
-  }
 }
 
 /// Bits in the order of a lane of planes: nibbles of the upper 16 channels above those of the lower 16.
@@ -106,4 +86,11 @@ private func tables(_ sixteen: __m512i) -> __m512i {
     }
     channel &+= 32
   }
+}
+
+@c @implementation
+func snq_prepare_vbmi__avx512(
+  _ args: UnsafePointer<snq_prepare_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { prepareRows(args, rowBegin, rowEnd) }
 }

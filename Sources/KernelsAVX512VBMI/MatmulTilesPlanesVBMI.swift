@@ -84,4 +84,3 @@ func sumPlanes1x1(
 ) {
   sumPlanes(1, 1, level, row, panel, sums)
 }
-

@@ -61,7 +61,8 @@ struct RowParameters {
 
   @inline(__always)
   private func fill(
-    _ target: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int
+    _ target: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ begin: Int,
+    _ end: Int
   ) -> Bool {
     var difference: Int32 = 0
     for row in begin..<end {
@@ -74,7 +75,9 @@ struct RowParameters {
 
   /// Those of a row on and the ones behind it.
   @inline(__always)
-  func first(_ row: Int) -> UnsafePointer<MatmulRow> { UnsafePointer(rows + (row &- header.pointee.firstRow)) }
+  func first(_ row: Int) -> UnsafePointer<MatmulRow> {
+    UnsafePointer(rows + (row &- header.pointee.firstRow))
+  }
 
   /// The same of the second level.
   @inline(__always)

@@ -84,4 +84,3 @@ func sumBytes1x1(
 ) {
   sumBytes(1, 1, level, row, panel, sums)
 }
-
