@@ -68,7 +68,9 @@ struct MatmulStep: BitwiseCopyable {
     let isOne = rows.count == 1
     let (rowBegin, rowEnd) = (UInt32(rows.lowerBound), UInt32(rows.upperBound))
     let isFused = fusingClasses &>> UInt8(truncatingIfNeeded: window.rowClass) & 1 == 1
-    let group = isOne && (levelCount == 1 || isFused) ? panels.count : panelGroup
+    // Nothing comes back to the outputs, or there are few of them.
+    let isOnePass = levelCount == 1 || isFused
+    let group = isOnePass && (isOne || activation == nil) ? panels.count : panelGroup
     var panel = panels.lowerBound
     while panel < panels.upperBound {
       let end = min(panel + group, panels.upperBound)
