@@ -4,7 +4,8 @@
 
 // Multiply-accumulates a second, all threads together.
 struct Peaks {
-  double bytes;     // 8-bit products: vpdpbusd; on AVX2 vpmaddubsw, vpmaddwd, vpaddd
+  double bytes;     // 8-bit products: vpdpbusd; without it vpmaddubsw, vpmaddwd, vpaddd
+  double nibbles;   // weights of up to 4 bits: the same; without vpdpbusd vpmaddubsw, vpaddw
   double popcount;  // products of two bits: and, popcount, add
   double table;     // products of a weight bit and an activation of up to 4 bits: index, table look-up, sum
   double floats;    // fused multiply-add

@@ -11,7 +11,7 @@ namespace {
 
 double LevelCeiling(const Peaks& peaks, const Level& level) {
   const int halves = level.activation_bits > 4 ? 2 : 1;
-  return std::max({peaks.bytes, peaks.popcount / (level.weight_bits * level.activation_bits),
+  return std::max({level.weight_bits <= 4 ? peaks.nibbles : peaks.bytes, peaks.popcount / (level.weight_bits * level.activation_bits),
                    peaks.table / (level.weight_bits * halves)});
 }
 
@@ -41,6 +41,7 @@ void Roofline::AddContext() const {
   const std::string prefix = "threads:" + std::to_string(threads_) + "/isa:" + SelectedIsa() + "/";
   const auto add = [&](const std::string& key, double value) { benchmark::AddCustomContext(prefix + key, Text(value)); };
   add("peak_bytes_gmacs", peaks_.bytes / 1e9);
+  add("peak_nibbles_gmacs", peaks_.nibbles / 1e9);
   add("peak_popcount_gmacs", peaks_.popcount / 1e9);
   add("peak_table_gmacs", peaks_.table / 1e9);
   add("peak_floats_gmacs", peaks_.floats / 1e9);

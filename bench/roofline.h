@@ -17,7 +17,7 @@ class Roofline {
   explicit Roofline(int threads);
 
   // Products a second. The fastest of three ways for each level:
-  //   products of bytes at the 8-bit peak;
+  //   products of bytes at the 8-bit peak, or at that for weights of up to 4 bits;
   //   plane by plane, weight bits x activation bits times at the popcount peak;
   //   table look-ups, weight bits times at the table peak, twice that for activations above 4 bits.
   double ComputeCeiling(const Scheme& scheme) const;

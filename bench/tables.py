@@ -9,7 +9,7 @@ from targets import Outcome
 
 # Cores kept busy by others that a reader has to know of.
 BUSY = 0.1
-PEAKS = ("bytes", "popcount", "table", "floats")
+PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -44,7 +44,7 @@ def machine(report: Report) -> str:
     busy = {s: float(context[f"{s}/busy_cores"]) for s in settings}
     if max(busy.values(), default=0) > BUSY:
         lines += ["Others were working on the machine: " + ", ".join(f"{s} {b:.2f} cores" for s, b in busy.items()), ""]
-    lines += ["GMAC/s of register-only loops:", "", table(["", "8-bit", "popcount", "table", "float"], peaks)]
+    lines += ["GMAC/s of register-only loops:", "", table(["", "8-bit", "4-bit", "popcount", "table", "float"], peaks)]
     lines += ["GB/s read again and again from a buffer of this size:", "", table(["", *sizes], reads)]
     return "\n".join(lines)
 
@@ -82,7 +82,7 @@ def ceilings(report: Report) -> str:
     schemes = list(dict.fromkeys(r.scheme for r in report.rows if r.engine == "soniq"))
     lines = []
     for isa in sorted({r.isa for r in report.rows}, reverse=True):
-        peaks = [report.peak(f"peak_{kind}_gmacs", 1, isa) for kind in ("bytes", "popcount", "table")]
+        peaks = [report.peak(f"peak_{kind}_gmacs", 1, isa) for kind in PEAKS[:4]]
         if None in peaks:
             continue
         values = [ceiling(scheme, *peaks) for scheme in schemes]
@@ -91,13 +91,14 @@ def ceilings(report: Report) -> str:
     return table(["", *schemes], lines)
 
 
-def ceiling(scheme: str, of_bytes: float, popcount: float, look_ups: float) -> float:
+def ceiling(scheme: str, of_bytes: float, of_nibbles: float, popcount: float, look_ups: float) -> float:
     """The compute ceiling of a scheme, as bench/roofline.h defines it."""
 
     def of_level(level: str) -> float:
         weight_bits, activation_bits = int(level[1]), int(level[3])
         halves = 2 if activation_bits > 4 else 1
-        return max(of_bytes, popcount / (weight_bits * activation_bits), look_ups / (weight_bits * halves))
+        direct = of_nibbles if weight_bits <= 4 else of_bytes
+        return max(direct, popcount / (weight_bits * activation_bits), look_ups / (weight_bits * halves))
 
     first, plus, rest = scheme.partition("+")
     if not plus:
