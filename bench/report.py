@@ -21,8 +21,6 @@ from targets import all_targets, outcome, soniq
 DEMO = Path("build/demo.json")
 BEGIN = "<!-- measured: begin (make bench-document) -->"
 END = "<!-- measured: end -->"
-# Slower by less than this is noise.
-LEAST = 0.95
 
 
 def summary(report: Report, level: int = 2) -> str:
@@ -40,6 +38,7 @@ def summary(report: Report, level: int = 2) -> str:
             parts.append(f"{mark} Per cent of the roofline: {setting}, codes to sums\n\n{text}")
     if text := tables.scaling(report):
         parts.append(f"{mark} Two threads\n\n{text}")
+    parts.append(f"{mark} Where it loses\n\n{tables.losses(report)}")
     return "\n".join(parts)
 
 
@@ -60,9 +59,9 @@ def document(report: Report, path: Path) -> None:
 def sweep(report: Report) -> bool:
     """Prints how the rows compare with our own 8 bits. False when one is slower."""
     rows = [r for r in soniq(report) if r.to_w8a8 is not None and r.scheme != "w8a8"]
-    result = outcome("every scheme to our w8a8 of the same shape", LEAST, rows, lambda r: r.to_w8a8)
+    result = outcome("every scheme to our w8a8 of the same shape", tables.EQUAL, rows, lambda r: r.to_w8a8)
     print(tables.outcomes([result], details=len(rows)), end="")
-    print(f"{len(rows)} rows, {len({r.shape for r in rows})} shapes, {len(result.below)} below {LEAST}")
+    print(f"{len(rows)} rows, {len({r.shape for r in rows})} shapes, {len(result.below)} below {tables.EQUAL}")
     return bool(rows) and not result.below
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from rows import Report, Row
 from targets import Outcome
 
+# A ratio from here on is no loss: less is noise.
+EQUAL = 0.95
 # Cores kept busy by others that a reader has to know of.
 BUSY = 0.1
 PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
@@ -114,6 +116,29 @@ def scaling(report: Report) -> str:
     lines = [[f"{r.label}", f"{r.gmacs:.0f}", f"{r.to_one_thread:.2f}", f"{r.to_onednn:.2f}" if r.to_onednn else ""]
              for r in rows]
     return table(["", "GMAC/s", "to one thread", "to oneDNN, two threads"], lines) if lines else ""
+
+
+def losses(report: Report) -> str:
+    """For each scheme: how many rows are slower than oneDNN INT8 and than our own 8 bits, and the worst of them."""
+    lines = []
+    settings = sorted({(r.isa, r.threads, r.boundary) for r in report.rows}, key=lambda s: (s[0] != "avx512", *s[1:]))
+    for isa, threads, boundary in settings:
+        rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, boundary)]
+        for scheme in dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"):
+            ours = [r for r in rows if r.engine == "soniq" and r.scheme == scheme]
+            to_rival = slower([(r.to_onednn, r) for r in ours if r.to_onednn is not None])
+            to_own = slower([(r.to_w8a8, r) for r in ours if r.to_w8a8 is not None])
+            if to_rival or to_own:
+                lines.append([f"{isa}, {threads} thread{'s' * (threads > 1)}, {boundary}: {scheme}", str(len(ours)),
+                              to_rival, to_own])
+    head = ["", "rows", "slower than oneDNN INT8", "slower than our w8a8"]
+    return table(head, lines) if lines else "No row is slower.\n"
+
+
+def slower(ratios: list[tuple[float, Row]]) -> str:
+    """How many are below what counts as equal, with the worst; "" for none."""
+    below = sorted((pair for pair in ratios if pair[0] < EQUAL), key=lambda pair: pair[0])
+    return f"{len(below)}, worst {below[0][0]:.2f} at {below[0][1].shape}" if below else ""
 
 
 def every_row(rows: list[Row]) -> str:
