@@ -39,12 +39,23 @@ func unpack(
 func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOperands) {
   switch form {
   case .words: addWordTile(block, operands)
-  case .nibbles(let groups), .planes(_, let groups):
-    for panel in 0..<block.panels {
-      let run = NarrowRun(
-        weights: block.weights + panel &* blockPanelBytes, codes: operands.codes,
-        codeStride: operands.codeStride, channels: block.channels, groups: groups)
-      addNarrowBytes(run, rows: operands.rows, operands.sums + panel &* blockPanelSums)
-    }
+  case .nibbles(let groups): addNarrowTile(block, operands, operands.codes, operands.codeStride, groups)
+  case .planes(_, let groups):
+    transposeCodes(
+      operands.codes, operands.codeStride, rows: operands.rows, block.channels, operands.words, blockChannels)
+    addNarrowTile(block, operands, operands.words, blockChannels, groups)
+  }
+}
+
+@inline(__always)
+private func addNarrowTile(
+  _ block: WeightBlock, _ operands: BlockOperands, _ codes: UnsafePointer<UInt8>, _ codeStride: Int,
+  _ groups: Int
+) {
+  for panel in 0..<block.panels {
+    let run = NarrowRun(
+      weights: block.weights + panel &* blockPanelBytes, codes: codes, codeStride: codeStride,
+      channels: block.channels, groups: groups)
+    addNarrowBytes(run, rows: operands.rows, operands.sums + panel &* blockPanelSums)
   }
 }

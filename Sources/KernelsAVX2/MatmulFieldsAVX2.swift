@@ -123,28 +123,49 @@ private func add(bits: Int, rows: Int, _ run: FieldRun) {
   }
 }
 
-/// Planes of 1 to 3 bits with transposed codes, any part of the rows and panels.
+/// Channels whose transposed codes are in scratch memory at a time.
+private let fieldChannels = 4096
+
+/// One panel against some rows, whose transposed codes are kept in `transposed` if they all fit and `isFirst` made
+/// them.
+@inline(__always)
+private func multiply(
+  _ level: UnsafePointer<snq_matmul_args>, _ codes: UnsafePointer<UInt8>, _ rows: Int, _ panel: Int,
+  _ isFirst: Bool, _ sums: UnsafeMutablePointer<__m256i>, _ transposed: UnsafeMutablePointer<UInt8>
+) {
+  guard let weights = level.pointee.weights else { return }
+  let panelStride = Int(level.pointee.panelStride)
+  let codeStride = Int(level.pointee.codeStride)
+  let channels = Int(level.pointee.paddedChannels)
+  for r in 0..<rows { OutputVectors().store(sums + 2 &* r) }
+  var channel = 0
+  while channel < channels {
+    let count = min(fieldChannels, channels &- channel)
+    if isFirst || channels > fieldChannels {
+      transposeCodes(codes + channel, codeStride, rows: rows, count, transposed, fieldChannels)
+    }
+    let run = FieldRun(
+      plane: weights + (panel &* panelStride &+ channel &* 2), planeStride: Int(level.pointee.planeStride),
+      panelStride: panelStride, codes: transposed, codeStride: fieldChannels, channels: count, sums: sums)
+    add(bits: Int(level.pointee.weightBits), rows: rows, run)
+    channel &+= count
+  }
+}
+
+/// Planes of 1 to 3 bits, any part of the rows and panels.
 func multiplyFields(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
+  guard let codes = level.pointee.codes else { return }
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
-  let panelStride = Int(level.pointee.panelStride)
-  let codeStride = Int(level.pointee.codeStride)
-  var panel = part.panelBegin
-  while panel < part.panelEnd {
-    var row = part.rowBegin
-    while row < part.rowEnd {
-      let rows = min(4, tileRows(part.rowEnd &- row))
-      for r in 0..<rows { OutputVectors().store(sums + 2 &* r) }
-      let run = FieldRun(
-        plane: weights + panel &* panelStride, planeStride: Int(level.pointee.planeStride),
-        panelStride: panelStride, codes: codes + row &* codeStride, codeStride: codeStride,
-        channels: Int(level.pointee.paddedChannels), sums: sums)
-      add(bits: Int(level.pointee.weightBits), rows: rows, run)
+  var row = part.rowBegin
+  while row < part.rowEnd {
+    let rows = min(4, tileRows(part.rowEnd &- row))
+    let start = codes + row &* Int(level.pointee.codeStride)
+    for panel in part.panelBegin..<max(part.panelBegin, part.panelEnd) {
+      multiply(level, start, rows, panel, panel == part.panelBegin, sums, scratch + 256)
       finishTile(sums, rows, level, row, panel)
-      row &+= rows
     }
-    panel &+= 1
+    row &+= rows
   }
 }

@@ -45,7 +45,7 @@ struct BlockOperands {
   let codeStride: Int
   /// 1, 2, 4 or 6.
   let rows: Int
-  /// Scratch memory for the codes of 6 rows as words.
+  /// Scratch memory for the codes of 6 rows, as words at most.
   let words: UnsafeMutablePointer<UInt8>
   /// [panel][row][half], `blockPanelSums` vectors from panel to panel.
   let sums: UnsafeMutablePointer<__m256i>

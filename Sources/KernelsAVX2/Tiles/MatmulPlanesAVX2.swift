@@ -15,6 +15,23 @@ struct PlaneSource {
   }
 }
 
+/// Codes of some rows in the order in which planes give their bits: byte 16h + 4j + b of every 32 channels is the code
+/// of channel 16h + 4b + j.
+@inline(__always)
+func transposeCodes(
+  _ codes: UnsafePointer<UInt8>, _ stride: Int, rows: Int, _ channels: Int,
+  _ target: UnsafeMutablePointer<UInt8>, _ targetStride: Int
+) {
+  for row in 0..<rows {
+    let (source, place) = (codes + row &* stride, target + row &* targetStride)
+    var channel = 0
+    while channel < channels {
+      snq_store_256(place + channel, snq_transpose_256(snq_load_256(source + channel)))
+      channel &+= 32
+    }
+  }
+}
+
 /// One half of a tile of up to 4 planes, as the weights of 32 channels of 8 outputs: those of place j (0...7) in the
 /// bytes of a lane meet the transposed codes 4j...4j + 3 of the tile.
 struct PlaneFields {

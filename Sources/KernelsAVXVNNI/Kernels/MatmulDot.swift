@@ -33,10 +33,15 @@ func unpack(
 /// Adds the products of a block with one tile of rows.
 @inline(__always)
 func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOperands) {
+  var (codes, codeStride) = (operands.codes, operands.codeStride)
+  if case .planes = form {
+    transposeCodes(codes, codeStride, rows: operands.rows, block.channels, operands.words, blockChannels)
+    (codes, codeStride) = (UnsafePointer(operands.words), blockChannels)
+  }
   for panel in 0..<block.panels {
     let run = DotRun(
-      weights: block.weights + panel &* blockPanelBytes, codes: operands.codes,
-      codeStride: operands.codeStride, channels: block.channels)
+      weights: block.weights + panel &* blockPanelBytes, codes: codes, codeStride: codeStride,
+      channels: block.channels)
     addDotBytes(run, rows: operands.rows, operands.sums + panel &* blockPanelSums)
   }
 }
