@@ -12,8 +12,7 @@ package struct MatmulCost: Sendable {
     let base =
       switch kernel.instructionSet {
       case .portable: 1000.0
-      case .avx2: 20.0
-      case .avx512: 1.0
+      default: 1.0
       }
     switch kernel.form {
     case .bitPlanes: return base * 1.5 * planes * Double(shape.activationBits)
@@ -33,7 +32,7 @@ package struct MatmulCost: Sendable {
     case .bitPlanes: return 1.2 + 3.3 * planes * Double(shape.activationBits)
     case .tables: return shape.rows == .one ? 1.5 + 4.1 * planes : 0.9 + 2.5 * planes
     case .halfTables: return shape.rows == .one ? 1.6 + 6.2 * planes : 1 + 5 * planes
-    case .codes, .transposed:
+    case .codes:
       if kernel.needs == .avxVNNI { return kernel.layouts == [.planes] && isFew ? 30 : 6 }
       if kernel.layouts == [.bytes] { return shape.activationBits <= 4 ? 8 : 14 }
       if kernel.layouts == [.nibbles] { return isFew ? 10 : 7.5 }
