@@ -57,8 +57,8 @@ let package = Package(
     layer(
       "SoniqABI",
       [
-        "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqMemory",
-        "CPlatform",
+        "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqKernels",
+        "SoniqMemory", "CPlatform",
       ]),
     .target(
       name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
@@ -112,9 +112,12 @@ let package = Package(
     layer(
       "SoniqPack",
       ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime"]),
+    layer("SoniqCalibration", ["SoniqCore", "SoniqKernels", "CKernelABI", "CPlatform"]),
     .executableTarget(
       name: "soniq-pack",
-      dependencies: ["SoniqPack", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser],
+      dependencies: [
+        "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser,
+      ],
       swiftSettings: common),
 
     // MARK: Tests

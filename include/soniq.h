@@ -454,11 +454,14 @@ typedef struct soniq_session_options {
   const soniq_thread_pool *thread_pool; /* NULL: threads of the session's own */
   soniq_log_function log;               /* says which kernel each node got; used during create only */
   void *log_context;
+  /* What kernels cost on this machine: the text that `soniq-pack calibrate-cost` writes, ending with 0, read during
+   * this call only. NULL: the library's own profile. Results are the same bits with any profile. */
+  const char *kernel_profile;
 } soniq_session_options;
 
 #define SONIQ_SESSION_OPTIONS_INIT                                                                     \
   {(uint32_t)sizeof(soniq_session_options), SONIQ_ABI_VERSION, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, \
-   NULL, NULL}
+   NULL, NULL, NULL}
 
 /* The bytes of `workspace` that a session with these options needs. `options` may be NULL; its workspace,
  * allocator and log are ignored. Errors: as soniq_session_create. */
@@ -629,12 +632,13 @@ typedef struct soniq_matrix_options {
   const float *bias;             /* [outputs], finite, added to each row of results; or NULL */
   const soniq_allocator *allocator;     /* of the scratch memory; NULL: an arena of its own */
   const soniq_thread_pool *thread_pool; /* as in soniq_session_options; calls may come from several threads */
+  const char *kernel_profile;           /* as in soniq_session_options */
 } soniq_matrix_options;
 
 #define SONIQ_LEVEL_INIT {0, 0, 0, 0, 0.0f, 0, {0, 0}}
 #define SONIQ_MATRIX_OPTIONS_INIT                                                                          \
   {(uint32_t)sizeof(soniq_matrix_options), SONIQ_ABI_VERSION, 0, 0, 0, 0,                                  \
-   {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, NULL, NULL, NULL, NULL}
+   {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, NULL, NULL, NULL, NULL, NULL}
 
 /* Quantises and packs a matrix: `weights` is [outputs][inputs], row-major, finite. Scales are found for each
  * output and level by the least squared error. All arguments are copied: nothing is kept. `options` may be

@@ -1,6 +1,7 @@
 import CSoniq
 import SoniqGraph
 import SoniqMemory
+import SoniqKernels
 import SoniqRuntime
 
 // What a host brings along: checked, copied, and handed to the layers below in their own types.
@@ -86,6 +87,23 @@ func instructionSetConstant(_ name: String) -> UInt32 {
   }
 }
 
+extension KernelProfile {
+  /// The profile in a host's text; nil for NULL.
+  static func read(_ text: UnsafePointer<CChar>?) throws(Failure) -> KernelProfile? {
+    guard let text else { return nil }
+    let limit = 1 << 20
+    var length = 0
+    while length <= limit, text[length] != 0 { length += 1 }
+    do throws(KernelProfileError) {
+      return try KernelProfile(parsing: UnsafeRawBufferPointer(start: text, count: length))
+    } catch {
+      throw Failure(
+        .data, "kernel_profile, byte \(error.offset): \(error.reason)", field: "kernel_profile",
+        offset: error.offset)
+    }
+  }
+}
+
 extension SessionOptions {
   /// - Throws: for constants, counts and pointers that are wrong in themselves; what depends on the model
   ///   is found by the runtime.
@@ -105,6 +123,7 @@ extension SessionOptions {
     }
     self.threadCount = threadCount
     allocator = try AllocatorHooks.read(options.allocator)
+    kernelProfile = try KernelProfile.read(options.kernel_profile)
     if let workspace = options.workspace {
       guard options.workspace_size > 0 else { throw .argument("workspace_size", "is 0") }
       self.workspace = UnsafeMutableRawBufferPointer(start: workspace, count: options.workspace_size)

@@ -1,5 +1,6 @@
 import CSoniq
 import SoniqCore
+import SoniqKernels
 import SoniqMemory
 import SoniqRuntime
 
@@ -74,6 +75,7 @@ struct MatrixOptions {
     session.maximumInstructionSet = try instructionSetName(options.maximum_isa)
     session.allocator = try AllocatorHooks.read(options.allocator)
     session.parallelFor = try ParallelForHook.read(options.thread_pool)
+    session.kernelProfile = try KernelProfile.read(options.kernel_profile)
     guard session.parallelFor == nil || options.thread_count == 0 else {
       throw .argument("thread_count", "is not 0 although there is a thread_pool")
     }

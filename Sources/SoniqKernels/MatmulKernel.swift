@@ -53,6 +53,10 @@ package struct MatmulKernel: Sendable {
       && form.activationBits.contains(activationBits)
   }
 
+  package func accepts(_ shape: MatmulShape) -> Bool {
+    accepts(weightBits: shape.weightBits, activationBits: shape.activationBits)
+  }
+
   /// The function that does a first level as this kernel and a second one as `next` in one call, nil when there is
   /// none: of two kernels of one instruction set that fuse, the one that needs more knows what the other does.
   package func fusing(_ next: MatmulKernel) -> MatmulFunction? {
@@ -65,6 +69,15 @@ package struct MatmulKernel: Sendable {
 /// The kernel that one level got for some number of rows, and why not others.
 package struct MatmulChoice: Sendable {
   package let kernel: MatmulKernel
+  /// Picoseconds for 1000 multiply-accumulates, and those of the cheapest 8-bit kernel; nil when not known.
+  package let cost: UInt32?
+  package let eightBitCost: UInt32?
   /// Why kernels that could be thought faster were not taken, in plain words.
   package let refusals: [String]
+
+  /// 8 bits would be more than a twentieth faster.
+  package var isSlowerThanEightBits: Bool {
+    guard let cost, let eightBitCost else { return false }
+    return Int(cost) * 20 > Int(eightBitCost) * 21
+  }
 }

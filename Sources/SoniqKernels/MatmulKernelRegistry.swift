@@ -76,39 +76,4 @@ package enum MatmulKernelRegistry {
       KernelRow("snq_float_matmul_6x1__avx2", .avx2, snq_float_matmul_6x1__avx2),
       KernelRow("snq_float_matmul_4x4__avx512", .avx512, snq_float_matmul_4x4__avx512),
     ])
-
-  /// The cheapest kernel for a shape on machines that run `limit`.
-  ///
-  /// - Parameters:
-  ///   - shape: what is to be multiplied.
-  ///   - limit: the newest instruction set that may be used.
-  ///   - features: of the CPU that will call the kernels.
-  ///   - costs: what the kernels cost there.
-  /// - Returns: the kernel, and why others were refused.
-  package static func choice(
-    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, costs: MatmulCost
-  ) -> MatmulChoice {
-    var chosen = reference
-    var lowest = costs.perMultiplyAccumulate(reference, shape)
-    var refusals: [String] = []
-    for kernel in faster
-    where kernel.accepts(weightBits: shape.weightBits, activationBits: shape.activationBits) {
-      guard kernel.instructionSet <= limit else {
-        refusals.append("\(kernel.name): \(kernel.instructionSet.rawValue) may not be used")
-        continue
-      }
-      if let needed = kernel.needs, !features.extensions.contains(needed) {
-        refusals.append("\(kernel.name): this CPU has no \(needed.rawValue)")
-        continue
-      }
-      let cost = costs.perMultiplyAccumulate(kernel, shape)
-      if cost < lowest { (chosen, lowest) = (kernel, cost) }
-    }
-    if chosen.instructionSet < limit {
-      refusals.append(
-        "\(shape.weightBits)-bit \(WeightLayout(bits: shape.weightBits)): no \(limit.rawValue) kernel yet, "
-          + "\(chosen.instructionSet.rawValue) is used")
-    }
-    return MatmulChoice(kernel: chosen, refusals: refusals)
-  }
 }

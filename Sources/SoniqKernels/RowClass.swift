@@ -8,6 +8,17 @@ package enum RowClass: Int, Sendable, Hashable, CaseIterable {
     self = rows >= 16 ? .many : rows >= 8 ? .eight : rows >= 4 ? .four : rows >= 2 ? .two : .one
   }
 
+  /// The fewest rows of the class.
+  package var lowest: Int {
+    switch self {
+    case .one: 1
+    case .two: 2
+    case .four: 4
+    case .eight: 8
+    case .many: 16
+    }
+  }
+
   /// The rows for which the class is measured.
   package var representative: Int {
     switch self {

@@ -1,3 +1,4 @@
+package import SoniqKernels
 package import SoniqMemory
 
 /// The host's threads, used instead of the session's own.
@@ -45,6 +46,8 @@ package struct SessionOptions: Sendable {
   package var threadCount = 0
   /// "portable", "avx2" or "avx512": newer kernels are not used. nil or empty: no cap beyond SONIQ_MAX_ISA.
   package var maximumInstructionSet: String?
+  /// What kernels cost on this machine; nil: what the library was built with.
+  package var kernelProfile: KernelProfile?
   /// Measure each step. Costs two clock readings a step and row block.
   package var isProfiling = false
   /// Memory for the workspace; nil: a jemalloc arena of the session's own.

@@ -13,11 +13,12 @@ struct SoniqPackCommand: ParsableCommand {
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --palette 4,8 --target-bits 5.0
         soniq-pack inspect minilm.soniq
         soniq-pack verify minilm.soniq
+        soniq-pack calibrate-cost -o profile.json
 
       Exit codes: 0 done, 64 wrong usage, 65 wrong data, 66 input missing, 70 a bug of soniq-pack,
       73 output cannot be made, 74 reading or writing failed.
       """,
-    subcommands: [PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self])
+    subcommands: [PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self])
 }
 
 /// Runs a command's work; an error becomes one line on standard error and its exit code.

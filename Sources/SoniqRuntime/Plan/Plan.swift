@@ -36,7 +36,8 @@ final class Plan: @unchecked Sendable {
   ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
   /// - Throws: `invalidOption`, `unknownInstructionSet`, `workspaceTooLarge`.
   init(_ graph: Graph, options: SessionOptions, areEndsExternal: Bool = false) throws(RuntimeError) {
-    kernels = try StepKernels(maximum: options.maximumInstructionSet)
+    kernels = try StepKernels(
+      maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed)
     lanes = try Crew.laneCount(options)
     let produced = Set(graph.nodes.map(\.output))
     for value in options.keptValues where !produced.contains(value) {

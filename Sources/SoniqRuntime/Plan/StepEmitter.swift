@@ -128,14 +128,11 @@ extension StepEmitter {
       panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
-    let reported = choices.compactMap(\.last)
     var description = describe(
-      step, function == nil ? "linear" : "linear + activation", reported[0].kernel.row)
-    var names: [String] = []
-    for choice in reported where !names.contains(choice.kernel.name) { names.append(choice.kernel.name) }
-    description.kernel = names.joined(separator: " + ")
+      step, function == nil ? "linear" : "linear + activation", choices[0][RowClass.many.rawValue].kernel.row)
+    description.kernel = ChoiceReport.kernels(choices)
     description.level = levelText(matrix)
-    description.refusals = reported.flatMap(\.refusals)
+    description.refusals = ChoiceReport.refusals(choices)
     return (.matmul(memory.store(matmul)), description)
   }
 

@@ -20,9 +20,11 @@ struct StepKernels {
 
   var instructionSet: InstructionSet { matrices.instructionSet }
 
-  /// - Parameter limit: an instruction set that this CPU runs.
-  init(upTo limit: InstructionSet) {
-    matrices = KernelTable(instructionSet: limit)
+  /// - Parameters:
+  ///   - limit: an instruction set that this CPU runs.
+  ///   - profile: what kernels cost.
+  init(upTo limit: InstructionSet, profile: KernelProfile) {
+    matrices = KernelTable(instructionSet: limit, profile: profile)
     quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
     takeCodes = RowKernelRegistry.takeCodes.chosen(upTo: limit)
     prepare = RowKernelRegistry.prepare.chosen(upTo: limit)
@@ -39,7 +41,7 @@ struct StepKernels {
   /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
   ///
   /// - Throws: `unknownInstructionSet` when the variable or the option names none.
-  init(maximum: String?) throws(RuntimeError) {
+  init(maximum: String?, profile: KernelProfile) throws(RuntimeError) {
     let features = CPUFeatures.detect()
     var limit = features.instructionSet
     do throws(UnknownInstructionSet) {
@@ -49,7 +51,7 @@ struct StepKernels {
     } catch {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
-    self.init(upTo: limit)
+    self.init(upTo: limit, profile: profile)
   }
 
   /// The kernel of a level for every row class.

@@ -5,8 +5,8 @@
 #include <type_traits>
 
 static_assert(std::is_same<soniq_status, int32_t>::value, "the status is an int32");
-static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeof(soniq_session_options) == 80 &&
-                                      sizeof(soniq_matrix_options) == 120 && sizeof(soniq_level) == 32 &&
+static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeof(soniq_session_options) == 88 &&
+                                      sizeof(soniq_matrix_options) == 128 && sizeof(soniq_level) == 32 &&
                                       sizeof(soniq_size_limit) == 16 && sizeof(soniq_allocator) == 32 &&
                                       sizeof(soniq_thread_pool) == 32 && sizeof(soniq_tensor_info) == 216 &&
                                       sizeof(soniq_tensor) == 96 && sizeof(soniq_metadata) == 56 &&

@@ -118,6 +118,7 @@ class SessionOptions(SizedStruct):
         ("thread_pool", c_void_p),
         ("log", LogFunction),
         ("log_context", c_void_p),
+        ("kernel_profile", c_char_p),
     ]
 
 
@@ -198,6 +199,7 @@ class MatrixOptions(SizedStruct):
         ("bias", POINTER(c_float)),
         ("allocator", c_void_p),
         ("thread_pool", c_void_p),
+        ("kernel_profile", c_char_p),
     ]
 
 

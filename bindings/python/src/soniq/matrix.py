@@ -52,6 +52,7 @@ class Matrix:
         bias: [outputs], added to every row of results.
         threads: threads of each multiplication.
         max_isa: use no newer instruction set than this.
+        kernel_profile: as in `soniq.load`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Matrix:
         bias: np.ndarray | None = None,
         threads: int = 1,
         max_isa: str | None = None,
+        kernel_profile: str | None = None,
     ) -> None:
         array = np.ascontiguousarray(weights, np.float32)
         if array.ndim != 2:
@@ -72,7 +74,8 @@ class Matrix:
         self.shape: tuple[int, int] = array.shape
         self.level_count = len(levels)
         options = _abi.MatrixOptions(
-            level_count=len(levels), maximum_isa=isa_code(max_isa), thread_count=threads
+            level_count=len(levels), maximum_isa=isa_code(max_isa), thread_count=threads,
+            kernel_profile=kernel_profile.encode() if kernel_profile else None,
         )
         for index, level in enumerate(levels):
             options.levels[index] = level._c()

@@ -167,6 +167,7 @@ def load(
     profile: bool = False,
     verify: bool = False,
     maximums: dict[str, int] | None = None,
+    kernel_profile: str | None = None,
 ) -> Model:
     """Opens a `.soniq` file; its weights are used in place and not copied.
 
@@ -178,6 +179,8 @@ def load(
         verify: check every byte of the file first, not only its structure.
         maximums: largest dynamic sizes the calls will use, for example {"batch": 1, "sequence": 128}; smaller
             sizes need less memory.
+        kernel_profile: what kernels cost on this machine, the text that `soniq-pack calibrate-cost` writes. The
+            result is the same with any.
 
     Raises:
         SoniqError: the file cannot be read or is not a valid model.
@@ -186,7 +189,7 @@ def load(
     if threads < 0:
         raise ValueError("threads must be 0 or more")
     limits = tuple((maximums or {}).items())
-    settings = SessionSettings(threads, isa_code(max_isa), profile, limits)
+    settings = SessionSettings(threads, isa_code(max_isa), profile, limits, kernel_profile)
     return Model(path, settings, verify)
 
 

@@ -24,6 +24,7 @@ class SessionSettings:
     maximum_isa: int = 0
     profile: bool = False
     maximums: tuple[tuple[str, int], ...] = ()
+    kernel_profile: str | None = None
 
 
 class Session:
@@ -34,6 +35,7 @@ class Session:
             thread_count=settings.threads,
             maximum_isa=settings.maximum_isa,
             flags=_abi.SESSION_PROFILE if settings.profile else 0,
+            kernel_profile=settings.kernel_profile.encode() if settings.kernel_profile else None,
         )
         limits = (_abi.SizeLimit * len(settings.maximums))(
             *((name.encode(), maximum) for name, maximum in settings.maximums)

@@ -1,0 +1,90 @@
+import CPlatform
+import SoniqCore
+package import SoniqKernels
+
+/// Measures what the matrix kernels cost on this machine.
+package struct Calibration {
+  /// The newest instruction set to measure; its kernels and those of older ones, the portable reference apart:
+  /// nothing competes with it.
+  package var limit: InstructionSet
+  package var sizes: [KernelProfile.Size] = Self.sizes
+  /// Times that every kernel is measured, all of them in turns; the median counts.
+  package var rounds = 5
+  /// Nanoseconds of one measurement, at least.
+  package var nanoseconds: UInt64 = 400_000
+
+  /// Sizes of layers from a part of a small model's to a large model's.
+  package static let sizes: [KernelProfile.Size] = [
+    .init(channels: 48, outputs: 1536), .init(channels: 384, outputs: 384), .init(channels: 384, outputs: 1536),
+    .init(channels: 1536, outputs: 384), .init(channels: 1024, outputs: 4096),
+    .init(channels: 4096, outputs: 4096),
+  ]
+
+  package init(limit: InstructionSet) { self.limit = limit }
+
+  /// - Parameters:
+  ///   - machine: the name to write into the profile.
+  ///   - progress: called with what is done and what there is.
+  package func run(machine: String, progress: (Int, Int) -> Void) -> KernelProfile {
+    let subjects = subjects()
+    let classes = RowClass.allCases
+    var costs = [KernelProfile.Key: [UInt32]](
+      uniqueKeysWithValues: subjects.map {
+        ($0.key, [UInt32](repeating: 0, count: classes.count * sizes.count))
+      })
+    var done = 0
+    let total = classes.count * sizes.count
+    for (sizeIndex, size) in sizes.enumerated() {
+      let bench = MatmulBench(size, rows: classes.map(\.representative).max() ?? 1)
+      for rows in classes {
+        progress(done, total)
+        for (subject, cost) in zip(subjects, measure(subjects, bench, rows)) {
+          costs[subject.key]?[rows.rawValue * sizes.count + sizeIndex] = cost
+        }
+        done += 1
+      }
+    }
+    progress(total, total)
+    return KernelProfile(machine: machine, sizes: sizes, costs: costs)
+  }
+
+  /// Every kernel that this CPU runs with every pair of bits that its speed depends on.
+  private func subjects() -> [CalibrationSubject] {
+    let features = CPUFeatures.detect()
+    var subjects: [CalibrationSubject] = []
+    for kernel in MatmulKernelRegistry.faster where kernel.instructionSet <= limit && features.runs(kernel.row) {
+      for weightBits in kernel.weightBits {
+        for activationBits in 1...8 where kernel.accepts(weightBits: weightBits, activationBits: activationBits) {
+          let key = KernelProfile.Key(kernel, weightBits: weightBits, activationBits: activationBits)
+          // Pairs of more planes than that lose to every other kernel.
+          if kernel.form == .bitPlanes, weightBits * activationBits > 4 { continue }
+          guard key.activationBits == activationBits else { continue }
+          subjects.append(CalibrationSubject(kernel: kernel, key: key))
+        }
+      }
+    }
+    return subjects
+  }
+
+  private func measure(
+    _ subjects: [CalibrationSubject], _ bench: MatmulBench, _ rows: RowClass
+  ) -> [UInt32] {
+    var times = [[UInt64]](repeating: [], count: subjects.count)
+    for _ in 0..<rounds {
+      for (index, subject) in subjects.enumerated() {
+        times[index].append(bench.picoseconds(subject, rows.representative, atLeast: nanoseconds))
+      }
+    }
+    let products = UInt64(rows.representative * bench.size.channels * bench.size.outputs)
+    return times.map { samples in
+      let median = samples.sorted()[samples.count / 2]
+      return UInt32(min(1_000_000_000, max(1, median * 1000 / max(1, products))))
+    }
+  }
+}
+
+/// A kernel and the bits it is measured with.
+struct CalibrationSubject {
+  let kernel: MatmulKernel
+  let key: KernelProfile.Key
+}

@@ -1,0 +1,84 @@
+import SoniqCore
+
+/// What matrix kernels cost on a machine, as `soniq-pack calibrate-cost` measures it: the basis of every choice
+/// between kernels. Choices change speed, never results.
+///
+/// Costs are picoseconds for 1000 multiply-accumulates, preparing the activations included, on a grid of row
+/// classes and sizes. A size between the grid's is taken for its nearest by the logarithms of both sides.
+package struct KernelProfile: Sendable, Hashable {
+  /// The version of the JSON text.
+  package static let version = 1
+
+  /// A matrix of the grid.
+  package struct Size: Sendable, Hashable {
+    package var channels: Int
+    package var outputs: Int
+
+    package init(channels: Int, outputs: Int) {
+      self.channels = channels
+      self.outputs = outputs
+    }
+  }
+
+  /// What is measured: a kernel with the bits that its speed depends on.
+  package struct Key: Sendable, Hashable {
+    package var kernel: String
+    package var weightBits: Int
+    /// 8 for kernels that take codes or half tables, 4 for tables: they are equally fast for all bits they accept.
+    package var activationBits: Int
+
+    package init(kernel: String, weightBits: Int, activationBits: Int) {
+      self.kernel = kernel
+      self.weightBits = weightBits
+      self.activationBits = activationBits
+    }
+
+    package init(_ kernel: MatmulKernel, weightBits: Int, activationBits: Int) {
+      let bits =
+        switch kernel.form {
+        case .codes, .halfTables: 8
+        case .tables: 4
+        case .bitPlanes: activationBits
+        }
+      self.init(kernel: kernel.name, weightBits: weightBits, activationBits: bits)
+    }
+  }
+
+  /// The machine that was measured, for people.
+  package var machine: String
+  /// At least one.
+  package var sizes: [Size]
+  /// [row class][size], row classes in order; 1 ... 10^9 each.
+  package var costs: [Key: [UInt32]]
+
+  package init(machine: String, sizes: [Size], costs: [Key: [UInt32]]) {
+    self.machine = machine
+    self.sizes = sizes
+    self.costs = costs
+  }
+
+  /// The cost of a kernel for a shape; nil when it was not measured.
+  package func cost(_ kernel: MatmulKernel, _ shape: MatmulShape) -> UInt32? {
+    let key = Key(kernel, weightBits: shape.weightBits, activationBits: shape.activationBits)
+    guard let row = costs[key], !sizes.isEmpty else { return nil }
+    return row[shape.rows.rawValue * sizes.count + nearestSize(shape)]
+  }
+
+  private func nearestSize(_ shape: MatmulShape) -> Int {
+    let (channels, outputs) = (Self.logarithm(shape.channels), Self.logarithm(shape.outputs))
+    var nearest = 0
+    var shortest = Double.infinity
+    for (index, size) in sizes.enumerated() {
+      let distance =
+        abs(Self.logarithm(size.channels) - channels) + abs(Self.logarithm(size.outputs) - outputs)
+      if distance < shortest { (nearest, shortest) = (index, distance) }
+    }
+    return nearest
+  }
+
+  /// log2, straight between the powers of two.
+  private static func logarithm(_ value: Int) -> Double {
+    let number = Double(max(1, value))
+    return Double(number.exponent) + number.significand - 1
+  }
+}

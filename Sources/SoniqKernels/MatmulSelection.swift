@@ -1,0 +1,91 @@
+import SoniqCore
+
+/// Choosing a kernel by what kernels cost.
+extension MatmulKernelRegistry {
+  /// A kernel that may run, with its cost; nil when neither it nor a row like it was measured.
+  fileprivate struct Candidate {
+    let kernel: MatmulKernel
+    let cost: UInt32?
+    let isMeasured: Bool
+  }
+
+  /// The cheapest kernel for a shape on machines that run `limit`.
+  ///
+  /// A kernel that the profile does not have is taken to be a tenth cheaper than the row before it that takes the
+  /// same weights in the same form, as the order of the registry says; without such a row it is chosen only when
+  /// nothing measured accepts the level.
+  ///
+  /// - Parameters:
+  ///   - shape: what is to be multiplied.
+  ///   - limit: the newest instruction set that may be used.
+  ///   - features: of the CPU that will call the kernels.
+  ///   - profile: what the kernels cost there.
+  /// - Returns: the kernel, and why others were refused.
+  package static func choice(
+    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, profile: KernelProfile
+  ) -> MatmulChoice {
+    let candidates = candidates(shape, upTo: limit, on: features, profile)
+    var chosen = Candidate(kernel: reference, cost: nil, isMeasured: false)
+    for candidate in candidates where candidate.isBetter(than: chosen) { chosen = candidate }
+    var refusals = candidates.compactMap { $0.refusal(besides: chosen) }
+    for kernel in faster where kernel.accepts(shape) {
+      if kernel.instructionSet > limit {
+        refusals.append("\(kernel.name): \(kernel.instructionSet.rawValue) may not be used")
+      } else if let needed = kernel.needs, !features.has(needed) {
+        refusals.append("\(kernel.name): this CPU has no \(needed.rawValue)")
+      }
+    }
+    return MatmulChoice(
+      kernel: chosen.kernel, cost: chosen.cost,
+      eightBitCost: cheapestEightBit(shape, upTo: limit, on: features, profile), refusals: refusals)
+  }
+
+  private static func candidates(
+    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, _ profile: KernelProfile
+  ) -> [Candidate] {
+    var candidates: [Candidate] = []
+    for kernel in rows
+    where kernel.accepts(shape) && kernel.instructionSet <= limit && features.has(kernel.needs) {
+      if let cost = profile.cost(kernel, shape) {
+        candidates.append(Candidate(kernel: kernel, cost: cost, isMeasured: true))
+        continue
+      }
+      let like = candidates.last {
+        $0.kernel.instructionSet == kernel.instructionSet && $0.kernel.layouts == kernel.layouts
+          && $0.kernel.form == kernel.form
+      }
+      candidates.append(
+        Candidate(kernel: kernel, cost: like?.cost.map { $0 - $0 / 10 }, isMeasured: false))
+    }
+    return candidates
+  }
+
+  /// What 8 bits would cost for the same layer.
+  private static func cheapestEightBit(
+    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, _ profile: KernelProfile
+  ) -> UInt32? {
+    var eight = shape
+    (eight.weightBits, eight.activationBits) = (8, 8)
+    return candidates(eight, upTo: limit, on: features, profile).compactMap(\.cost).min()
+  }
+}
+
+extension MatmulKernelRegistry.Candidate {
+  /// Cheaper; or, among kernels of which nothing is known, the later one.
+  fileprivate func isBetter(than other: Self) -> Bool {
+    guard let otherCost = other.cost else {
+      return cost != nil || kernel.instructionSet >= other.kernel.instructionSet
+    }
+    return cost.map { $0 < otherCost } ?? false
+  }
+
+  /// Why this kernel was not taken; nil for the one that was, and for those of older instruction sets.
+  fileprivate func refusal(besides chosen: Self) -> String? {
+    guard kernel.name != chosen.kernel.name, kernel.instructionSet == chosen.kernel.instructionSet else {
+      return nil
+    }
+    guard let cost, let chosenCost = chosen.cost else { return "\(kernel.name): not measured" }
+    let tenths = (Int(cost) * 10 + Int(chosenCost) / 2) / Int(chosenCost)
+    return "\(kernel.name): \(tenths / 10).\(tenths % 10) times the time" + (isMeasured ? "" : ", by assumption")
+  }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import SoniqCalibration
+import SoniqKernels
+import SoniqPack
+
+struct CalibrateCostCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calibrate-cost",
+    abstract: "Measures what each kernel costs on this machine and writes the profile that choices are made by.",
+    discussion: """
+      The profile is a JSON text. Give it to sessions and matrices (kernel_profile in soniq.h and in Python), which
+      then choose kernels by this machine's costs instead of those the library was built with. Results are the same
+      bits with any profile. Measure on an idle machine; it takes about a minute on one thread.
+
+      Examples:
+        soniq-pack calibrate-cost -o profile.json
+        soniq-pack calibrate-cost -o quick.json --rounds 1
+        SONIQ_MAX_ISA=avx2 soniq-pack calibrate-cost -o avx2.json
+      """)
+
+  @Option(name: [.short, .long], help: "The file to write. It is replaced only when all is measured.")
+  var output: String
+
+  @Option(help: "Measurements of each kernel and size; the median counts.")
+  var rounds = 5
+
+  @Flag(help: "Write the Swift source of the library's own profile instead of JSON.")
+  var swift = false
+
+  @Flag(help: "Show progress even when standard error is no terminal.")
+  var progress = false
+
+  func validate() throws {
+    guard (1...100).contains(rounds) else { throw ValidationError("--rounds is from 1 to 100.") }
+  }
+
+  func run() throws {
+    try reporting { () throws(PackError) in
+      var calibration = Calibration(limit: try limit())
+      calibration.rounds = rounds
+      let line = ProgressLine(isForced: progress).report
+      let profile = calibration.run(machine: Self.machine()) { done, total in
+        line.step("measuring", done, total)
+      }
+      try write(swift ? Self.source(profile) : profile.text)
+    }
+  }
+
+  private func limit() throws(PackError) -> InstructionSet {
+    let features = CPUFeatures.detect()
+    do throws(UnknownInstructionSet) {
+      return features.instructionSet(cappedBy: try InstructionSet.cap(named: CPUFeatures.environmentCap()))
+    } catch {
+      throw PackError(.usage, "SONIQ_MAX_ISA is \(error.name), none of portable, avx2, avx512")
+    }
+  }
+
+  /// The processor as the system names it, without what JSON would have to escape.
+  private static func machine() -> String {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
+    let name = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+    return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
+  }
+
+  private func write(_ text: String) throws(PackError) {
+    do {
+      // To a temporary name first, then renamed.
+      try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
+    } catch {
+      throw PackError(.cannotCreate, file: output, "cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  private static func source(_ profile: KernelProfile) -> String {
+    let text = profile.text.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n")
+    return """
+      // Written by `soniq-pack calibrate-cost --swift`: measure, do not edit.
+      // swift-format-ignore-file
+
+      extension KernelProfile {
+        /// What the kernels cost where they were tuned; used when the host gives no profile of its own.
+        package static let committed: KernelProfile = {
+          var text = committedText
+          return text.withUTF8 { bytes in
+            (try? KernelProfile(parsing: UnsafeRawBufferPointer(bytes)))
+              ?? KernelProfile(machine: "", sizes: [], costs: [:])
+          }
+        }()
+
+        /// The JSON text of `committed`.
+        package static let committedText = \"""
+      \(text)
+          \"""
+      }
+
+      """
+  }
+}
