@@ -8,7 +8,7 @@ import CSIMD
 
 /// The bytes of two panels of one tile: byte b of 32 outputs in vector b, dword p being that of register p ^ b.
 /// Registers: outputs 0-3 | 4-7, 8-11 | 12-15 of the first panel, the same of the second (lane 0 | lane 1).
-private struct PlaneBytes {
+struct PlaneBytes {
   var byte0: __m256i
   var byte1: __m256i
   var byte2: __m256i
@@ -59,7 +59,7 @@ private struct NibbleIndices {
 
 /// Sums of bytes over tiles for 32 outputs, in 16 bits: of whole words (modulo 2^16) and of their upper bytes, from
 /// which those of the lower bytes follow.
-private struct ByteSums {
+struct ByteSums {
   var words = _mm256_setzero_si256()
   var upper = _mm256_setzero_si256()
 
@@ -210,6 +210,9 @@ private func addRun(_ rows: Int, _ halves: Int, _ activationBits: Int, _ run: Ta
   }
 }
 
+/// From this many rows on, scratch memory for indices pays.
+private let manyTableRows = 8
+
 /// Panels that share a block of tables in the first cache.
 private let groupPanels = 32
 
@@ -265,6 +268,10 @@ func multiplyTables(
 ) {
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
   var row = part.rowBegin
+  if part.rows >= manyTableRows {
+    row = part.rowEnd &- part.rows % (4 / halves)
+    multiplyTableBlocks(halves, level, part.rows(upTo: row), scratch)
+  }
   while row < part.rowEnd {
     let rest = part.rowEnd &- row
     let rows = min(4 / halves, rest >= 4 ? 4 : rest >= 2 ? 2 : 1)

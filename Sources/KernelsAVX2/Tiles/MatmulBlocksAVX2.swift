@@ -25,11 +25,20 @@ struct MatmulPart {
 
   @inline(__always)
   init(_ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32, _ panelEnd: UInt32) {
-    self.rowBegin = Int(rowBegin)
-    self.rowEnd = Int(rowEnd)
-    self.panelBegin = Int(panelBegin)
-    self.panelEnd = Int(panelEnd)
+    self.init(Int(rowBegin), Int(rowEnd), Int(panelBegin), Int(panelEnd))
   }
+
+  @inline(__always)
+  private init(_ rowBegin: Int, _ rowEnd: Int, _ panelBegin: Int, _ panelEnd: Int) {
+    self.rowBegin = rowBegin
+    self.rowEnd = rowEnd
+    self.panelBegin = panelBegin
+    self.panelEnd = panelEnd
+  }
+
+  /// Its first rows.
+  @inline(__always)
+  func rows(upTo end: Int) -> MatmulPart { MatmulPart(rowBegin, end, panelBegin, panelEnd) }
 }
 
 /// Unpacked weights of one block, `blockPanelBytes` from panel to panel.

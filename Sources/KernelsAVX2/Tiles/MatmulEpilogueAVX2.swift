@@ -47,10 +47,114 @@ func finishTile(
   _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
   _ panel: Int
 ) {
+  let isWhole = panel &* 16 &+ 16 <= Int(level.pointee.outputs)
   if level.pointee.mode >= UInt32(SNQ_INTEGER) {
-    finishIntegers(sums, rows, level, row, panel)
+    if isWhole {
+      finishWholeIntegers(sums, rows, level, row, panel)
+    } else {
+      finishIntegers(sums, rows, level, row, panel)
+    }
+  } else if isWhole && level.pointee.weightOffset == nil {
+    finishWholeFloats(sums, rows, level, row, panel)
   } else {
     finishFloats(sums, rows, level, row, panel)
+  }
+}
+
+/// What turns the sums of a whole panel into I, all but the rows' part.
+private struct PanelDots {
+  /// weightMultiplier * storedSum.
+  let low: __m256i
+  let high: __m256i
+  /// weightMultiplier * activationMultiplier, 1, 2 or 4, as a shift.
+  let shift: __m128i
+  let channels: Int32
+  let weightConstant: Int32
+  let activationMultiplier: Int32
+
+  @inline(__always)
+  init(_ level: UnsafePointer<snq_matmul_args>, _ storedSum: UnsafePointer<Int32>) {
+    let (weight, activation) = (level.pointee.weightMultiplier, level.pointee.activationMultiplier)
+    let single = _mm_cvtsi32_si128(weight &>> 1)
+    low = _mm256_sll_epi32(snq_load_256(storedSum), single)
+    high = _mm256_sll_epi32(snq_load_256(storedSum + 8), single)
+    shift = _mm_cvtsi32_si128((weight &>> 1) &+ (activation &>> 1))
+    channels = Int32(truncatingIfNeeded: level.pointee.channels)
+    weightConstant = level.pointee.weightConstant
+    activationMultiplier = activation
+  }
+
+  /// I of one row.
+  @inline(__always)
+  func dots(
+    _ sums: UnsafePointer<__m256i>, _ parameters: UnsafePointer<snq_row_params>
+  ) -> OutputVectors {
+    let constant = parameters.pointee.constant
+    let offsetSum = activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
+    let term = _mm256_set1_epi32(weightConstant &* offsetSum)
+    let factor = _mm256_set1_epi32(constant)
+    func dot(_ sum: __m256i, _ stored: __m256i) -> __m256i {
+      let correction = _mm256_add_epi32(_mm256_mullo_epi32(stored, factor), term)
+      return _mm256_sub_epi32(_mm256_sll_epi32(sum, shift), correction)
+    }
+    return OutputVectors(low: dot(snq_load_256(sums), low), high: dot(snq_load_256(sums + 1), high))
+  }
+}
+
+@inline(__always)
+private func finishWholeFloats(
+  _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int
+) {
+  guard let output = level.pointee.output, let storedSum = level.pointee.storedSum,
+    let weightScale = level.pointee.weightScale
+  else { return }
+  let first = panel &* 16
+  let shared = PanelDots(level, storedSum + first)
+  let scale = (_mm256_loadu_ps(weightScale + first), _mm256_loadu_ps(weightScale + first + 8))
+  let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  var start = (_mm256_setzero_ps(), _mm256_setzero_ps())
+  if !accumulates, let bias = level.pointee.bias {
+    start = (_mm256_loadu_ps(bias + first), _mm256_loadu_ps(bias + first + 8))
+  }
+  let stride = Int(level.pointee.outputStride)
+  var target = output + row &* stride + first
+  var parameters = level.pointee.rows + row &* Int(level.pointee.rowStride)
+  for r in 0..<rows {
+    let dots = shared.dots(sums + 2 &* r, parameters)
+    let rowScale = _mm256_set1_ps(parameters.pointee.scale)
+    let begin = accumulates ? (_mm256_loadu_ps(target), _mm256_loadu_ps(target + 8)) : start
+    _mm256_storeu_ps(
+      target, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), _mm256_mul_ps(scale.0, rowScale), begin.0))
+    _mm256_storeu_ps(
+      target + 8, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), _mm256_mul_ps(scale.1, rowScale), begin.1))
+    target += stride
+    parameters += Int(level.pointee.rowStride)
+  }
+}
+
+@inline(__always)
+private func finishWholeIntegers(
+  _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
+  _ panel: Int
+) {
+  guard let output = level.pointee.integerOutput, let storedSum = level.pointee.storedSum else { return }
+  let first = panel &* 16
+  let shared = PanelDots(level, storedSum + first)
+  let adds = level.pointee.mode == UInt32(SNQ_INTEGER_ACCUMULATE)
+  let stride = Int(level.pointee.outputStride)
+  var target = output + row &* stride + first
+  var parameters = level.pointee.rows + row &* Int(level.pointee.rowStride)
+  for r in 0..<rows {
+    var dots = shared.dots(sums + 2 &* r, parameters)
+    if adds {
+      dots.low = _mm256_add_epi32(dots.low, snq_load_256(target))
+      dots.high = _mm256_add_epi32(dots.high, snq_load_256(target + 8))
+    }
+    snq_store_256(target, dots.low)
+    snq_store_256(target + 8, dots.high)
+    target += stride
+    parameters += Int(level.pointee.rowStride)
   }
 }
 
