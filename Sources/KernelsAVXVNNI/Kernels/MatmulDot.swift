@@ -47,7 +47,7 @@ func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOper
 }
 
 /// From this many rows on, unpacking nibbles into scratch memory pays.
-private let manyRows = 12
+private let manyRows = 32
 
 /// Tiles that read weights from the panel.
 @inline(__always)
@@ -62,7 +62,7 @@ private func multiplyTiles(
     let weights = allWeights + panel &* Int(level.pointee.panelStride)
     var row = part.rowBegin
     while row < part.rowEnd {
-      let rows = min(isNibbles ? 4 : 6, tileRows(part.rowEnd &- row))
+      let rows = tileRows(part.rowEnd &- row)
       let run = DotRun(
         weights: weights, codes: allCodes + row &* codeStride, codeStride: codeStride,
         channels: Int(level.pointee.paddedChannels))

@@ -95,9 +95,12 @@ private func addNibbles(_ rows: Int, _ run: DotRun, _ sums: UnsafeMutablePointer
   var tile = DotTile(rows, sums)
   var (weights, codes, rest) = (run.weights, run.codes, run.channels)
   while rest > 0 {
-    let nibbles = OutputVectors.loaded(weights)
-    tile.add(nibbles.lowNibbles(), codes, run.codeStride)
-    tile.add(nibbles.highNibbles(), codes + 4, run.codeStride)
+    tile.add(OutputVectors.loaded(weights).lowNibbles(), codes, run.codeStride)
+    // Loaded again, so that the upper nibbles hold no register meanwhile.
+    guard let again = snq_opaque(UnsafeMutableRawPointer(mutating: weights)) else { return }
+    tile.add(
+      OutputVectors.loaded(UnsafePointer(again.assumingMemoryBound(to: UInt8.self))).highNibbles(), codes + 4,
+      run.codeStride)
     weights += 64
     codes += 8
     rest &-= 8
@@ -116,6 +119,8 @@ private func bytes2(_ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) { addB
 @inline(never)
 private func bytes1(_ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) { addBytes(1, run, sums) }
 @inline(never)
+private func nibbles6(_ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) { addNibbles(6, run, sums) }
+@inline(never)
 private func nibbles4(_ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) { addNibbles(4, run, sums) }
 @inline(never)
 private func nibbles2(_ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) { addNibbles(2, run, sums) }
@@ -133,10 +138,11 @@ func addDotBytes(_ run: DotRun, rows: Int, _ sums: UnsafeMutablePointer<__m256i>
   }
 }
 
-/// The same of 1, 2 or 4 rows with nibbles: unpacking leaves no registers for 6.
+/// The same with nibbles.
 @inline(__always)
 func addDotNibbles(_ run: DotRun, rows: Int, _ sums: UnsafeMutablePointer<__m256i>) {
   switch rows {
+  case 6: nibbles6(run, sums)
   case 4: nibbles4(run, sums)
   case 2: nibbles2(run, sums)
   default: nibbles1(run, sums)
