@@ -49,6 +49,9 @@ func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOper
 /// From this many rows on, unpacking nibbles into scratch memory pays.
 private let manyRows = 32
 
+/// The same of planes.
+private let manyPlaneRows = 8
+
 /// Tiles that read weights from the panel.
 @inline(__always)
 private func multiplyTiles(
@@ -102,5 +105,8 @@ func multiplyDotNibbles(
 func multiplyDotPlanes(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  multiplyBlocks(.planes(bits: Int(level.pointee.weightBits)), level, part, scratch)
+  let bits = Int(level.pointee.weightBits)
+  // Few rows are bound by rebuilding the weights, so the multiplication may be that of AVX2.
+  if bits <= 3 && part.rows < manyPlaneRows { return multiplyFields(level, part, scratch) }
+  multiplyBlocks(.planes(bits: bits), level, part, scratch)
 }
