@@ -15,7 +15,8 @@ package struct Calibration {
 
   /// Sizes of layers from a part of a small model's to a large model's.
   package static let sizes: [KernelProfile.Size] = [
-    .init(channels: 48, outputs: 1536), .init(channels: 384, outputs: 384), .init(channels: 384, outputs: 1536),
+    .init(channels: 48, outputs: 1536), .init(channels: 384, outputs: 384),
+    .init(channels: 384, outputs: 1536),
     .init(channels: 1536, outputs: 384), .init(channels: 1024, outputs: 4096),
     .init(channels: 4096, outputs: 4096),
   ]
@@ -52,9 +53,11 @@ package struct Calibration {
   private func subjects() -> [CalibrationSubject] {
     let features = CPUFeatures.detect()
     var subjects: [CalibrationSubject] = []
-    for kernel in MatmulKernelRegistry.faster where kernel.instructionSet <= limit && features.runs(kernel.row) {
+    for kernel in MatmulKernelRegistry.faster
+    where kernel.instructionSet <= limit && features.runs(kernel.row) {
       for weightBits in kernel.weightBits {
-        for activationBits in 1...8 where kernel.accepts(weightBits: weightBits, activationBits: activationBits) {
+        for activationBits in 1...8
+        where kernel.accepts(weightBits: weightBits, activationBits: activationBits) {
           let key = KernelProfile.Key(kernel, weightBits: weightBits, activationBits: activationBits)
           // Pairs of more planes than that lose to every other kernel.
           if kernel.form == .bitPlanes, weightBits * activationBits > 4 { continue }

@@ -4,6 +4,11 @@ package struct KernelProfileError: Error, Sendable, Hashable {
   package let offset: Int
   /// What is wrong, in plain words.
   package let reason: String
+
+  package init(offset: Int, reason: String) {
+    self.offset = offset
+    self.reason = reason
+  }
 }
 
 extension KernelProfile {
@@ -125,7 +130,8 @@ private struct KernelProfileParser {
       try expect("[")
       let channels = try number(1...1 << 24, "a number of channels")
       try expect(",")
-      sizes.append(KernelProfile.Size(channels: channels, outputs: try number(1...1 << 24, "a number of outputs")))
+      sizes.append(
+        KernelProfile.Size(channels: channels, outputs: try number(1...1 << 24, "a number of outputs")))
       try expect("]")
     } while takes(",")
     try expect("]")

@@ -73,7 +73,9 @@ package struct MatmulChoice: Sendable {
   package let cost: UInt32?
   package let eightBitCost: UInt32?
   /// Why kernels that could be thought faster were not taken, in plain words.
-  package let refusals: [String]
+  package var refusals: [String]
+  /// 4 or 8 when the kernel wants a copy of planes in the layout of so many bits; nil: it takes them as they are.
+  package var copyBits: Int?
 
   /// 8 bits would be more than a twentieth faster.
   package var isSlowerThanEightBits: Bool {

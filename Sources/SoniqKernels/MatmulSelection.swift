@@ -86,6 +86,7 @@ extension MatmulKernelRegistry.Candidate {
     }
     guard let cost, let chosenCost = chosen.cost else { return "\(kernel.name): not measured" }
     let tenths = (Int(cost) * 10 + Int(chosenCost) / 2) / Int(chosenCost)
-    return "\(kernel.name): \(tenths / 10).\(tenths % 10) times the time" + (isMeasured ? "" : ", by assumption")
+    return "\(kernel.name): \(tenths / 10).\(tenths % 10) times the time"
+      + (isMeasured ? "" : ", by assumption")
   }
 }

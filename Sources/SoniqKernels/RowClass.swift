@@ -1,11 +1,15 @@
 /// How many rows a call has, as far as the choice of a kernel depends on it.
-package enum RowClass: Int, Sendable, Hashable, CaseIterable {
-  case one, two, four, eight, many
+package enum RowClass: Int, Sendable, Hashable, CaseIterable, Comparable {
+  case one, two, four, eight, sixteen, many
+
+  package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
   /// The class of `rows` rows, 1 or more.
   @inlinable
   package init(rows: Int) {
-    self = rows >= 16 ? .many : rows >= 8 ? .eight : rows >= 4 ? .four : rows >= 2 ? .two : .one
+    self =
+      rows >= 32
+      ? .many : rows >= 16 ? .sixteen : rows >= 8 ? .eight : rows >= 4 ? .four : rows >= 2 ? .two : .one
   }
 
   /// The fewest rows of the class.
@@ -15,7 +19,8 @@ package enum RowClass: Int, Sendable, Hashable, CaseIterable {
     case .two: 2
     case .four: 4
     case .eight: 8
-    case .many: 16
+    case .sixteen: 16
+    case .many: 32
     }
   }
 
@@ -26,6 +31,7 @@ package enum RowClass: Int, Sendable, Hashable, CaseIterable {
     case .two: 2
     case .four: 4
     case .eight: 8
+    case .sixteen: 16
     case .many: 64
     }
   }

@@ -7,7 +7,8 @@ import SoniqPack
 struct CalibrateCostCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate-cost",
-    abstract: "Measures what each kernel costs on this machine and writes the profile that choices are made by.",
+    abstract:
+      "Measures what each kernel costs on this machine and writes the profile that choices are made by.",
     discussion: """
       The profile is a JSON text. Give it to sessions and matrices (kernel_profile in soniq.h and in Python), which
       then choose kernels by this machine's costs instead of those the library was built with. Results are the same

@@ -18,7 +18,9 @@ struct SoniqPackCommand: ParsableCommand {
       Exit codes: 0 done, 64 wrong usage, 65 wrong data, 66 input missing, 70 a bug of soniq-pack,
       73 output cannot be made, 74 reading or writing failed.
       """,
-    subcommands: [PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self])
+    subcommands: [
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self,
+    ])
 }
 
 /// Runs a command's work; an error becomes one line on standard error and its exit code.

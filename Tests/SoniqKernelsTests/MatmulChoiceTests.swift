@@ -15,9 +15,12 @@ import Testing
   @Test(arguments: InstructionSet.allCases)
   func choosesAKernelThatAcceptsTheLevelWithinTheLimit(limit: InstructionSet) {
     for shape in Self.shapes {
-      let kernel = KernelTable(instructionSet: limit).matmul(shape).kernel
-      #expect(kernel.instructionSet <= limit)
-      #expect(kernel.accepts(weightBits: shape.weightBits, activationBits: shape.activationBits))
+      let choice = KernelTable(instructionSet: limit).matmul(shape)
+      #expect(choice.kernel.instructionSet <= limit)
+      var stored = shape
+      stored.weightBits = choice.copyBits ?? shape.weightBits
+      #expect(choice.kernel.accepts(stored))
+      #expect(stored.weightBits >= shape.weightBits)
     }
   }
 

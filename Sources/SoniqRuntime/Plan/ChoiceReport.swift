@@ -12,7 +12,9 @@ enum ChoiceReport {
   }
 
   /// Row classes in a row of which `value` is the same.
-  private static func spans<Value: Equatable>(_ value: (RowClass) -> Value) -> [(rows: Range<Int>, value: Value)] {
+  private static func spans<Value: Equatable>(_ value: (RowClass) -> Value) -> [(
+    rows: Range<Int>, value: Value
+  )] {
     var spans: [(rows: Range<Int>, value: Value)] = []
     for rows in RowClass.allCases {
       if let last = spans.last, last.value == value(rows) {

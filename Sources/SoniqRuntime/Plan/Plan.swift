@@ -36,15 +36,17 @@ final class Plan: @unchecked Sendable {
   ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
   /// - Throws: `invalidOption`, `unknownInstructionSet`, `workspaceTooLarge`.
   init(_ graph: Graph, options: SessionOptions, areEndsExternal: Bool = false) throws(RuntimeError) {
+    let maximums = try Self.maximums(graph, options)
+    self.maximums = maximums
     kernels = try StepKernels(
-      maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed)
+      maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
+      mostRows: Self.mostRows(graph, maximums))
     lanes = try Crew.laneCount(options)
     let produced = Set(graph.nodes.map(\.output))
     for value in options.keptValues where !produced.contains(value) {
       throw RuntimeError(.invalidOption, subject: "keptValues", actual: value)
     }
     self.graph = graph
-    maximums = try Self.maximums(graph, options)
     let kernels = kernels
     schedule = Schedule(
       graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal,
@@ -71,6 +73,19 @@ final class Plan: @unchecked Sendable {
   private static var blockCacheBytes: Int {
     let cache = Int(snq_second_level_cache_bytes())
     return (cache == 0 ? 512 << 10 : cache) / 3
+  }
+
+  /// The class of the most rows that any value can have.
+  private static func mostRows(_ graph: Graph, _ maximums: [Int]) -> RowClass {
+    let counts = graph.values.map { value in
+      value.shape.dropLast().reduce(1) { rows, dimension in
+        switch dimension {
+        case .fixed(let size): min(32, rows * min(32, size))
+        case .symbol(let symbol): min(32, rows * min(32, maximums[symbol]))
+        }
+      }
+    }
+    return RowClass(rows: max(1, counts.max() ?? 1))
   }
 
   private static func maximums(_ graph: Graph, _ options: SessionOptions) throws(RuntimeError) -> [Int] {

@@ -14,5 +14,12 @@ final class PlanMemory {
     return start
   }
 
+  /// Memory without content, aligned to 64.
+  func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    let block = UnsafeMutableRawPointer.allocate(byteCount: max(64, byteCount), alignment: 64)
+    blocks.append(block)
+    return block
+  }
+
   deinit { for block in blocks { block.deallocate() } }
 }

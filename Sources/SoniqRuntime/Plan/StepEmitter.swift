@@ -116,7 +116,9 @@ extension StepEmitter {
     let fused = fused(choices)
     let levels = matrix.levels.indices.map { index in
       MatmulLevel(
-        variants: variants(choices[index], matrix.levels[index], fused: index == 0 ? fused : []),
+        variants: variants(
+          choices[index], matrix.levels[index], fused: index == 0 ? fused : [],
+          copy: copy(choices[index], matrix.levels[index], matrix)),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: matmulArguments(matrix, index))
@@ -138,15 +140,21 @@ extension StepEmitter {
 
   /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
   private func variants(
-    _ choices: [MatmulChoice], _ level: MatrixLevel, fused: [MatmulFunction?] = []
+    _ choices: [MatmulChoice], _ level: MatrixLevel, fused: [MatmulFunction?] = [], copy: WeightCopy? = nil
   ) -> UnsafePointer<MatmulVariant> {
     let variants = choices.enumerated().map { index, choice in
       MatmulVariant(
         function: (fused.isEmpty ? nil : fused[index]) ?? choice.kernel.row.function,
         form: choice.kernel.form.tag, preparedStride: kernels.preparedStride(choice, level),
-        scratchBytes: kernels.scratchBytes(choice, level))
+        scratchBytes: kernels.scratchBytes(choice, level), copy: choice.copyBits == nil ? nil : copy)
     }
     return UnsafePointer(memory.store(variants))
+  }
+
+  /// The copy of a level's weights that some of its kernels want.
+  private func copy(_ choices: [MatmulChoice], _ level: MatrixLevel, _ matrix: PackedMatrix) -> WeightCopy? {
+    guard let bits = choices.compactMap(\.copyBits).first else { return nil }
+    return WeightCopy(level, panels: matrix.panelCount, bits: bits, memory)
   }
 
   /// The functions that do both levels in one call, by row class; nil where two calls are needed.

@@ -18,12 +18,17 @@ struct StepKernels {
   let integerAttention: KernelRow<snq_attention_function>
   let floatAttention: KernelRow<snq_attention_function>
 
+  /// The class of the most rows that a call can have: no copies are made for what cannot happen.
+  let mostRows: RowClass
+
   var instructionSet: InstructionSet { matrices.instructionSet }
 
   /// - Parameters:
   ///   - limit: an instruction set that this CPU runs.
   ///   - profile: what kernels cost.
-  init(upTo limit: InstructionSet, profile: KernelProfile) {
+  ///   - mostRows: of any call.
+  init(upTo limit: InstructionSet, profile: KernelProfile, mostRows: RowClass) {
+    self.mostRows = mostRows
     matrices = KernelTable(instructionSet: limit, profile: profile)
     quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
     takeCodes = RowKernelRegistry.takeCodes.chosen(upTo: limit)
@@ -41,7 +46,7 @@ struct StepKernels {
   /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
   ///
   /// - Throws: `unknownInstructionSet` when the variable or the option names none.
-  init(maximum: String?, profile: KernelProfile) throws(RuntimeError) {
+  init(maximum: String?, profile: KernelProfile, mostRows: RowClass) throws(RuntimeError) {
     let features = CPUFeatures.detect()
     var limit = features.instructionSet
     do throws(UnknownInstructionSet) {
@@ -51,17 +56,17 @@ struct StepKernels {
     } catch {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
-    self.init(upTo: limit, profile: profile)
+    self.init(upTo: limit, profile: profile, mostRows: mostRows)
   }
 
   /// The kernel of a level for every row class.
   func choices(_ matrix: PackedMatrix, level index: Int) -> [MatmulChoice] {
     let level = matrix.levels[index]
-    return RowClass.allCases.map {
+    return RowClass.allCases.map { rows in
       matrices.matmul(
         MatmulShape(
           weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
-          channels: level.channels, outputs: matrix.outputs, rows: $0))
+          channels: level.channels, outputs: matrix.outputs, rows: min(rows, mostRows)))
     }
   }
 

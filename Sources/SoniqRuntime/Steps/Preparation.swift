@@ -10,6 +10,8 @@ struct MatmulVariant: BitwiseCopyable {
   var preparedStride: Int
   /// Bytes of the lane's scratch that the kernel uses.
   var scratchBytes: Int
+  /// What the kernel reads in place of the level's own weights.
+  var copy: WeightCopy?
 }
 
 /// Turns the codes of one level into the form that the window's kernel wants, where that is another.

@@ -1,0 +1,72 @@
+import SoniqCore
+import SoniqGraph
+
+/// Planes of weights rewritten as nibbles (1-3 bits) or bytes (5-7), for the kernels of 4 and 8 bits. The stored
+/// integers stay what they are, so everything else of the level serves the copy too.
+struct WeightCopy: BitwiseCopyable {
+  var weights: UnsafePointer<UInt8>
+  var panelStride: Int
+  var layout: UInt32
+  /// 4 or 8.
+  var bits: UInt32
+
+  /// - Parameters:
+  ///   - level: of planes.
+  ///   - bits: 4 or 8, not below those of the level.
+  ///   - memory: keeps the copy.
+  init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) {
+    let layout = WeightLayout(bits: bits)
+    panelStride = level.paddedChannels / layout.tileChannels * 64
+    self.layout = UInt32(layout.rawValue)
+    self.bits = UInt32(bits)
+    let target = memory.allocate(byteCount: panelStride * panels)
+    let source = level.weights.bound(to: UInt8.self)
+    if let start = source.baseAddress {
+      for panel in 0..<panels {
+        Self.rewrite(
+          UnsafeRawPointer(start + panel * level.panelStride), level, target + panel * panelStride,
+          isNibbles: layout == .nibbles)
+      }
+    }
+    weights = UnsafePointer(target.assumingMemoryBound(to: UInt8.self))
+  }
+
+  /// One panel, 32 channels of one output at a time.
+  private static func rewrite(
+    _ panel: UnsafeRawPointer, _ level: MatrixLevel, _ target: UnsafeMutableRawPointer, isNibbles: Bool
+  ) {
+    let planes = level.level.weight.bits
+    for block in 0..<level.paddedChannels / 32 {
+      for output in 0..<16 {
+        let lane = block * 64 + output * 4
+        for group in 0..<8 {
+          let channels = group4(panel + lane, level.planeStride, planes, group)
+          if !isNibbles {
+            target.storeBytes(
+              of: channels, toByteOffset: block * 512 + group * 64 + output * 4, as: UInt32.self)
+          } else if group % 2 == 1 {
+            let first = group4(panel + lane, level.planeStride, planes, group - 1)
+            target.storeBytes(
+              of: first | channels << 4, toByteOffset: block * 256 + group / 2 * 64 + output * 4,
+              as: UInt32.self)
+          }
+        }
+      }
+    }
+  }
+
+  /// The stored weights of 4 neighbouring channels, one a byte.
+  @inline(__always)
+  private static func group4(_ lane: UnsafeRawPointer, _ planeStride: Int, _ planes: Int, _ group: Int)
+    -> UInt32
+  {
+    let shift = UInt32(group % 4 * 8 + group / 4 * 4)
+    var channels: UInt32 = 0
+    for plane in 0..<planes {
+      let bits = lane.load(fromByteOffset: plane * planeStride, as: UInt32.self) >> shift & 15
+      // Each of the 4 bits to the lowest place of its byte.
+      channels = channels << 1 | (bits &* 0x0020_4081) & 0x0101_0101
+    }
+    return channels
+  }
+}

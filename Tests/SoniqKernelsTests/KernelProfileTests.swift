@@ -1,0 +1,151 @@
+import SoniqCore
+import SoniqKernels
+import SoniqTestSupport
+import Testing
+
+@Suite struct KernelProfileTests {
+  static func parse(_ text: [UInt8]) throws(KernelProfileError) -> KernelProfile {
+    var result: Result<KernelProfile, KernelProfileError>?
+    text.withUnsafeBytes { bytes in
+      do throws(KernelProfileError) {
+        result = .success(try KernelProfile(parsing: bytes))
+      } catch { result = .failure(error) }
+    }
+    guard let result else { throw KernelProfileError(offset: 0, reason: "not parsed") }
+    return try result.get()
+  }
+
+  static let small = KernelProfile(
+    machine: "a machine", sizes: [.init(channels: 384, outputs: 384), .init(channels: 4096, outputs: 4096)],
+    costs: [
+      .init(kernel: "one", weightBits: 1, activationBits: 1): Array(1...UInt32(2 * RowClass.allCases.count)),
+      .init(kernel: "two", weightBits: 8, activationBits: 8): [UInt32](
+        repeating: 7, count: 2 * RowClass.allCases.count),
+    ])
+
+  @Test func textComesBackAsItWas() throws {
+    for profile in [Self.small, .committed] {
+      #expect(try Self.parse(Array(profile.text.utf8)) == profile)
+    }
+  }
+
+  /// The library's own profile is whole: an unreadable one would be an empty one, and choices guesses.
+  @Test func committedProfileHasTheKernelsThatThisCPURuns() {
+    let profile = KernelProfile.committed
+    #expect(!profile.sizes.isEmpty)
+    for kernel in MatmulKernelRegistry.faster where kernel.needs != .avxVNNI {
+      #expect(profile.costs.keys.contains { $0.kernel == kernel.name }, "\(kernel.name) is not measured")
+    }
+  }
+
+  @Test func everyTruncationIsAnError() {
+    let text = Array(Self.small.text.utf8)
+    // Without the last line feed the text is still whole.
+    for length in 0..<text.count - 2 {
+      #expect(throws: KernelProfileError.self, "\(length) bytes") { try Self.parse(Array(text[..<length])) }
+    }
+  }
+
+  @Test func everyChangedByteIsAnErrorOrAProfile() {
+    let text = Array(Self.small.text.utf8)
+    for place in text.indices {
+      for value in [UInt8](0...255) {
+        var changed = text
+        changed[place] = value
+        do {
+          let profile = try Self.parse(changed)
+          let count = profile.sizes.count * RowClass.allCases.count
+          #expect(profile.costs.values.allSatisfy { $0.count == count && !$0.contains(0) })
+        } catch {
+          #expect((0...changed.count).contains(error.offset) && !error.reason.isEmpty)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("{\"version\": 2,", "version"), ("[]", "'{'"), ("{\"version\": 1, \"machine\": \"a\\n\"", "escape"),
+    ("{\"machine\": 1", "\"version\""),
+    ("{\"version\": 1, \"machine\": \"m\", \"sizes\": [[0, 4]]", "channels"),
+    (String(repeating: " ", count: 1 << 21), "longer"),
+  ])
+  func errorsSayWhatIsWrong(text: String, words: String) {
+    let error = #expect(throws: KernelProfileError.self) { try Self.parse(Array(text.utf8)) }
+    #expect(error?.reason.contains(words) == true, "\(error?.reason ?? "no error")")
+  }
+
+  @Test func twoEntriesForOneKernelAreRefused() {
+    let text = Self.small.text.replacing(
+      "\"two\", \"weightBits\": 8, \"activationBits\": 8",
+      with: "\"one\", \"weightBits\": 1, \"activationBits\": 1")
+    let error = #expect(throws: KernelProfileError.self) { try Self.parse(Array(text.utf8)) }
+    #expect(error?.reason.contains("two entries") == true)
+  }
+
+  @Test func theNearestSizeCounts() throws {
+    let kernel = MatmulKernelRegistry.reference
+    var profile = Self.small
+    let key = KernelProfile.Key(kernel, weightBits: 8, activationBits: 8)
+    profile.costs[key] = RowClass.allCases.flatMap { [UInt32($0.rawValue + 1), UInt32(100 + $0.rawValue)] }
+    for rows in RowClass.allCases {
+      func cost(_ channels: Int, _ outputs: Int) -> UInt32? {
+        profile.cost(
+          kernel,
+          MatmulShape(weightBits: 8, activationBits: 3, channels: channels, outputs: outputs, rows: rows))
+      }
+      #expect(cost(1, 1) == UInt32(rows.rawValue + 1) && cost(600, 600) == UInt32(rows.rawValue + 1))
+      #expect(cost(3000, 3000) == UInt32(100 + rows.rawValue) && cost(1 << 20, 1 << 20) == cost(3000, 3000))
+    }
+  }
+
+  /// A kernel that is not in the profile: a little better than the row before it that is like it, else last.
+  @Test func unmeasuredKernelsFollowTheOrderOfTheRegistry() throws {
+    let shape = MatmulShape(weightBits: 8, activationBits: 8, channels: 384, outputs: 384, rows: .many)
+    let bytes = try #require(MatmulKernelRegistry.faster.first { $0.name == "snq_matmul_bytes_6x1__avx2" })
+    let profile = KernelProfile(
+      machine: "", sizes: [.init(channels: 1, outputs: 1)],
+      costs: [
+        .init(bytes, weightBits: 8, activationBits: 8): [UInt32](
+          repeating: 100, count: RowClass.allCases.count)
+      ])
+    let vnni = CPUFeatures(instructionSet: .avx2, extensions: [.avxVNNI])
+    let withVNNI = MatmulKernelRegistry.choice(shape, upTo: .avx2, on: vnni, profile: profile)
+    #expect(withVNNI.kernel.needs == .avxVNNI && withVNNI.cost == 90)
+    let without = MatmulKernelRegistry.choice(
+      shape, upTo: .avx2, on: CPUFeatures(instructionSet: .avx2), profile: profile)
+    #expect(without.kernel.name == bytes.name)
+    let empty = KernelProfile(machine: "", sizes: [], costs: [:])
+    for limit in InstructionSet.allCases {
+      let features = CPUFeatures(instructionSet: limit)
+      let choice = MatmulKernelRegistry.choice(shape, upTo: limit, on: features, profile: empty)
+      #expect(choice.kernel.instructionSet == limit && choice.cost == nil)
+    }
+  }
+
+  /// By the committed costs no level of up to 8 bits is slower than 8 bits, on no measured size, for no rows.
+  @Test(arguments: [InstructionSet.avx2, .avx512])
+  func noLevelIsSlowerThanEightBits(limit: InstructionSet) {
+    let extensions: Set<InstructionExtension> = limit == .avx512 ? [.avx512VBMI] : []
+    let table = KernelTable(
+      instructionSet: limit, features: CPUFeatures(instructionSet: limit, extensions: extensions))
+    for size in KernelProfile.committed.sizes {
+      for rows in RowClass.allCases {
+        for weightBits in 1...8 {
+          for activationBits in 1...8 {
+            let shape = MatmulShape(
+              weightBits: weightBits, activationBits: activationBits, channels: size.channels,
+              outputs: size.outputs, rows: rows)
+            let choice = table.matmul(shape)
+            // Kernels for nibbles unpack what those for bytes find ready: a tenth at most, where it shows.
+            let limit = weightBits <= 4 ? 112 : 108
+            if let cost = choice.cost, let eight = choice.eightBitCost {
+              #expect(
+                Int(cost) * 100 <= Int(eight) * limit,
+                "\(shape): \(choice.kernel.name) \(cost), 8 bits \(eight)")
+            }
+          }
+        }
+      }
+    }
+  }
+}
