@@ -111,7 +111,8 @@ void Register(const Options& options, const Roofline& roofline) {
   // thread on the core of the one that woke it, and needs some milliseconds to move it to the other.
   const double chunk_seconds = std::atof(options.at("chunk-milliseconds").c_str()) / 1000;
   const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()), chunk_seconds,
-                                         threads == 1 ? 0.0 : 5 * chunk_seconds, threads == 1 ? 0.0 : 0.02};
+                                         threads == 1 ? 0.0 : 5 * chunk_seconds, threads == 1 ? 0.0 : 0.02,
+                                         threads == 1};
   std::set<std::string> registered;  // Several models have layers of the same shape.
   for (const std::string& path : Split(options.at("shapes"))) {
     for (const Shape& shape : ReadShapes(path)) {

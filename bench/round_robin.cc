@@ -1,5 +1,7 @@
 #include "round_robin.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,10 +12,16 @@ namespace {
 constexpr double kGroupSeconds = 12;
 constexpr int kFewestRounds = 3;
 
-double SecondsOf(const std::function<void()>& run, long calls) {
-  const auto start = std::chrono::steady_clock::now();
+double Now(bool thread_time) {
+  timespec time;
+  clock_gettime(thread_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return double(time.tv_sec) + double(time.tv_nsec) * 1e-9;
+}
+
+double SecondsOf(const std::function<void()>& run, long calls, bool thread_time) {
+  const double start = Now(thread_time);
   for (; calls > 0; calls--) run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return Now(thread_time) - start;
 }
 
 }  // namespace
@@ -23,7 +31,7 @@ void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOpt
   double round_seconds = 0;
   for (Contestant& contestant : contestants) {
     contestant.run();
-    const double once = SecondsOf(contestant.run, 1);
+    const double once = SecondsOf(contestant.run, 1, options.thread_time);
     const auto calls_in = [once](double seconds) { return std::max(1L, std::lround(seconds / once)); };
     calls.push_back(calls_in(options.chunk_seconds));
     warm_up_calls.push_back(calls_in(std::max(options.warm_up_seconds, options.chunk_seconds / 4)));
@@ -35,8 +43,9 @@ void MeasureRoundRobin(std::vector<Contestant>& contestants, const RoundRobinOpt
       // Another neighbour before it each round would need all orders; another first one is cheap.
       const size_t turn = (i + size_t(round)) % contestants.size();
       if (options.pause_seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.pause_seconds));
-      SecondsOf(contestants[turn].run, warm_up_calls[turn]);
-      contestants[turn].round_seconds.push_back(SecondsOf(contestants[turn].run, calls[turn]) / double(calls[turn]));
+      SecondsOf(contestants[turn].run, warm_up_calls[turn], options.thread_time);
+      const double seconds = SecondsOf(contestants[turn].run, calls[turn], options.thread_time);
+      contestants[turn].round_seconds.push_back(seconds / double(calls[turn]));
     }
   }
 }

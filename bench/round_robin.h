@@ -15,6 +15,9 @@ struct RoundRobinOptions {
   double chunk_seconds;    // that each contestant is timed at a stretch
   double warm_up_seconds;  // before each chunk, untimed; at least a quarter of a chunk
   double pause_seconds;    // between two, for the threads of the one before to fall asleep
+  // Time that the calling thread worked instead of time that passed: the same on an idle machine, and nearly so
+  // when others take the core away now and then. For what runs on the calling thread alone.
+  bool thread_time;
 };
 
 // In each round every contestant runs untimed for a while, which brings its weights into the caches and its
