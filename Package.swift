@@ -14,9 +14,11 @@ let common: [SwiftSetting] = [
   .unsafeFlags(["-Xcc", "-march=x86-64-v2"]),
 ]
 
-/// A pure Swift layer of the library.
-func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: common)
+/// A pure Swift layer of the library. `isSmall`: nothing of it runs often, so that size counts more than speed.
+func layer(_ name: String, _ dependencies: [Target.Dependency], isSmall: Bool = false) -> Target {
+  .target(
+    name: name, dependencies: dependencies,
+    swiftSettings: common + (isSmall ? [.unsafeFlags(["-Osize"], .when(configuration: .release))] : []))
 }
 
 /// Kernels of one instruction set: the only code compiled for more than the baseline.
@@ -77,8 +79,8 @@ let package = Package(
 
     // MARK: Core
     layer("SoniqCore", []),
-    layer("SoniqGraph", ["SoniqCore"]),
-    layer("SoniqFormat", ["SoniqCore", "SoniqGraph"]),
+    layer("SoniqGraph", ["SoniqCore"], isSmall: true),
+    layer("SoniqFormat", ["SoniqCore", "SoniqGraph"], isSmall: true),
     layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"]),
     layer(
       "SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),

@@ -13,10 +13,11 @@ func sumTile6x4(
   case SNQ_TABLES: sumTables6x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x4(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes6x4(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles6x4(level, row, panel, sums)
-    default: sumPlanes6x4(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes6x4(level, row, panel, sums)
+    } else {
+      sumNibbles6x4(level, row, panel, sums)
     }
   }
 }
@@ -31,10 +32,11 @@ func sumTile4x4(
   case SNQ_TABLES: sumTables4x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables4x4(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes4x4(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles4x4(level, row, panel, sums)
-    default: sumPlanes4x4(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes4x4(level, row, panel, sums)
+    } else {
+      sumNibbles4x4(level, row, panel, sums)
     }
   }
 }
@@ -49,10 +51,11 @@ func sumTile2x4(
   case SNQ_TABLES: sumTables2x4(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x4(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes2x4(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles2x4(level, row, panel, sums)
-    default: sumPlanes2x4(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes2x4(level, row, panel, sums)
+    } else {
+      sumNibbles2x4(level, row, panel, sums)
     }
   }
 }
@@ -68,10 +71,11 @@ func sumTile1x4(
   case SNQ_TABLES: sumTables1x4(level, row, panel, sums, groups)
   case SNQ_HALF_TABLES: sumHalfTables1x4(level, row, panel, sums, groups)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes1x4(level, row, panel, sums, groups)
-    case SNQ_NIBBLES: sumNibbles1x4(level, row, panel, sums, groups)
-    default: sumPlanes1x4(level, row, panel, sums, groups)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes1x4(level, row, panel, sums, groups)
+    } else {
+      sumNibbles1x4(level, row, panel, sums, groups)
     }
   }
 }
@@ -86,10 +90,11 @@ func sumTile6x2(
   case SNQ_TABLES: sumTables6x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x2(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes6x2(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles6x2(level, row, panel, sums)
-    default: sumPlanes6x2(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes6x2(level, row, panel, sums)
+    } else {
+      sumNibbles6x2(level, row, panel, sums)
     }
   }
 }
@@ -104,10 +109,11 @@ func sumTile2x2(
   case SNQ_TABLES: sumTables2x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x2(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes2x2(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles2x2(level, row, panel, sums)
-    default: sumPlanes2x2(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes2x2(level, row, panel, sums)
+    } else {
+      sumNibbles2x2(level, row, panel, sums)
     }
   }
 }
@@ -122,10 +128,11 @@ func sumTile1x2(
   case SNQ_TABLES: sumTables1x2(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables1x2(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes1x2(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles1x2(level, row, panel, sums)
-    default: sumPlanes1x2(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes1x2(level, row, panel, sums)
+    } else {
+      sumNibbles1x2(level, row, panel, sums)
     }
   }
 }
@@ -140,10 +147,11 @@ func sumTile6x1(
   case SNQ_TABLES: sumTables6x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables6x1(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes6x1(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles6x1(level, row, panel, sums)
-    default: sumPlanes6x1(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes6x1(level, row, panel, sums)
+    } else {
+      sumNibbles6x1(level, row, panel, sums)
     }
   }
 }
@@ -158,10 +166,11 @@ func sumTile2x1(
   case SNQ_TABLES: sumTables2x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables2x1(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes2x1(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles2x1(level, row, panel, sums)
-    default: sumPlanes2x1(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes2x1(level, row, panel, sums)
+    } else {
+      sumNibbles2x1(level, row, panel, sums)
     }
   }
 }
@@ -176,10 +185,11 @@ func sumTile1x1(
   case SNQ_TABLES: sumTables1x1(level, row, panel, sums)
   case SNQ_HALF_TABLES: sumHalfTables1x1(level, row, panel, sums)
   default:
-    switch Int(level.pointee.layout) {
-    case SNQ_BYTES: sumBytes1x1(level, row, panel, sums)
-    case SNQ_NIBBLES: sumNibbles1x1(level, row, panel, sums)
-    default: sumPlanes1x1(level, row, panel, sums)
+    // Planes come here expanded.
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes1x1(level, row, panel, sums)
+    } else {
+      sumNibbles1x1(level, row, panel, sums)
     }
   }
 }

@@ -41,14 +41,6 @@ private func multiply(
 }
 
 @c @implementation
-func snq_matmul_planes_6x4__avx512(
-  _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
-  _ panelBegin: UInt32, _ panelEnd: UInt32
-) {
-  multiply(args, rowBegin, rowEnd, panelBegin, panelEnd)
-}
-
-@c @implementation
 func snq_matmul_expanded_6x4__avx512(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32

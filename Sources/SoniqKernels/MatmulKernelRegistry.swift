@@ -48,10 +48,6 @@ package enum MatmulKernelRegistry {
       layouts: [.nibbles], weightBits: 4...4, fusesLevels: true),
     MatmulKernel(
       row: KernelRow(
-        "snq_matmul_planes_6x4__avx512", .avx512, snq_matmul_planes_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...7, fusesLevels: true),
-    MatmulKernel(
-      row: KernelRow(
         "snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512, needs: .avx512VBMI),
       layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true),
     MatmulKernel(

@@ -25,7 +25,6 @@ SNQ_FLOAT_MATMUL(snq_float_matmul_6x1__avx2);
 
 SNQ_MATMUL(snq_matmul_bytes_6x4__avx512);
 SNQ_MATMUL(snq_matmul_nibbles_6x4__avx512);
-SNQ_MATMUL(snq_matmul_planes_6x4__avx512);
 SNQ_MATMUL(snq_matmul_expanded_6x4__avx512);
 SNQ_MATMUL(snq_matmul_bit_serial_6x4__avx512);
 SNQ_MATMUL(snq_matmul_tables_6x4__avx512);
