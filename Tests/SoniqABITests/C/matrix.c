@@ -234,6 +234,21 @@ static void bad_options(const float *weights) {
     options.bias = bad;
     FAILS(SONIQ_ERROR_DATA, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
   }
+  {
+    const char *profile = "{\"version\": 1, \"machine\": \"m\", \"sizes\": [[8, 8]], \"costs\": []}";
+    soniq_matrix_options fresh = SONIQ_MATRIX_OPTIONS_INIT;
+    options = fresh;
+    options.kernel_profile = "{\"version\": 1, \"machine\"";
+    FAILS(SONIQ_ERROR_DATA, soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+    options.kernel_profile = profile;
+    OK(soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+    soniq_matrix_destroy(matrix);
+    // A caller with an older, shorter struct has no profile.
+    options.struct_size -= 8;
+    options.kernel_profile = "not read";
+    OK(soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
+    soniq_matrix_destroy(matrix);
+  }
   CHECK(setenv("SONIQ_MAX_ISA", "everything", 1) == 0);
   FAILS(SONIQ_ERROR_INVALID_ARGUMENT, soniq_matrix_pack(&matrix, weights, 8, 8, NULL, &error));
   CHECK(unsetenv("SONIQ_MAX_ISA") == 0);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,22 @@ def test_wrong_arguments() -> None:
     assert caught.value.status == "DATA"
     with pytest.raises(ValueError, match="inputs must be"):
         soniq.Matrix(WEIGHTS).multiply(np.zeros((2, 69)))
+
+
+def test_a_kernel_profile_decides_the_kernel_and_not_the_result() -> None:
+    names = ("snq_matmul_any_8x1__portable", "snq_matmul_bytes_6x1__avx2", "snq_matmul_bytes_6x4__avx512")
+    expected = soniq.Matrix(WEIGHTS).multiply(INPUTS)
+    for cheapest in names:
+        costs = [
+            {"kernel": name, "weightBits": 8, "activationBits": 8, "picoseconds": [1 if name == cheapest else 9] * 6}
+            for name in names
+        ]
+        profile = json.dumps({"version": 1, "machine": "m", "sizes": [[64, 64]], "costs": costs})
+        matrix = soniq.Matrix(WEIGHTS, kernel_profile=profile)
+        np.testing.assert_array_equal(matrix.multiply(INPUTS), expected)
+    assert soniq.Matrix(WEIGHTS, max_isa="portable", kernel_profile=profile).kernel == names[0]
+
+
+def test_a_bad_kernel_profile_says_where() -> None:
+    with pytest.raises(soniq.SoniqError, match="byte 12.*version"):
+        soniq.Matrix(WEIGHTS, kernel_profile='{"version": 9}')
