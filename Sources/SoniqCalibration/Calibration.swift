@@ -13,9 +13,9 @@ package struct Calibration {
   /// Nanoseconds of one measurement, at least.
   package var nanoseconds: UInt64 = 400_000
 
-  /// Sizes of layers from a part of a small model's to a large model's.
+  /// Sizes of layers from a part of a small model's to a large model's; no channels that a layout would pad.
   package static let sizes: [KernelProfile.Size] = [
-    .init(channels: 48, outputs: 1536), .init(channels: 384, outputs: 384),
+    .init(channels: 64, outputs: 64), .init(channels: 64, outputs: 1536), .init(channels: 384, outputs: 384),
     .init(channels: 384, outputs: 1536),
     .init(channels: 1536, outputs: 384), .init(channels: 1024, outputs: 4096),
     .init(channels: 4096, outputs: 4096),

@@ -57,11 +57,15 @@ package struct KernelProfile: Sendable, Hashable {
     self.costs = costs
   }
 
-  /// The cost of a kernel for a shape; nil when it was not measured.
+  /// The cost of a kernel for a shape, in which the channels that its layout pads count too; nil when it was not
+  /// measured.
   package func cost(_ kernel: MatmulKernel, _ shape: MatmulShape) -> UInt32? {
     let key = Key(kernel, weightBits: shape.weightBits, activationBits: shape.activationBits)
     guard let row = costs[key], !sizes.isEmpty else { return nil }
-    return row[shape.rows.rawValue * sizes.count + nearestSize(shape)]
+    let cost = Int(row[shape.rows.rawValue * sizes.count + nearestSize(shape)])
+    let tile = kernel.layouts.map(\.tileChannels).max() ?? 1
+    let channels = max(1, min(shape.channels, 1 << 24))
+    return UInt32(clamping: cost * ((channels + tile - 1) / tile * tile) / channels)
   }
 
   private func nearestSize(_ shape: MatmulShape) -> Int {

@@ -6,6 +6,8 @@ import SoniqGraph
 struct WeightCopy: BitwiseCopyable {
   var weights: UnsafePointer<UInt8>
   var panelStride: Int
+  /// Fewer than the level's: nibbles and bytes pad less.
+  var paddedChannels: UInt32
   var layout: UInt32
   /// 4 or 8.
   var bits: UInt32
@@ -16,7 +18,9 @@ struct WeightCopy: BitwiseCopyable {
   ///   - memory: keeps the copy.
   init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) {
     let layout = WeightLayout(bits: bits)
-    panelStride = level.paddedChannels / layout.tileChannels * 64
+    let tiles = (level.channels + layout.tileChannels - 1) / layout.tileChannels
+    panelStride = tiles * 64
+    paddedChannels = UInt32(tiles * layout.tileChannels)
     self.layout = UInt32(layout.rawValue)
     self.bits = UInt32(bits)
     let target = memory.allocate(byteCount: panelStride * panels)
@@ -36,10 +40,11 @@ struct WeightCopy: BitwiseCopyable {
     _ panel: UnsafeRawPointer, _ level: MatrixLevel, _ target: UnsafeMutableRawPointer, isNibbles: Bool
   ) {
     let planes = level.level.weight.bits
+    let groups = isNibbles ? (level.channels + 7) / 8 * 2 : (level.channels + 3) / 4
     for block in 0..<level.paddedChannels / 32 {
       for output in 0..<16 {
         let lane = block * 64 + output * 4
-        for group in 0..<8 {
+        for group in 0..<min(8, groups - block * 8) {
           let channels = group4(panel + lane, level.planeStride, planes, group)
           if !isNibbles {
             target.storeBytes(

@@ -29,6 +29,7 @@ struct MatmulLevel: BitwiseCopyable {
       call.weights = copy.weights
       call.panelStride = copy.panelStride
       call.planeStride = 0
+      call.paddedChannels = copy.paddedChannels
       call.layout = copy.layout
       call.weightBits = copy.bits
     }
