@@ -31,6 +31,10 @@ def summary(report: Report, level: int = 2) -> str:
              f"{mark} Targets\n\n{tables.outcomes(all_targets(report, DEMO))}"]
     for isa, threads in sorted({(r.isa, r.threads) for r in report.rows}, key=lambda s: (s[0] != "avx512", s[1])):
         setting = f"{isa}, {threads} thread{'s' * (threads > 1)}"
+        if report.disturbed(isa, threads):
+            busy = report.busy_cores(isa, threads)
+            parts.append(f"{mark} {setting}\n\nNot shown: others kept {busy:.1f} cores busy.\n")
+            continue
         for boundary, name in (("codes", "codes to sums"), ("f32", "float to float")):
             if text := tables.ratios(report, isa, threads, boundary):
                 parts.append(f"{mark} Ratio to oneDNN INT8: {setting}, {name}\n\n{text}")

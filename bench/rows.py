@@ -14,6 +14,10 @@ NAME = re.compile(
 )
 
 
+# Cores kept busy by others that a reader has to know of.
+BUSY = 0.1
+
+
 @dataclass(frozen=True)
 class Row:
     """One engine and scheme at one shape. Ratios are times of the other over the time of this row, or None."""
@@ -57,6 +61,14 @@ class Report:
         value = self.context.get(f"threads:{threads}/isa:{isa}/{name}")
         return None if value is None else float(value)
 
+    def disturbed(self, isa: str, threads: int) -> bool:
+        """Whether others were working when rows of several threads were measured: such rows mean nothing."""
+        return threads > 1 and self.busy_cores(isa, threads) > BUSY
+
+    def busy_cores(self, isa: str, threads: int) -> float:
+        """Cores that others kept busy before the rows were measured."""
+        return float(self.context.get(f"threads:{threads}/isa:{isa}/busy_cores", 0))
+
     def bandwidths(self, threads: int = 1, isa: str = "avx512") -> list[tuple[int, float]]:
         """Bytes read again and again, and GB/s; smallest first."""
         pattern = re.compile(rf"threads:{threads}/isa:{isa}/read_gbs_0*(\d+)KiB")
@@ -67,6 +79,11 @@ class Report:
         """Size of the data cache of a level; 0 when the machine does not say."""
         caches = [c for c in self.context.get("caches", []) if c["level"] == level and c["type"] != "Instruction"]
         return max((cache["size"] for cache in caches), default=0)
+
+
+def undisturbed(report: Report) -> list[Row]:
+    """The rows that say something."""
+    return [row for row in report.rows if not report.disturbed(row.isa, row.threads)]
 
 
 def merge(paths: list[Path]) -> dict[str, Any]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rows import Report, Row
+from rows import BUSY, Report, Row, undisturbed
 from targets import Outcome
 
 # A ratio from here on is no loss: less is noise.
 EQUAL = 0.95
-# Cores kept busy by others that a reader has to know of.
-BUSY = 0.1
 PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
 
 
@@ -112,7 +110,7 @@ def ceiling(scheme: str, of_bytes: float, of_nibbles: float, popcount: float, lo
 
 def scaling(report: Report) -> str:
     """Two threads to one, both in the same process."""
-    rows = [r for r in report.rows if r.threads == 2 and r.engine == "soniq" and r.to_one_thread]
+    rows = [r for r in undisturbed(report) if r.threads == 2 and r.engine == "soniq" and r.to_one_thread]
     lines = [[f"{r.label}", f"{r.gmacs:.0f}", f"{r.to_one_thread:.2f}", f"{r.to_onednn:.2f}" if r.to_onednn else ""]
              for r in rows]
     return table(["", "GMAC/s", "to one thread", "to oneDNN, two threads"], lines) if lines else ""
@@ -121,8 +119,8 @@ def scaling(report: Report) -> str:
 def losses(report: Report) -> str:
     """For each scheme: how many rows are slower than oneDNN INT8 and than our own 8 bits, and the worst of them."""
     lines = []
-    settings = sorted({(r.isa, r.threads, r.boundary) for r in report.rows}, key=lambda s: (s[0] != "avx512", *s[1:]))
-    for isa, threads, boundary in settings:
+    settings = {(r.isa, r.threads, r.boundary) for r in undisturbed(report)}
+    for isa, threads, boundary in sorted(settings, key=lambda s: (s[0] != "avx512", *s[1:])):
         rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, boundary)]
         for scheme in dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"):
             ours = [r for r in rows if r.engine == "soniq" and r.scheme == scheme]
