@@ -118,7 +118,8 @@ let package = Package(
     .executableTarget(
       name: "soniq-pack",
       dependencies: [
-        "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore", argumentParser,
+        "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore",
+        argumentParser,
       ],
       swiftSettings: common),
 

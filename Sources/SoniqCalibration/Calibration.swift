@@ -26,6 +26,7 @@ package struct Calibration {
   /// - Parameters:
   ///   - machine: the name to write into the profile.
   ///   - progress: called with what is done and what there is.
+  /// - Returns: costs of all kernels that this CPU runs, up to the limit.
   package func run(machine: String, progress: (Int, Int) -> Void) -> KernelProfile {
     let subjects = subjects()
     let classes = RowClass.allCases

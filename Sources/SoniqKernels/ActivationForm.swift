@@ -37,6 +37,7 @@ package enum ActivationForm: String, Sendable, Hashable, CaseIterable {
   /// - Parameters:
   ///   - paddedChannels: a multiple of 32, at most `maximumDimension` and its padding.
   ///   - activationBits: 1...8.
+  /// - Returns: bytes, a multiple of 64.
   package func rowStride(paddedChannels: Int, activationBits: Int) -> Int {
     let bytes =
       switch self {

@@ -14,6 +14,7 @@ struct WeightCopy: BitwiseCopyable {
 
   /// - Parameters:
   ///   - level: of planes.
+  ///   - panels: of the matrix.
   ///   - bits: 4 or 8, not below those of the level.
   ///   - memory: keeps the copy.
   init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) {
