@@ -93,9 +93,29 @@ import Testing
           kernel,
           MatmulShape(weightBits: 8, activationBits: 3, channels: channels, outputs: outputs, rows: rows))
       }
-      #expect(cost(1, 1) == UInt32(rows.rawValue + 1) && cost(600, 600) == UInt32(rows.rawValue + 1))
-      #expect(cost(3000, 3000) == UInt32(100 + rows.rawValue) && cost(1 << 20, 1 << 20) == cost(3000, 3000))
+      #expect(cost(32, 1) == UInt32(rows.rawValue + 1) && cost(608, 600) == UInt32(rows.rawValue + 1))
+      #expect(cost(3008, 3000) == UInt32(100 + rows.rawValue) && cost(1 << 20, 1 << 20) == cost(3008, 3000))
     }
+  }
+
+  /// Channels that the layout pads are multiplied too: 33 cost what 64 do in planes, and in bytes what 36 do.
+  @Test func paddingCosts() throws {
+    let count = RowClass.allCases.count
+    let bits = try #require(MatmulKernelRegistry.faster.first { $0.form == .bitPlanes })
+    let bytes = try #require(MatmulKernelRegistry.faster.first { $0.layouts == [.bytes] })
+    let profile = KernelProfile(
+      machine: "", sizes: [.init(channels: 64, outputs: 64)],
+      costs: [
+        .init(bits, weightBits: 1, activationBits: 1): [UInt32](repeating: 3300, count: count),
+        .init(bytes, weightBits: 8, activationBits: 8): [UInt32](repeating: 3300, count: count),
+      ])
+    func cost(_ kernel: MatmulKernel, _ bits: Int, _ channels: Int) -> UInt32? {
+      profile.cost(
+        kernel,
+        MatmulShape(weightBits: bits, activationBits: bits, channels: channels, outputs: 64, rows: .one))
+    }
+    #expect(cost(bits, 1, 64) == 3300 && cost(bits, 1, 33) == 6400)
+    #expect(cost(bytes, 8, 64) == 3300 && cost(bytes, 8, 33) == 3600)
   }
 
   /// A kernel that is not in the profile: a little better than the row before it that is like it, else last.
