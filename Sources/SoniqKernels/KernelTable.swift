@@ -21,18 +21,20 @@ package struct KernelTable: Sendable {
     floatMatmul = MatmulKernelRegistry.floats.chosen(upTo: instructionSet)
   }
 
-  /// The kernel for one level of a valid matrix and some number of rows. Where every kernel for planes is slower
-  /// than 8 bits would be, one that wants a copy of the weights as nibbles or bytes, if that is faster.
+  /// The kernel for one level of a valid matrix and some number of rows. Where no kernel for planes
+  /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
     let choice = MatmulKernelRegistry.choice(shape, upTo: instructionSet, on: features, profile: profile)
-    guard choice.isSlowerThanEightBits, WeightLayout(bits: shape.weightBits) == .planes else { return choice }
+    guard choice.gainsLittle, WeightLayout(bits: shape.weightBits) == .planes else { return choice }
     var wide = shape
     wide.weightBits = shape.weightBits < 4 ? 4 : 8
     var copied = MatmulKernelRegistry.choice(wide, upTo: instructionSet, on: features, profile: profile)
-    guard let cost = copied.cost, let planesCost = choice.cost, cost < planesCost else { return choice }
+    guard let cost = copied.cost, let planesCost = choice.cost, Int(cost) * 25 < Int(planesCost) * 26 else {
+      return choice
+    }
     copied.copyBits = wide.weightBits
     copied.refusals = [
-      "\(choice.kernel.name) and all others for planes are slower than 8 bits here: works on a copy of "
+      "\(choice.kernel.name) and all others for planes gain nothing over 8 bits here: works on a copy of "
         + "\(wide.weightBits) bits a weight"
     ]
     return copied

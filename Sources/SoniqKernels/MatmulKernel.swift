@@ -77,9 +77,15 @@ package struct MatmulChoice: Sendable {
   /// 4 or 8 when the kernel wants a copy of planes in the layout of so many bits; nil: it takes them as they are.
   package var copyBits: Int?
 
-  /// 8 bits would be more than a twentieth faster.
+  /// Not a twentieth faster than 8 bits: a size off the grid may turn it round.
+  package var gainsLittle: Bool {
+    guard let cost, let eightBitCost else { return false }
+    return Int(cost) * 20 > Int(eightBitCost) * 19
+  }
+
+  /// 8 bits would be faster by more than measuring can err: a fiftieth.
   package var isSlowerThanEightBits: Bool {
     guard let cost, let eightBitCost else { return false }
-    return Int(cost) * 20 > Int(eightBitCost) * 21
+    return Int(cost) * 50 > Int(eightBitCost) * 51
   }
 }
