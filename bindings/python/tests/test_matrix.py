@@ -50,7 +50,7 @@ def test_every_instruction_set_gives_the_same_bits() -> None:
 
 
 def test_kernel_is_named() -> None:
-    assert soniq.Matrix(WEIGHTS).kernel.startswith("snq_matmul")
+    assert "snq_matmul" in soniq.Matrix(WEIGHTS).kernel
 
 
 def test_wrong_arguments() -> None:
@@ -83,5 +83,5 @@ def test_a_kernel_profile_decides_the_kernel_and_not_the_result() -> None:
 
 
 def test_a_bad_kernel_profile_says_where() -> None:
-    with pytest.raises(soniq.SoniqError, match="byte 12.*version"):
+    with pytest.raises(soniq.SoniqError, match="byte 13.*version"):
         soniq.Matrix(WEIGHTS, kernel_profile='{"version": 9}')
