@@ -95,6 +95,7 @@ extension ModelSerializer {
       sink.zeros(3)
     case .l2Normalize(let epsilon): sink.float(epsilon)
     case .positions, .add, .meanPool: break
+    case .convolution, .depthwiseConvolution, .tensor: break  // Refused by validation until the format has them.
     }
   }
 
@@ -196,7 +197,7 @@ extension Operation {
     case .add: .add
     case .attention: .attention
     case .meanPool: .meanPool
-    case .l2Normalize: .l2Normalize
+    case .l2Normalize, .convolution, .depthwiseConvolution, .tensor: .l2Normalize
     }
   }
 }

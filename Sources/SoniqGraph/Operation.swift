@@ -30,6 +30,14 @@ package enum Operation: Sendable {
   case meanPool
   /// inputs: [..., K] -> same shape, each row divided by max(its Euclidean norm, epsilon).
   case l2Normalize(epsilon: Float)
+  /// inputs: x [B,H,W,C] -> [B,H',W',O], H and W fixed. One constant for each group, a matrix or a floatMatrix of
+  /// O / groups outputs whose inputs are ordered [tap row][tap column][channel of the group]. A matrix has its
+  /// activations' scales fixed (a pixel serves many outputs).
+  case convolution(Window, weights: [ConstantID])
+  /// inputs: x [B,H,W,C] -> [B,H',W',C], each channel with taps of its own. Weights: dense float32 [taps, C]; bias:
+  /// dense float32 [C].
+  case depthwiseConvolution(Window, weights: ConstantID, bias: ConstantID?)
+  case tensor(TensorOperation)
 }
 
 /// Arithmetic of the two products of attention.

@@ -49,6 +49,8 @@ extension Graph {
     case .l2Normalize(let epsilon):
       try requirePositive(index, epsilon, field: "epsilon")
       return InferredOutput(elementType: .float32, shape: try floatInput(index))
+    case .convolution, .depthwiseConvolution, .tensor:
+      throw GraphError(.wrongKind, node: index, field: "operation")
     }
   }
 

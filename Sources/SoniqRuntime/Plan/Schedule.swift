@@ -232,7 +232,7 @@ struct Schedule {
     case .l2Normalize(let epsilon):
       work = .normalize(epsilon: epsilon)
       inPlaceOf = node.inputs
-    case .linear, .layerNorm, .add: return
+    case .linear, .layerNorm, .add, .convolution, .depthwiseConvolution, .tensor: return
     }
     // Only the shape of the input of `positions` matters.
     var reads = node.inputs
