@@ -72,7 +72,7 @@ let package = Package(
             "-Xlinker", "-soname=libsoniq.so.0",
             "-Xlinker", "--version-script=\(root)/Sources/soniq/soniq.map",
             "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all", "-Xlinker", "-O2",
-            "-Xlinker", "-z", "-Xlinker", "now",
+            "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
             "-Xlinker", "--no-undefined",
           ], .when(configuration: .release))
       ]),
