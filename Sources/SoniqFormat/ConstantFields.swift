@@ -12,7 +12,7 @@ struct ConstantField {
   var elementSize: Int {
     switch kind {
     case .tableScales: 2
-    case .weights, .tableCodes: 1
+    case .weights, .tableCodes, .depthwiseWeights: 1
     default: 4
     }
   }
@@ -35,6 +35,11 @@ extension Constant {
           ] + Self.optional("levels[\(index)].offsets", .offsets, level.offsets)
             + [ConstantField(name: "levels[\(index)].storedSums", kind: .storedSums, bytes: level.storedSums)]
         }
+    case .depthwise(let depthwise):
+      [
+        ConstantField(name: "weights", kind: .depthwiseWeights, bytes: depthwise.weights),
+        ConstantField(name: "scales", kind: .scales, bytes: depthwise.scales),
+      ]
     case .table(let table):
       Self.optional("scatter", .channelMap, table.scatter)
         + table.levels.enumerated().flatMap { index, level in

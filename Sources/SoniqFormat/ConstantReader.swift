@@ -42,7 +42,9 @@ struct ConstantReader {
     switch try cursor.tag(ConstantTag.self, "type") {
     case .dense: return .dense(try readDense(&cursor))
     case .floatMatrix: return .floatMatrix(try readFloatMatrix(&cursor))
-    case .matrix: return .matrix(try readMatrix(&cursor))
+    case .matrix: return .matrix(try readMatrix(&cursor, hasTaps: false))
+    case .convolutionMatrix: return .matrix(try readMatrix(&cursor, hasTaps: true))
+    case .depthwise: return .depthwise(try readDepthwise(&cursor))
     case .table: return .table(try readTable(&cursor))
     }
   }
@@ -65,9 +67,23 @@ struct ConstantReader {
       outputs: outputs, inputs: inputs, panels: panels, bias: try optionalSection(&cursor, .bias, "bias"))
   }
 
-  private mutating func readMatrix(_ cursor: inout ByteCursor) throws(FormatError) -> PackedMatrix {
+  private mutating func readDepthwise(_ cursor: inout ByteCursor) throws(FormatError) -> PackedDepthwise {
+    let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
+    let taps = try cursor.word("taps", in: FormatLimits.dimensionRange)
+    let weight = try LevelCoding.readWeightCode(&cursor, "weight")
+    let activation = try LevelCoding.readActivationCode(&cursor, "activation")
+    let weights = try section(&cursor, .depthwiseWeights, "weights")
+    return PackedDepthwise(
+      channels: channels, taps: taps, level: Level(weight: weight, activation: activation), weights: weights,
+      scales: try section(&cursor, .scales, "scales"))
+  }
+
+  private mutating func readMatrix(
+    _ cursor: inout ByteCursor, hasTaps: Bool
+  ) throws(FormatError) -> PackedMatrix {
     let outputs = try cursor.word("outputs", in: FormatLimits.dimensionRange)
     let inputs = try cursor.word("inputs", in: FormatLimits.dimensionRange)
+    let taps = hasTaps ? try cursor.word("taps", in: FormatLimits.dimensionRange) : 1
     let levelCount = try readLevelCount(&cursor, size: 32)
     let gather = try optionalSection(&cursor, .channelMap, "gather")
     let bias = try optionalSection(&cursor, .bias, "bias")
@@ -75,13 +91,15 @@ struct ConstantReader {
     levels.reserveCapacity(levelCount)
     for index in 0..<levelCount {
       cursor.prefix = "levels[\(index)]."
-      levels.append(try readMatrixLevel(&cursor))
+      levels.append(try readMatrixLevel(&cursor, taps: taps))
     }
     cursor.prefix = ""
     return PackedMatrix(outputs: outputs, inputs: inputs, levels: levels, gather: gather, bias: bias)
   }
 
-  private mutating func readMatrixLevel(_ cursor: inout ByteCursor) throws(FormatError) -> MatrixLevel {
+  private mutating func readMatrixLevel(
+    _ cursor: inout ByteCursor, taps: Int
+  ) throws(FormatError) -> MatrixLevel {
     let weight = try LevelCoding.readWeightCode(&cursor, "weight")
     let activation = try LevelCoding.readActivationCode(&cursor, "activation")
     let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
@@ -90,8 +108,8 @@ struct ConstantReader {
     let offsets = try optionalSection(&cursor, .offsets, "offsets")
     let storedSums = try section(&cursor, .storedSums, "storedSums")
     return MatrixLevel(
-      level: Level(weight: weight, activation: activation), channels: channels, weights: weights,
-      scales: scales, offsets: offsets, storedSums: storedSums)
+      level: Level(weight: weight, activation: activation), channels: channels, taps: taps,
+      weights: weights, scales: scales, offsets: offsets, storedSums: storedSums)
   }
 
   private mutating func readTable(_ cursor: inout ByteCursor) throws(FormatError) -> PackedTable {

@@ -46,6 +46,7 @@ private struct ConstantVerification {
       for (position, level) in matrix.levels.enumerated() {
         try matrixLevel(level, outputs: matrix.outputs, "levels[\(position)]")
       }
+    case .depthwise(let depthwise): try self.depthwise(depthwise)
     case .table(let table):
       for (position, level) in table.levels.enumerated() {
         try tableLevel(level, rows: table.rows, "levels[\(position)].codes")
@@ -102,6 +103,19 @@ private struct ConstantVerification {
     }
   }
 
+  /// Integers within their code, padding channels 0.
+  private func depthwise(_ depthwise: PackedDepthwise) throws(FormatError) {
+    let largest = depthwise.level.weight.maximumMagnitude
+    for (element, weight) in depthwise.weights.bound(to: Int8.self).enumerated() {
+      let isPadding = element % depthwise.paddedChannels >= depthwise.channels
+      guard Int(weight.magnitude) <= (isPadding ? 0 : largest) else {
+        throw fault(
+          isPadding ? .paddingNotZero : .outOfRange, "weights", at: element, got: .integer(Int(weight)),
+          expected: .range(-largest...largest))
+      }
+    }
+  }
+
   /// Rows end on a whole byte; the bits after the last code are 0.
   private func tableLevel(_ level: TableLevel, rows: Int, _ field: String) throws(FormatError) {
     let usedBits = level.channels * level.code.bits % 8
@@ -123,6 +137,7 @@ private struct LaneArithmetic {
   private let panelStride: Int
   private let planeStride: Int
   private let lastTileMask: UInt32
+  private let tapTiles: Int
   let planes: Int
   let tiles: Int
 
@@ -132,8 +147,9 @@ private struct LaneArithmetic {
     panelStride = level.panelStride / 4
     planeStride = level.planeStride / 4
     planes = layout == .planes ? bits : 1
-    tiles = level.paddedChannels / layout.tileChannels
-    lastTileMask = Self.mask(layout, channels: level.channels - (tiles - 1) * layout.tileChannels)
+    tiles = level.storedChannels / layout.tileChannels
+    tapTiles = level.paddedChannels / layout.tileChannels
+    lastTileMask = Self.mask(layout, channels: level.channels - (tapTiles - 1) * layout.tileChannels)
   }
 
   /// Index of a lane among the 32-bit words of the level.
@@ -142,7 +158,7 @@ private struct LaneArithmetic {
   }
 
   /// The bits of a lane that belong to true channels.
-  func mask(tile: Int) -> UInt32 { tile == tiles - 1 ? lastTileMask : .max }
+  func mask(tile: Int) -> UInt32 { tile % tapTiles == tapTiles - 1 ? lastTileMask : .max }
 
   private static func mask(_ layout: WeightLayout, channels: Int) -> UInt32 {
     var mask: UInt32 = 0

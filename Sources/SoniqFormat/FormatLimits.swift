@@ -62,6 +62,7 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   case dense = 24
   /// float32 panels of a matrix of the reference mode.
   case floatPanels = 25
+  case depthwiseWeights = 26
 
   /// The tables that every file has, in file order; data sections follow them.
   package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]

@@ -14,6 +14,8 @@ enum ConstantTag: UInt8 {
   case floatMatrix = 2
   case matrix = 3
   case table = 4
+  case convolutionMatrix = 5
+  case depthwise = 6
 }
 
 enum ScalingTag: UInt8 {
@@ -31,6 +33,8 @@ enum OperationTag: UInt8 {
   case attention = 7
   case meanPool = 8
   case l2Normalize = 9
+  case convolution = 10
+  case depthwiseConvolution = 11
 }
 
 /// A dimension with this bit is the index of a symbol.

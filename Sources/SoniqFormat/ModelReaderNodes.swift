@@ -27,6 +27,19 @@ extension ModelReader {
     return (nodes, places)
   }
 
+  /// Ten words; the graph's rules bound them.
+  static func readWindow(_ cursor: inout ByteCursor) throws(FormatError) -> Window {
+    var numbers: [Int] = []
+    for field in [
+      "height", "width", "strideHeight", "strideWidth", "dilationHeight", "dilationWidth", "top", "left", "bottom",
+      "right",
+    ] { numbers.append(try cursor.word("window." + field, in: 0...maximumTaps)) }
+    return Window(
+      height: numbers[0], width: numbers[1], strides: (numbers[2], numbers[3]),
+      dilations: (numbers[4], numbers[5]),
+      padding: (top: numbers[6], left: numbers[7], bottom: numbers[8], right: numbers[9]))
+  }
+
   private static func readOperation(
     _ cursor: inout ByteCursor, _ tag: OperationTag, constantCount: Int
   ) throws(FormatError) -> Operation {
@@ -51,6 +64,18 @@ extension ModelReader {
       return .attention(heads: heads, scale: scale, precision: precision)
     case .meanPool: return .meanPool
     case .l2Normalize: return .l2Normalize(epsilon: try cursor.float("epsilon"))
+    case .convolution:
+      let window = try readWindow(&cursor)
+      let count = try cursor.count("weights.count", limit: maximumGraphItems, size: 4)
+      var weights: [ConstantID] = []
+      weights.reserveCapacity(count)
+      for _ in 0..<count { weights.append(try cursor.index("weights", below: constantCount)) }
+      return .convolution(window, weights: weights)
+    case .depthwiseConvolution:
+      let window = try readWindow(&cursor)
+      let weights = try cursor.index("weights", below: constantCount)
+      let bias = try cursor.index("bias", below: constantCount + 1)
+      return .depthwiseConvolution(window, weights: weights, bias: bias == 0 ? nil : bias - 1)
     }
   }
 }

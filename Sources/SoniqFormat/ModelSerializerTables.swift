@@ -95,8 +95,23 @@ extension ModelSerializer {
       sink.zeros(3)
     case .l2Normalize(let epsilon): sink.float(epsilon)
     case .positions, .add, .meanPool: break
-    case .convolution, .depthwiseConvolution, .tensor: break  // Refused by validation until the format has them.
+    case .convolution(let window, let weights):
+      write(window, to: &sink)
+      sink.word(weights.count)
+      for constant in weights { sink.word(constant) }
+    case .depthwiseConvolution(let window, let weights, let bias):
+      write(window, to: &sink)
+      sink.word(weights)
+      sink.word(bias.map { $0 + 1 } ?? 0)
+    case .tensor: break  // Refused by validation until the format has them.
     }
+  }
+
+  static func write(_ window: Window, to sink: inout ByteSink) {
+    for number in [
+      window.height, window.width, window.strideHeight, window.strideWidth, window.dilationHeight,
+      window.dilationWidth, window.top, window.left, window.bottom, window.right,
+    ] { sink.word(number) }
   }
 
   private static func writeInterface(_ graph: Graph, to sink: inout ByteSink) {
@@ -133,15 +148,25 @@ extension ModelSerializer {
         sink.word(sections.take(matrix.bias))
       case .matrix(let matrix): write(matrix, &sections, to: &sink)
       case .table(let table): write(table, &sections, to: &sink)
+      case .depthwise(let depthwise):
+        sink.byte(Int(ConstantTag.depthwise.rawValue))
+        sink.word(depthwise.channels)
+        sink.word(depthwise.taps)
+        LevelCoding.write(depthwise.level.weight, to: &sink)
+        LevelCoding.write(depthwise.level.activation, to: &sink)
+        sink.word(sections.take())
+        sink.word(sections.take())
       }
     }
   }
 
   private static func write(_ matrix: PackedMatrix, _ sections: inout SectionNumbers, to sink: inout ByteSink)
   {
-    sink.byte(Int(ConstantTag.matrix.rawValue))
+    let isConvolution = matrix.taps > 1
+    sink.byte(Int((isConvolution ? ConstantTag.convolutionMatrix : .matrix).rawValue))
     sink.word(matrix.outputs)
     sink.word(matrix.inputs)
+    if isConvolution { sink.word(matrix.taps) }
     sink.byte(matrix.levels.count)
     sink.zeros(3)
     sink.word(sections.take(matrix.gather))
@@ -197,7 +222,9 @@ extension Operation {
     case .add: .add
     case .attention: .attention
     case .meanPool: .meanPool
-    case .l2Normalize, .convolution, .depthwiseConvolution, .tensor: .l2Normalize
+    case .convolution: .convolution
+    case .depthwiseConvolution: .depthwiseConvolution
+    case .l2Normalize, .tensor: .l2Normalize
     }
   }
 }

@@ -9,6 +9,7 @@ extension Graph {
     case .floatMatrix(let matrix): try ConstantCheck(index).floatMatrix(matrix)
     case .matrix(let matrix): try ConstantCheck(index).matrix(matrix)
     case .table(let table): try ConstantCheck(index).table(table)
+    case .depthwise(let depthwise): try ConstantCheck(index).depthwise(depthwise)
     }
   }
 }
@@ -55,6 +56,7 @@ private struct ConstantCheck {
       channels += level.channels
     }
     guard channels == matrix.inputs else { throw fault(.shapeMismatch, "levels.channels") }
+    guard matrix.levels.allSatisfy({ $0.taps == matrix.taps }) else { throw fault(.shapeMismatch, "taps") }
     if let gather = matrix.gather { try requirePermutation(gather, matrix.inputs, "gather") }
     if let bias = matrix.bias { try requireNumbers(bias, matrix.outputs, padded, "bias") }
   }
@@ -65,17 +67,32 @@ private struct ConstantCheck {
     let place = "levels[\(position)]"
     guard level.level.isValid else { throw fault(.invalidLevel, place) }
     guard (1...inputs).contains(level.channels) else { throw fault(.invalidSize, "\(place).channels") }
-    guard level.channels <= level.level.maximumChannels else {
+    guard (1...maximumTaps).contains(level.taps) else { throw fault(.invalidSize, "\(place).taps") }
+    guard let count = checkedProduct(level.channels, level.taps), count <= level.level.maximumChannels else {
       throw fault(.tooManyChannels, "\(place).channels")
     }
     let tile = level.level.weight.layout.tileChannels
     let planes = level.level.weight.layout == .planes ? level.level.weight.bits : 1
     let tiles = roundedUp(level.channels, to: tile).map { $0 / tile }
-    let bytes = tiles.flatMap { checkedProduct($0, 64, planes, padded / panelOutputs) }
+    let bytes = tiles.flatMap { checkedProduct($0, level.taps, 64, planes, padded / panelOutputs) }
     try requireBytes(level.weights, bytes, alignment: 64, "\(place).weights")
     try requireNumbers(level.scales, outputs, padded, "\(place).scales", isScale: true)
     if let offsets = level.offsets { try requireNumbers(offsets, outputs, padded, "\(place).offsets") }
     try requireBytes(level.storedSums, checkedProduct(padded, 4), alignment: 4, "\(place).storedSums")
+  }
+
+  func depthwise(_ depthwise: PackedDepthwise) throws(GraphError) {
+    try requireSize(depthwise.channels, "channels")
+    guard (1...maximumTaps).contains(depthwise.taps) else { throw fault(.invalidSize, "taps") }
+    guard depthwise.level.isValid, case .fixed = depthwise.level.activation.scaling else {
+      throw fault(.invalidLevel, "level")
+    }
+    guard depthwise.taps <= depthwise.level.maximumChannels else { throw fault(.tooManyChannels, "taps") }
+    guard let padded = roundedUp(depthwise.channels, to: panelOutputs), padded <= maximumDimension else {
+      throw fault(.invalidSize, "channels")
+    }
+    try requireBytes(depthwise.weights, checkedProduct(depthwise.taps, padded), alignment: 16, "weights")
+    try requireNumbers(depthwise.scales, depthwise.channels, padded, "scales", isScale: true)
   }
 
   func table(_ table: PackedTable) throws(GraphError) {

@@ -44,6 +44,9 @@ package struct MatrixLevel: Sendable {
   package var level: Level
   /// True channels of the run; stored channels are padded to the layout's tile.
   package var channels: Int
+  /// Taps of a convolution, 1 for a linear layer. The panels hold the run's padded channels for one tap after the
+  /// other.
+  package var taps: Int
   /// Panels of 16 outputs in the layout of `level.weight.layout`; see docs/format.md.
   package var weights: ConstantBytes
   /// float32 per output, padded with 0 to a multiple of 16: real value of one weight integer.
@@ -54,31 +57,37 @@ package struct MatrixLevel: Sendable {
   package var storedSums: ConstantBytes
 
   package init(
-    level: Level, channels: Int, weights: ConstantBytes, scales: ConstantBytes,
+    level: Level, channels: Int, taps: Int = 1, weights: ConstantBytes, scales: ConstantBytes,
     offsets: ConstantBytes? = nil, storedSums: ConstantBytes
   ) {
     self.level = level
     self.channels = channels
+    self.taps = taps
     self.weights = weights
     self.scales = scales
     self.offsets = offsets
     self.storedSums = storedSums
   }
 
+  /// Of one tap.
   package var paddedChannels: Int {
     let tile = level.weight.layout.tileChannels
     return (channels + tile - 1) / tile * tile
   }
+  /// Of all taps.
+  package var storedChannels: Int { taps * paddedChannels }
   /// Bytes of one plane of one panel; for bytes and nibbles, of the panel.
-  package var planeStride: Int { paddedChannels / level.weight.layout.tileChannels * 64 }
+  package var planeStride: Int { storedChannels / level.weight.layout.tileChannels * 64 }
   package var panelStride: Int {
     planeStride * (level.weight.layout == .planes ? level.weight.bits : 1)
   }
 }
 
-/// A weight matrix of one or two levels; its input channels are sorted by level.
+/// A weight matrix of one or two levels, of a linear layer or (with taps) of a convolution; its input channels are
+/// sorted by level.
 package struct PackedMatrix: Sendable {
   package var outputs: Int
+  /// Input channels, of one tap.
   package var inputs: Int
   package var levels: [MatrixLevel]
   /// uint32 [inputs]: sorted position -> input channel; nil when already sorted.
@@ -97,6 +106,8 @@ package struct PackedMatrix: Sendable {
     self.bias = bias
   }
   package var panelCount: Int { (outputs + panelOutputs - 1) / panelOutputs }
+  /// The same for all levels.
+  package var taps: Int { levels.first?.taps ?? 1 }
 }
 
 /// A run of channels of a packed table, at one weight code.
@@ -139,10 +150,34 @@ package struct PackedTable: Sendable {
   }
 }
 
+/// Weights of a convolution whose every channel has taps of its own, as integers.
+package struct PackedDepthwise: Sendable {
+  package var channels: Int
+  package var taps: Int
+  /// The activation code is fixed.
+  package var level: Level
+  /// The integers of the weights (not their codes) as signed bytes, [taps][paddedChannels], padded with 0.
+  package var weights: ConstantBytes
+  /// float32 [paddedChannels]: real value of one weight integer; padded with 0.
+  package var scales: ConstantBytes
+
+  package init(channels: Int, taps: Int, level: Level, weights: ConstantBytes, scales: ConstantBytes) {
+    self.channels = channels
+    self.taps = taps
+    self.level = level
+    self.weights = weights
+    self.scales = scales
+  }
+
+  /// A multiple of 16.
+  package var paddedChannels: Int { (channels + 15) / 16 * 16 }
+}
+
 /// Everything constant that an operation may hold.
 package enum Constant: Sendable {
   case dense(DenseConstant)
   case floatMatrix(FloatMatrix)
   case matrix(PackedMatrix)
   case table(PackedTable)
+  case depthwise(PackedDepthwise)
 }

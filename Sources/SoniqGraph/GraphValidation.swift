@@ -3,6 +3,9 @@ import SoniqCore
 /// The largest size of one dimension, and of the rows or elements that kernels count in 32 bits.
 package let maximumDimension = Int(Int32.max)
 
+/// The most taps of a convolution, and the most padding on one side of it.
+package let maximumTaps = 1 << 12
+
 /// The most dimensions of a value or dense constant.
 package let maximumRank = 8
 

@@ -34,8 +34,8 @@ package enum Operation: Sendable {
   /// O / groups outputs whose inputs are ordered [tap row][tap column][channel of the group]. A matrix has its
   /// activations' scales fixed (a pixel serves many outputs).
   case convolution(Window, weights: [ConstantID])
-  /// inputs: x [B,H,W,C] -> [B,H',W',C], each channel with taps of its own. Weights: dense float32 [taps, C]; bias:
-  /// dense float32 [C].
+  /// inputs: x [B,H,W,C] -> [B,H',W',C], each channel with taps of its own. Weights: dense float32 [taps, C] or
+  /// packed (`Constant.depthwise`); bias: dense float32 [C].
   case depthwiseConvolution(Window, weights: ConstantID, bias: ConstantID?)
   case tensor(TensorOperation)
 }

@@ -49,7 +49,11 @@ extension Graph {
     case .l2Normalize(let epsilon):
       try requirePositive(index, epsilon, field: "epsilon")
       return InferredOutput(elementType: .float32, shape: try floatInput(index))
-    case .convolution, .depthwiseConvolution, .tensor:
+    case .convolution(let window, let weights):
+      return try inferredConvolution(index, window, weights: weights)
+    case .depthwiseConvolution(let window, let weights, let bias):
+      return try inferredDepthwise(index, window, weights: weights, bias: bias)
+    case .tensor:
       throw GraphError(.wrongKind, node: index, field: "operation")
     }
   }
@@ -100,7 +104,7 @@ extension Graph {
     }
     let sizes: (inputs: Int, outputs: Int)
     switch constants[matrix] {
-    case .matrix(let packed): sizes = (packed.inputs, packed.outputs)
+    case .matrix(let packed) where packed.taps == 1: sizes = (packed.inputs, packed.outputs)
     case .floatMatrix(let float): sizes = (float.inputs, float.outputs)
     default: throw GraphError(.wrongKind, node: index, constant: matrix, field: "matrix")
     }
@@ -141,13 +145,13 @@ extension Graph {
 // MARK: Checks of one node
 
 extension Graph {
-  private func requireInputs(_ index: Int, counts: ClosedRange<Int>) throws(GraphError) {
+  func requireInputs(_ index: Int, counts: ClosedRange<Int>) throws(GraphError) {
     guard counts.contains(nodes[index].inputs.count) else {
       throw GraphError(.wrongInputCount, node: index, field: "inputs")
     }
   }
 
-  private func require(
+  func require(
     _ index: Int, input: Int, is type: ElementType, rank: Int? = nil
   ) throws(GraphError) {
     let value = values[nodes[index].inputs[input]]

@@ -27,8 +27,13 @@ package struct Inspection {
       switch graph.constants[constant] {
       case .matrix(let matrix):
         return Weight(
-          name: name, kind: "linear", shape: "\(matrix.outputs) x \(matrix.inputs)",
+          name: name, kind: matrix.taps == 1 ? "linear" : "convolution",
+          shape: "\(matrix.outputs) x \(matrix.inputs)" + (matrix.taps == 1 ? "" : " x \(matrix.taps) taps"),
           levels: matrix.levels.map(Self.words), account: account ?? WeightAccount())
+      case .depthwise(let depthwise):
+        return Weight(
+          name: name, kind: "depthwise", shape: "\(depthwise.channels) x \(depthwise.taps) taps",
+          levels: [depthwise.level.spelling], account: account ?? WeightAccount())
       case .table(let table):
         return Weight(
           name: name, kind: "table", shape: "\(table.rows) x \(table.channels)",

@@ -105,6 +105,10 @@ package struct ModelPacker {
           name: name, levels: matrix.levels.map { $0.level.spelling },
           channels: matrix.levels.map(\.channels),
           account: WeightAccount(graph.constants[constant]) ?? WeightAccount())
+      case .depthwise(let depthwise):
+        return PackReport.Layer(
+          name: name, levels: [depthwise.level.spelling], channels: [depthwise.channels],
+          account: WeightAccount(graph.constants[constant]) ?? WeightAccount())
       case .table(let table):
         return PackReport.Layer(
           name: name, levels: table.levels.map { "w\($0.code.bits)" }, channels: table.levels.map(\.channels),

@@ -28,7 +28,7 @@ package enum Slice {
           changes += try cutLevel(&table.levels[level], rows: table.rows, bits, name, store)
         }
         cut.graph.constants[index] = .table(table)
-      case .dense, .floatMatrix: continue
+      case .dense, .floatMatrix, .depthwise: continue
       }
     }
     guard changes > 0 else {
@@ -52,10 +52,21 @@ package enum Slice {
   ) throws(PackError) -> Int {
     let code = level.level.weight
     guard let shift = try shift(code, to: bits, name) else { return 0 }
-    guard let source = WeightPacking(code: code, outputs: outputs, channels: level.channels),
-      let target = WeightPacking(code: .bipolar(bits), outputs: outputs, channels: level.channels)
+    let tile = WeightCode.bipolar(bits).layout.tileChannels
+    let (sourceStride, targetStride) =
+      level.taps == 1
+      ? (level.channels, level.channels)
+      : (level.paddedChannels, (level.channels + tile - 1) / tile * tile)
+    guard let source = WeightPacking(code: code, outputs: outputs, channels: sourceStride * level.taps),
+      let target = WeightPacking(code: .bipolar(bits), outputs: outputs, channels: targetStride * level.taps)
     else { throw PackError(.software, place: name, "sizes do not fit") }
-    let codes = source.unpack(level.weights.raw).map { $0 >> UInt8(shift) }
+    let stored = source.unpack(level.weights.raw)
+    var codes = [UInt8](repeating: 0, count: outputs * level.taps * targetStride)
+    for row in 0..<outputs * level.taps {
+      for channel in 0..<level.channels {
+        codes[row * targetStride + channel] = stored[row * sourceStride + channel] >> UInt8(shift)
+      }
+    }
     let weights = AlignedBuffer(byteCount: target.byteCount)
     let sums = codes.withUnsafeBufferPointer { codes in
       target.pack(codes, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))

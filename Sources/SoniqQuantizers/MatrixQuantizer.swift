@@ -5,7 +5,9 @@ package struct QuantizedRun: Sendable, Hashable {
   package var level: Level
   /// Input channels of the run.
   package var channels: Int
-  /// Row-major [outputs][channels], each below 2^bits.
+  /// Taps of a convolution, else 1.
+  package var taps: Int
+  /// Row-major [outputs][taps][channels], each below 2^bits.
   package var codes: [UInt8]
   /// [outputs]: real value of one weight integer.
   package var scales: [Float]
@@ -13,10 +15,11 @@ package struct QuantizedRun: Sendable, Hashable {
   package var offsets: [Float]?
 
   package init(
-    level: Level, channels: Int, codes: [UInt8], scales: [Float], offsets: [Float]? = nil
+    level: Level, channels: Int, taps: Int = 1, codes: [UInt8], scales: [Float], offsets: [Float]? = nil
   ) {
     self.level = level
     self.channels = channels
+    self.taps = taps
     self.codes = codes
     self.scales = scales
     self.offsets = offsets

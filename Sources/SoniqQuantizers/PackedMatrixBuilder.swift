@@ -38,11 +38,14 @@ package struct PackedMatrixBuilder {
     _ run: QuantizedRun, _ index: Int, _ outputs: Int, _ paddedOutputs: Int
   ) throws(QuantizationError) -> MatrixLevel {
     guard run.level.isValid else { throw .invalidLevel(index: index) }
-    guard run.channels > 0, let count = checkedProduct(run.channels, outputs),
-      let packing = WeightPacking(code: run.level.weight, outputs: outputs, channels: run.channels)
+    let tile = run.level.weight.layout.tileChannels
+    guard run.channels > 0, run.taps > 0, let channels = checkedProduct(run.channels, run.taps),
+      let count = checkedProduct(channels, outputs), let padded = roundedUp(run.channels, to: tile),
+      let stored = run.taps == 1 ? run.channels : checkedProduct(padded, run.taps),
+      let packing = WeightPacking(code: run.level.weight, outputs: outputs, channels: stored)
     else { throw .tooLarge }
-    guard run.channels <= run.level.maximumChannels else {
-      throw .tooManyChannels(level: index, got: run.channels, limit: run.level.maximumChannels)
+    guard channels <= run.level.maximumChannels else {
+      throw .tooManyChannels(level: index, got: channels, limit: run.level.maximumChannels)
     }
     guard run.codes.count == count else {
       throw .size(.codes, got: run.codes.count, expected: count)
@@ -53,15 +56,28 @@ package struct PackedMatrixBuilder {
     try checkNumbers(run.scales, .scales, count: outputs, allowNegative: false)
     if let offsets = run.offsets { try checkNumbers(offsets, .offsets, count: outputs) }
     let weights = AlignedBuffer(byteCount: packing.byteCount)
-    let sums = run.codes.withUnsafeBufferPointer { codes in
+    let storedCodes = run.taps == 1 ? run.codes : paddedTaps(run, to: padded)
+    let sums = storedCodes.withUnsafeBufferPointer { codes in
       packing.pack(codes, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))
       return packing.storedSums(codes)
     }
     return MatrixLevel(
-      level: run.level, channels: run.channels, weights: store.keep(weights),
+      level: run.level, channels: run.channels, taps: run.taps, weights: store.keep(weights),
       scales: store.store(run.scales, paddedTo: paddedOutputs),
       offsets: run.offsets.map { store.store($0, paddedTo: paddedOutputs) },
       storedSums: store.store(sums))
+  }
+
+  /// The codes with the channels of every tap padded; what is padded is stored as 0.
+  private func paddedTaps(_ run: QuantizedRun, to padded: Int) -> [UInt8] {
+    guard padded != run.channels else { return run.codes }
+    let rows = run.codes.count / run.channels
+    let filler: UInt8 = run.level.weight.layout == .bytes ? 128 : 0
+    var codes = [UInt8](repeating: filler, count: rows * padded)
+    for row in 0..<rows {
+      for channel in 0..<run.channels { codes[row * padded + channel] = run.codes[row * run.channels + channel] }
+    }
+    return codes
   }
 
   private func checkNumbers(

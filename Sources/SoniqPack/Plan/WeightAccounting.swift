@@ -36,7 +36,11 @@ extension WeightAccount {
         sum + level.weights.count + level.scales.count + level.storedSums.count + (level.offsets?.count ?? 0)
       }
       self.init(
-        weightCount: matrix.outputs * matrix.inputs, byteCount: levels + (matrix.gather?.count ?? 0))
+        weightCount: matrix.outputs * matrix.inputs * matrix.taps, byteCount: levels + (matrix.gather?.count ?? 0))
+    case .depthwise(let depthwise):
+      self.init(
+        weightCount: depthwise.channels * depthwise.taps,
+        byteCount: depthwise.weights.count + depthwise.scales.count)
     case .table(let table):
       let levels = table.levels.reduce(0) { $0 + $1.codes.count + $1.scales.count }
       self.init(weightCount: table.rows * table.channels, byteCount: levels + (table.scatter?.count ?? 0))
@@ -58,13 +62,15 @@ extension WeightAccount {
   /// The constants that linear layers and embeddings use, in graph order.
   package static func weightConstants(_ graph: Graph) -> [ConstantID] {
     var seen: Set<ConstantID> = []
-    return graph.nodes.compactMap { node -> ConstantID? in
+    return graph.nodes.flatMap { node -> [ConstantID] in
       switch node.operation {
-      case .linear(let matrix): seen.insert(matrix).inserted ? matrix : nil
-      case .embedding(let table): seen.insert(table).inserted ? table : nil
-      default: nil
+      case .linear(let matrix): [matrix]
+      case .embedding(let table): [table]
+      case .convolution(_, let weights): weights
+      case .depthwiseConvolution(_, let weights, _): [weights]
+      default: []
       }
-    }
+    }.filter { seen.insert($0).inserted }
   }
 }
 
