@@ -9,6 +9,9 @@ package let maximumTaps = 1 << 12
 /// The most dimensions of a value or dense constant.
 package let maximumRank = 8
 
+/// The most inputs of a node. Longer concatenations are made of several nodes.
+package let maximumNodeInputs = 64
+
 /// The most nodes, values or constants of a graph: planning takes time that grows with their square.
 package let maximumGraphItems = 1 << 14
 

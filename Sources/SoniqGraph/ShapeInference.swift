@@ -53,8 +53,7 @@ extension Graph {
       return try inferredConvolution(index, window, weights: weights)
     case .depthwiseConvolution(let window, let weights, let bias):
       return try inferredDepthwise(index, window, weights: weights, bias: bias)
-    case .tensor:
-      throw GraphError(.wrongKind, node: index, field: "operation")
+    case .tensor(let operation): return try inferredTensor(index, operation)
     }
   }
 
@@ -83,7 +82,8 @@ extension Graph {
     return InferredOutput(elementType: .float32, shape: values[ids].shape + [.fixed(channels)])
   }
 
-  /// Ids that the graph itself makes must be in range; those of the host are checked by every run.
+  /// Ids of the host are checked by every run; of those that the graph makes only positions are known to be in
+  /// range. Others are for `gather`, which checks each.
   private func requireIdsInRange(_ index: Int, ids: ValueID, rows: Int) throws(GraphError) {
     if let input = inputs.first(where: { $0.value == ids }) {
       guard let fill = input.fill else { return }
@@ -91,6 +91,9 @@ extension Graph {
         throw GraphError(.invalidAttribute, node: index, value: ids, field: "inputs.fill")
       }
       return
+    }
+    guard let maker = nodes.first(where: { $0.output == ids }), case .positions = maker.operation else {
+      throw GraphError(.wrongKind, node: index, value: ids, field: "inputs", element: 0)
     }
     guard let last = values[ids].shape.last, maximum(last) <= rows else {
       throw GraphError(.invalidSize, node: index, value: ids, field: "positions")

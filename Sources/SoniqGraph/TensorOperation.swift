@@ -19,10 +19,12 @@ package enum UnaryFunction: Sendable, Hashable {
   case not
 }
 
-/// Functions of two numbers. Comparisons and the logical ones give int32 0 or 1.
+/// Functions of two numbers of one type. Comparisons give int32 0 or 1; so do the logical ones, which take int32
+/// and read everything but 0 as true. int32 arithmetic wraps, a division by 0 gives 0, a negative power
+/// truncates. minimum and maximum of a NaN and a number are NaN.
 package enum BinaryFunction: UInt8, Sendable, Hashable, CaseIterable {
   case add = 1, subtract, multiply, divide, minimum, maximum, power
-  /// x when x >= 0, else slope * x: inputs x, slope.
+  /// float32: x when x >= 0, else slope * x: inputs x, slope.
   case prelu
   case equal, less, lessOrEqual, greater, greaterOrEqual, and, or, xor
 }
@@ -32,8 +34,9 @@ package enum ReduceFunction: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 package enum PoolFunction: UInt8, Sendable, Hashable, CaseIterable {
+  /// Of the taps inside the image; -infinity where there is none.
   case maximum = 1
-  /// Divides by the taps inside the image.
+  /// Divides by the taps inside the image; 0 where there is none.
   case average
   /// Divides by all taps, also those on padding.
   case averageOfAllTaps
@@ -133,25 +136,30 @@ package enum TensorOperation: Sendable {
   case transpose([Int])
   /// x -> same elements. The shape's symbols are those of x, in their order.
   case reshape([Dimension])
-  /// x -> broadcast to the shape.
+  /// x -> broadcast to the shape, whose symbols are in the shape of an input of the graph.
   case expand([Dimension])
-  /// All of one element type and of equal shapes but for the axis.
+  /// 1 ... `maximumNodeInputs` of one element type and of equal shapes but for the axis, which is fixed.
   case concatenate(axis: Int)
   /// One range for each dimension.
   case slice([SliceRange])
-  /// Counts before and after each dimension (not negative), of fixed dimensions where they are not 0.
+  /// Counts before and after each dimension (not negative), of fixed dimensions where they are not 0. The modes
+  /// repeat when a count exceeds the dimension. int32 takes the value as `cast` does.
   case pad(PadMode, before: [Int], after: [Int], value: Float)
-  /// data, indices int32 (negative counts from the end; out of range is an error of the run).
+  /// data, indices int32 (negative counts from the end; out of range is an error of the run) -> the indices'
+  /// dimensions in the place of the axis.
   case gather(axis: Int)
+  /// float32 over one or more axes; [1] when no dimension is left.
   case reduce(ReduceFunction, axes: [Int], keepsDimensions: Bool)
+  /// float32; the axis may be a symbol.
   case softmax(axis: Int, isLogarithm: Bool)
-  /// -> int32: index of the largest (smallest) element, the first or last of equal ones.
+  /// float32 -> int32: index of the largest (smallest) element, the first or last of equal ones.
   case argument(isMinimum: Bool, axis: Int, keepsDimensions: Bool, selectsLast: Bool)
   /// [..., M, K] x [..., K, N] -> [..., M, N] as numpy.matmul, float32. transposesRight: [..., N, K].
   case matmul(transposesRight: Bool)
   /// [B,H,W,C] -> [B,H',W',C]; H, W fixed.
   case pool(PoolFunction, Window)
-  /// [B,H,W,C] -> [B,height,width,C]. The scales (output / input length) may differ from the quotient of sizes.
+  /// [B,H,W,C] -> [B,height,width,C]; H, W fixed. The scales (output / input length) may differ from the quotient
+  /// of sizes. cubic is that of ONNX with -0.75.
   case resize(
     ResizeMethod, ResizeCoordinates, NearestRounding, height: Int, width: Int, scaleHeight: Float,
     scaleWidth: Float)
