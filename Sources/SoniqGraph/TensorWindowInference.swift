@@ -2,19 +2,8 @@ import SoniqCore
 
 /// Operations on images [B,H,W,C].
 extension TensorInference {
-  /// Sizes that no arithmetic of a window can overflow with.
   func require(_ window: Window) throws(GraphError) {
-    let sizes = 1...maximumDimension
-    try require(window.height, in: sizes, "window.height")
-    try require(window.width, in: sizes, "window.width")
-    try require(window.strideHeight, in: sizes, "window.strideHeight")
-    try require(window.strideWidth, in: sizes, "window.strideWidth")
-    try require(window.dilationHeight, in: sizes, "window.dilationHeight")
-    try require(window.dilationWidth, in: sizes, "window.dilationWidth")
-    try require(window.top, in: 0...maximumDimension, "window.top")
-    try require(window.left, in: 0...maximumDimension, "window.left")
-    try require(window.bottom, in: 0...maximumDimension, "window.bottom")
-    try require(window.right, in: 0...maximumDimension, "window.right")
+    guard window.isValid else { throw fault(.invalidAttribute, "window") }
   }
 
   func pool(_ window: Window) throws(GraphError) -> InferredOutput {
