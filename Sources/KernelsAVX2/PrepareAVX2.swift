@@ -11,7 +11,7 @@ import CSIMD
     let source = codes + row &* pointer.pointee.codeStride
     let target = prepared + row &* pointer.pointee.preparedStride
     switch Int(pointer.pointee.form) {
-    case SNQ_BIT_PLANES: packRow(source, target, channels, Int(pointer.pointee.activationBits))
+    case SNQ_BIT_PLANES: packRow(source, target, pointer)
     case SNQ_TABLES: buildTables(source, target, channels)
     default: buildHalfTables(source, target, channels)
     }
@@ -22,9 +22,10 @@ import CSIMD
 /// Bits in the order of a lane of planes: nibbles of the upper 16 channels above those of the lower 16.
 @inline(never)
 private func packRow(
-  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ channels: Int, _ bits: Int
+  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ args: UnsafePointer<snq_prepare_args>
 ) {
-  let planeStride = channels / 8
+  let (channels, bits) = (Int(args.pointee.paddedChannels), Int(args.pointee.activationBits))
+  let planeStride = args.pointee.planeStride
   var channel = 0
   while channel < channels {
     // The bit of the plane goes to the top of its byte, from where it is taken.

@@ -6,8 +6,15 @@ private func multiply(
   _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32,
   _ panelEnd: UInt32
 ) {
-  forRowBlocks(level, rowBegin, rowEnd) { begin, end, sums in
-    manyRows(level, begin, end, Int(panelBegin), Int(panelEnd), sums)
+  let call = TileCall(
+    level: level, rowBegin: rowBegin, rowEnd: rowEnd, panelBegin: panelBegin, panelEnd: panelEnd)
+  TileCall.run(call) { context, memory in
+    guard let call = context?.assumingMemoryBound(to: TileCall.self).pointee,
+      let sums = memory?.assumingMemoryBound(to: __m512i.self)
+    else { return }
+    call.forRowBlocks(sums) { begin, end in
+      manyRows(call.level, begin, end, Int(call.panelBegin), Int(call.panelEnd), sums)
+    }
   }
 }
 

@@ -32,16 +32,20 @@ extension MatmulTile {
 
   /// One pair of planes over all channels.
   @inline(__always)
-  mutating func countPlanes(
-    _ weights: UnsafePointer<UInt8>, _ panelStride: Int, _ bits: UnsafePointer<UInt8>, _ bitStride: Int,
-    _ channels: Int
-  ) {
-    var byte = 0
-    let bytes = channels &>> 3
-    while byte < bytes {
-      count(.loaded(weights + byte &* 16, panelStride, panels), bits + byte, bitStride)
-      byte &+= 4
-    }
+  mutating func countPlanes(_ source: TileSource, weightOffset: Int, bitOffset: Int) {
+    var (weights, bits) = (source.weights + weightOffset, source.codes + bitOffset)
+    let bytes = source.channels &>> 3
+    var segment = 0
+    repeat {
+      var byte = 0
+      while byte < bytes {
+        count(.loaded(weights + byte &* 16, source.panelStride, panels), bits + byte, source.codeStride)
+        byte &+= 4
+      }
+      weights += bytes &* 16
+      bits += source.segmentStride
+      segment &+= 1
+    } while segment < source.segments
   }
 }
 
@@ -49,28 +53,29 @@ extension MatmulTile {
 /// to the least, doubling in between: the loop over the channels is the same for any number of bits.
 @inline(__always)
 func sumBitSerial(
-  _ rows: Int, _ panels: Int, _ weights: PlaneSource, _ source: TileSource, _ activationBits: Int,
+  _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ source: TileSource,
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  let top = weights.bits &+ activationBits &- 2
+  let (weightBits, activationBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
+  let bitStride = source.segments > 1 ? Int(level.pointee.codePlaneStride) : source.channels &>> 3
+  let top = weightBits &+ activationBits &- 2
   if top == 0 {
     var tile = MatmulTile(rows, panels)
-    tile.countPlanes(
-      weights.start, weights.panelStride, source.codes, source.codeStride, source.channels)
+    tile.countPlanes(source, weightOffset: 0, bitOffset: 0)
     return tile.store(sums, panels)
   }
   var significance = top
   while significance >= 0 {
     var doubles = true
-    var activationPlane = max(0, significance &- weights.bits &+ 1)
+    var activationPlane = max(0, significance &- weightBits &+ 1)
     while activationPlane < activationBits, activationPlane <= significance {
       // Planes of weights lie with the most significant first.
-      let weightPlane = weights.bits &- 1 &- significance &+ activationPlane
+      let weightPlane = weightBits &- 1 &- significance &+ activationPlane
       var tile = MatmulTile(rows, panels)
       if significance < top { tile.load(sums, panels, doubling: doubles) }
       tile.countPlanes(
-        weights.start + weightPlane &* weights.planeStride, weights.panelStride,
-        source.codes + activationPlane &* (source.channels &>> 3), source.codeStride, source.channels)
+        source, weightOffset: weightPlane &* Int(level.pointee.planeStride),
+        bitOffset: activationPlane &* bitStride)
       tile.store(sums, panels)
       doubles = false
       activationPlane &+= 1

@@ -68,15 +68,21 @@ extension MatmulTile {
     let (panelStride, tableStride, end) = (
       pass.pointee.panelStride, pass.pointee.tableStride, pass.pointee.end
     )
-    let (plane, tables) = (pass.pointee.plane, pass.pointee.tables)
-    var channel = pass.pointee.begin
-    while channel < end {
-      let indices = TableIndices(plane + channel &* 2, panelStride, panels)
-      let table = tables + channel &* (4 &* halves)
-      look(indices, table, tableStride, weight)
-      if halves > 1 { look(indices, table + 128, tableStride, upperWeight) }
-      channel &+= 32
-    }
+    var (plane, tables) = (pass.pointee.plane, pass.pointee.tables)
+    var segment = 0
+    repeat {
+      var channel = pass.pointee.begin
+      while channel < end {
+        let indices = TableIndices(plane + channel &* 2, panelStride, panels)
+        let table = tables + channel &* (4 &* halves)
+        look(indices, table, tableStride, weight)
+        if halves > 1 { look(indices, table + 128, tableStride, upperWeight) }
+        channel &+= 32
+      }
+      plane += pass.pointee.planeStep
+      tables += pass.pointee.tableStep
+      segment &+= 1
+    } while segment < pass.pointee.segments
   }
 }
 
@@ -88,6 +94,10 @@ struct TablePass {
   var tableStride: Int
   var begin: Int
   var end: Int
+  /// How often, and how far plane and tables move each time.
+  var segments = 1
+  var planeStep = 0
+  var tableStep = 0
   var weight: __m512i
   /// Where the sums of the tile go, [row][panel], rows `stride` vectors apart; added to unless this is the first
   /// pass.
@@ -116,21 +126,27 @@ struct TablePass {
     let weight = pass.pointee.weight
     let upperWeight = _mm512_slli_epi32(weight, 4)
     let (panelStride, end) = (pass.pointee.panelStride, pass.pointee.end)
-    let (plane, tables) = (pass.pointee.plane, pass.pointee.tables)
-    var channel = pass.pointee.begin
-    while channel < end {
-      let tile = plane + channel &* 2
-      let leftIndices = TableIndices(tile, panelStride, 4)
-      let rightIndices = TableIndices(tile + 4 &* panelStride, panelStride, 4)
-      let table = tables + channel &* (4 &* halves)
-      left.look(leftIndices, table, 0, weight)
-      right.look(rightIndices, table, 0, weight)
-      if halves > 1 {
-        left.look(leftIndices, table + 128, 0, upperWeight)
-        right.look(rightIndices, table + 128, 0, upperWeight)
+    var (plane, tables) = (pass.pointee.plane, pass.pointee.tables)
+    var segment = 0
+    repeat {
+      var channel = pass.pointee.begin
+      while channel < end {
+        let tile = plane + channel &* 2
+        let leftIndices = TableIndices(tile, panelStride, 4)
+        let rightIndices = TableIndices(tile + 4 &* panelStride, panelStride, 4)
+        let table = tables + channel &* (4 &* halves)
+        left.look(leftIndices, table, 0, weight)
+        right.look(rightIndices, table, 0, weight)
+        if halves > 1 {
+          left.look(leftIndices, table + 128, 0, upperWeight)
+          right.look(rightIndices, table + 128, 0, upperWeight)
+        }
+        channel &+= 32
       }
-      channel &+= 32
-    }
+      plane += pass.pointee.planeStep
+      tables += pass.pointee.tableStep
+      segment &+= 1
+    } while segment < pass.pointee.segments
     left.store(sums, 4)
     right.store(sums + 4, 4)
   }

@@ -11,9 +11,7 @@ private func sumBits(
   var done = 0
   while done < rows {
     guard let source = TileSource(level, row &+ done, panel) else { return }
-    sumBitSerial(
-      height, panels, PlaneSource(level, source.weights), source, Int(level.pointee.activationBits),
-      sums + done &* panels)
+    sumBitSerial(height, panels, level, source, sums + done &* panels)
     done &+= height
   }
 }

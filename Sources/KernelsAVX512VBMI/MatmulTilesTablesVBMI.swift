@@ -24,16 +24,24 @@ private func sumByTables(
     plane: source.weights, panelStride: source.panelStride, tables: source.codes,
     tableStride: source.codeStride, begin: 0, end: 0, weight: _mm512_setzero_si512(), sums: sums,
     stride: panels, isFirst: true)
-  while pass.begin < source.channels {
-    pass.end = min(source.channels, pass.begin &+ tableChannels(rows, halves))
+  // All segments in one pass when their tables fit together; else one segment, or a part of it, at a time.
+  let most = tableChannels(rows, halves)
+  let isWhole = source.segments > 1 && source.channels &* source.segments <= most
+  pass.segments = isWhole ? source.segments : 1
+  pass.planeStep = source.channels &* 2
+  pass.tableStep = source.segmentStride
+  let segmentEnd = isWhole ? 1 : source.segments
+  var segment = 0
+  while segment < segmentEnd {
+    pass.end = min(source.channels, pass.begin &+ most)
     var part = 0
     while part < rows / height &* (panels / width) {
       let (firstRow, firstPanel) = (part / (panels / width) &* height, part % (panels / width) &* width)
       pass.sums = sums + (firstRow &* panels &+ firstPanel)
-      pass.tables = source.codes + firstRow &* source.codeStride
-      var plane = source.weights + firstPanel &* source.panelStride
+      pass.tables = source.codes + (firstRow &* source.codeStride &+ segment &* source.segmentStride)
+      var plane = source.weights + (firstPanel &* source.panelStride &+ segment &* pass.planeStep)
       for index in 0..<bits {
-        pass.isFirst = pass.begin == 0 && index == 0
+        pass.isFirst = pass.begin == 0 && index == 0 && segment == 0
         pass.plane = plane
         pass.weight = _mm512_set1_epi8(Int8(truncatingIfNeeded: 1 &<< (bits &- 1 &- index)))
         run(&pass)
@@ -42,6 +50,10 @@ private func sumByTables(
       part &+= 1
     }
     pass.begin = pass.end
+    if pass.begin >= source.channels {
+      pass.begin = 0
+      segment &+= 1
+    }
   }
 }
 

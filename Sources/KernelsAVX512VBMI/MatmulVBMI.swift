@@ -30,12 +30,20 @@ private func multiply(
   _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: UInt32, _ rowEnd: UInt32, _ panelBegin: UInt32,
   _ panelEnd: UInt32
 ) {
-  let isExpanded = level.pointee.scratch != nil || level.pointee.next?.pointee.scratch != nil
-  forRowBlocks(level, rowBegin, rowEnd) { begin, end, sums in
-    if isExpanded {
-      expanded(level, begin, end, Int(panelBegin), Int(panelEnd), sums)
-    } else {
-      manyRows(level, begin, end, Int(panelBegin), Int(panelEnd), sums)
+  let call = TileCall(
+    level: level, rowBegin: rowBegin, rowEnd: rowEnd, panelBegin: panelBegin, panelEnd: panelEnd)
+  TileCall.run(call) { context, memory in
+    guard let call = context?.assumingMemoryBound(to: TileCall.self).pointee,
+      let sums = memory?.assumingMemoryBound(to: __m512i.self)
+    else { return }
+    let level = call.level
+    let isExpanded = level.pointee.scratch != nil || level.pointee.next?.pointee.scratch != nil
+    call.forRowBlocks(sums) { begin, end in
+      if isExpanded {
+        expanded(level, begin, end, Int(call.panelBegin), Int(call.panelEnd), sums)
+      } else {
+        manyRows(level, begin, end, Int(call.panelBegin), Int(call.panelEnd), sums)
+      }
     }
   }
 }

@@ -6,7 +6,7 @@ import CKernelABI
 ) {
   let args = pointer.pointee
   guard let codes = args.codes, let prepared = args.prepared else { return }
-  let planeStride = Int(args.paddedChannels) / 8
+  let planeStride = args.planeStride
   for row in Int(rowBegin)..<max(Int(rowBegin), Int(rowEnd)) {
     let source = codes + row &* args.codeStride
     let target = prepared + row &* args.preparedStride

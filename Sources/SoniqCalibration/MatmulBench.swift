@@ -96,7 +96,8 @@ final class MatmulBench {
     let target = prepared.bound(to: UInt8.self).baseAddress
     let preparation = snq_prepare_args(
       codes: arguments.codes, codeStride: arguments.codeStride, paddedChannels: arguments.paddedChannels,
-      activationBits: arguments.activationBits, form: form.tag, prepared: target, preparedStride: stride)
+      activationBits: arguments.activationBits, form: form.tag, prepared: target, preparedStride: stride,
+      planeStride: paddedChannels / 8)
     if form != .codes {
       arguments.form = form.tag
       arguments.codes = UnsafePointer(target)

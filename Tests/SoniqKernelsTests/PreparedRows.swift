@@ -15,7 +15,8 @@ final class PreparedRows {
     bytes = GuardedBuffer([UInt8](repeating: 0xa5, count: stride * rows))
     var args = snq_prepare_args(
       codes: codes, codeStride: codeStride, paddedChannels: UInt32(paddedChannels),
-      activationBits: UInt32(activationBits), form: form.tag, prepared: bytes.start, preparedStride: stride)
+      activationBits: UInt32(activationBits), form: form.tag, prepared: bytes.start, preparedStride: stride,
+      planeStride: paddedChannels / 8)
     kernel.function(&args, 0, UInt32(rows))
   }
 }

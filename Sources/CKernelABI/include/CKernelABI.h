@@ -60,8 +60,8 @@ enum {
 enum {
   // One code a byte, in the order of the channels.
   SNQ_CODES = 0,
-  // Plane j (the bit 2^j of every code) starts paddedChannels / 8 * j bytes into the row; in a plane every 32
-  // channels are 4 bytes in the order of a lane of SNQ_PLANES: byte b, low nibble bit i = channel 4b + i, high
+  // Plane j (the bit 2^j of every code) starts paddedChannels / 8 * j bytes into the row (in images elsewhere: see
+  // snq_prepare_args); in a plane every 32 channels are 4 bytes in the order of a lane of SNQ_PLANES: byte b, low nibble bit i = channel 4b + i, high
   // nibble bit i = channel 16 + 4b + i.
   SNQ_BIT_PLANES = 1,
   // For codes of at most 5 bits: byte 64h + 16b + n of the 128 bytes of every 32 channels is the sum of those of
@@ -80,8 +80,11 @@ typedef struct {
   uint32_t paddedChannels;  // multiple of 32
   uint32_t activationBits;
   uint32_t form;      // not SNQ_CODES
-  uint8_t *prepared;  // [rows][preparedStride], 64-byte aligned
-  size_t preparedStride;  // bytes, multiple of 64
+  uint8_t *prepared;  // [rows][preparedStride]; 64-byte aligned for tables
+  size_t preparedStride;  // bytes; multiple of 64 for tables
+  // SNQ_BIT_PLANES: bytes between the planes of a row. paddedChannels / 8 for rows that a matrix is multiplied with;
+  // images for convolutions keep each plane of all pixels together.
+  size_t planeStride;
 } snq_prepare_args;
 
 typedef void (*snq_prepare_function)(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);
@@ -114,6 +117,13 @@ struct snq_matmul_args {
   const uint8_t *codes;       // [rows][codeStride] activations in `form`, the whole of paddedChannels readable
   size_t codeStride;          // bytes; a multiple of 64, and codes 64-byte aligned, unless form is SNQ_CODES
   uint32_t form;              // the kernel's own, by its registry row
+  // Convolutions, for kernels whose registry row says that they take segments: the channels of a row lie in
+  // `segments` pieces of segmentChannels (padded) each, `segmentStride` bytes apart (the rows of the image that a
+  // window covers), and rows of codes may overlap. 0 or 1: one piece. Any other kernel is given one.
+  uint32_t segments;
+  uint32_t segmentChannels;
+  size_t segmentStride;
+  size_t codePlaneStride;  // SNQ_BIT_PLANES with segments: bytes between planes; else planes are as form says
   // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,
   // then), or null.
   uint8_t *scratch;

@@ -209,4 +209,12 @@ static inline __attribute__((always_inline, nodebug)) void snq_with_scratch_avx2
   body(scratch, args, rowBegin, rowEnd, panelBegin, panelEnd);
 }
 
+// Calls `body` with 81 vectors of memory on the stack, aligned and without content: an array of Swift would be filled
+// with zeros first, which takes as long as a short row.
+SNQ_INLINE("avx512f")
+void snq_with_tile_memory(void *context, void (*body)(void *context, void *memory)) {
+  __m512i memory[81];
+  body(context, memory);
+}
+
 #endif

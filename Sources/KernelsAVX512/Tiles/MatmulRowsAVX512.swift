@@ -116,26 +116,32 @@ func manyRows(
   if panelEnd > panel { onePanel(level, rowBegin, rowEnd, panel, sums) }
 }
 
-/// Where tiles leave the sums of two levels for the epilogue, and the parameters of their rows: on the stack, with
-/// one vector to align the others, because the compiler aligns vectors to 16 bytes only.
-private typealias TileMemory = InlineArray<82, __m512i>
+/// What a kernel was called with.
+struct TileCall {
+  let level: UnsafePointer<snq_matmul_args>
+  let rowBegin: UInt32
+  let rowEnd: UInt32
+  let panelBegin: UInt32
+  let panelEnd: UInt32
 
-/// Calls `body` for every block of rows, with the memory of its tiles and the parameters of its rows in it.
-@inline(__always)
-func forRowBlocks(
-  _ level: UnsafePointer<snq_matmul_args>, _ rowBegin: UInt32, _ rowEnd: UInt32,
-  _ body: (_ begin: Int, _ end: Int, _ sums: UnsafeMutablePointer<__m512i>) -> Void
-) {
-  var memory = TileMemory(repeating: _mm512_setzero_si512())
-  withUnsafeMutableBytes(of: &memory) {
-    guard let start = $0.baseAddress else { return }
-    let aligned = start + ((0 &- Int(bitPattern: start)) & 63)
-    let sums = aligned.assumingMemoryBound(to: __m512i.self)
+  /// Calls `body` with memory for the sums of two levels and the parameters of their rows: see `RowParameters`.
+  @inline(__always)
+  static func run(
+    _ call: TileCall,
+    _ body: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
+  ) {
+    var call = call
+    withUnsafeMutablePointer(to: &call) { snq_with_tile_memory($0, body) }
+  }
+
+  /// Calls `body` for every block of rows, their parameters made ready.
+  @inline(__always)
+  func forRowBlocks(_ sums: UnsafeMutablePointer<__m512i>, _ body: (_ begin: Int, _ end: Int) -> Void) {
     var row = Int(rowBegin)
     while row < Int(rowEnd) {
       let end = min(Int(rowEnd), row &+ RowParameters.capacity)
       RowParameters(behind: sums).fill(level, row, end)
-      body(row, end, sums)
+      body(row, end)
       row = end
     }
   }

@@ -143,29 +143,39 @@ struct MatmulTile {
   }
 
   @inline(__always)
-  mutating func addBytes(
-    _ weights: UnsafePointer<UInt8>, _ panelStride: Int, _ codes: UnsafePointer<UInt8>, _ codeStride: Int,
-    _ channels: Int
-  ) {
-    var channel = 0
-    while channel < channels {
-      let tile = PanelVectors.loaded(weights + channel &* 16, panelStride, panels, prefetches: rows > 2)
-      add(tile, codes + channel, codeStride)
-      channel &+= 4
-    }
+  mutating func addBytes(_ source: TileSource) {
+    var (weights, codes) = (source.weights, source.codes)
+    var segment = 0
+    repeat {
+      var channel = 0
+      while channel < source.channels {
+        let tile = PanelVectors.loaded(
+          weights + channel &* 16, source.panelStride, panels, prefetches: rows > 2)
+        add(tile, codes + channel, source.codeStride)
+        channel &+= 4
+      }
+      weights += source.channels &* 16
+      codes += source.segmentStride
+      segment &+= 1
+    } while segment < source.segments
   }
 
   @inline(__always)
-  mutating func addNibbles(
-    _ weights: UnsafePointer<UInt8>, _ panelStride: Int, _ codes: UnsafePointer<UInt8>, _ codeStride: Int,
-    _ channels: Int
-  ) {
-    var channel = 0
-    while channel < channels {
-      let tile = PanelVectors.loaded(weights + channel &* 8, panelStride, panels, prefetches: rows > 2)
-      add(tile.lowNibbles(), codes + channel, codeStride)
-      add(tile.highNibbles(), codes + channel + 4, codeStride)
-      channel &+= 8
-    }
+  mutating func addNibbles(_ source: TileSource) {
+    var (weights, codes) = (source.weights, source.codes)
+    var segment = 0
+    repeat {
+      var channel = 0
+      while channel < source.channels {
+        let tile = PanelVectors.loaded(
+          weights + channel &* 8, source.panelStride, panels, prefetches: rows > 2)
+        add(tile.lowNibbles(), codes + channel, source.codeStride)
+        add(tile.highNibbles(), codes + channel + 4, source.codeStride)
+        channel &+= 8
+      }
+      weights += source.channels &* 8
+      codes += source.segmentStride
+      segment &+= 1
+    } while segment < source.segments
   }
 }

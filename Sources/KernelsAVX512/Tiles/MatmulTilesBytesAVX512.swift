@@ -8,7 +8,7 @@ private func sumBytes(
 ) {
   guard let source = TileSource(level, row, panel) else { return }
   var tile = MatmulTile(rows, panels)
-  tile.addBytes(source.weights, source.panelStride, source.codes, source.codeStride, source.channels)
+  tile.addBytes(source)
   tile.store(sums, panels)
 }
 

@@ -8,7 +8,7 @@ private func sumNibbles(
 ) {
   guard let source = TileSource(level, row, panel) else { return }
   var tile = MatmulTile(rows, panels)
-  tile.addNibbles(source.weights, source.panelStride, source.codes, source.codeStride, source.channels)
+  tile.addNibbles(source)
   tile.store(sums, panels)
 }
 

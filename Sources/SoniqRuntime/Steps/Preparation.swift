@@ -34,7 +34,7 @@ struct Preparation: BitwiseCopyable {
       codeStride: codeStride, paddedChannels: paddedChannels, activationBits: activationBits,
       form: variant.pointee.form,
       prepared: frame.storages[prepared].address(window).assumingMemoryBound(to: UInt8.self),
-      preparedStride: variant.pointee.preparedStride)
+      preparedStride: variant.pointee.preparedStride, planeStride: Int(paddedChannels) / 8)
     function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
   }
 }
