@@ -69,6 +69,19 @@ struct ByteCursor {
     return value
   }
 
+  /// A byte inside `range`.
+  mutating func byte(_ field: String, in range: ClosedRange<Int>) throws(FormatError) -> Int {
+    let place = offset
+    let value = try byte(field)
+    guard range.contains(value) else {
+      throw fault(.outOfRange, field, at: place, got: .integer(value), expected: .range(range))
+    }
+    return value
+  }
+
+  /// A byte 0 or 1.
+  mutating func flag(_ field: String) throws(FormatError) -> Bool { try byte(field, in: 0...1) == 1 }
+
   /// An index into a table of `count` records.
   mutating func index(_ field: String, below count: Int) throws(FormatError) -> Int {
     let place = offset

@@ -5,6 +5,7 @@ import SoniqGraph
 struct ConstantReader {
   let file: UnsafeRawBufferPointer
   let sections: [Section]
+  let version: Int
   let channelMaps: AlignedBuffer
   private(set) var constants: [Constant] = []
   private(set) var names: [String] = []
@@ -13,9 +14,10 @@ struct ConstantReader {
   private var nextSection = SectionKind.tables.count
   private var channelMapPosition = 0
 
-  init(file: UnsafeRawBufferPointer, sections: [Section], channelMaps: AlignedBuffer) {
+  init(file: UnsafeRawBufferPointer, directory: SectionDirectory, channelMaps: AlignedBuffer) {
     self.file = file
-    self.sections = sections
+    sections = directory.sections
+    version = directory.version
     self.channelMaps = channelMaps
   }
 
@@ -39,7 +41,12 @@ struct ConstantReader {
   }
 
   private mutating func readConstant(_ cursor: inout ByteCursor) throws(FormatError) -> Constant {
-    switch try cursor.tag(ConstantTag.self, "type") {
+    let place = cursor.offset
+    let tag = try cursor.tag(ConstantTag.self, "type")
+    guard tag.version <= version else {
+      throw cursor.fault(.unknownTag, "type", at: place, got: .integer(Int(tag.rawValue)))
+    }
+    switch tag {
     case .dense: return .dense(try readDense(&cursor))
     case .floatMatrix: return .floatMatrix(try readFloatMatrix(&cursor))
     case .matrix: return .matrix(try readMatrix(&cursor, hasTaps: false))

@@ -1,10 +1,12 @@
 /// The first 64 bytes of a file.
 struct FileHeader {
+  var version: Int
   var fileSize: Int
   var sectionCount: Int
   var directoryChecksum: UInt64
 
-  init(fileSize: Int, sectionCount: Int, directoryChecksum: UInt64) {
+  init(version: Int, fileSize: Int, sectionCount: Int, directoryChecksum: UInt64) {
+    self.version = version
     self.fileSize = fileSize
     self.sectionCount = sectionCount
     self.directoryChecksum = directoryChecksum
@@ -20,11 +22,11 @@ struct FileHeader {
         .truncated, offset: bytes.count, field: "header", got: .integer(bytes.count),
         expected: .integer(FormatLimits.headerSize))
     }
-    try Self.checkMagic(bytes)
+    version = try Self.version(bytes)
     var cursor = ByteCursor(
       UnsafeRawBufferPointer(rebasing: bytes[8..<FormatLimits.headerSize]), start: 8, table: "header")
     try Self.expect(&cursor, .wrongSize, "headerSize", FormatLimits.headerSize)
-    try Self.expect(&cursor, .unsupportedVersion, "version", FormatLimits.version)
+    try Self.expect(&cursor, .unsupportedVersion, "version", version)
     let statedSize = UInt64(bitPattern: try cursor.int64("fileSize"))
     let sectionCount = try cursor.word("sectionCount")
     try cursor.reserved(20)
@@ -56,16 +58,18 @@ struct FileHeader {
     }
   }
 
-  private static func checkMagic(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
-    let magic = FormatLimits.magic
+  /// The version that the magic bytes say.
+  private static func version(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> Int {
+    let magic = FormatLimits.magic(version: 0)
     guard bytes[0..<3].elementsEqual(magic[0..<3]), bytes[5..<8].elementsEqual(magic[5..<8]) else {
       throw FormatError(.wrongMagic, offset: 0, field: "header.magic")
     }
-    guard bytes[3..<5].elementsEqual(magic[3..<5]) else {
-      throw FormatError(
-        .unsupportedVersion, offset: 3, field: "header.magic",
-        got: .bits(UInt64(bytes[3]) << 8 | UInt64(bytes[4])), expected: .bits(0x3031))
-    }
+    for version in FormatLimits.versions
+    where bytes[3..<5].elementsEqual(FormatLimits.magic(version: version)[3..<5]) { return version }
+    throw FormatError(
+      .unsupportedVersion, offset: 3, field: "header.magic",
+      got: .bits(UInt64(bytes[3]) << 8 | UInt64(bytes[4])),
+      expected: .bits(0x3030 + UInt64(FormatLimits.versions.upperBound)))
   }
 
   private static func expect(
@@ -81,9 +85,9 @@ struct FileHeader {
   /// Appends the 64 bytes.
   func write(to sink: inout ByteSink) {
     let begin = sink.bytes.count
-    sink.bytes += FormatLimits.magic
+    sink.bytes += FormatLimits.magic(version: version)
     sink.word(FormatLimits.headerSize)
-    sink.word(FormatLimits.version)
+    sink.word(version)
     sink.bits64(UInt64(fileSize))
     sink.word(sectionCount)
     sink.zeros(20)

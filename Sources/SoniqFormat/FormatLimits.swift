@@ -1,10 +1,13 @@
 import SoniqGraph
 
-/// The constants of format version 1 (docs/format.md).
+/// The constants of the format (docs/format.md).
 package enum FormatLimits {
   /// 0x89, "SQ", two version digits, CR, LF, end of file: text transfers that alter bytes break it.
-  static let magic: [UInt8] = [0x89, 0x53, 0x51, 0x30, 0x31, 0x0d, 0x0a, 0x1a]
-  package static let version = 1
+  static func magic(version: Int) -> [UInt8] {
+    [0x89, 0x53, 0x51, 0x30, 0x30 + UInt8(truncatingIfNeeded: version), 0x0d, 0x0a, 0x1a]
+  }
+  /// What this reader reads. A file has the lowest version that can say what is in it.
+  package static let versions = 1...2
   package static let headerSize = 64
   package static let directoryEntrySize = 32
   /// Sections begin at, and the file ends at, multiples of this.
@@ -25,7 +28,7 @@ package enum FormatLimits {
   package static let maximumValues = maximumGraphItems
   package static let maximumConstants = maximumGraphItems
   package static let maximumNodes = maximumGraphItems
-  package static let maximumNodeInputs = 8
+  package static func nodeInputs(version: Int) -> Int { version == 1 ? 8 : maximumNodeInputs }
   package static let maximumInterfaceValues = 1024
   package static let maximumLevels = 2
   package static let rankRange = 1...maximumRank

@@ -16,6 +16,9 @@ enum ConstantTag: UInt8 {
   case table = 4
   case convolutionMatrix = 5
   case depthwise = 6
+
+  /// The first version of the format that has it.
+  var version: Int { rawValue > ConstantTag.table.rawValue ? 2 : 1 }
 }
 
 enum ScalingTag: UInt8 {
@@ -35,6 +38,10 @@ enum OperationTag: UInt8 {
   case l2Normalize = 9
   case convolution = 10
   case depthwiseConvolution = 11
+  case tensor = 12
+
+  /// The first version of the format that has it.
+  var version: Int { rawValue > OperationTag.l2Normalize.rawValue ? 2 : 1 }
 }
 
 /// A dimension with this bit is the index of a symbol.

@@ -89,7 +89,7 @@ struct ModelReader {
   }
 
   private mutating func readConstants() throws(FormatError) {
-    var reader = ConstantReader(file: file, sections: directory.sections, channelMaps: channelMaps)
+    var reader = ConstantReader(file: file, directory: directory, channelMaps: channelMaps)
     reader = try table(.constants, "constants") { [reader] (cursor) throws(FormatError) in
       var reader = reader
       try reader.readAll(&cursor)
@@ -101,9 +101,11 @@ struct ModelReader {
   }
 
   private mutating func readNodes() throws(FormatError) {
-    let limits = (values: graph.values.count, constants: graph.constants.count)
+    let reader = NodeReader(
+      version: directory.version, valueCount: graph.values.count,
+      tensors: TensorReader(symbolCount: graph.symbols.count, constantCount: graph.constants.count))
     (graph.nodes, places.nodes) = try table(.nodes, "nodes") { (cursor) throws(FormatError) in
-      try Self.readNodes(&cursor, valueCount: limits.values, constantCount: limits.constants)
+      try reader.readAll(&cursor)
     }
   }
 

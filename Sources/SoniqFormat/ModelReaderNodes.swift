@@ -1,9 +1,19 @@
 import SoniqGraph
 
-extension ModelReader {
-  static func readNodes(
-    _ cursor: inout ByteCursor, valueCount: Int, constantCount: Int
-  ) throws(FormatError) -> (nodes: [Node], places: [Int]) {
+/// Reads the table of nodes; indices are checked against the tables before it.
+struct NodeReader {
+  let version: Int
+  let valueCount: Int
+  let tensors: TensorReader
+  private var constantCount: Int { tensors.constantCount }
+
+  init(version: Int, valueCount: Int, tensors: TensorReader) {
+    self.version = version
+    self.valueCount = valueCount
+    self.tensors = tensors
+  }
+
+  func readAll(_ cursor: inout ByteCursor) throws(FormatError) -> (nodes: [Node], places: [Int]) {
     let count = try cursor.count("count", limit: FormatLimits.maximumNodes, size: 13)
     var nodes: [Node] = []
     var places: [Int] = []
@@ -14,34 +24,26 @@ extension ModelReader {
       cursor.record = index
       places.append(cursor.offset)
       let name = try cursor.uniqueName("name", in: &names)
+      let place = cursor.offset
       let tag = try cursor.tag(OperationTag.self, "operation")
-      let inputCount = try cursor.shortCount("inputs.count", limit: FormatLimits.maximumNodeInputs, size: 4)
+      guard tag.version <= version else {
+        throw cursor.fault(.unknownTag, "operation", at: place, got: .integer(Int(tag.rawValue)))
+      }
+      let limit = FormatLimits.nodeInputs(version: version)
+      let inputCount = try cursor.shortCount("inputs.count", limit: limit, size: 4)
       try cursor.reserved(2)
       var inputs: [ValueID] = []
       inputs.reserveCapacity(inputCount)
       for _ in 0..<inputCount { inputs.append(try cursor.index("inputs", below: valueCount)) }
       let output = try cursor.index("output", below: valueCount)
-      let operation = try readOperation(&cursor, tag, constantCount: constantCount)
+      let operation = try readOperation(&cursor, tag)
       nodes.append(Node(name: name, operation: operation, inputs: inputs, output: output))
     }
     return (nodes, places)
   }
 
-  /// Ten words; the graph's rules bound them.
-  static func readWindow(_ cursor: inout ByteCursor) throws(FormatError) -> Window {
-    var numbers: [Int] = []
-    for field in [
-      "height", "width", "strideHeight", "strideWidth", "dilationHeight", "dilationWidth", "top", "left", "bottom",
-      "right",
-    ] { numbers.append(try cursor.word("window." + field, in: 0...maximumTaps)) }
-    return Window(
-      height: numbers[0], width: numbers[1], strides: (numbers[2], numbers[3]),
-      dilations: (numbers[4], numbers[5]),
-      padding: (top: numbers[6], left: numbers[7], bottom: numbers[8], right: numbers[9]))
-  }
-
-  private static func readOperation(
-    _ cursor: inout ByteCursor, _ tag: OperationTag, constantCount: Int
+  private func readOperation(
+    _ cursor: inout ByteCursor, _ tag: OperationTag
   ) throws(FormatError) -> Operation {
     switch tag {
     case .embedding: return .embedding(table: try cursor.index("table", below: constantCount))
@@ -65,17 +67,34 @@ extension ModelReader {
     case .meanPool: return .meanPool
     case .l2Normalize: return .l2Normalize(epsilon: try cursor.float("epsilon"))
     case .convolution:
-      let window = try readWindow(&cursor)
+      let window = try ModelReader.readWindow(&cursor)
       let count = try cursor.count("weights.count", limit: maximumGraphItems, size: 4)
       var weights: [ConstantID] = []
       weights.reserveCapacity(count)
       for _ in 0..<count { weights.append(try cursor.index("weights", below: constantCount)) }
       return .convolution(window, weights: weights)
     case .depthwiseConvolution:
-      let window = try readWindow(&cursor)
+      let window = try ModelReader.readWindow(&cursor)
       let weights = try cursor.index("weights", below: constantCount)
       let bias = try cursor.index("bias", below: constantCount + 1)
       return .depthwiseConvolution(window, weights: weights, bias: bias == 0 ? nil : bias - 1)
+    case .tensor: return .tensor(try tensors.read(&cursor))
     }
+  }
+}
+
+extension ModelReader {
+  /// Ten words; the graph's rules bound them.
+  static func readWindow(_ cursor: inout ByteCursor) throws(FormatError) -> Window {
+    var numbers: [Int] = []
+    for field in [
+      "height", "width", "strideHeight", "strideWidth", "dilationHeight", "dilationWidth", "top", "left",
+      "bottom",
+      "right",
+    ] { numbers.append(try cursor.word("window." + field, in: 0...maximumTaps)) }
+    return Window(
+      height: numbers[0], width: numbers[1], strides: (numbers[2], numbers[3]),
+      dilations: (numbers[4], numbers[5]),
+      padding: (top: numbers[6], left: numbers[7], bottom: numbers[8], right: numbers[9]))
   }
 }

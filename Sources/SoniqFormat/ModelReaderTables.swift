@@ -82,7 +82,7 @@ extension ModelReader {
     return rank
   }
 
-  private static func readDimension(
+  static func readDimension(
     _ cursor: inout ByteCursor, symbolCount: Int
   ) throws(FormatError) -> Dimension {
     let place = cursor.offset

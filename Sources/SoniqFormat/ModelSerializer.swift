@@ -22,6 +22,8 @@ struct SerializedSection {
 
 /// Lays a model out: the same model always gives the same bytes.
 struct ModelSerializer {
+  /// The lowest that has everything of the model.
+  let version: Int
   let sections: [SerializedSection]
   /// Header, directory and the padding up to the first section.
   private(set) var head = ByteSink()
@@ -33,6 +35,7 @@ struct ModelSerializer {
     do throws(GraphError) { try graph.validate() } catch {
       throw FormatError(.invalidModel, offset: 0, field: error.field, cause: error)
     }
+    version = Self.version(graph)
     var sections = Self.tables(description)
     for constant in graph.constants {
       sections += constant.fields.map { SerializedSection(kind: $0.kind, payload: .data($0.bytes)) }
@@ -45,6 +48,16 @@ struct ModelSerializer {
     self.sections = sections
     fileSize = 0
     try layOut()
+  }
+
+  private static func version(_ graph: Graph) -> Int {
+    var version = 1
+    for constant in graph.constants { version = max(version, constant.tag.version) }
+    for node in graph.nodes {
+      version = max(version, node.operation.tag.version)
+      if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = 2 }
+    }
+    return version
   }
 
   private mutating func layOut() throws(FormatError) {
@@ -63,7 +76,9 @@ struct ModelSerializer {
     }
     fileSize = offset
     let checksum = directory.bytes.withUnsafeBytes { XXHash64.hash($0) }
-    FileHeader(fileSize: fileSize, sectionCount: sections.count, directoryChecksum: checksum).write(to: &head)
+    let header = FileHeader(
+      version: version, fileSize: fileSize, sectionCount: sections.count, directoryChecksum: checksum)
+    header.write(to: &head)
     head.bytes += directory.bytes
     head.zeros(Self.padded(head.bytes.count) - head.bytes.count)
   }

@@ -55,12 +55,7 @@ extension ModelSerializer {
       sink.text(value.name)
       sink.byte(Int(value.elementType.rawValue))
       sink.byte(value.shape.count)
-      for dimension in value.shape {
-        switch dimension {
-        case .fixed(let size): sink.word(size)
-        case .symbol(let index): sink.word(index | symbolFlag)
-        }
-      }
+      for dimension in value.shape { write(dimension, to: &sink) }
     }
   }
 
@@ -103,7 +98,14 @@ extension ModelSerializer {
       write(window, to: &sink)
       sink.word(weights)
       sink.word(bias.map { $0 + 1 } ?? 0)
-    case .tensor: break  // Refused by validation until the format has them.
+    case .tensor(let operation): write(operation, to: &sink)
+    }
+  }
+
+  static func write(_ dimension: Dimension, to sink: inout ByteSink) {
+    switch dimension {
+    case .fixed(let size): sink.word(size)
+    case .symbol(let index): sink.word(index | symbolFlag)
     }
   }
 
@@ -133,15 +135,14 @@ extension ModelSerializer {
     sink.word(graph.constants.count)
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       sink.text(name)
+      sink.byte(Int(constant.tag.rawValue))
       switch constant {
       case .dense(let dense):
-        sink.byte(Int(ConstantTag.dense.rawValue))
         sink.byte(Int(dense.elementType.rawValue))
         sink.byte(dense.shape.count)
         for size in dense.shape { sink.word(size) }
         sink.word(sections.take())
       case .floatMatrix(let matrix):
-        sink.byte(Int(ConstantTag.floatMatrix.rawValue))
         sink.word(matrix.outputs)
         sink.word(matrix.inputs)
         sink.word(sections.take())
@@ -149,7 +150,6 @@ extension ModelSerializer {
       case .matrix(let matrix): write(matrix, &sections, to: &sink)
       case .table(let table): write(table, &sections, to: &sink)
       case .depthwise(let depthwise):
-        sink.byte(Int(ConstantTag.depthwise.rawValue))
         sink.word(depthwise.channels)
         sink.word(depthwise.taps)
         LevelCoding.write(depthwise.level.weight, to: &sink)
@@ -162,11 +162,9 @@ extension ModelSerializer {
 
   private static func write(_ matrix: PackedMatrix, _ sections: inout SectionNumbers, to sink: inout ByteSink)
   {
-    let isConvolution = matrix.taps > 1
-    sink.byte(Int((isConvolution ? ConstantTag.convolutionMatrix : .matrix).rawValue))
     sink.word(matrix.outputs)
     sink.word(matrix.inputs)
-    if isConvolution { sink.word(matrix.taps) }
+    if matrix.taps > 1 { sink.word(matrix.taps) }
     sink.byte(matrix.levels.count)
     sink.zeros(3)
     sink.word(sections.take(matrix.gather))
@@ -183,7 +181,6 @@ extension ModelSerializer {
   }
 
   private static func write(_ table: PackedTable, _ sections: inout SectionNumbers, to sink: inout ByteSink) {
-    sink.byte(Int(ConstantTag.table.rawValue))
     sink.word(table.rows)
     sink.word(table.channels)
     sink.byte(table.levels.count)
@@ -211,8 +208,20 @@ private struct SectionNumbers {
   mutating func take(_ bytes: ConstantBytes?) -> Int { bytes == nil ? 0 : take() }
 }
 
+extension Constant {
+  var tag: ConstantTag {
+    switch self {
+    case .dense: .dense
+    case .floatMatrix: .floatMatrix
+    case .matrix(let matrix): matrix.taps > 1 ? .convolutionMatrix : .matrix
+    case .table: .table
+    case .depthwise: .depthwise
+    }
+  }
+}
+
 extension Operation {
-  fileprivate var tag: OperationTag {
+  var tag: OperationTag {
     switch self {
     case .embedding: .embedding
     case .positions: .positions
@@ -224,7 +233,8 @@ extension Operation {
     case .meanPool: .meanPool
     case .convolution: .convolution
     case .depthwiseConvolution: .depthwiseConvolution
-    case .l2Normalize, .tensor: .l2Normalize
+    case .l2Normalize: .l2Normalize
+    case .tensor: .tensor
     }
   }
 }

@@ -18,10 +18,13 @@ struct Section: Sendable {
 /// Where every byte of a file belongs: sections follow each other without holes.
 struct SectionDirectory: Sendable {
   private(set) var sections: [Section] = []
+  /// Of the file: what its tables may hold.
+  let version: Int
 
   /// Reads the directory and checks that header, directory, sections and zero padding cover the file.
   init(_ file: UnsafeRawBufferPointer) throws(FormatError) {
     let header = try FileHeader(file, fileSize: file.count)
+    version = header.version
     // A private copy: what is checked here cannot change before it is used.
     let copy = [UInt8](file[FormatLimits.headerSize..<header.directoryEnd])
     sections.reserveCapacity(header.sectionCount)

@@ -4,10 +4,11 @@ import Testing
 
 @testable import SoniqFormat
 
-/// Every truncation and every flipped byte of a small model.
+/// Every truncation and every flipped byte of a small model, of each version of the format.
 @Suite struct DamageTests {
-  @Test func everyTruncationIsAnError() throws {
-    let bytes = try ModelWriter.serialize(SampleModels.small())
+  @Test(arguments: [SampleModel.small, .tensors])
+  func everyTruncationIsAnError(sample: SampleModel) throws {
+    let bytes = try ModelWriter.serialize(sample.make())
     for count in 0..<bytes.count {
       let error = Self.readError(Array(bytes[..<count]))
       #expect(error != nil, "\(count) of \(bytes.count) bytes")
@@ -23,9 +24,9 @@ import Testing
   }
 
   /// With all checksums verified each flip is found; without, the model still passes all rules of graphs.
-  @Test(arguments: [UInt8(0x01), 0x80, 0xff])
-  func everyFlippedByte(mask: UInt8) throws {
-    let original = try ModelWriter.serialize(SampleModels.small())
+  @Test(arguments: [UInt8(0x01), 0x80, 0xff], [SampleModel.small, .tensors])
+  func everyFlippedByte(mask: UInt8, sample: SampleModel) throws {
+    let original = try ModelWriter.serialize(sample.make())
     let buffer = AlignedBuffer(copying: original)
     let bytes = UnsafeMutableRawBufferPointer(start: buffer.start, count: buffer.count)
     for index in original.indices {

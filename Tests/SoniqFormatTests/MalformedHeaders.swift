@@ -9,10 +9,18 @@ enum MalformedHeaders {
     MalformedCase("magic: stripped to 7 bits", .wrongMagic, "header.magic") {
       $0.setHeader(0, to: UInt8(0x09))
     },
-    MalformedCase("magic: version 2", .unsupportedVersion, "header.magic") {
-      $0.setHeader(4, to: UInt8(0x32))
+    MalformedCase("magic: version 3", .unsupportedVersion, "header.magic") {
+      $0.setHeader(4, to: UInt8(0x33))
     },
-    MalformedCase("version 2", .unsupportedVersion, "header.version") { $0.setHeader(12, to: UInt32(2)) },
+    MalformedCase("magic: version 0", .unsupportedVersion, "header.magic") {
+      $0.setHeader(4, to: UInt8(0x30))
+    },
+    MalformedCase("version 2 with the magic of 1", .unsupportedVersion, "header.version") {
+      $0.setHeader(12, to: UInt32(2))
+    },
+    MalformedCase("version 3", .unsupportedVersion, "header.version", in: .tensors) {
+      $0.setHeader(12, to: UInt32(3))
+    },
     MalformedCase("header size 0", .wrongSize, "header.headerSize") { $0.setHeader(8, to: UInt32(0)) },
     MalformedCase("header size above the file", .wrongSize, "header.headerSize") {
       $0.setHeader(8, to: UInt32.max)

@@ -9,7 +9,7 @@ import Testing
   static let atOpen: [MalformedCase] =
     MalformedHeaders.header + MalformedHeaders.directory + MalformedTables.counts + MalformedTables.texts
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
-    + MalformedConstants.numbers
+    + MalformedConstants.numbers + MalformedTensors.attributes
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {

@@ -51,12 +51,19 @@ enum ModelText {
     case .attention(let heads, let scale, let precision): "attention \(heads) scale \(scale) \(precision)"
     case .meanPool: "mean pool"
     case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
+    case .convolution(let window, let weights): "convolution \(window) \(weights)"
+    case .depthwiseConvolution(let window, let weights, let bias):
+      "depthwise \(window) \(weights) bias \(bias.map { "\($0)" } ?? "none")"
+    case .tensor(let tensor): "tensor \(tensor)"
     }
   }
 
   private static func summary(_ constant: Constant) -> String {
     switch constant {
     case .dense(let dense): "dense \(dense.elementType) \(dense.shape)"
+    case .depthwise(let depthwise):
+      "depthwise \(depthwise.channels) x \(depthwise.taps) {\(code(depthwise.level.weight)) "
+        + "\(code(depthwise.level.activation))}"
     case .floatMatrix(let matrix): "float matrix \(matrix.outputs) x \(matrix.inputs)"
     case .matrix(let matrix):
       "matrix \(matrix.outputs) x \(matrix.inputs)"

@@ -10,11 +10,13 @@ struct RawFile {
     var bytes: [UInt8]
   }
   var sections: [RawSection]
+  private let version: Int
   /// Changes to the finished directory and header, before their checksums are made.
   var directoryEdits: [(offset: Int, bytes: [UInt8])] = []
 
   init(_ model: ModelDescription) throws {
     let serializer = try ModelSerializer(model)
+    version = serializer.version
     sections = try serializer.sections.map { section in
       try section.withBytes { (bytes) throws(FormatError) in
         RawSection(kind: section.kind.rawValue, bytes: Array(bytes))
@@ -37,8 +39,10 @@ struct RawFile {
       body.zeros((64 - body.bytes.count % 64) % 64)
     }
     var head = ByteSink()
-    FileHeader(fileSize: start + body.bytes.count, sectionCount: sections.count, directoryChecksum: 0)
-      .write(to: &head)
+    let header = FileHeader(
+      version: version, fileSize: start + body.bytes.count, sectionCount: sections.count, directoryChecksum: 0
+    )
+    header.write(to: &head)
     head.bytes += directory.bytes
     head.zeros(start - head.bytes.count)
     var file = head.bytes + body.bytes

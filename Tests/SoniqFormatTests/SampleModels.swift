@@ -5,7 +5,15 @@ import SoniqGraph
 enum SampleModel: CaseIterable {
   case small
   case complete
-  func make() -> ModelDescription { self == .small ? SampleModels.small() : SampleModels.complete() }
+  case tensors
+
+  func make() -> ModelDescription {
+    switch self {
+    case .small: SampleModels.small()
+    case .complete: SampleModels.complete()
+    case .tensors: SampleModels.tensors()
+    }
+  }
 }
 
 /// Models for the tests: valid graphs that hold every record of the format.
