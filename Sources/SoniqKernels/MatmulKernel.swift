@@ -42,6 +42,8 @@ package struct MatmulKernel: Sendable {
   package var scratchPerChannel = 0
   /// Takes `snq_matmul_args.next`: see `fusing(_:)`.
   package var fusesLevels = false
+  /// Takes the channels of a row in `snq_matmul_args.segments` pieces.
+  package var takesSegments = false
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }

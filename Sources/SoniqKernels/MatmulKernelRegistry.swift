@@ -42,26 +42,26 @@ package enum MatmulKernelRegistry {
       layouts: [.planes], weightBits: 1...7),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
-      layouts: [.bytes], weightBits: 8...8, fusesLevels: true),
+      layouts: [.bytes], weightBits: 8...8, fusesLevels: true, takesSegments: true),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
-      layouts: [.nibbles], weightBits: 4...4, fusesLevels: true),
+      layouts: [.nibbles], weightBits: 4...4, fusesLevels: true, takesSegments: true),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true),
+      layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true, takesSegments: true),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true),
+      layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true, takesSegments: true),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...7, form: .tables, fusesLevels: true),
+      layouts: [.planes], weightBits: 1...7, form: .tables, fusesLevels: true, takesSegments: true),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...3, form: .halfTables, fusesLevels: true),
+      layouts: [.planes], weightBits: 1...3, form: .halfTables, fusesLevels: true, takesSegments: true),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }

@@ -123,6 +123,7 @@ struct snq_matmul_args {
   uint32_t segments;
   uint32_t segmentChannels;
   size_t segmentStride;
+  // Such kernels read codeSum only for weightConstant and weightOffset.
   size_t codePlaneStride;  // SNQ_BIT_PLANES with segments: bytes between planes; else planes are as form says
   // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,
   // then), or null.

@@ -50,7 +50,11 @@ final class Plan: @unchecked Sendable {
     let kernels = kernels
     schedule = Schedule(
       graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal,
-      preparedRowBytes: { kernels.preparedRowBytes($0, level: $1) })
+      preparedRowBytes: { kernels.preparedRowBytes($0, level: $1) },
+      imageBytes: { matrix, level, geometry in
+        let plan = ConvolutionLevelPlan(matrix, level: level, geometry, kernels)
+        return (plan.imageBytes, plan.needsSums ? (geometry.pixels * 4 + 63) / 64 * 64 : 0)
+      })
     let scratch = try Self.scratchBytes(schedule, kernels, maximums)
     do throws(GraphError) {
       layout = try WorkspaceLayout(
@@ -111,6 +115,9 @@ final class Plan: @unchecked Sendable {
       case .quantize(let matrix) where matrix.gather != nil:
         most = max(most, matrix.inputs * 4)
       case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
+      case .image(let convolution), .convolution(let convolution, _):
+        most = max(most, ConvolutionScratch(convolution, kernels).byteCount)
+      case .floatConvolution(let geometry, _, _): most = max(most, FloatConvolutionStep.scratchBytes(geometry))
       case .attention(let heads, _, let precision):
         let sequence: Int
         switch step.space[1] {

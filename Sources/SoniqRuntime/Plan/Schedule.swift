@@ -39,16 +39,26 @@ enum ScheduledWork {
   case pool
   case normalize(epsilon: Float)
   case attention(heads: Int, scale: Float, precision: AttentionPrecision)
+  case image(ScheduledConvolution)
+  case convolution(ScheduledConvolution, ActivationFunction?)
+  case floatConvolution(ImageGeometry, [FloatMatrix], ActivationFunction?)
 
   /// May be split over panels, and is then done by all lanes together.
   var isMatrix: Bool {
     switch self {
-    case .matmul, .floatMatmul: true
+    case .matmul, .floatMatmul, .convolution: true
     default: false
     }
   }
   var isAttention: Bool {
     if case .attention = self { true } else { false }
+  }
+  /// Reads rows that other lanes make: all steps before it must be done.
+  var readsOtherRows: Bool {
+    switch self {
+    case .attention, .convolution, .floatConvolution: true
+    default: false
+    }
   }
 }
 
@@ -89,11 +99,13 @@ struct ActivationSlots {
 /// The steps of a graph in order: nodes are fused where one pass over the rows is enough.
 struct Schedule {
   private(set) var steps: [ScheduledStep] = []
-  private(set) var slots: [Slot] = []
+  var slots: [Slot] = []
   private(set) var segmentCount = 0
   private(set) var groupCount = 0
-  private let graph: Graph
+  let graph: Graph
   private let preparedRowBytes: (PackedMatrix, Int) -> Int
+  /// Bytes of an image of codes, and of the sums of its pixels' codes (0: not needed), for a level of a matrix.
+  let imageBytes: (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int)
   /// For each value the node that reads it; nil when none does or several do.
   private var soleReaders: [Int?]
 
@@ -102,12 +114,15 @@ struct Schedule {
   ///   - keptValues: values to keep beside the outputs, in range.
   ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
   ///   - preparedRowBytes: the most bytes that any kernel of this level of a matrix wants a row prepared to.
+  ///   - imageBytes: see `imageBytes`.
   init(
     _ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool,
-    preparedRowBytes: @escaping (PackedMatrix, Int) -> Int
+    preparedRowBytes: @escaping (PackedMatrix, Int) -> Int,
+    imageBytes: @escaping (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int)
   ) {
     self.graph = graph
     self.preparedRowBytes = preparedRowBytes
+    self.imageBytes = imageBytes
     soleReaders = [Int?](repeating: nil, count: graph.values.count)
     var readerCounts = [Int](repeating: 0, count: graph.values.count)
     for (index, node) in graph.nodes.enumerated() {
@@ -159,6 +174,15 @@ struct Schedule {
           nodes.append(reader)
         }
         addLinear(nodes, matrix: matrix, function: function)
+      case .convolution(let window, let weights):
+        var function: ActivationFunction?
+        var nodes = [index]
+        if let reader = onlyReader(of: node.output), case .activation(let kind) = graph.nodes[reader].operation {
+          isDone[reader] = true
+          function = kind
+          nodes.append(reader)
+        }
+        addConvolution(nodes, window, weights: weights, function: function)
       default: addPlain(index)
       }
     }
@@ -240,22 +264,24 @@ struct Schedule {
     append(work, [index], reads: reads, writes: [node.output], inPlaceOf: inPlaceOf)
   }
 
-  private mutating func append(
-    _ work: ScheduledWork, _ nodes: [Int], reads: [SlotID], writes: [SlotID], inPlaceOf: [SlotID] = []
+  /// * space: the rows to work on; those of what is written when nil.
+  mutating func append(
+    _ work: ScheduledWork, _ nodes: [Int], reads: [SlotID], writes: [SlotID], inPlaceOf: [SlotID] = [],
+    space: [Dimension]? = nil
   ) {
     for slot in reads { slots[slot].readers.append(steps.count) }
     for slot in writes { slots[slot].writer = steps.count }
     steps.append(
       ScheduledStep(
         work: work, nodes: nodes, reads: reads, writes: writes, inPlaceOf: inPlaceOf,
-        space: slots[writes[0]].space))
+        space: space ?? slots[writes[0]].space))
   }
 
   /// Gives every step its segment and its group.
   private mutating func number() {
     for index in steps.indices {
       let isNewSegment =
-        index == 0 || steps[index].space != steps[index - 1].space || steps[index].work.isAttention
+        index == 0 || steps[index].space != steps[index - 1].space || steps[index].work.readsOtherRows
         || steps[index - 1].work.isAttention
       let isNewGroup = isNewSegment || steps[index].work.isMatrix || steps[index - 1].work.isMatrix
       if isNewSegment { segmentCount += 1 }

@@ -48,10 +48,14 @@ struct StepEmitter {
     case .pool: emitPool(step)
     case .normalize(let epsilon): emitNormalize(step, epsilon)
     case .attention(let heads, let scale, let precision): emitAttention(step, heads, scale, precision)
+    case .image(let convolution): emitImage(step, convolution)
+    case .convolution(let convolution, let function): emitConvolution(step, convolution, function)
+    case .floatConvolution(let geometry, let matrices, let function):
+      emitFloatConvolution(step, geometry, matrices, function)
     }
   }
 
-  private func describe(
+  func describe(
     _ step: ScheduledStep, _ operation: String, _ kernel: String,
     _ instructionSet: InstructionSet = .portable
   ) -> StepDescription {
@@ -59,7 +63,7 @@ struct StepEmitter {
       nodes: step.nodes, operation: operation, kernel: kernel, instructionSet: instructionSet.rawValue)
   }
 
-  private func describe<Function>(
+  func describe<Function>(
     _ step: ScheduledStep, _ operation: String, _ row: KernelRow<Function>
   ) -> StepDescription {
     describe(step, operation, row.name, row.instructionSet)
@@ -215,8 +219,8 @@ func matmulArguments(_ matrix: PackedMatrix, _ index: Int) -> snq_matmul_args {
   arguments.layout = UInt32(weight.layout.rawValue)
   arguments.weightBits = UInt32(weight.bits)
   arguments.activationBits = UInt32(level.level.activation.bits)
-  arguments.channels = UInt32(level.channels)
-  arguments.paddedChannels = UInt32(level.paddedChannels)
+  arguments.channels = UInt32(level.channels * level.taps)
+  arguments.paddedChannels = UInt32(level.storedChannels)
   arguments.outputs = UInt32(matrix.outputs)
   arguments.weightMultiplier = Int32(weight.storedMultiplier)
   arguments.weightConstant = Int32(weight.storedConstant)

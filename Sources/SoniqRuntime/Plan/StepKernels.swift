@@ -66,7 +66,7 @@ struct StepKernels {
       matrices.matmul(
         MatmulShape(
           weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
-          channels: level.channels, outputs: matrix.outputs, rows: min(rows, mostRows)))
+          channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows)))
     }
   }
 
@@ -77,7 +77,7 @@ struct StepKernels {
 
   /// Bytes of scratch that a kernel of a level uses.
   func scratchBytes(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
-    choice.kernel.scratchPerChannel * level.paddedChannels
+    choice.kernel.scratchPerChannel * level.storedChannels
   }
 
   /// The most scratch that a call for this matrix needs, all levels together.
@@ -89,7 +89,7 @@ struct StepKernels {
 
   func preparedStride(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
     choice.kernel.form.rowStride(
-      paddedChannels: level.paddedChannels, activationBits: level.level.activation.bits)
+      paddedChannels: level.storedChannels, activationBits: level.level.activation.bits)
   }
 
   /// Scratch of a lane for attention over `sequence` positions; nil when the kernels refuse the sizes.

@@ -1,3 +1,4 @@
+import CKernelABI
 import SoniqCore
 import SoniqGraph
 
@@ -19,7 +20,9 @@ struct WeightCopy: BitwiseCopyable {
   ///   - memory: keeps the copy.
   init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) {
     let layout = WeightLayout(bits: bits)
-    let tiles = (level.channels + layout.tileChannels - 1) / layout.tileChannels
+    // The taps of a convolution stay padded as the planes are: so are the codes of its images.
+    let channels = level.taps == 1 ? level.channels : level.storedChannels
+    let tiles = (channels + layout.tileChannels - 1) / layout.tileChannels
     panelStride = tiles * 64
     paddedChannels = UInt32(tiles * layout.tileChannels)
     self.layout = UInt32(layout.rawValue)
@@ -29,20 +32,32 @@ struct WeightCopy: BitwiseCopyable {
     if let start = source.baseAddress {
       for panel in 0..<panels {
         Self.rewrite(
-          UnsafeRawPointer(start + panel * level.panelStride), level, target + panel * panelStride,
-          isNibbles: layout == .nibbles)
+          UnsafeRawPointer(start + panel * level.panelStride), level, channels,
+          target + panel * panelStride, isNibbles: layout == .nibbles)
       }
     }
     weights = UnsafePointer(target.assumingMemoryBound(to: UInt8.self))
   }
 
+  /// Puts the copy in the place of the level's own weights.
+  @inline(__always)
+  func place(_ arguments: inout snq_matmul_args) {
+    arguments.weights = weights
+    arguments.panelStride = panelStride
+    arguments.planeStride = 0
+    arguments.paddedChannels = paddedChannels
+    arguments.layout = layout
+    arguments.weightBits = bits
+  }
+
   /// One panel, 32 channels of one output at a time.
   private static func rewrite(
-    _ panel: UnsafeRawPointer, _ level: MatrixLevel, _ target: UnsafeMutableRawPointer, isNibbles: Bool
+    _ panel: UnsafeRawPointer, _ level: MatrixLevel, _ stored: Int, _ target: UnsafeMutableRawPointer,
+    isNibbles: Bool
   ) {
     let planes = level.level.weight.bits
-    let groups = isNibbles ? (level.channels + 7) / 8 * 2 : (level.channels + 3) / 4
-    for block in 0..<level.paddedChannels / 32 {
+    let groups = isNibbles ? (stored + 7) / 8 * 2 : (stored + 3) / 4
+    for block in 0..<level.storedChannels / 32 {
       for output in 0..<16 {
         let lane = block * 64 + output * 4
         for group in 0..<min(8, groups - block * 8) {

@@ -25,14 +25,7 @@ struct MatmulLevel: BitwiseCopyable {
     call.codes = UnsafePointer(
       frame.storages[isPrepared ? prepared : codes].address(window).assumingMemoryBound(to: UInt8.self))
     call.rows = parameters
-    if let copy = variant.copy {
-      call.weights = copy.weights
-      call.panelStride = copy.panelStride
-      call.planeStride = 0
-      call.paddedChannels = copy.paddedChannels
-      call.layout = copy.layout
-      call.weightBits = copy.bits
-    }
+    if let copy = variant.copy { copy.place(&call) }
     if variant.scratchBytes > 0 {
       call.scratch = (frame.scratch + (window.lane * frame.scratchStride + scratchOffset))
         .assumingMemoryBound(to: UInt8.self)

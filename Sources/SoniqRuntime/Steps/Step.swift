@@ -17,12 +17,16 @@ enum Step: BitwiseCopyable {
   case pool(UnsafePointer<PoolStep>)
   case normalize(UnsafePointer<NormalizeStep>)
   case attention(UnsafePointer<AttentionStep>)
+  case image(UnsafePointer<ImageStep>)
+  case convolution(UnsafePointer<ConvolutionStep>)
+  case floatConvolution(UnsafePointer<FloatConvolutionStep>)
 
   /// Panels of the matrix when the step can be split over them, else 0.
   var panelCount: Int {
     switch self {
     case .matmul(let step): step.pointee.panelCount
     case .floatMatmul(let step): step.pointee.panelCount
+    case .convolution(let step): step.pointee.panelCount
     default: 0
     }
   }
@@ -33,6 +37,8 @@ enum Step: BitwiseCopyable {
     switch self {
     case .matmul(let step): return step.pointee.multiplyAccumulates
     case .floatMatmul(let step): return step.pointee.multiplyAccumulates
+    case .convolution(let step): return step.pointee.multiplyAccumulates
+    case .floatConvolution(let step): return step.pointee.multiplyAccumulates
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
       return 2 &* sequence &* sequence &* Int(step.pointee.arguments.headDim)
@@ -78,6 +84,9 @@ extension RunFrame {
     case .pool(let step): step.pointee.run(self, window, rows)
     case .normalize(let step): step.pointee.run(self, window, rows)
     case .attention(let step): step.pointee.run(self, window, rows)
+    case .image(let step): step.pointee.run(self, window, rows)
+    case .convolution(let step): step.pointee.run(self, window, rows, panels)
+    case .floatConvolution(let step): step.pointee.run(self, window, rows)
     }
   }
 }

@@ -1,0 +1,130 @@
+import CKernelABI
+import SoniqCore
+import SoniqGraph
+import SoniqKernels
+
+/// How one level of a convolution runs: its kernel, and how the images and windows that it reads lie in memory.
+struct ConvolutionLevelPlan {
+  let choice: MatmulChoice
+  let level: MatrixLevel
+  let form: ActivationForm
+  /// The kernel walks over the image itself.
+  let isDirect: Bool
+  let pixelBytes: Int
+  let planeStride: Int
+  /// Bytes of one image.
+  let imageBytes: Int
+  /// Pixel offsets of the pieces of a window, and the pixels of each.
+  let pieces: [Int32]
+  let piecePixels: Int
+  /// Rows of copied windows.
+  let rowBytes: Int
+  let kernelScratchBytes: Int
+  /// Whether the sums of codes are needed: bipolar weights, offsets, or a kernel that may start from them.
+  let needsSums: Bool
+
+  init(_ matrix: PackedMatrix, level index: Int, _ geometry: ImageGeometry, _ kernels: StepKernels) {
+    let level = matrix.levels[index]
+    let rows = RowClass(rows: min(ConvolutionStep.pixelsAtOnce, geometry.outputWidth))
+    let choice = kernels.choices(matrix, level: index)[rows.rawValue]
+    let form = choice.kernel.form
+    let padded = level.paddedChannels
+    let pixelBytes = form.pixelBytes(channels: padded)
+    let plane = (geometry.pixels * pixelBytes + 63) / 64 * 64
+    self.choice = choice
+    self.level = level
+    self.form = form
+    self.pixelBytes = pixelBytes
+    planeStride = plane
+    // Kernels may read whole vectors behind the last pixel.
+    imageBytes = plane * (form == .bitPlanes ? level.level.activation.bits : 1) + 64
+    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows
+    pieces = geometry.pieces
+    piecePixels = geometry.hasWholeRows ? geometry.windowWidth : 1
+    let codeBytes = (level.storedChannels + 63) / 64 * 64
+    rowBytes =
+      form == .codes
+      ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : kernels.preparedStride(choice, level)
+    kernelScratchBytes = (kernels.scratchBytes(choice, level) + 63) / 64 * 64
+    needsSums =
+      level.level.weight.storedConstant != 0 || level.offsets != nil || !choice.kernel.takesSegments
+  }
+
+  /// Bytes of the copied windows of one call.
+  var copyBytes: Int { isDirect ? 0 : rowBytes * ConvolutionStep.pixelsAtOnce }
+}
+
+extension ActivationForm {
+  /// Bytes of some channels of a pixel; of one plane for bit planes.
+  func pixelBytes(channels: Int) -> Int {
+    switch self {
+    case .codes: channels
+    case .bitPlanes: channels / 8
+    case .tables: channels * 4
+    case .halfTables: channels * 8
+    }
+  }
+}
+
+extension ImageGeometry {
+  /// The first pixels of the pieces of a window that lie in one go.
+  fileprivate var pieces: [Int32] {
+    var pieces: [Int32] = []
+    for row in 0..<windowHeight {
+      let line = row * dilationHeight * paddedWidth
+      for column in 0..<(hasWholeRows ? 1 : windowWidth) {
+        pieces.append(Int32(truncatingIfNeeded: line + column * dilationWidth))
+      }
+    }
+    return pieces
+  }
+}
+
+/// A convolution of the schedule: the matrices of its groups and the slots of their images.
+struct ScheduledConvolution {
+  struct Image {
+    var codes: SlotID
+    var sums: SlotID?
+  }
+  let geometry: ImageGeometry
+  let matrices: [PackedMatrix]
+  /// By group and level.
+  var images: [[Image]] = []
+
+  var slots: [SlotID] { images.joined().flatMap { [$0.codes] + ($0.sums.map { [$0] } ?? []) } }
+  var groupChannels: Int { geometry.channels / max(1, matrices.count) }
+}
+
+/// Where the parts of a lane's scratch lie for the two steps of a convolution, largest group counting.
+struct ConvolutionScratch {
+  // The image step.
+  private(set) var codes = (0, 0)
+  private(set) var gather = 0
+  // Both.
+  let parameters = 0
+  // The convolution step.
+  private(set) var kernel = (0, 0)
+  private(set) var rows = (0, 0)
+  private(set) var byteCount = 0
+
+  init(_ convolution: ScheduledConvolution, _ kernels: StepKernels) {
+    let parameterBytes = MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce
+    var imageBytes = [0, 0, 0]
+    var windowBytes = [0, 0, 0, 0]
+    for matrix in convolution.matrices {
+      for index in matrix.levels.indices {
+        let plan = ConvolutionLevelPlan(matrix, level: index, convolution.geometry, kernels)
+        imageBytes[index] = max(imageBytes[index], (plan.level.paddedChannels + 63) / 64 * 64)
+        windowBytes[index] = max(windowBytes[index], plan.kernelScratchBytes)
+        windowBytes[2 + index] = max(windowBytes[2 + index], plan.copyBytes)
+      }
+      if matrix.gather != nil { imageBytes[2] = max(imageBytes[2], (matrix.inputs * 4 + 63) / 64 * 64) }
+    }
+    let start = (parameterBytes + 63) / 64 * 64
+    codes = (start, start + imageBytes[0] * ImageStep.pixelsAtOnce)
+    gather = codes.1 + imageBytes[1] * ImageStep.pixelsAtOnce
+    kernel = (start, start + windowBytes[0])
+    rows = (kernel.1 + windowBytes[1], kernel.1 + windowBytes[1] + windowBytes[2])
+    byteCount = max(gather + imageBytes[2], rows.1 + windowBytes[3])
+  }
+}

@@ -1,0 +1,185 @@
+import CKernelABI
+import SoniqCore
+import SoniqGraph
+import SoniqKernels
+
+extension StepEmitter {
+  func emitImage(_ step: ScheduledStep, _ convolution: ScheduledConvolution) -> (Step, StepDescription) {
+    let scratch = ConvolutionScratch(convolution, kernels)
+    let parts = convolution.matrices.enumerated().map { group, matrix in
+      var arguments = snq_quantize_args()
+      arguments.channels = UInt32(matrix.inputs)
+      arguments.gather = matrix.gather?.bound(to: UInt32.self).baseAddress
+      arguments.levelCount = UInt32(matrix.levels.count)
+      arguments.levels.0 = activationLevel(matrix, 0)
+      if matrix.levels.count == 2 { arguments.levels.1 = activationLevel(matrix, 1) }
+      let plans = levelPlans(matrix, convolution)
+      let images = plans.indices.map { imageLevel(plans[$0], convolution.images[group][$0]) }
+      return ImagePart(
+        arguments: arguments, firstChannel: group * convolution.groupChannels,
+        levels: (images[0], images[images.count - 1]),
+        prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes))
+    }
+    let image = ImageStep(
+      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store(parts),
+      partCount: parts.count, geometry: convolution.geometry, input: step.reads[0], codes: scratch.codes,
+      parameters: scratch.parameters, gather: scratch.gather)
+    var description = describe(step, "quantize image", kernels.quantize)
+    description.level = convolution.matrices.first.map { levelText($0) } ?? ""
+    return (.image(memory.store(image)), description)
+  }
+
+  func emitConvolution(
+    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
+  ) -> (Step, StepDescription) {
+    let geometry = convolution.geometry
+    let scratch = ConvolutionScratch(convolution, kernels)
+    let groupOutputs = convolution.matrices.first?.outputs ?? 0
+    let isBipolar = convolution.matrices.contains { matrix in
+      matrix.levels.contains { $0.level.activation.kind == .bipolar }
+    }
+    let borders = isBipolar ? BorderTable(geometry) : nil
+    var choices: [[MatmulChoice]] = []
+    let parts = convolution.matrices.enumerated().map { group, matrix in
+      let plans = levelPlans(matrix, convolution)
+      if group == 0 { choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) } }
+      let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
+      let levels = plans.enumerated().map { index, plan in
+        var level = convolutionLevel(plan, matrix, index, geometry, convolution.images[group][index], borders)
+        if plan.kernelScratchBytes > 0 { level.scratch = index == 0 ? scratch.kernel.0 : scratch.kernel.1 }
+        level.rows = index == 0 ? scratch.rows.0 : scratch.rows.1
+        if index == 0, let fused { level.function = fused }
+        return level
+      }
+      return ConvolutionPart(
+        levels: memory.store(levels), levelCount: levels.count, isFused: fused != nil,
+        firstOutput: group * groupOutputs)
+    }
+    let partPanels = (groupOutputs + panelOutputs - 1) / panelOutputs
+    let convolutionStep = ConvolutionStep(
+      parts: memory.store(parts), partCount: parts.count, geometry: geometry,
+      borders: borders.map { table in
+        BorderClasses(
+          rows: UnsafePointer(memory.store(table.rows)), columns: UnsafePointer(memory.store(table.columns)),
+          columnClasses: table.columnRanges.count)
+      }, output: step.writes[0], parameters: scratch.parameters,
+      multiplyAccumulates: convolution.matrices.reduce(0) { $0 + $1.inputs * $1.taps * $1.outputs },
+      panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
+      activation: function.map { _ in kernels.activation.function },
+      activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
+    let window = "\(geometry.windowHeight)x\(geometry.windowWidth)"
+    var description = describe(
+      step, "convolution \(window)" + (function == nil ? "" : " + activation"),
+      choices[0][RowClass.many.rawValue].kernel.row)
+    description.kernel = ChoiceReport.kernels(choices)
+    description.level = convolution.matrices.first.map { levelText($0) } ?? ""
+    description.refusals = ChoiceReport.refusals(choices)
+    return (.convolution(memory.store(convolutionStep)), description)
+  }
+
+  func emitFloatConvolution(
+    _ step: ScheduledStep, _ geometry: ImageGeometry, _ matrices: [FloatMatrix], _ function: ActivationFunction?
+  ) -> (Step, StepDescription) {
+    let row = kernels.matrices.floatMatmul
+    let groupChannels = geometry.channels / max(1, matrices.count)
+    let groupOutputs = matrices.first?.outputs ?? 0
+    let parts = matrices.enumerated().map { group, matrix in
+      var arguments = snq_float_matmul_args()
+      arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
+      arguments.panelStride = matrix.inputs * panelOutputs
+      arguments.channels = UInt32(matrix.inputs)
+      arguments.outputs = UInt32(matrix.outputs)
+      arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
+      return FloatConvolutionPart(
+        arguments: arguments, firstChannel: group * groupChannels, firstOutput: group * groupOutputs,
+        panelCount: UInt32((matrix.outputs + panelOutputs - 1) / panelOutputs))
+    }
+    let convolution = FloatConvolutionStep(
+      function: row.function, parts: memory.store(parts), partCount: parts.count, geometry: geometry,
+      channels: groupChannels, input: step.reads[0], output: step.writes[0],
+      multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
+      activation: function.map { _ in kernels.activation.function },
+      activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
+    var description = describe(step, "convolution", row)
+    description.level = "float32"
+    return (.floatConvolution(memory.store(convolution)), description)
+  }
+
+  private func levelPlans(
+    _ matrix: PackedMatrix, _ convolution: ScheduledConvolution
+  ) -> [ConvolutionLevelPlan] {
+    matrix.levels.indices.map { ConvolutionLevelPlan(matrix, level: $0, convolution.geometry, kernels) }
+  }
+
+  /// Without the pointers and strides of the image.
+  private func activationLevel(_ matrix: PackedMatrix, _ index: Int) -> snq_activation_level {
+    let level = matrix.levels[index]
+    var result = snq_activation_level()
+    result.begin = index == 0 ? 0 : UInt32(matrix.levels[0].channels)
+    result.channels = UInt32(level.channels)
+    result.paddedChannels = UInt32(level.paddedChannels)
+    result.kind = UInt32(level.level.activation.kind.rawValue)
+    result.bits = UInt32(level.level.activation.bits)
+    result.isStatic = 1
+    let (scale, zero) = level.level.activation.fixedParameters
+    result.scale = scale
+    result.zero = Int32(truncatingIfNeeded: zero)
+    result.rowStride = matrix.levels.count
+    return result
+  }
+
+  private func imageLevel(
+    _ plan: ConvolutionLevelPlan, _ image: ScheduledConvolution.Image
+  ) -> ImageLevel {
+    let activation = plan.level.level.activation
+    let zero = activation.fixedParameters.zero
+    return ImageLevel(
+      storage: image.codes, sums: image.sums ?? -1, form: plan.form.tag,
+      channels: plan.level.channels, paddedChannels: plan.level.paddedChannels, activationBits: activation.bits, pixelBytes: plan.pixelBytes,
+      planeStride: plan.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
+      paddingSum: Int32(truncatingIfNeeded: zero * plan.level.channels))
+  }
+
+  private func convolutionLevel(
+    _ plan: ConvolutionLevelPlan, _ matrix: PackedMatrix, _ index: Int, _ geometry: ImageGeometry,
+    _ image: ScheduledConvolution.Image, _ borders: BorderTable?
+  ) -> ConvolutionLevel {
+    let activation = plan.level.level.activation
+    var arguments = matmulArguments(matrix, index)
+    arguments.form = plan.form.tag
+    arguments.codeStride = plan.isDirect ? geometry.strideWidth * plan.pixelBytes : plan.rowBytes
+    if plan.isDirect, geometry.windowHeight > 1 {
+      arguments.segments = UInt32(geometry.windowHeight)
+      arguments.segmentChannels = UInt32(geometry.windowWidth * plan.level.paddedChannels)
+      arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
+    }
+    arguments.codePlaneStride = plan.planeStride
+    if let bits = plan.choice.copyBits {
+      let copy = WeightCopy(plan.level, panels: matrix.panelCount, bits: bits, memory)
+      copy.place(&arguments)
+    }
+    var level = ConvolutionLevel(
+      image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
+      pieces: UnsafePointer(memory.store(plan.pieces)), pieceCount: plan.pieces.count,
+      pieceBytes: plan.piecePixels * plan.pixelBytes, isDirect: plan.isDirect, rowBytes: plan.rowBytes,
+      rowPlaneBytes: plan.level.storedChannels / 8, rows: 0, scratch: -1,
+      scale: activation.fixedParameters.scale, constant: Int32(truncatingIfNeeded: activation.fixedConstant),
+      classTaps: nil, classSums: nil, classStride: matrix.panelCount * panelOutputs,
+      channels: Int32(truncatingIfNeeded: plan.level.channels))
+    if let borders, activation.kind == .bipolar {
+      let sums = BorderSums(plan.level, panels: matrix.panelCount, geometry, borders)
+      level.classTaps = UnsafePointer(memory.store(sums.taps))
+      level.classSums = UnsafePointer(memory.store(sums.storedSums))
+    }
+    return level
+  }
+}
+
+extension ActivationCode {
+  /// Scale and zero of fixed scaling, which the graph's rules demand of convolutions.
+  var fixedParameters: (scale: Float, zero: Int) {
+    if case .fixed(let scale, let zero) = scaling { (scale, zero) } else { (1, 0) }
+  }
+  /// The constant of the integer that a code stands for.
+  var fixedConstant: Int { kind == .bipolar ? codeCount - 1 : fixedParameters.zero }
+}

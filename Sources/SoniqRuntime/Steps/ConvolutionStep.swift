@@ -1,0 +1,211 @@
+import CKernelABI
+import SoniqKernels
+
+/// One level of one group of a convolution, with its kernel.
+struct ConvolutionLevel: BitwiseCopyable {
+  var image: ImageLevel
+  var function: snq_matmul_function
+  /// Everything but what depends on the rows.
+  var arguments: snq_matmul_args
+  /// Pixel offsets of the pieces of a window that are read in one go, and their length in bytes (of one plane).
+  var pieces: UnsafePointer<Int32>
+  var pieceCount: Int
+  var pieceBytes: Int
+  /// The kernel reads the image itself, else rows that were copied together.
+  var isDirect: Bool
+  /// Copied rows: bytes between rows and between the planes of a row, and their place in the scratch.
+  var rowBytes: Int
+  var rowPlaneBytes: Int
+  var rows: Int
+  /// Scratch of the kernel; negative when it needs none.
+  var scratch: Int
+  var scale: Float
+  var constant: Int32
+  /// Bipolar activations: for every class of border (`ConvolutionStep.borders`) the true taps, and the sums of their
+  /// stored weights for each output; else nil.
+  var classTaps: UnsafePointer<Int32>?
+  var classSums: UnsafePointer<Int32>?
+  var classStride: Int
+  var channels: Int32
+}
+
+struct ConvolutionPart: BitwiseCopyable {
+  var levels: UnsafePointer<ConvolutionLevel>
+  var levelCount: Int
+  /// The first level's function does both.
+  var isFused: Bool
+  var firstOutput: Int
+}
+
+/// Which taps of the window lie on the image, by output row and column.
+struct BorderClasses: BitwiseCopyable {
+  var rows: UnsafePointer<UInt16>
+  var columns: UnsafePointer<UInt16>
+  var columnClasses: Int
+}
+
+/// Images of codes times a packed convolution, and the activation function on what was just written. Rows are output
+/// pixels.
+struct ConvolutionStep: BitwiseCopyable {
+  var parts: UnsafePointer<ConvolutionPart>
+  var partCount: Int
+  var geometry: ImageGeometry
+  /// Set when some level has bipolar activations.
+  var borders: BorderClasses?
+  var output: StorageID
+  var parameters: Int
+  var multiplyAccumulates: Int
+  /// Of the only group; 0 when there are several: then a lane does all of them.
+  var panelCount: Int
+  var partPanels: Int
+  var activation: snq_activation_function?
+  var activationKind: UInt32
+  var outputs: Int
+
+  /// Pixels at a time, which the scratch has room for.
+  static let pixelsAtOnce = 64
+
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
+    let target = frame.storages[output]
+    let wanted = panelCount > 0 ? panels : 0..<partPanels
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+    while let run = runs.next() {
+      var done = 0
+      while done < run.count {
+        let piece = piece(run, done)
+        for part in 0..<partCount {
+          multiply(parts + part, frame, window.lane, piece, target.floats(window), target.stride, wanted)
+        }
+        done &+= piece.count
+      }
+    }
+    if let activation {
+      let first = wanted.lowerBound * 16
+      let end = panelCount > 0 ? min(wanted.upperBound * 16, outputs) : outputs
+      let start = target.floats(window) + first
+      var call = snq_activation_args(
+        kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
+        channels: UInt32(end - first), output: start, outputStride: target.stride)
+      activation(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    }
+  }
+
+  /// The pixels from `done` on that one call can do: of one border class, and not too many.
+  @inline(__always)
+  private func piece(_ run: PixelRun, _ done: Int) -> PixelRun {
+    var piece = run
+    piece.begin = run.begin &+ done
+    piece.column = run.column &+ done
+    piece.count = min(Self.pixelsAtOnce, run.count &- done)
+    if let borders {
+      let kind = borders.columns[piece.column]
+      var count = 1
+      while count < piece.count, borders.columns[piece.column &+ count] == kind { count &+= 1 }
+      piece.count = count
+    }
+    return piece
+  }
+
+  private func multiply(
+    _ part: UnsafePointer<ConvolutionPart>, _ frame: borrowing RunFrame, _ lane: Int, _ run: PixelRun,
+    _ output: UnsafeMutablePointer<Float>, _ outputStride: Int, _ panels: Range<Int>
+  ) {
+    let scratch = frame.scratch + lane &* frame.scratchStride
+    let levels = part.pointee.levels
+    let levelCount = part.pointee.levelCount
+    let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self)
+    var first = call(levels, frame, scratch, run, parameters, levelCount)
+    first.output = output + (run.begin &* outputStride &+ part.pointee.firstOutput)
+    first.outputStride = outputStride
+    let (rowEnd, panelBegin, panelEnd) = (
+      UInt32(truncatingIfNeeded: run.count), UInt32(panels.lowerBound), UInt32(panels.upperBound)
+    )
+    guard levelCount == 2 else {
+      return levels.pointee.function(&first, 0, rowEnd, panelBegin, panelEnd)
+    }
+    var second = call(levels + 1, frame, scratch, run, parameters + 1, levelCount)
+    second.output = first.output
+    second.outputStride = outputStride
+    if part.pointee.isFused {
+      withUnsafePointer(to: &second) { next in
+        first.next = next
+        levels.pointee.function(&first, 0, rowEnd, panelBegin, panelEnd)
+      }
+    } else {
+      levels.pointee.function(&first, 0, rowEnd, panelBegin, panelEnd)
+      levels[1].function(&second, 0, rowEnd, panelBegin, panelEnd)
+    }
+  }
+
+  /// The arguments of one level for a run of output pixels, but for the outputs.
+  @inline(__always)
+  private func call(
+    _ level: UnsafePointer<ConvolutionLevel>, _ frame: borrowing RunFrame, _ scratch: UnsafeMutableRawPointer,
+    _ run: PixelRun, _ parameters: UnsafeMutablePointer<snq_row_params>, _ stride: Int
+  ) -> snq_matmul_args {
+    var call = level.pointee.arguments
+    let pixel = geometry.firstPixel(run.row, run.column)
+    let image = UnsafePointer(level.pointee.image.start(frame, image: run.image))
+    let codes = image + pixel &* level.pointee.image.pixelBytes
+    if level.pointee.isDirect {
+      call.codes = codes
+    } else {
+      let rows = (scratch + level.pointee.rows).assumingMemoryBound(to: UInt8.self)
+      copyWindows(level, codes, rows, run.count)
+      call.codes = UnsafePointer(rows)
+    }
+    if level.pointee.scratch >= 0 {
+      call.scratch = (scratch + level.pointee.scratch).assumingMemoryBound(to: UInt8.self)
+    }
+    call.rows = UnsafePointer(parameters)
+    if let borders, let classSums = level.pointee.classSums, let taps = level.pointee.classTaps {
+      let kind =
+        Int(borders.rows[run.row]) &* borders.columnClasses &+ Int(borders.columns[run.column])
+      call.storedSum = classSums + kind &* level.pointee.classStride
+      call.channels = UInt32(truncatingIfNeeded: taps[kind] &* level.pointee.channels)
+    }
+    let sums = level.pointee.image.sumStart(frame, image: run.image)
+    for row in 0..<run.count {
+      var sum: Int32 = 0
+      if let sums {
+        sum = windowSum(sums + (pixel &+ row &* geometry.strideWidth))
+      }
+      parameters[row &* stride] = snq_row_params(
+        scale: level.pointee.scale, constant: level.pointee.constant, codeSum: sum)
+    }
+    return call
+  }
+
+  /// The codes of a window, padding included: it counts as what it stands for.
+  @inline(__always)
+  private func windowSum(_ first: UnsafePointer<Int32>) -> Int32 {
+    var sum: Int32 = 0
+    for row in 0..<geometry.windowHeight {
+      let line = first + row &* geometry.dilationHeight &* geometry.paddedWidth
+      for column in 0..<geometry.windowWidth { sum &+= line[column &* geometry.dilationWidth] }
+    }
+    return sum
+  }
+
+  /// The windows of neighbouring pixels as rows, for kernels that want a row in one piece.
+  private func copyWindows(
+    _ level: UnsafePointer<ConvolutionLevel>, _ codes: UnsafePointer<UInt8>,
+    _ target: UnsafeMutablePointer<UInt8>, _ count: Int
+  ) {
+    let step = geometry.strideWidth &* level.pointee.image.pixelBytes
+    let planes = level.pointee.image.form == UInt32(SNQ_BIT_PLANES) ? level.pointee.image.activationBits : 1
+    for row in 0..<count {
+      for plane in 0..<planes {
+        let source = codes + (row &* step &+ plane &* level.pointee.image.planeStride)
+        var place = UnsafeMutableRawPointer(
+          target + (row &* level.pointee.rowBytes &+ plane &* level.pointee.rowPlaneBytes))
+        for piece in 0..<level.pointee.pieceCount {
+          let offset = Int(level.pointee.pieces[piece]) &* level.pointee.image.pixelBytes
+          place.copyMemory(from: source + offset, byteCount: level.pointee.pieceBytes)
+          place += level.pointee.pieceBytes
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import CKernelABI
+import SoniqKernels
+
+/// How the activations of one level of a convolution lie in memory: the pixels of an image with its padding, every
+/// pixel `pixelBytes` long, in the form that the kernel wants. Bit planes lie one after the other, each with all pixels.
+struct ImageLevel: BitwiseCopyable {
+  var storage: StorageID
+  /// int32 [image][pixel]: the sum of a pixel's codes; negative when nobody asks.
+  var sums: StorageID
+  /// `ActivationForm.tag`.
+  var form: UInt32
+  var channels: Int
+  var paddedChannels: Int
+  var activationBits: Int
+  var pixelBytes: Int
+  var planeStride: Int
+  /// The code of padding: what stands for 0, or 0 for bipolar codes, which have none.
+  var paddingCode: UInt8
+  /// The sum of a padding pixel's codes.
+  var paddingSum: Int32
+
+  @inline(__always)
+  func start(_ frame: borrowing RunFrame, image: Int) -> UnsafeMutablePointer<UInt8> {
+    let storage = frame.storages[storage]
+    return (storage.base + image &* storage.rowBytes).assumingMemoryBound(to: UInt8.self)
+  }
+
+  @inline(__always)
+  func sumStart(_ frame: borrowing RunFrame, image: Int) -> UnsafeMutablePointer<Int32>? {
+    guard sums >= 0 else { return nil }
+    let storage = frame.storages[sums]
+    return (storage.base + image &* storage.rowBytes).assumingMemoryBound(to: Int32.self)
+  }
+
+  /// Makes pixels padding.
+  func pad(_ frame: borrowing RunFrame, image: Int, _ pixel: Int, count: Int) {
+    guard count > 0 else { return }
+    let start = start(frame, image: image) + pixel &* pixelBytes
+    let bytes = count &* pixelBytes
+    switch Int(form) {
+    case SNQ_BIT_PLANES:
+      for plane in 0..<activationBits {
+        let bit = paddingCode &>> UInt8(truncatingIfNeeded: plane) & 1
+        fill(start + plane &* planeStride, bytes, bit == 1 ? 255 : 0)
+      }
+    case SNQ_CODES:
+      fill(start, bytes, 0)
+      if paddingCode != 0 {
+        for pixel in 0..<count { fill(start + pixel &* pixelBytes, channels, paddingCode) }
+      }
+    default: padTables(start, bytes)
+    }
+    if let sums = sumStart(frame, image: image) {
+      for place in pixel..<pixel &+ count { sums[place] = paddingSum }
+    }
+  }
+
+  @inline(__always)
+  private func fill(_ start: UnsafeMutablePointer<UInt8>, _ count: Int, _ value: UInt8) {
+    UnsafeMutableRawPointer(start).initializeMemory(as: UInt8.self, repeating: value, count: count)
+  }
+
+  /// Tables of 16 sums each; with halves, 8 tables of the lower 4 bits and then 8 of the upper.
+  private func padTables(_ start: UnsafeMutablePointer<UInt8>, _ bytes: Int) {
+    if paddingCode == 0 { return fill(start, bytes, 0) }
+    let isHalved = form == UInt32(SNQ_HALF_TABLES)
+    for byte in 0..<bytes {
+      let code = !isHalved ? paddingCode : byte & 128 == 0 ? paddingCode & 15 : paddingCode &>> 4
+      start[byte] = code &* UInt8(truncatingIfNeeded: (byte & 15).nonzeroBitCount)
+    }
+  }
+}
+
+/// One group of a convolution's input channels on its way to codes.
+struct ImagePart: BitwiseCopyable {
+  /// Everything but pointers.
+  var arguments: snq_quantize_args
+  var firstChannel: Int
+  var levels: (ImageLevel, ImageLevel)
+  var prepares: (Bool, Bool)
+}
+
+/// Float pixels to the activations of the convolution that follows, with the padding around them.
+struct ImageStep: BitwiseCopyable {
+  var quantize: snq_quantize_function
+  var prepare: snq_prepare_function
+  var parts: UnsafePointer<ImagePart>
+  var partCount: Int
+  var geometry: ImageGeometry
+  var input: StorageID
+  /// Offsets into the lane's scratch.
+  var codes: (Int, Int)
+  var parameters: Int
+  var gather: Int
+
+  /// Pixels at a time, which the scratch has room for.
+  static let pixelsAtOnce = 64
+
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let source = frame.storages[input]
+    let floats = UnsafePointer(source.floats(window))
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.height, width: geometry.width)
+    while let run = runs.next() {
+      for part in 0..<partCount {
+        var done = 0
+        while done < run.count {
+          var piece = run
+          piece.begin = run.begin &+ done
+          piece.column = run.column &+ done
+          piece.count = min(Self.pixelsAtOnce, run.count &- done)
+          quantize(
+            parts + part, frame, window.lane, piece,
+            floats + (piece.begin &* source.stride &+ parts[part].firstChannel), source.stride)
+          done &+= piece.count
+        }
+        pad(parts + part, frame, run)
+      }
+    }
+  }
+
+  private func quantize(
+    _ part: UnsafePointer<ImagePart>, _ frame: borrowing RunFrame, _ lane: Int, _ run: PixelRun,
+    _ input: UnsafePointer<Float>, _ stride: Int
+  ) {
+    let scratch = frame.scratch + lane &* frame.scratchStride
+    let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
+    var call = part.pointee.arguments
+    call.input = input
+    call.inputStride = stride
+    call.scratch = (scratch + gather).assumingMemoryBound(to: Float.self)
+    let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self)
+    let levels = Int(call.levelCount)
+    call.levels.0.rows = parameters
+    call.levels.1.rows = parameters + 1
+    place(&call.levels.0, part.pointee.levels.0, part.pointee.prepares.0, scratch + codes.0, frame, run, pixel)
+    if levels == 2 {
+      place(
+        &call.levels.1, part.pointee.levels.1, part.pointee.prepares.1, scratch + codes.1, frame, run, pixel)
+    }
+    quantize(&call, 0, UInt32(run.count))
+    finish(part.pointee.levels.0, part.pointee.prepares.0, call.levels.0, parameters, levels, frame, run, pixel)
+    if levels == 2 {
+      finish(
+        part.pointee.levels.1, part.pointee.prepares.1, call.levels.1, parameters + 1, levels, frame, run, pixel)
+    }
+  }
+
+  /// Codes go to the image itself, or to scratch when they are prepared from there.
+  @inline(__always)
+  private func place(
+    _ target: inout snq_activation_level, _ level: ImageLevel, _ isPrepared: Bool,
+    _ scratch: UnsafeMutableRawPointer, _ frame: borrowing RunFrame, _ run: PixelRun, _ pixel: Int
+  ) {
+    target.codeStride = isPrepared ? (level.paddedChannels &+ 63) & ~63 : level.pixelBytes
+    target.codes =
+      isPrepared
+      ? scratch.assumingMemoryBound(to: UInt8.self)
+      : level.start(frame, image: run.image) + pixel &* level.pixelBytes
+  }
+
+  @inline(__always)
+  private func finish(
+    _ level: ImageLevel, _ isPrepared: Bool, _ made: snq_activation_level,
+    _ parameters: UnsafePointer<snq_row_params>, _ levels: Int, _ frame: borrowing RunFrame, _ run: PixelRun,
+    _ pixel: Int
+  ) {
+    if isPrepared {
+      var call = snq_prepare_args(
+        codes: UnsafePointer(made.codes), codeStride: made.codeStride,
+        paddedChannels: UInt32(truncatingIfNeeded: level.paddedChannels),
+        activationBits: UInt32(truncatingIfNeeded: level.activationBits), form: level.form,
+        prepared: level.start(frame, image: run.image) + pixel &* level.pixelBytes,
+        preparedStride: level.pixelBytes, planeStride: level.planeStride)
+      prepare(&call, 0, UInt32(truncatingIfNeeded: run.count))
+    }
+    if let sums = level.sumStart(frame, image: run.image) {
+      for place in 0..<run.count { sums[pixel &+ place] = parameters[place &* levels].codeSum }
+    }
+  }
+
+  /// The padding around a part of an image row: the ends of the row, and above the first and below the last row.
+  private func pad(_ part: UnsafePointer<ImagePart>, _ frame: borrowing RunFrame, _ run: PixelRun) {
+    pad(part.pointee.levels.0, frame, run)
+    if part.pointee.arguments.levelCount == 2 { pad(part.pointee.levels.1, frame, run) }
+  }
+
+  private func pad(_ level: ImageLevel, _ frame: borrowing RunFrame, _ run: PixelRun) {
+    let width = geometry.paddedWidth
+    let begin = run.column == 0 ? 0 : geometry.left &+ run.column
+    let end = run.column &+ run.count == geometry.width ? width : geometry.left &+ run.column &+ run.count
+    let line = (run.row &+ geometry.top) &* width
+    if begin == 0 { level.pad(frame, image: run.image, line, count: geometry.left) }
+    if end == width {
+      let right = geometry.left &+ geometry.width
+      level.pad(frame, image: run.image, line &+ right, count: width &- right)
+    }
+    if run.row == 0 {
+      for row in 0..<geometry.top {
+        level.pad(frame, image: run.image, row &* width &+ begin, count: end &- begin)
+      }
+    }
+    if run.row == geometry.height &- 1 {
+      for row in geometry.top &+ geometry.height..<geometry.paddedHeight {
+        level.pad(frame, image: run.image, row &* width &+ begin, count: end &- begin)
+      }
+    }
+  }
+}
