@@ -66,6 +66,20 @@ func snq_normalize__avx2(
 }
 
 @c @implementation
+func snq_depthwise__avx2(
+  _ args: UnsafePointer<snq_depthwise_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { depthwiseRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
+func snq_depthwise_float__avx2(
+  _ args: UnsafePointer<snq_depthwise_float_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { depthwiseFloatRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_attention_integer__avx2(
   _ args: UnsafePointer<snq_attention_args>?, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {

@@ -59,6 +59,13 @@ func snq_normalize__avx512(
 }
 
 @c @implementation
+func snq_depthwise_float__avx512(
+  _ args: UnsafePointer<snq_depthwise_float_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { depthwiseFloatRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_attention_integer__avx512(
   _ args: UnsafePointer<snq_attention_args>?, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {

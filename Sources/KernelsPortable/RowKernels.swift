@@ -66,6 +66,20 @@ func snq_normalize__portable(
 }
 
 @c @implementation
+func snq_depthwise__portable(
+  _ args: UnsafePointer<snq_depthwise_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { depthwiseRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
+func snq_depthwise_float__portable(
+  _ args: UnsafePointer<snq_depthwise_float_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { depthwiseFloatRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_attention_integer__portable(
   _ args: UnsafePointer<snq_attention_args>?, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {

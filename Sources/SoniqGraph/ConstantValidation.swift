@@ -84,7 +84,9 @@ private struct ConstantCheck {
   func depthwise(_ depthwise: PackedDepthwise) throws(GraphError) {
     try requireSize(depthwise.channels, "channels")
     guard (1...maximumTaps).contains(depthwise.taps) else { throw fault(.invalidSize, "taps") }
-    guard depthwise.level.isValid, case .fixed = depthwise.level.activation.scaling else {
+    guard depthwise.level.isValid, depthwise.level.activation.kind == .affine,
+      case .fixed = depthwise.level.activation.scaling
+    else {
       throw fault(.invalidLevel, "level")
     }
     guard depthwise.taps <= depthwise.level.maximumChannels else { throw fault(.tooManyChannels, "taps") }

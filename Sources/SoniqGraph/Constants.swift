@@ -154,7 +154,7 @@ package struct PackedTable: Sendable {
 package struct PackedDepthwise: Sendable {
   package var channels: Int
   package var taps: Int
-  /// The activation code is fixed.
+  /// The activation code is affine and fixed.
   package var level: Level
   /// The integers of the weights (not their codes) as signed bytes, [taps][paddedChannels], padded with 0.
   package var weights: ConstantBytes

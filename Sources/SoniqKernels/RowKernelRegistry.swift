@@ -58,6 +58,18 @@ package enum RowKernelRegistry {
       KernelRow("snq_normalize__avx2", .avx2, snq_normalize__avx2),
       KernelRow("snq_normalize__avx512", .avx512, snq_normalize__avx512),
     ])
+  package static let depthwise = KernelFamily<snq_depthwise_function>(
+    reference: KernelRow("snq_depthwise__portable", .portable, snq_depthwise__portable),
+    faster: [
+      KernelRow("snq_depthwise__avx2", .avx2, snq_depthwise__avx2),
+      KernelRow("snq_depthwise__avx512", .avx512, snq_depthwise__avx512),
+    ])
+  package static let floatDepthwise = KernelFamily<snq_depthwise_float_function>(
+    reference: KernelRow("snq_depthwise_float__portable", .portable, snq_depthwise_float__portable),
+    faster: [
+      KernelRow("snq_depthwise_float__avx2", .avx2, snq_depthwise_float__avx2),
+      KernelRow("snq_depthwise_float__avx512", .avx512, snq_depthwise_float__avx512),
+    ])
   /// Scratch per thread: `snq_attention_integer_scratch`.
   package static let integerAttention = KernelFamily<snq_attention_function>(
     reference: KernelRow(

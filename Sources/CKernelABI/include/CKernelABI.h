@@ -346,6 +346,47 @@ typedef struct {
 typedef void (*snq_normalize_function)(const snq_normalize_args *args, uint32_t rowBegin, uint32_t rowEnd);
 
 // ---------------------------------------------------------------------------------------------------
+// Convolution whose every channel has taps of its own. Rows are neighbouring output pixels.
+//     I[c] = sum over taps of weight[tap][c] * (q[tap pixel][c] - zero), exact in int32
+//     y = bias ? bias[c] : 0;  y = fma(float(I), weightScale[c] * scale, y)
+// ---------------------------------------------------------------------------------------------------
+typedef struct {
+  const uint8_t *codes;  // pixel under the first tap of row 0; pixels are paddedChannels bytes
+  size_t rowStep;        // bytes from one row's first pixel to the next's
+  const int32_t *tapOffsets;  // [taps] bytes from a row's first pixel
+  uint32_t taps;
+  uint32_t channels;
+  uint32_t paddedChannels;  // multiple of 16; arrays below are as long, padded with 0
+  const int32_t *weights;   // [taps][paddedChannels]
+  // The same as signed bytes for kernels that take four taps at a time: for every 64 channels and every 4 taps (the
+  // last ones padded with 0) four blocks of 64 bytes; byte 4j + t of 16 bytes l of block b is tap t of channel
+  // 16l + 4b + j. 64-byte aligned; null where no such kernel runs.
+  const int8_t *tiles;
+  const int32_t *zeroSums;  // [paddedChannels] zero * sum over taps of weight
+  float scale;
+  const float *weightScale;
+  const float *bias;         // or null
+  float *output;             // [rows][outputStride]; only `channels` of a row are written
+  size_t outputStride;
+} snq_depthwise_args;
+
+typedef void (*snq_depthwise_function)(const snq_depthwise_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
+// The same in float32, from windows that were copied together: y = bias; for taps: y = fma(weight, input, y)
+typedef struct {
+  const float *input;    // [rows][taps][channels]
+  const float *weights;  // [taps][channels]
+  const float *bias;     // [channels] or null
+  uint32_t taps;
+  uint32_t channels;
+  float *output;
+  size_t outputStride;
+} snq_depthwise_float_args;
+
+typedef void (*snq_depthwise_float_function)(const snq_depthwise_float_args *args, uint32_t rowBegin,
+                                             uint32_t rowEnd);
+
+// ---------------------------------------------------------------------------------------------------
 // Attention of one encoder block. Per batch entry and head: out = softmax(q k^T * scale) v over the valid
 // keys. Units are (batch, head) pairs, unit = batch * heads + head. Masked keys are removed before anything
 // else: the V valid keys are numbered 0..<V in order. V = 0 gives zeros. Output must not overlap the inputs.

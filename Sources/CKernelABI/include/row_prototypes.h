@@ -15,6 +15,8 @@
   SNQ_ROW_KERNEL(lookup, isa);           \
   SNQ_ROW_KERNEL(pool, isa);             \
   SNQ_ROW_KERNEL(normalize, isa);        \
+  SNQ_ROW_KERNEL(depthwise, isa);        \
+  SNQ_ROW_KERNEL(depthwise_float, isa);  \
   SNQ_ATTENTION(attention_integer, isa); \
   SNQ_ATTENTION(attention_float, isa)
 

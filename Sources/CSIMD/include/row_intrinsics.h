@@ -138,4 +138,19 @@ SNQ_INLINE("avx512f") void snq_512_store_columns(const void *words, void *column
 }
 SNQ_INLINE("avx512f") __m256i snq_512_upper_int32(__m512i a) { return _mm512_extracti64x4_epi64(a, 1); }
 
+// 16-byte quarters of two vectors: (a0, b0, a2, b2), (a1, b1, a3, b3); then the lower and upper halves of pairs of these:
+// four such steps transpose 4 x 4 quarters.
+SNQ_INLINE("avx512f") __m512i snq_512_even_quarters(__m512i a, __m512i b) {
+  return _mm512_permutex2var_epi64(a, _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0), b);
+}
+SNQ_INLINE("avx512f") __m512i snq_512_odd_quarters(__m512i a, __m512i b) {
+  return _mm512_permutex2var_epi64(a, _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2), b);
+}
+SNQ_INLINE("avx512f") __m512i snq_512_join_even(__m512i a, __m512i b) {
+  return _mm512_permutex2var_epi64(a, _mm512_set_epi64(11, 10, 9, 8, 3, 2, 1, 0), b);
+}
+SNQ_INLINE("avx512f") __m512i snq_512_join_odd(__m512i a, __m512i b) {
+  return _mm512_permutex2var_epi64(a, _mm512_set_epi64(15, 14, 13, 12, 7, 6, 5, 4), b);
+}
+
 #endif

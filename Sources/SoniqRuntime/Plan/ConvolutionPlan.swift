@@ -95,6 +95,14 @@ struct ScheduledConvolution {
   var groupChannels: Int { geometry.channels / max(1, matrices.count) }
 }
 
+/// A depthwise convolution of the schedule.
+struct ScheduledDepthwise {
+  let geometry: ImageGeometry
+  let weights: PackedDepthwise
+  let bias: DenseConstant?
+  var image = 0
+}
+
 /// Where the parts of a lane's scratch lie for the two steps of a convolution, largest group counting.
 struct ConvolutionScratch {
   // The image step.
@@ -107,8 +115,10 @@ struct ConvolutionScratch {
   private(set) var rows = (0, 0)
   private(set) var byteCount = 0
 
+  static var parameterBytes: Int { MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce }
+
   init(_ convolution: ScheduledConvolution, _ kernels: StepKernels) {
-    let parameterBytes = MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce
+    let parameterBytes = Self.parameterBytes
     var imageBytes = [0, 0, 0]
     var windowBytes = [0, 0, 0, 0]
     for matrix in convolution.matrices {

@@ -117,7 +117,9 @@ final class Plan: @unchecked Sendable {
       case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
       case .image(let convolution), .convolution(let convolution, _):
         most = max(most, ConvolutionScratch(convolution, kernels).byteCount)
-      case .floatConvolution(let geometry, _, _): most = max(most, FloatConvolutionStep.scratchBytes(geometry))
+      case .depthwiseImage: most = max(most, ConvolutionScratch.parameterBytes)
+      case .floatConvolution(let geometry, _, _), .floatDepthwise(let geometry, _, _, _):
+        most = max(most, WindowCopy.scratchBytes(geometry))
       case .attention(let heads, _, let precision):
         let sequence: Int
         switch step.space[1] {

@@ -41,4 +41,31 @@ extension Schedule {
     slots.append(Slot(name: name, rowBytes: rowBytes, space: space))
     return slots.count - 1
   }
+
+  mutating func addDepthwise(
+    _ nodes: [Int], _ window: Window, weights: ConstantID, bias: ConstantID?, function: ActivationFunction?
+  ) {
+    let input = graph.nodes[nodes[0]].inputs[0]
+    let output = graph.nodes[nodes[nodes.count - 1]].output
+    let shape = graph.values[input].shape
+    let geometry = ImageGeometry(window, shape: shape)
+    let bias = bias.flatMap { constant -> DenseConstant? in
+      if case .dense(let dense) = graph.constants[constant] { dense } else { nil }
+    }
+    switch graph.constants[weights] {
+    case .dense(let dense):
+      append(
+        .floatDepthwise(geometry, weights: dense, bias: bias, function), nodes, reads: [input],
+        writes: [output])
+    case .depthwise(let packed):
+      var depthwise = ScheduledDepthwise(geometry: geometry, weights: packed, bias: bias)
+      let bytes = (geometry.pixels * packed.paddedChannels + 63) / 64 * 64 + 64
+      depthwise.image = addSlot("image codes", rowBytes: bytes, space: [shape[0]])
+      append(
+        .depthwiseImage(depthwise), [nodes[0]], reads: [input], writes: [depthwise.image],
+        space: slots[input].space)
+      append(.depthwise(depthwise, function), nodes, reads: [depthwise.image], writes: [output])
+    default: return
+    }
+  }
 }

@@ -42,6 +42,9 @@ enum ScheduledWork {
   case image(ScheduledConvolution)
   case convolution(ScheduledConvolution, ActivationFunction?)
   case floatConvolution(ImageGeometry, [FloatMatrix], ActivationFunction?)
+  case depthwiseImage(ScheduledDepthwise)
+  case depthwise(ScheduledDepthwise, ActivationFunction?)
+  case floatDepthwise(ImageGeometry, weights: DenseConstant, bias: DenseConstant?, ActivationFunction?)
 
   /// May be split over panels, and is then done by all lanes together.
   var isMatrix: Bool {
@@ -56,7 +59,7 @@ enum ScheduledWork {
   /// Reads rows that other lanes make: all steps before it must be done.
   var readsOtherRows: Bool {
     switch self {
-    case .attention, .convolution, .floatConvolution: true
+    case .attention, .convolution, .floatConvolution, .depthwise, .floatDepthwise: true
     default: false
     }
   }
@@ -164,28 +167,30 @@ struct Schedule {
       case .layerNorm: addLayerNorm([index], input: node.inputs[0], residual: nil)
       case .linear(let matrix):
         // So does a matrix with the activation function of its outputs.
-        var function: ActivationFunction?
-        var nodes = [index]
-        if case .matrix = graph.constants[matrix], let reader = onlyReader(of: node.output),
-          case .activation(let kind) = graph.nodes[reader].operation
-        {
-          isDone[reader] = true
-          function = kind
-          nodes.append(reader)
+        if case .matrix = graph.constants[matrix] {
+          let (nodes, function) = withActivation(index, &isDone)
+          addLinear(nodes, matrix: matrix, function: function)
+        } else {
+          addLinear([index], matrix: matrix, function: nil)
         }
-        addLinear(nodes, matrix: matrix, function: function)
       case .convolution(let window, let weights):
-        var function: ActivationFunction?
-        var nodes = [index]
-        if let reader = onlyReader(of: node.output), case .activation(let kind) = graph.nodes[reader].operation {
-          isDone[reader] = true
-          function = kind
-          nodes.append(reader)
-        }
+        let (nodes, function) = withActivation(index, &isDone)
         addConvolution(nodes, window, weights: weights, function: function)
+      case .depthwiseConvolution(let window, let weights, let bias):
+        let (nodes, function) = withActivation(index, &isDone)
+        addDepthwise(nodes, window, weights: weights, bias: bias, function: function)
       default: addPlain(index)
       }
     }
+  }
+
+  /// A node, with the activation function that is the only reader of its output.
+  private func withActivation(_ index: Int, _ isDone: inout [Bool]) -> ([Int], ActivationFunction?) {
+    guard let reader = onlyReader(of: graph.nodes[index].output),
+      case .activation(let function) = graph.nodes[reader].operation
+    else { return ([index], nil) }
+    isDone[reader] = true
+    return ([index, reader], function)
   }
 
   /// The one node that reads a value which nobody else wants.

@@ -95,9 +95,9 @@ extension StepEmitter {
         panelCount: UInt32((matrix.outputs + panelOutputs - 1) / panelOutputs))
     }
     let convolution = FloatConvolutionStep(
-      function: row.function, parts: memory.store(parts), partCount: parts.count, geometry: geometry,
-      channels: groupChannels, input: step.reads[0], output: step.writes[0],
-      multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
+      function: row.function, parts: memory.store(parts), partCount: parts.count,
+      windows: WindowCopy(geometry: geometry, channels: groupChannels, input: step.reads[0]),
+      output: step.writes[0], multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
     var description = describe(step, "convolution", row)

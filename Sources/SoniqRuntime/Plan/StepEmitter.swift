@@ -52,6 +52,10 @@ struct StepEmitter {
     case .convolution(let convolution, let function): emitConvolution(step, convolution, function)
     case .floatConvolution(let geometry, let matrices, let function):
       emitFloatConvolution(step, geometry, matrices, function)
+    case .depthwiseImage(let depthwise): emitDepthwiseImage(step, depthwise)
+    case .depthwise(let depthwise, let function): emitDepthwise(step, depthwise, function)
+    case .floatDepthwise(let geometry, let weights, let bias, let function):
+      emitFloatDepthwise(step, geometry, weights, bias, function)
     }
   }
 

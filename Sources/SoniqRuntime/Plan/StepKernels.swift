@@ -15,6 +15,8 @@ struct StepKernels {
   let lookup: KernelRow<snq_lookup_function>
   let pool: KernelRow<snq_pool_function>
   let normalize: KernelRow<snq_normalize_function>
+  let depthwise: KernelRow<snq_depthwise_function>
+  let floatDepthwise: KernelRow<snq_depthwise_float_function>
   let integerAttention: KernelRow<snq_attention_function>
   let floatAttention: KernelRow<snq_attention_function>
 
@@ -39,6 +41,8 @@ struct StepKernels {
     lookup = RowKernelRegistry.lookup.chosen(upTo: limit)
     pool = RowKernelRegistry.pool.chosen(upTo: limit)
     normalize = RowKernelRegistry.normalize.chosen(upTo: limit)
+    depthwise = RowKernelRegistry.depthwise.chosen(upTo: limit)
+    floatDepthwise = RowKernelRegistry.floatDepthwise.chosen(upTo: limit)
     integerAttention = RowKernelRegistry.integerAttention.chosen(upTo: limit)
     floatAttention = RowKernelRegistry.floatAttention.chosen(upTo: limit)
   }

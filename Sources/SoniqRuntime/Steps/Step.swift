@@ -20,6 +20,8 @@ enum Step: BitwiseCopyable {
   case image(UnsafePointer<ImageStep>)
   case convolution(UnsafePointer<ConvolutionStep>)
   case floatConvolution(UnsafePointer<FloatConvolutionStep>)
+  case depthwise(UnsafePointer<DepthwiseStep>)
+  case floatDepthwise(UnsafePointer<FloatDepthwiseStep>)
 
   /// Panels of the matrix when the step can be split over them, else 0.
   var panelCount: Int {
@@ -39,6 +41,7 @@ enum Step: BitwiseCopyable {
     case .floatMatmul(let step): return step.pointee.multiplyAccumulates
     case .convolution(let step): return step.pointee.multiplyAccumulates
     case .floatConvolution(let step): return step.pointee.multiplyAccumulates
+    case .depthwise(let step): return step.pointee.geometry.taps &* step.pointee.geometry.channels
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
       return 2 &* sequence &* sequence &* Int(step.pointee.arguments.headDim)
@@ -87,6 +90,8 @@ extension RunFrame {
     case .image(let step): step.pointee.run(self, window, rows)
     case .convolution(let step): step.pointee.run(self, window, rows, panels)
     case .floatConvolution(let step): step.pointee.run(self, window, rows)
+    case .depthwise(let step): step.pointee.run(self, window, rows)
+    case .floatDepthwise(let step): step.pointee.run(self, window, rows)
     }
   }
 }

@@ -1,0 +1,76 @@
+import CKernelABI
+import SoniqKernels
+
+/// Images of codes, each channel with taps of its own, and the activation function on the result. Rows are output
+/// pixels.
+struct DepthwiseStep: BitwiseCopyable {
+  var function: snq_depthwise_function
+  /// Everything but what depends on the rows.
+  var arguments: snq_depthwise_args
+  var image: ImageLevel
+  var geometry: ImageGeometry
+  var output: StorageID
+  var activation: snq_activation_function?
+  var activationKind: UInt32
+
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let target = frame.storages[output]
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+    while let run = runs.next() {
+      var call = arguments
+      call.codes = UnsafePointer(
+        image.start(frame, image: run.image) + geometry.firstPixel(run.row, run.column) &* image.pixelBytes)
+      call.output = target.floats(window) + run.begin &* target.stride
+      call.outputStride = target.stride
+      function(&call, 0, UInt32(truncatingIfNeeded: run.count))
+    }
+    activate(activation, activationKind, target, window, rows, channels: geometry.channels)
+  }
+}
+
+/// The same in float32: the reference mode.
+struct FloatDepthwiseStep: BitwiseCopyable {
+  var function: snq_depthwise_float_function
+  var arguments: snq_depthwise_float_args
+  var windows: WindowCopy
+  var output: StorageID
+  var activation: snq_activation_function?
+  var activationKind: UInt32
+
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let target = frame.storages[output]
+    let geometry = windows.geometry
+    let scratch = (frame.scratch + window.lane &* frame.scratchStride).assumingMemoryBound(to: Float.self)
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+    while let run = runs.next() {
+      var done = 0
+      while done < run.count {
+        let count = min(WindowCopy.pixelsAtOnce, run.count &- done)
+        windows.copy(frame, run, done, count, firstChannel: 0, scratch)
+        var call = arguments
+        call.input = UnsafePointer(scratch)
+        call.output = target.floats(window) + (run.begin &+ done) &* target.stride
+        call.outputStride = target.stride
+        function(&call, 0, UInt32(truncatingIfNeeded: count))
+        done &+= count
+      }
+    }
+    activate(activation, activationKind, target, window, rows, channels: geometry.channels)
+  }
+}
+
+/// An activation function on what a step has just written.
+@inline(__always)
+func activate(
+  _ function: snq_activation_function?, _ kind: UInt32, _ target: RowStorage, _ window: RowWindow,
+  _ rows: Range<Int>, channels: Int
+) {
+  guard let function else { return }
+  let start = target.floats(window)
+  var call = snq_activation_args(
+    kind: kind, input: UnsafePointer(start), inputStride: target.stride, channels: UInt32(channels),
+    output: start, outputStride: target.stride)
+  function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+}
