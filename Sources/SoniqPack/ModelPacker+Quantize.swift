@@ -11,7 +11,8 @@ extension ModelPacker {
     _ model: ModelDescription, _ layers: WeightLayers, _ calibration: Calibration
   ) throws(PackError) -> [[ChannelRun]] {
     let levels = options.palette.levels
-    guard levels.count == 2 else { return oneLevel(levels[0], layers, calibration) }
+    guard levels.count == 2 else { return withEnds(oneLevel(levels[0], layers, calibration), layers) }
+    if let share = options.coarseShare { return try shared(share, model, layers, calibration) }
     let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
     let weightCount =
@@ -19,9 +20,36 @@ extension ModelPacker {
     let candidates = candidates(layers, sensitivity)
     let allocation = try ChannelAllocation(
       candidates, weightCount: weightCount, byteLimit: byteLimit(candidates, weightCount))
-    return zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
+    let runs = zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
       ChannelRun.split(coarse: levels[0], fine: levels[1], fineChannels: fine, count: size)
     }
+    return withEnds(runs, layers)
+  }
+
+  /// The first and the last layer of a convolutional network at 8 bits.
+  private func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers) -> [[ChannelRun]] {
+    guard options.keepsEnds else { return runs }
+    let eight = Level(weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
+    var changed = runs
+    for index in layers.ends { changed[index] = ChannelRun.whole(eight, count: layers.linears[index].inputs) }
+    return changed
+  }
+
+  /// The same part of every layer's channels at the coarse level: those that it hurts least there.
+  private func shared(
+    _ share: Double, _ model: ModelDescription, _ layers: WeightLayers, _ calibration: Calibration
+  ) throws(PackError) -> [[ChannelRun]] {
+    let levels = options.palette.levels
+    let sensitivity = try Sensitivity(
+      model, layers, options.palette, calibration, measuresOutput: false, progress: progress)
+    let runs = sensitivity.gains.map { gains -> [ChannelRun] in
+      let fine = Int(((1 - share) * Double(gains.count) / 8).rounded()) * 8
+      let order = gains.indices.sorted { (gains[$0], $1) > (gains[$1], $0) }
+      return ChannelRun.split(
+        coarse: levels[0], fine: levels[1], fineChannels: Array(order.prefix(min(fine, gains.count))),
+        count: gains.count)
+    }
+    return withEnds(runs, layers)
   }
 
   /// The target in bytes; without one, a quarter of the way from all coarse to all fine.
@@ -35,10 +63,8 @@ extension ModelPacker {
   private func oneLevel(
     _ level: Level, _ layers: WeightLayers, _ calibration: Calibration
   ) -> [[ChannelRun]] {
-    let linears = layers.linears.map { layer -> [ChannelRun] in
-      guard options.splitsOutliers, let input = calibration.inputs[layer.input] else {
-        return ChannelRun.whole(level, count: layer.inputs)
-      }
+    let linears = zip(layers.linears, calibration.layers).map { layer, input -> [ChannelRun] in
+      guard options.splitsOutliers, !layer.isStatic else { return ChannelRun.whole(level, count: layer.inputs) }
       return OutlierSplit.runs(level: level, largest: input.largest, power: layer.channelPower)
     }
     return linears + layers.tables.map { ChannelRun.whole(level, count: $0.channels) }
@@ -49,13 +75,13 @@ extension ModelPacker {
     let granularity = levels.map { $0.weight.layout.tileChannels }.max() ?? 8
     var candidates: [AllocationCandidate] = []
     for layer in layers.linears {
-      let (outputs, inputs, hasMap) = (layer.outputs, layer.inputs, layer.producer == nil)
+      let (outputs, inputs, hasMap, taps) = (layer.outputs, layer.inputs, layer.producer == nil, layer.taps)
       candidates.append(
         AllocationCandidate(
           name: layer.name, gains: sensitivity.gains[candidates.count], granularity: granularity
         ) { fine in
           WeightForecast.linear(
-            outputs: outputs, levels: levels, channels: [inputs - fine, fine], hasMap: hasMap)
+            outputs: outputs, levels: levels, channels: [inputs - fine, fine], taps: taps, hasMap: hasMap)
         })
     }
     for table in layers.tables {
@@ -84,10 +110,8 @@ extension ModelPacker {
     fold(&layers, assignment)
     let count = layers.linears.count + layers.tables.count
     for (index, layer) in layers.linears.enumerated() {
-      guard let input = calibration.inputs[layer.input] else {
-        throw PackError(.software, place: layer.name, "was not calibrated")
-      }
-      let result = try quantizer.quantize(layer, moments: input.moments, assignment: assignment[index])
+      let runs = withFixedScales(assignment[index], layer, calibration)
+      let result = try quantizer.quantize(layer, calibration.layers[index], assignment: runs)
       let isSorted = layer.producer != nil || result.order == Array(0..<layer.inputs)
       packed.graph.constants[layer.constant] = try built(layer.name) { () throws(QuantizationError) in
         .matrix(
@@ -96,6 +120,12 @@ extension ModelPacker {
             gather: isSorted ? nil : result.order.map { UInt32($0) }, bias: layer.bias))
       }
       progress.step("quantising", index + 1, count)
+    }
+    for layer in layers.depthwise {
+      guard let sample = calibration.samples[layer.input] else { continue }
+      let activation = sample.fixed(ActivationCode(kind: .affine, bits: 8))
+      packed.graph.constants[layer.constant] = .depthwise(
+        try quantizer.quantize(layer, activation: activation, store: store))
     }
     for (index, table) in layers.tables.enumerated() {
       let place = layers.linears.count + index
@@ -110,6 +140,18 @@ extension ModelPacker {
       progress.step("quantising", place + 1, count)
     }
     return withIntegerAttention(packed)
+  }
+
+  /// Pixels are not scaled one by one: a window covers many.
+  private func withFixedScales(
+    _ runs: [ChannelRun], _ layer: LinearLayer, _ calibration: Calibration
+  ) -> [ChannelRun] {
+    guard layer.isStatic, let sample = calibration.samples[layer.input] else { return runs }
+    return runs.map { run in
+      var fixed = run
+      fixed.level.activation = sample.fixed(run.level.activation)
+      return fixed
+    }
   }
 
   private func built(

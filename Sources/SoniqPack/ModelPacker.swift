@@ -9,10 +9,16 @@ package struct PackOptions: Sendable {
   /// Average bits stored for a weight, over linear layers and embedding tables; two levels only. nil: a
   /// quarter of the way from all channels coarse to all fine.
   package var targetBits: Double?
-  /// Sequences to calibrate on; nil: random ones.
-  package var tokens: TokenSequences?
-  /// The most tokens that are run to calibrate.
+  /// What to calibrate on; nil: random token sequences, for models that take tokens.
+  package var calibration: CalibrationData?
+  /// The most tokens, or samples, that are run to calibrate.
   package var tokenLimit = 16384
+  package var sampleLimit = 64
+  /// Palettes of two levels: this part of every layer's channels at the coarse level, whatever the layer; nil: by
+  /// measured sensitivity.
+  package var coarseShare: Double?
+  /// Whether the first and the last layer of a convolutional network keep 8 bits.
+  package var keepsEnds = true
   /// Whether channels with outlying activations may form a run of their own (palettes of one level).
   package var splitsOutliers = true
 
@@ -35,19 +41,34 @@ package struct ModelPacker {
     try checkTarget()
     let palette = options.palette
     guard !palette.isFloat else { return floatModel(imported) }
-    let tokens = (options.tokens ?? .random(framing: imported.framing)).limited(to: options.tokenLimit)
     let model = imported.description
     var layers = try WeightLayers(model.graph)
-    let calibration = try Calibration.run(model, values: layers.inputs, tokens: tokens, progress: progress)
+    let data = try calibrationData(imported)
+    let calibration = try Calibration.run(model, layers, data: data, progress: progress)
     let assignment = try assign(model, layers, calibration)
     var packed = try quantize(model, &layers, calibration, assignment)
     var report = PackReport(
-      palette: palette.text, calibration: tokens.source, calibrationTokens: tokens.tokenCount)
+      palette: palette.text, calibration: data.source, calibrationTokens: data.count)
+    report.calibrationUnit = data.unit
     report.layers = self.layers(of: packed.graph)
     report.weights = WeightAccount(packed.graph)
-    report.agreement = try agreement(model, packed, tokens)
-    packed.metadata += metadata(report)
+    report.agreement = try agreement(model, packed, data)
+    packed.metadata += metadata(report, packed.graph)
     return (packed, report)
+  }
+
+  /// The given data, or random tokens; images are never made up: their ranges would be wrong.
+  private func calibrationData(_ imported: ImportedModel) throws(PackError) -> CalibrationData {
+    if let given = options.calibration {
+      return given.limited(tokens: options.tokenLimit, samples: options.sampleLimit)
+    }
+    guard let framing = imported.framing else {
+      let names = imported.description.graph.inputs.map { imported.description.graph.values[$0.value].name }
+      throw PackError(
+        .usage, place: "--calibrate",
+        "is needed: an .npz file with samples of \(names.joined(separator: ", ")) (first axis: samples)")
+    }
+    return .tokens(.random(framing: framing).limited(to: options.tokenLimit))
   }
 
   private func checkTarget() throws(PackError) {
@@ -67,16 +88,16 @@ package struct ModelPacker {
     report.weights = WeightAccount(imported.description.graph)
     report.layers = layers(of: imported.description.graph)
     var model = imported.description
-    model.metadata += metadata(report)
+    model.metadata += metadata(report, model.graph)
     return (model, report)
   }
 
-  private func metadata(_ report: PackReport) -> [(key: String, value: MetadataValue)] {
+  private func metadata(_ report: PackReport, _ packed: Graph) -> [(key: String, value: MetadataValue)] {
     var entries: [(key: String, value: MetadataValue)] = [
       (MetadataKey.producer, .text("soniq-pack")), (MetadataKey.palette, .text(report.palette)),
       (MetadataKey.averageBits, .real(report.weights.averageBits)),
       (MetadataKey.parameterCount, .integer(Int64(report.weights.weightCount))),
-      (MetadataKey.calibration, .text(options.palette.isFloat ? "none" : "dynamic")),
+      (MetadataKey.calibration, .text(options.palette.isFloat ? "none" : Self.usesFixedScales(packed) ? "calibrated" : "dynamic")),
       (MetadataKey.calibrationTokens, .integer(Int64(report.calibrationTokens))),
     ]
     if let agreement = report.agreement {
@@ -86,13 +107,23 @@ package struct ModelPacker {
     return entries
   }
 
+  private static func usesFixedScales(_ graph: Graph) -> Bool {
+    graph.constants.contains { constant in
+      switch constant {
+      case .depthwise: true
+      case .matrix(let matrix):
+        matrix.levels.contains { if case .fixed = $0.level.activation.scaling { true } else { false } }
+      default: false
+      }
+    }
+  }
+
   private func agreement(
-    _ model: ModelDescription, _ packed: ModelDescription, _ tokens: TokenSequences
+    _ model: ModelDescription, _ packed: ModelDescription, _ data: CalibrationData
   ) throws(PackError) -> OutputAgreement {
-    let sample = tokens.limited(to: 2048)
-    let longest = sample.sequences.map(\.count).max() ?? 1
-    let reference = try GraphRunner(model, longest: longest).rows(of: 0, sample)
-    let rows = try GraphRunner(packed, longest: longest).rows(of: 0, sample)
+    let sample = data.limited(tokens: 2048, samples: 32)
+    let reference = try GraphRunner(model, data: sample).outputRows()
+    let rows = try GraphRunner(packed, data: sample).outputRows()
     return OutputAgreement(reference: reference, rows: rows)
   }
 

@@ -33,11 +33,25 @@ struct PackCommand: ParsableCommand {
   var targetBits: Double?
 
   @Option(
-    help: "Token sequences (.npz or .safetensors with input_ids, attention_mask); else random ones are used.")
+    help: """
+      What to calibrate on: token sequences (.npz or .safetensors with input_ids, attention_mask; else random ones are
+      used), or samples of the model's inputs (.npz with one array an input, .npy for one input; first axis: samples).
+      """)
   var calibrate: String?
 
   @Option(help: "The most tokens to calibrate on.")
   var calibrationTokens = 16384
+
+  @Option(help: "The most samples (images) to calibrate on.")
+  var calibrationSamples = 64
+
+  @Option(
+    help: "Part (0 to 1) of every layer's channels at the coarse level, in place of measuring sensitivity.")
+  var coarseShare: Double?
+
+  @Flag(
+    inversion: .prefixedNo, help: "Keep the first and last layer of a convolutional network at 8 bits.")
+  var ends = true
 
   @Flag(
     inversion: .prefixedNo,
@@ -63,7 +77,25 @@ struct PackCommand: ParsableCommand {
     options.tokenLimit = calibrationTokens
     var imported = try ModelImporters.importModel(path: folder)
     if let name { imported.setName(name) }
-    if let calibrate { options.tokens = try .read(path: calibrate, framing: imported.framing) }
+    if let calibrate {
+      if let framing = imported.framing {
+        options.calibration = .tokens(try .read(path: calibrate, framing: framing))
+      } else {
+        options.calibration = .samples(try .read(path: calibrate, graph: imported.description.graph))
+      }
+    }
+    guard calibrationSamples > 0 else {
+      throw PackError(.usage, place: "--calibration-samples", "must be at least 1")
+    }
+    options.sampleLimit = calibrationSamples
+    if let coarseShare {
+      guard (0...1).contains(coarseShare), targetBits == nil, options.palette.hasTwoLevels else {
+        throw PackError(
+          .usage, place: "--coarse-share", "must be 0 to 1, with a palette of two levels and without --target-bits")
+      }
+      options.coarseShare = coarseShare
+    }
+    options.keepsEnds = ends
     let packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
     let (model, report) = try packer.pack(imported)
     let byteCount = try file.write(model)

@@ -14,14 +14,13 @@ import Testing
   }
 
   private func rows(_ model: ModelDescription, _ tokens: TokenSequences) throws -> [[Float]] {
-    try GraphRunner(model, longest: tokens.sequences.map(\.count).max() ?? 1, threadCount: 1)
-      .rows(of: 0, tokens)
+    try GraphRunner(model, data: .tokens(tokens), threadCount: 1).outputRows()
   }
 
   @Test func outputsStayClose() throws {
     let checkpoint = try TinyCheckpoint()
     let imported = try ModelImporters.importModel(path: checkpoint.path)
-    let tokens = TokenSequences.random(framing: imported.framing, count: 12)
+    let tokens = TokenSequences.random(framing: try #require(imported.framing), count: 12)
     let reference = try rows(imported.description, tokens)
     #expect(reference.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-4 })
     for (palette, least) in [("8", 0.999), ("4,8", 0.98), ("4", 0.96), ("w8a8", 0.999)] {
@@ -38,7 +37,7 @@ import Testing
     let prefixed = try TinyCheckpoint(prefix: "bert.")
     let first = try ModelImporters.importModel(path: plain.path)
     let second = try ModelImporters.importModel(path: prefixed.path)
-    let tokens = TokenSequences.random(framing: first.framing, count: 3)
+    let tokens = TokenSequences.random(framing: try #require(first.framing), count: 3)
     #expect(try rows(first.description, tokens) == rows(second.description, tokens))
   }
 

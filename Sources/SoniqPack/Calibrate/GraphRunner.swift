@@ -1,90 +1,136 @@
 package import SoniqGraph
 import SoniqRuntime
 
-/// Runs a graph over token sequences: the packer calibrates and checks with the runtime that deploys.
+/// Runs a graph over calibration data: the packer calibrates and checks with the runtime that deploys.
 package final class GraphRunner {
   private let session: Session
-  private let idsInput: Int
   private let keptValues: [ValueID]
+  private let data: CalibrationData
+  private let runs: [[InputArray]]
+  private let inputs: [String: Int]
+  /// Tokens or samples at a time.
   private static let maximumRows = 1024
-  private let maximumBatch: Int
+  private static let maximumSamples = 8
 
-  /// * longest: positions of the longest sequence that will be run.
+  /// * data: what every run of this runner is over.
   package init(
-    _ description: ModelDescription, keptValues: [ValueID] = [], longest: Int, threadCount: Int = 0
+    _ description: ModelDescription, keptValues: [ValueID] = [], data: CalibrationData, threadCount: Int = 0
   ) throws(PackError) {
     self.keptValues = keptValues
-    let batchLimit = description.graph.symbols.first { $0.name == "batch" }?.maximum ?? 1
-    maximumBatch = max(1, min(batchLimit, Self.maximumRows / max(longest, 1)))
+    self.data = data
+    var options = SessionOptions()
+    options.threadCount = threadCount
+    options.keptValues = keptValues
+    let maximumBatch = Self.maximumBatch(description.graph, data)
+    options.maximums = Self.maximums(description.graph, data, maximumBatch)
+    runs = data.runs(maximumRows: Self.maximumRows, maximumBatch: maximumBatch)
     do throws(RuntimeError) {
       let model = try Model(description)
-      guard let index = model.inputs.firstIndex(where: { $0.name == "input_ids" }) else {
-        throw RuntimeError(.noSuchInput)
-      }
-      idsInput = index
-      var options = SessionOptions()
-      options.threadCount = threadCount
-      options.keptValues = keptValues
-      options.maximums = [
-        SymbolMaximum(name: "batch", maximum: maximumBatch),
-        SymbolMaximum(name: "sequence", maximum: longest),
-      ]
+      var inputs: [String: Int] = [:]
+      for (index, input) in model.inputs.enumerated() { inputs[input.name] = index }
+      self.inputs = inputs
       session = try Session(model, options: options)
     } catch {
       throw PackError(.software, place: "calibration", error.message)
     }
   }
 
-  /// Runs every sequence. `body` receives each kept value as rows of its last dimension, batch by batch.
-  package func run(
-    _ tokens: TokenSequences, progress: (Int, Int) -> Void = { _, _ in },
-    _ body: (ValueID, UnsafeBufferPointer<Float>, _ channels: Int) -> Void
-  ) throws(PackError) {
-    let batches = tokens.batches(maximumRows: Self.maximumRows, maximumBatch: maximumBatch)
-    for (index, batch) in batches.enumerated() {
-      try run(batch)
-      for value in keptValues {
-        let (data, shape) = try wrapped { () throws(RuntimeError) in try session.keptValue(value) }
-        hand(value, data, shape, to: body)
+  /// The most samples that fit: a fixed first dimension of an input, or the maximum of its symbol.
+  private static func maximumBatch(_ graph: Graph, _ data: CalibrationData) -> Int {
+    var most = maximumSamples
+    if case .tokens(let tokens) = data {
+      most = max(1, maximumRows / max(1, tokens.sequences.map(\.count).max() ?? 1))
+    }
+    for input in graph.inputs where input.fill == nil {
+      switch graph.values[input.value].shape[0] {
+      case .fixed(let size): most = min(most, size)
+      case .symbol(let symbol): most = min(most, graph.symbols[symbol].maximum)
       }
-      progress(index + 1, batches.count)
+    }
+    return max(1, most)
+  }
+
+  /// No larger than what will be run: the workspace follows.
+  private static func maximums(_ graph: Graph, _ data: CalibrationData, _ batch: Int) -> [SymbolMaximum] {
+    var sizes: [Int: Int] = [:]
+    for input in graph.inputs where input.fill == nil {
+      let value = graph.values[input.value]
+      for (dimension, size) in value.shape.enumerated() {
+        guard case .symbol(let symbol) = size else { continue }
+        let most = dimension == 0 ? batch : data.largest(input: value.name, dimension: dimension)
+        guard let most else { continue }
+        sizes[symbol] = max(sizes[symbol] ?? 0, most)
+      }
+    }
+    return sizes.map { symbol, size in
+      SymbolMaximum(
+        name: graph.symbols[symbol].name, maximum: min(size, graph.symbols[symbol].maximum))
     }
   }
 
-  /// The rows of graph output `output` for every sequence: one row a sequence for pooled outputs, one a
-  /// position otherwise; in an order that depends on the sequences only.
-  package func rows(of output: Int, _ tokens: TokenSequences) throws(PackError) -> [[Float]] {
+  /// Runs everything. `body` receives each kept value as rows of its last dimension, run by run.
+  package func run(
+    progress: (Int, Int) -> Void = { _, _ in },
+    _ body: (ValueID, UnsafeBufferPointer<Float>, _ shape: [Int]) -> Void
+  ) throws(PackError) {
+    for (index, arrays) in runs.enumerated() {
+      try run(arrays)
+      for value in keptValues {
+        let (data, shape) = try wrapped { () throws(RuntimeError) in try session.keptValue(value) }
+        body(value, Self.floats(data, shape), shape)
+      }
+      progress(index + 1, runs.count)
+    }
+  }
+
+  /// What the first output is compared by: for tokens one row for every last dimension (a sequence for pooled outputs,
+  /// a position otherwise), for samples one row each; in an order that depends on the data only.
+  package func outputRows() throws(PackError) -> [[Float]] {
     var rows: [[Float]] = []
-    for batch in tokens.batches(maximumRows: Self.maximumRows, maximumBatch: maximumBatch) {
-      try run(batch)
-      let (data, shape) = try wrapped { () throws(RuntimeError) in try session.output(output) }
-      hand(output, data, shape) { _, values, channels in
-        var begin = 0
-        while begin + channels <= values.count {
-          rows.append(Array(values[begin..<begin + channels]))
-          begin += channels
-        }
+    for arrays in runs {
+      try run(arrays)
+      let (data, shape) = try wrapped { () throws(RuntimeError) in try session.output(0) }
+      let floats = Self.floats(data, shape)
+      var length = max(1, shape.last ?? 1)
+      if case .samples(let samples) = self.data, samples.count > 0 {
+        let batch = arrays.first?.shape.first ?? 1
+        if batch > 0, floats.count % batch == 0 { length = max(1, floats.count / batch) }
+      }
+      var begin = 0
+      while begin + length <= floats.count {
+        rows.append(Array(floats[begin..<begin + length]))
+        begin += length
       }
     }
     return rows
   }
 
-  private func run(_ batch: [[Int32]]) throws(PackError) {
-    let ids = batch.flatMap { $0 }
-    let shape = [Int64(batch.count), Int64(batch.first?.count ?? 0)]
+  private func run(_ arrays: [InputArray]) throws(PackError) {
     try wrapped { () throws(RuntimeError) in
-      try session.setInput(idsInput, data: ids, elementType: .int32, shape: shape, rank: 2)
+      for array in arrays {
+        guard let index = inputs[array.name] else { throw RuntimeError(.noSuchInput, subject: array.name) }
+        try Self.set(session, index, array)
+      }
       try session.run()
     }
   }
 
-  private func hand(
-    _ value: ValueID, _ data: UnsafeRawPointer, _ shape: [Int],
-    to body: (ValueID, UnsafeBufferPointer<Float>, Int) -> Void
-  ) {
-    let count = shape.reduce(1, *)
-    let floats = UnsafeBufferPointer(start: data.assumingMemoryBound(to: Float.self), count: count)
-    body(value, floats, max(1, shape.last ?? 1))
+  private static func set(_ session: Session, _ index: Int, _ array: InputArray) throws(RuntimeError) {
+    let outcome = array.bytes.withUnsafeBytes { data -> Result<Void, RuntimeError> in
+      do throws(RuntimeError) {
+        return .success(
+          try session.setInput(
+            index, data: data.baseAddress, elementType: array.elementType, shape: array.shape.map { Int64($0) },
+            rank: array.shape.count))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try outcome.get()
+  }
+
+  private static func floats(_ data: UnsafeRawPointer, _ shape: [Int]) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(start: data.assumingMemoryBound(to: Float.self), count: shape.reduce(1, *))
   }
 
   private func wrapped<Result>(_ body: () throws(RuntimeError) -> Result) throws(PackError) -> Result {

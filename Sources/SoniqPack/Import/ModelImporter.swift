@@ -12,8 +12,13 @@ package protocol ModelImporter: Sendable {
 /// A float32 model and what the packer must know about it beyond the graph.
 package struct ImportedModel: Sendable {
   package var description: ModelDescription
-  /// The ids that frame a token sequence, for calibration without data.
-  package var framing: TokenFraming
+  /// The ids that frame a token sequence, for calibration without data; nil when the model takes no tokens.
+  package var framing: TokenFraming?
+
+  package init(description: ModelDescription, framing: TokenFraming? = nil) {
+    self.description = description
+    self.framing = framing
+  }
 
   /// Gives the model another name than its folder's.
   package mutating func setName(_ name: String) {

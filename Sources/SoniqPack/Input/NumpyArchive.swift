@@ -13,6 +13,13 @@ extension TensorFile {
     }
     return TensorFile(file: file, tensors: tensors)
   }
+
+  /// A single .npy array, under a name of the caller's.
+  package static func numpyArray(path: String, name: String) throws(PackError) -> TensorFile {
+    let file = try MappedFile(path: path)
+    let tensor = try NumpyArray.tensor(name, 0..<file.bytes.count, file.bytes, path: path)
+    return TensorFile(file: file, tensors: [name: tensor])
+  }
 }
 
 /// The directory of a zip archive whose entries are stored, not compressed.

@@ -42,9 +42,9 @@ extension LinearLayer {
   /// The sum of squared weights of each input channel.
   var channelPower: [Double] {
     var power = [Double](repeating: 0, count: inputs)
-    for output in 0..<outputs {
+    for row in 0..<outputs * taps {
       for input in 0..<inputs {
-        let weight = Double(weights[output * inputs + input])
+        let weight = Double(weights[row * inputs + input])
         power[input] += weight * weight
       }
     }

@@ -15,6 +15,7 @@ package struct PackReport: Sendable, Hashable {
   package var weights = WeightAccount()
   package var calibration: String
   package var calibrationTokens: Int
+  package var calibrationUnit = "tokens"
   /// Packed against float outputs on the calibration sequences; nil when the model stays float32.
   package var agreement: OutputAgreement?
 }
@@ -29,7 +30,7 @@ extension PackReport {
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
     guard let agreement else { return lines.joined(separator: "\n") }
-    lines.append("calibrated on \(calibration), \(calibrationTokens) tokens")
+    lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
     lines.append(
       "output against float32 on part of them: cosine mean \(decimal(agreement.meanCosine, 5)), "
         + "lowest \(decimal(agreement.minimumCosine, 5))")

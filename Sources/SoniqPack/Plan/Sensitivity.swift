@@ -13,27 +13,30 @@ struct Sensitivity {
   private let layers: WeightLayers
   private let palette: Palette
   private let calibration: Calibration
-  /// Tokens of the runs: enough to rank layers.
+  /// Tokens or samples of the runs: enough to rank layers.
   private static let tokenLimit = 768
+  private static let sampleLimit = 8
 
+  /// * measuresOutput: whether to run the model; without, gains are comparable within a layer only.
   init(
     _ model: ModelDescription, _ layers: WeightLayers, _ palette: Palette, _ calibration: Calibration,
-    progress: ProgressReport
+    measuresOutput: Bool = true, progress: ProgressReport
   ) throws(PackError) {
     self.model = model
     self.layers = layers
     self.palette = palette
     self.calibration = calibration
-    let tokens = calibration.tokens.limited(to: Self.tokenLimit)
-    let longest = tokens.sequences.map(\.count).max() ?? 1
-    let reference = try GraphRunner(model, longest: longest).rows(of: 0, tokens)
+    let data = calibration.data.limited(tokens: Self.tokenLimit, samples: Self.sampleLimit)
+    let reference = try measuresOutput ? GraphRunner(model, data: data).outputRows() : []
     let count = layers.linears.count + layers.tables.count
     for index in 0..<count {
       let local = try localErrors(index)
-      let store = ConstantStore()
-      let rounded = try roundedModel(index, local.rounded, store)
-      let rows = try GraphRunner(rounded, longest: longest).rows(of: 0, tokens)
-      let cost = OutputAgreement(reference: reference, rows: rows).relativeError
+      var cost = 1.0
+      if measuresOutput {
+        let rounded = try roundedModel(index, local.rounded, ConstantStore())
+        let rows = try GraphRunner(rounded, data: data).outputRows()
+        cost = OutputAgreement(reference: reference, rows: rows).relativeError
+      }
       let total = local.coarse.reduce(0, +)
       gains.append(
         zip(local.coarse, local.fine).map { total > 0 ? max($0 - $1, 0) * cost / total : 0 })
@@ -52,20 +55,21 @@ struct Sensitivity {
   private func localErrors(_ index: Int) throws(PackError) -> LocalErrors {
     if index < layers.linears.count {
       let layer = layers.linears[index]
-      let squares = calibration.inputs[layer.input]?.moments.meanSquares
-      return try localErrors(layer.name, layer.weights, layer.outputs, layer.inputs, squares)
+      let squares = calibration.layers[index].meanSquares
+      return try localErrors(layer.name, layer.weights, layer.outputs, layer.inputs, layer.taps, squares)
     }
     let table = layers.tables[index - layers.linears.count]
-    return try localErrors(table.name, table.weights, table.rows, table.channels, nil)
+    return try localErrors(table.name, table.weights, table.rows, table.channels, 1, nil)
   }
 
   private func localErrors(
-    _ name: String, _ weights: [Float], _ rows: Int, _ channels: Int, _ importance: [Float]?
+    _ name: String, _ weights: [Float], _ rows: Int, _ channels: Int, _ taps: Int, _ importance: [Float]?
   ) throws(PackError) -> LocalErrors {
     var errors: [[Double]] = []
     var coarse: [Float] = []
     for level in palette.levels {
-      let rounded = try Self.rounded(name, weights, rows, channels, level, importance)
+      let spread = importance.map { squares in (0..<taps).flatMap { _ in squares } }
+      let rounded = try Self.rounded(name, weights, rows, channels * taps, level, spread)
       errors.append(Self.channelErrors(weights, rounded, channels, importance))
       if coarse.isEmpty { coarse = rounded }
     }
@@ -119,7 +123,7 @@ struct Sensitivity {
     do throws(QuantizationError) {
       let matrix = try LayerQuantizer.borrow(weights) { buffer throws(QuantizationError) in
         try store.floatMatrix(
-          weights: buffer, outputs: layer.outputs, inputs: layer.inputs, bias: layer.bias)
+          weights: buffer, outputs: layer.outputs, inputs: layer.inputs * layer.taps, bias: layer.bias)
       }
       changed.graph.constants[layer.constant] = .floatMatrix(matrix)
     } catch {

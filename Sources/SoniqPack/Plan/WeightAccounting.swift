@@ -78,11 +78,13 @@ extension WeightAccount {
 enum WeightForecast {
   /// * hasMap: whether a channel map is stored when there are two levels.
   static func linear(
-    outputs: Int, levels: [Level], channels: [Int], hasMap: Bool
+    outputs: Int, levels: [Level], channels: [Int], taps: Int = 1, hasMap: Bool
   ) -> Int {
     let used = zip(levels, channels).filter { $0.1 > 0 }
     let bytes = used.reduce(0) { sum, run in
-      guard let packing = WeightPacking(code: run.0.weight, outputs: outputs, channels: run.1) else {
+      let tile = taps == 1 ? 1 : run.0.weight.layout.tileChannels
+      let stored = (run.1 + tile - 1) / tile * tile * taps
+      guard let packing = WeightPacking(code: run.0.weight, outputs: outputs, channels: stored) else {
         return sum
       }
       return sum + packing.byteCount + packing.paddedOutputs * 8

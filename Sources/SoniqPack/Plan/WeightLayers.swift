@@ -2,14 +2,21 @@ import SoniqCore
 package import SoniqGraph
 import SoniqQuantizers
 
-/// A linear layer of the float graph, weights copied out.
+/// A linear layer, or one group of a convolution, of the float graph, weights copied out.
 package struct LinearLayer: Sendable {
   package let node: Int
   package let constant: ConstantID
   package let name: String
   package let outputs: Int
+  /// Input channels, of one tap and of this group.
   package let inputs: Int
-  /// Row-major [outputs][inputs].
+  /// The window of a convolution; nil for a linear layer.
+  package var window: Window?
+  /// First input channel of the group.
+  package var firstChannel = 0
+  /// Whether its activations get fixed scales: pixels do.
+  package var isStatic = false
+  /// Row-major [outputs][taps][inputs].
   package var weights: [Float]
   package var bias: [Float]?
   /// The value that the layer multiplies.
@@ -17,6 +24,20 @@ package struct LinearLayer: Sendable {
   /// Index of the linear layer whose outputs, through elementwise functions only, are this layer's inputs
   /// and nobody else's: the channel order of this layer can be folded into its output order.
   package var producer: Int?
+
+  package var taps: Int { window?.taps ?? 1 }
+}
+
+/// A depthwise convolution of the float graph.
+package struct DepthwiseLayer: Sendable {
+  package let node: Int
+  package let constant: ConstantID
+  package let name: String
+  package let channels: Int
+  package let taps: Int
+  /// Row-major [taps][channels].
+  package let weights: [Float]
+  package let input: ValueID
 }
 
 /// An embedding table of the float graph.
@@ -34,34 +55,48 @@ package struct TableLayer: Sendable {
 package struct WeightLayers: Sendable {
   package var linears: [LinearLayer] = []
   package var tables: [TableLayer] = []
+  package var depthwise: [DepthwiseLayer] = []
+  /// Whether the graph has convolutions: then its first and last layer keep 8 bits.
+  package var hasConvolutions = false
 
   /// - Throws: `software` when two nodes share a matrix: one channel order cannot serve both.
   package init(_ graph: Graph) throws(PackError) {
     var owners: [ConstantID: String] = [:]
     for (index, node) in graph.nodes.enumerated() {
-      let constant: ConstantID
+      let constants: [ConstantID]
       switch node.operation {
-      case .linear(let matrix): constant = matrix
-      case .embedding(let table): constant = table
+      case .linear(let matrix): constants = [matrix]
+      case .embedding(let table): constants = [table]
+      case .convolution(_, let weights): constants = weights
+      case .depthwiseConvolution(_, let weights, _): constants = [weights]
       default: continue
       }
-      if let owner = owners.updateValue(node.name, forKey: constant) {
-        throw PackError(.software, place: node.name, "shares its weights with \(owner)")
+      for constant in constants {
+        if let owner = owners.updateValue(node.name, forKey: constant) {
+          throw PackError(.software, place: node.name, "shares its weights with \(owner)")
+        }
       }
-      try add(index, node, graph.constants[constant], constant)
+      switch node.operation {
+      case .convolution(let window, let weights): try addConvolution(index, node, window, weights, graph)
+      case .depthwiseConvolution(let window, let weights, _):
+        try addDepthwise(index, node, window, graph.constants[weights], weights)
+      default: try add(index, node, graph, constants[0])
+      }
     }
     findProducers(graph)
   }
 
   private mutating func add(
-    _ index: Int, _ node: Node, _ constant: Constant, _ identifier: ConstantID
+    _ index: Int, _ node: Node, _ graph: Graph, _ identifier: ConstantID
   ) throws(PackError) {
-    switch constant {
+    switch graph.constants[identifier] {
+    case .matrix, .depthwise: return  // Packed by the importer, from a model that was quantised before.
     case .floatMatrix(let matrix):
       linears.append(
         LinearLayer(
           node: index, constant: identifier, name: node.name, outputs: matrix.outputs,
-          inputs: matrix.inputs, weights: matrix.rowMajor,
+          inputs: matrix.inputs, isStatic: graph.values[node.inputs[0]].shape.count == 4,
+          weights: matrix.rowMajor,
           bias: matrix.bias.map { Array($0.bound(to: Float.self).prefix(matrix.outputs)) },
           input: node.inputs[0], producer: nil))
     case .dense(let dense) where dense.shape.count == 2:
@@ -73,13 +108,41 @@ package struct WeightLayers: Sendable {
     }
   }
 
+  private mutating func addConvolution(
+    _ index: Int, _ node: Node, _ window: Window, _ weights: [ConstantID], _ graph: Graph
+  ) throws(PackError) {
+    hasConvolutions = true
+    for (group, constant) in weights.enumerated() {
+      guard case .floatMatrix(let matrix) = graph.constants[constant] else { continue }
+      let channels = matrix.inputs / window.taps
+      linears.append(
+        LinearLayer(
+          node: index, constant: constant, name: weights.count == 1 ? node.name : "\(node.name) group \(group)",
+          outputs: matrix.outputs, inputs: channels, window: window, firstChannel: group * channels,
+          isStatic: true, weights: matrix.rowMajor,
+          bias: matrix.bias.map { Array($0.bound(to: Float.self).prefix(matrix.outputs)) },
+          input: node.inputs[0], producer: nil))
+    }
+  }
+
+  private mutating func addDepthwise(
+    _ index: Int, _ node: Node, _ window: Window, _ constant: Constant, _ identifier: ConstantID
+  ) throws(PackError) {
+    hasConvolutions = true
+    guard case .dense(let dense) = constant else { return }
+    depthwise.append(
+      DepthwiseLayer(
+        node: index, constant: identifier, name: node.name, channels: dense.shape[1], taps: window.taps,
+        weights: Array(dense.bytes.bound(to: Float.self)), input: node.inputs[0]))
+  }
+
   private mutating func findProducers(_ graph: Graph) {
     var uses = [Int](repeating: 0, count: graph.values.count)
     for node in graph.nodes { for input in node.inputs { uses[input] += 1 } }
     for output in graph.outputs { uses[output] += 1 }
     var makers: [ValueID: Node] = [:]
     for node in graph.nodes { makers[node.output] = node }
-    for index in linears.indices {
+    for index in linears.indices where linears[index].window == nil {
       var value = linears[index].input
       while uses[value] == 1, let maker = makers[value], case .activation = maker.operation {
         value = maker.inputs[0]
@@ -91,9 +154,18 @@ package struct WeightLayers: Sendable {
     }
   }
 
-  /// The values that linear layers multiply, each once.
+  /// The values that layers multiply, each once.
   package var inputs: [ValueID] {
     var seen: Set<ValueID> = []
-    return linears.map(\.input).filter { seen.insert($0).inserted }
+    return (linears.map(\.input) + depthwise.map(\.input)).filter { seen.insert($0).inserted }
+  }
+
+  /// The first and the last of all linear layers and convolutions, which keep 8 bits in convolutional networks.
+  package var ends: Set<Int> {
+    guard hasConvolutions, let last = linears.indices.max(by: { linears[$0].node < linears[$1].node }),
+      let first = linears.indices.min(by: { linears[$0].node < linears[$1].node })
+    else { return [] }
+    let nodes = [linears[first].node, linears[last].node]
+    return Set(linears.indices.filter { nodes.contains(linears[$0].node) })
   }
 }
