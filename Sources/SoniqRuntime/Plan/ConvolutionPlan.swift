@@ -113,6 +113,7 @@ struct ConvolutionScratch {
   // The convolution step.
   private(set) var kernel = (0, 0)
   private(set) var rows = (0, 0)
+  private(set) var columnSums = 0
   private(set) var byteCount = 0
 
   static var parameterBytes: Int { MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce }
@@ -135,6 +136,7 @@ struct ConvolutionScratch {
     gather = codes.1 + imageBytes[1] * ImageStep.pixelsAtOnce
     kernel = (start, start + windowBytes[0])
     rows = (kernel.1 + windowBytes[1], kernel.1 + windowBytes[1] + windowBytes[2])
-    byteCount = max(gather + imageBytes[2], rows.1 + windowBytes[3])
+    columnSums = rows.1 + windowBytes[3]
+    byteCount = max(gather + imageBytes[2], columnSums + convolution.geometry.runColumns * 4)
   }
 }

@@ -36,6 +36,10 @@ struct ImageGeometry: BitwiseCopyable {
   var pixels: Int { paddedHeight * paddedWidth }
   var outputPixels: Int { outputHeight * outputWidth }
   var taps: Int { windowHeight * windowWidth }
+  /// Columns of the stored image under the windows of as many neighbouring pixels as one call takes.
+  var runColumns: Int {
+    (ConvolutionStep.pixelsAtOnce - 1) * strideWidth + (windowWidth - 1) * dilationWidth + 1
+  }
   /// Pixels of a window's row lie side by side.
   var hasWholeRows: Bool { dilationWidth == 1 }
 

@@ -18,7 +18,9 @@ extension StepEmitter {
       return ImagePart(
         arguments: arguments, firstChannel: group * convolution.groupChannels,
         levels: (images[0], images[images.count - 1]),
-        prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes))
+        prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes),
+        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.matrices.count == 1
+          && plans[0].level.paddedChannels == plans[0].level.channels)
     }
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store(parts),
@@ -62,7 +64,7 @@ extension StepEmitter {
         BorderClasses(
           rows: UnsafePointer(memory.store(table.rows)), columns: UnsafePointer(memory.store(table.columns)),
           columnClasses: table.columnRanges.count)
-      }, output: step.writes[0], parameters: scratch.parameters,
+      }, output: step.writes[0], parameters: scratch.parameters, columnSums: scratch.columnSums,
       multiplyAccumulates: convolution.matrices.reduce(0) { $0 + $1.inputs * $1.taps * $1.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
       activation: function.map { _ in kernels.activation.function },

@@ -54,6 +54,7 @@ struct ConvolutionStep: BitwiseCopyable {
   var borders: BorderClasses?
   var output: StorageID
   var parameters: Int
+  var columnSums: Int
   var multiplyAccumulates: Int
   /// Of the only group; 0 when there are several: then a lane does all of them.
   var panelCount: Int
@@ -165,27 +166,36 @@ struct ConvolutionStep: BitwiseCopyable {
       call.storedSum = classSums + kind &* level.pointee.classStride
       call.channels = UInt32(truncatingIfNeeded: taps[kind] &* level.pointee.channels)
     }
-    let sums = level.pointee.image.sumStart(frame, image: run.image)
-    for row in 0..<run.count {
-      var sum: Int32 = 0
-      if let sums {
-        sum = windowSum(sums + (pixel &+ row &* geometry.strideWidth))
-      }
-      parameters[row &* stride] = snq_row_params(
-        scale: level.pointee.scale, constant: level.pointee.constant, codeSum: sum)
+    let common = snq_row_params(
+      scale: level.pointee.scale, constant: level.pointee.constant, codeSum: 0)
+    for row in 0..<run.count { parameters[row &* stride] = common }
+    if let sums = level.pointee.image.sumStart(frame, image: run.image) {
+      let columns = (scratch + columnSums).assumingMemoryBound(to: Int32.self)
+      sumWindows(sums + pixel, columns, parameters, stride, run.count)
     }
     return call
   }
 
-  /// The codes of a window, padding included: it counts as what it stands for.
+  /// The sums of the codes of neighbouring windows, padding included: it counts as what it stands for. First down the
+  /// rows of the windows, which they share, then along them.
   @inline(__always)
-  private func windowSum(_ first: UnsafePointer<Int32>) -> Int32 {
-    var sum: Int32 = 0
-    for row in 0..<geometry.windowHeight {
+  private func sumWindows(
+    _ first: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>,
+    _ parameters: UnsafeMutablePointer<snq_row_params>, _ stride: Int, _ count: Int
+  ) {
+    let width =
+      (count &- 1) &* geometry.strideWidth &+ (geometry.windowWidth &- 1) &* geometry.dilationWidth &+ 1
+    for column in 0..<width { columns[column] = first[column] }
+    for row in 1..<max(1, geometry.windowHeight) {
       let line = first + row &* geometry.dilationHeight &* geometry.paddedWidth
-      for column in 0..<geometry.windowWidth { sum &+= line[column &* geometry.dilationWidth] }
+      for column in 0..<width { columns[column] &+= line[column] }
     }
-    return sum
+    for row in 0..<count {
+      let start = columns + row &* geometry.strideWidth
+      var sum: Int32 = 0
+      for column in 0..<geometry.windowWidth { sum &+= start[column &* geometry.dilationWidth] }
+      parameters[row &* stride].codeSum = sum
+    }
   }
 
   /// The windows of neighbouring pixels as rows, for kernels that want a row in one piece.

@@ -78,6 +78,8 @@ struct ImagePart: BitwiseCopyable {
   var firstChannel: Int
   var levels: (ImageLevel, ImageLevel)
   var prepares: (Bool, Bool)
+  /// The pixels of a run are one long row: one level, nothing gathered, no padding between pixels, all channels.
+  var isSeamless: Bool
 }
 
 /// Float pixels to the activations of the convolution that follows, with the padding around them.
@@ -123,6 +125,9 @@ struct ImageStep: BitwiseCopyable {
     _ part: UnsafePointer<ImagePart>, _ frame: borrowing RunFrame, _ lane: Int, _ run: PixelRun,
     _ input: UnsafePointer<Float>, _ stride: Int
   ) {
+    if part.pointee.isSeamless, stride == geometry.channels {
+      return quantizeSeamless(part, frame, lane, run, input)
+    }
     let scratch = frame.scratch + lane &* frame.scratchStride
     let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
     var call = part.pointee.arguments
@@ -144,6 +149,66 @@ struct ImageStep: BitwiseCopyable {
       finish(
         part.pointee.levels.1, part.pointee.prepares.1, call.levels.1, parameters + 1, levels, frame, run, pixel)
     }
+  }
+
+  /// A run of pixels as one row: no constants, sums and calls for each of them.
+  private func quantizeSeamless(
+    _ part: UnsafePointer<ImagePart>, _ frame: borrowing RunFrame, _ lane: Int, _ run: PixelRun,
+    _ input: UnsafePointer<Float>
+  ) {
+    let scratch = frame.scratch + lane &* frame.scratchStride
+    let level = part.pointee.levels.0
+    let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
+    let length = run.count &* level.channels
+    let target = level.start(frame, image: run.image) + pixel &* level.pixelBytes
+    var call = part.pointee.arguments
+    call.input = input
+    call.inputStride = length
+    call.channels = UInt32(truncatingIfNeeded: length)
+    call.levels.0.channels = call.channels
+    call.levels.0.paddedChannels = call.channels
+    call.levels.0.rows = (scratch + parameters).assumingMemoryBound(to: snq_row_params.self)
+    call.levels.0.codeStride = length
+    let codes =
+      part.pointee.prepares.0 ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
+    call.levels.0.codes = codes
+    quantize(&call, 0, 1)
+    if part.pointee.prepares.0 {
+      var preparation = snq_prepare_args(
+        codes: UnsafePointer(codes), codeStride: length, paddedChannels: call.channels,
+        activationBits: UInt32(truncatingIfNeeded: level.activationBits), form: level.form, prepared: target,
+        preparedStride: run.count &* level.pixelBytes, planeStride: level.planeStride)
+      prepare(&preparation, 0, 1)
+    }
+    if let sums = level.sumStart(frame, image: run.image) {
+      for place in 0..<run.count {
+        sums[pixel &+ place] = Self.sum(codes + place &* level.channels, level.channels)
+      }
+    }
+  }
+
+  /// The sum of `count` codes.
+  @inline(__always)
+  private static func sum(_ codes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+    var sums = SIMD8<UInt16>(repeating: 0)
+    var total: Int32 = 0
+    var place = 0
+    while place &+ 16 <= count {
+      let bytes = UnsafeRawPointer(codes + place).loadUnaligned(as: SIMD16<UInt8>.self)
+      sums &+= SIMD8<UInt16>(truncatingIfNeeded: bytes.lowHalf) &+ SIMD8<UInt16>(truncatingIfNeeded: bytes.highHalf)
+      place &+= 16
+      // 128 additions of two codes stay within 16 bits.
+      if place & 2047 == 0 {
+        total &+= SIMD8<Int32>(truncatingIfNeeded: sums).wrappedSum()
+        sums = SIMD8(repeating: 0)
+      }
+    }
+    total &+= SIMD8<Int32>(truncatingIfNeeded: sums).wrappedSum()
+    while place < count {
+      total &+= Int32(codes[place])
+      place &+= 1
+    }
+    return total
   }
 
   /// Codes go to the image itself, or to scratch when they are prepared from there.
