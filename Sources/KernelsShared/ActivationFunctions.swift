@@ -11,6 +11,15 @@ import CKernelABI
     mapRows(args, rowBegin, rowEnd) { maximum(FloatLanes(repeating: 0), $0) }
   case UInt32(SNQ_SILU): mapRows(args, rowBegin, rowEnd, sigmoidLinear)
   case UInt32(SNQ_SIGMOID): mapRows(args, rowBegin, rowEnd, sigmoid)
+  case UInt32(SNQ_RELU6):
+    mapRows(args, rowBegin, rowEnd) {
+      minimum(FloatLanes(repeating: 6), maximum(FloatLanes(repeating: 0), $0))
+    }
+  case UInt32(SNQ_HARD_SWISH):
+    mapRows(args, rowBegin, rowEnd) {
+      let line = fma($0, FloatLanes(repeating: 1 / 6), FloatLanes(repeating: 0.5))
+      return $0 * minimum(FloatLanes(repeating: 1), maximum(FloatLanes(repeating: 0), line))
+    }
   default: mapRows(args, rowBegin, rowEnd, hyperbolicTangent)
   }
 }

@@ -8,6 +8,8 @@ import CKernelABI
     args.rightRows > 0
   else { return }
   let channels = Int(args.channels)
+  // Of NaN and 0 the maximum is NaN, also where nothing is cut off.
+  let least = FloatLanes(repeating: args.rectifies != 0 ? 0 : -.infinity)
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
     let left = firstLeft + row &* args.leftStride
@@ -15,14 +17,15 @@ import CKernelABI
     let output = firstOutput + row &* args.outputStride
     var channel = 0
     while channel &+ 16 <= channels {
-      (FloatLanes(load: left + channel) + FloatLanes(load: right + channel)).store(output + channel)
+      maximum(least, FloatLanes(load: left + channel) + FloatLanes(load: right + channel))
+        .store(output + channel)
       channel &+= 16
     }
     if channel < channels {
       let count = channels &- channel
       let sum =
         FloatLanes(load: left + channel, count: count) + FloatLanes(load: right + channel, count: count)
-      sum.store(output + channel, count: count)
+      maximum(least, sum).store(output + channel, count: count)
     }
     row &+= 1
   }

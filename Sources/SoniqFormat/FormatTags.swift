@@ -46,3 +46,8 @@ enum OperationTag: UInt8 {
 
 /// A dimension with this bit is the index of a symbol.
 let symbolFlag = 1 << 31
+
+extension ActivationFunction {
+  /// The first version of the format that has it.
+  var version: Int { rawValue > ActivationFunction.tanh.rawValue ? 2 : 1 }
+}

@@ -54,7 +54,11 @@ struct NodeReader {
       let beta = try cursor.index("beta", below: constantCount)
       return .layerNorm(gamma: gamma, beta: beta, epsilon: try cursor.float("epsilon"))
     case .activation:
+      let place = cursor.offset
       let function = try cursor.tag(ActivationFunction.self, "function")
+      guard function.version <= version else {
+        throw cursor.fault(.unknownTag, "function", at: place, got: .integer(Int(function.rawValue)))
+      }
       try cursor.reserved(3)
       return .activation(function)
     case .add: return .add

@@ -55,6 +55,7 @@ struct ModelSerializer {
     for constant in graph.constants { version = max(version, constant.tag.version) }
     for node in graph.nodes {
       version = max(version, node.operation.tag.version)
+      if case .activation(let function) = node.operation { version = max(version, function.version) }
       if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = 2 }
     }
     return version

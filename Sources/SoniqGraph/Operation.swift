@@ -6,6 +6,10 @@ package enum ActivationFunction: UInt8, Sendable, Hashable, CaseIterable {
   case silu = 4
   case sigmoid = 5
   case tanh = 6
+  /// min(max(x, 0), 6)
+  case relu6 = 7
+  /// x * min(max(x / 6 + 0.5, 0), 1)
+  case hardSwish = 8
 }
 
 /// What a node computes. Values are float32 unless said otherwise; B, S are dynamic sizes.
@@ -38,6 +42,19 @@ package enum Operation: Sendable {
   /// packed (`Constant.depthwise`); bias: dense float32 [C].
   case depthwiseConvolution(Window, weights: ConstantID, bias: ConstantID?)
   case tensor(TensorOperation)
+}
+
+extension Operation {
+  /// The function of an elementwise node that row kernels have, however it is written.
+  package var activationFunction: ActivationFunction? {
+    switch self {
+    case .activation(let function): function
+    case .tensor(.unary(.clip(let low, let high))) where low == 0 && high == 6: .relu6
+    case .tensor(.unary(.clip(let low, let high))) where low == 0 && high == .infinity: .relu
+    case .tensor(.unary(.hardSwish)): .hardSwish
+    default: nil
+    }
+  }
 }
 
 /// Arithmetic of the two products of attention.

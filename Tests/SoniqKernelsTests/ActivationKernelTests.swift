@@ -5,7 +5,9 @@ import SoniqTestSupport
 import Testing
 
 @Suite struct ActivationKernelTests {
-  static let kinds = [SNQ_GELU_ERF, SNQ_GELU_TANH, SNQ_RELU, SNQ_SILU, SNQ_SIGMOID, SNQ_TANH]
+  static let kinds = [
+    SNQ_GELU_ERF, SNQ_GELU_TANH, SNQ_RELU, SNQ_SILU, SNQ_SIGMOID, SNQ_TANH, SNQ_RELU6, SNQ_HARD_SWISH,
+  ]
 
   /// Runs over guarded rows with gaps between them; in place when asked.
   static func run(
@@ -66,13 +68,16 @@ import Testing
     case SNQ_RELU: max(x, 0)
     case SNQ_SILU: x / (1 + exp(-x))
     case SNQ_SIGMOID: 1 / (1 + exp(-x))
+    case SNQ_RELU6: min(max(x, 0), 6)
+    case SNQ_HARD_SWISH: x * min(max(x / 6 + 0.5, 0), 1)
     default: tanh(x)
     }
   }
 
   /// The portable functions against double precision: error <= absolute + relative * |truth|.
   @Test(arguments: [
-    (SNQ_GELU_ERF, 7.5e-7, 1e-7), (SNQ_GELU_TANH, 3e-7, 3e-7), (SNQ_RELU, 0, 0), (SNQ_SILU, 1e-37, 2.5e-7),
+    (SNQ_GELU_ERF, 7.5e-7, 1e-7), (SNQ_GELU_TANH, 3e-7, 3e-7), (SNQ_RELU, 0, 0), (SNQ_RELU6, 0, 0),
+    (SNQ_HARD_SWISH, 1e-6, 3e-7), (SNQ_SILU, 1e-37, 2.5e-7),
     (SNQ_SIGMOID, 1e-37, 2.5e-7), (SNQ_TANH, 0, 2.5e-7),
   ])
   func isAccurate(kind: Int, absolute: Double, relative: Double) {

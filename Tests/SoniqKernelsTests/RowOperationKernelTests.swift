@@ -72,7 +72,7 @@ import Testing
 
   static func sum(
     _ function: snq_add_function, _ channels: Int, _ left: [Float], _ right: [Float], rightRows: Int,
-    inPlace: Bool = false
+    inPlace: Bool = false, rectifies: Bool = false
   ) -> [UInt32] {
     let stride = channels + 1
     let first = GuardedBuffer(left)
@@ -80,7 +80,8 @@ import Testing
     let output = inPlace ? first : GuardedBuffer(left)
     var args = snq_add_args(
       left: first.start, leftStride: stride, right: second.start, rightStride: channels,
-      rightRows: UInt32(rightRows), channels: UInt32(channels), output: output.start, outputStride: stride)
+      rightRows: UInt32(rightRows), channels: UInt32(channels), rectifies: rectifies ? 1 : 0,
+      output: output.start, outputStride: stride)
     function(&args, 0, 2)
     function(&args, 2, 5)
     #expect(first.isIntact && second.isIntact && output.isIntact)
@@ -106,6 +107,17 @@ import Testing
           #expect(Self.sum(kernel.function, channels, left, right, rightRows: rightRows) == bits)
           #expect(
             Self.sum(kernel.function, channels, left, right, rightRows: rightRows, inPlace: true) == bits)
+          var rectified = expected
+          for row in 0..<5 {
+            for channel in 0..<channels {
+              let place = row * (channels + 1) + channel
+              // SNQ_RELU: (0 > x ? 0 : x), NaN stays.
+              if 0 > rectified[place] { rectified[place] = 0 }
+            }
+          }
+          #expect(
+            Self.sum(kernel.function, channels, left, right, rightRows: rightRows, rectifies: true)
+              == rectified.map(\.comparableBits))
         }
       }
     }

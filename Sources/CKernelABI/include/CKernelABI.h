@@ -257,6 +257,8 @@ enum {
   SNQ_SILU = 4,
   SNQ_SIGMOID = 5,
   SNQ_TANH = 6,
+  SNQ_RELU6 = 7,       // min(max(x, 0), 6)
+  SNQ_HARD_SWISH = 8,  // x * min(max(fma(x, 1/6, 0.5), 0), 1)
 };
 
 // Elementwise over rows x channels; input and output may be the same memory.
@@ -272,7 +274,7 @@ typedef struct {
 typedef void (*snq_activation_function)(const snq_activation_args *args, uint32_t rowBegin,
                                         uint32_t rowEnd);
 
-// output = left + right; row r uses row r % rightRows of right. Output may be the memory of left, and of
+// output = left + right, or max(left + right, 0) as SNQ_RELU; row r uses row r % rightRows of right. Output may be the memory of left, and of
 // right when rightRows covers all rows.
 typedef struct {
   const float *left;
@@ -281,6 +283,7 @@ typedef struct {
   size_t rightStride;
   uint32_t rightRows;
   uint32_t channels;
+  uint32_t rectifies;
   float *output;
   size_t outputStride;
 } snq_add_args;

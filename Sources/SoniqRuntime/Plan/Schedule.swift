@@ -32,7 +32,7 @@ enum ScheduledWork {
   case floatMatmul(FloatMatrix)
   case layerNorm(gamma: DenseConstant, beta: DenseConstant, epsilon: Float)
   case activation(ActivationFunction)
-  case add
+  case add(rectifies: Bool)
   case lookup(PackedTable)
   case denseLookup(DenseConstant)
   case positions
@@ -162,7 +162,7 @@ struct Schedule {
           isDone[norm] = true
           addLayerNorm([index, norm], input: node.inputs[0], residual: node.inputs[1])
         } else {
-          append(.add, [index], reads: node.inputs, writes: [node.output], inPlaceOf: node.inputs)
+          addAddition(index, &isDone)
         }
       case .layerNorm: addLayerNorm([index], input: node.inputs[0], residual: nil)
       case .linear(let matrix):
@@ -184,10 +184,24 @@ struct Schedule {
     }
   }
 
+  /// An addition, with the ReLU that is the only reader of its output.
+  private mutating func addAddition(_ index: Int, _ isDone: inout [Bool]) {
+    let node = graph.nodes[index]
+    var (nodes, output, rectifies) = ([index], node.output, false)
+    if let reader = onlyReader(of: node.output), graph.nodes[reader].operation.activationFunction == .relu {
+      isDone[reader] = true
+      nodes.append(reader)
+      output = graph.nodes[reader].output
+      rectifies = true
+    }
+    append(
+      .add(rectifies: rectifies), nodes, reads: node.inputs, writes: [output], inPlaceOf: node.inputs)
+  }
+
   /// A node, with the activation function that is the only reader of its output.
   private func withActivation(_ index: Int, _ isDone: inout [Bool]) -> ([Int], ActivationFunction?) {
     guard let reader = onlyReader(of: graph.nodes[index].output),
-      case .activation(let function) = graph.nodes[reader].operation
+      let function = graph.nodes[reader].operation.activationFunction
     else { return ([index], nil) }
     isDone[reader] = true
     return ([index, reader], function)

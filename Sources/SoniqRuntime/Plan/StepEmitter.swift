@@ -29,7 +29,7 @@ struct StepEmitter {
     case .floatMatmul(let matrix): emitFloatMatmul(step, matrix)
     case .layerNorm(let gamma, let beta, let epsilon): emitLayerNorm(step, gamma, beta, epsilon)
     case .activation(let function): emitActivation(step, function)
-    case .add: emitAdd(step)
+    case .add(let rectifies): emitAdd(step, rectifies)
     case .lookup(let table): emitLookup(step, table)
     case .denseLookup(let dense):
       (
@@ -274,13 +274,14 @@ extension StepEmitter {
     return (.activation(memory.store(activation)), describe(step, "activation", kernels.activation))
   }
 
-  private func emitAdd(_ step: ScheduledStep) -> (Step, StepDescription) {
+  private func emitAdd(_ step: ScheduledStep, _ rectifies: Bool) -> (Step, StepDescription) {
     var arguments = snq_add_args()
     arguments.channels = channels(step.writes[0])
+    arguments.rectifies = rectifies ? 1 : 0
     let add = AddStep(
       function: kernels.add.function, arguments: arguments, left: step.reads[0], right: step.reads[1],
       output: step.writes[0])
-    return (.add(memory.store(add)), describe(step, "add", kernels.add))
+    return (.add(memory.store(add)), describe(step, rectifies ? "add + activation" : "add", kernels.add))
   }
 
   private func emitLookup(_ step: ScheduledStep, _ table: PackedTable) -> (Step, StepDescription) {
