@@ -6,12 +6,14 @@ enum SampleModel: CaseIterable {
   case small
   case complete
   case tensors
+  case convolutions
 
   func make() -> ModelDescription {
     switch self {
     case .small: SampleModels.small()
     case .complete: SampleModels.complete()
     case .tensors: SampleModels.tensors()
+    case .convolutions: SampleModels.convolutions()
     }
   }
 }
