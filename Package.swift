@@ -44,6 +44,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+
 let package = Package(
   name: "soniq",
   products: [
@@ -51,7 +53,8 @@ let package = Package(
     .executable(name: "soniq-pack", targets: ["soniq-pack"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
   ],
   targets: [
     // MARK: ABI
@@ -111,9 +114,10 @@ let package = Package(
       ]),
 
     // MARK: Tools
-    layer(
-      "SoniqPack",
-      ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime"]),
+    .target(
+      name: "SoniqPack",
+      dependencies: ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", protobuf],
+      exclude: ["Onnx/Schema/onnx.proto"], swiftSettings: common),
     layer("SoniqCalibration", ["SoniqCore", "SoniqKernels", "CKernelABI", "CPlatform"]),
     .executableTarget(
       name: "soniq-pack",

@@ -6,7 +6,7 @@ import SoniqPack
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pack",
-    abstract: "Packs a Hugging Face folder (config.json, model.safetensors) into a .soniq file.",
+    abstract: "Packs an ONNX model or a Hugging Face folder into a .soniq file.",
     discussion: """
       Weights are rounded with error compensation on calibration sequences, embedding tables too. With a
       palette of two levels each input channel gets the level that its measured sensitivity calls for, under
@@ -18,10 +18,13 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --calibrate tokens.npz
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --palette 4,8 --target-bits 5.0 --calibrate tokens.npz
         soniq-pack pack all-MiniLM-L6-v2 -o reference.soniq --palette f32
+        soniq-pack pack resnet18.onnx -o resnet18.soniq --calibrate images.npz
+        soniq-pack pack segmenter.onnx -o reference.soniq --palette f32 --shape image=1,3,256,256
+        soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
       """)
 
-  @Argument(help: "The folder with config.json and model.safetensors.")
-  var folder: String
+  @Argument(help: "An ONNX file, or a folder with config.json and model.safetensors.")
+  var model: String
 
   @Option(name: [.short, .long], help: "The file to write. It is replaced only when packing succeeds.")
   var output: String
@@ -61,6 +64,16 @@ struct PackCommand: ParsableCommand {
   @Option(help: "The model's name in the file; else the folder's.")
   var name: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The shape of an input of an ONNX model; ? leaves a size as the model has it.",
+      valueName: "NAME=SIZE,..."))
+  var shape: [String] = []
+
+  @Option(
+    help: ArgumentHelp("The largest value of a dynamic size of an ONNX model.", valueName: "NAME=SIZE"))
+  var maximum: [String] = []
+
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
 
@@ -75,7 +88,7 @@ struct PackCommand: ParsableCommand {
       throw PackError(.usage, place: "--calibration-tokens", "must be at least 1")
     }
     options.tokenLimit = calibrationTokens
-    var imported = try ModelImporters.importModel(path: folder)
+    var imported = try importModel()
     if let name { imported.setName(name) }
     if let calibrate {
       if let framing = imported.framing {
@@ -91,7 +104,8 @@ struct PackCommand: ParsableCommand {
     if let coarseShare {
       guard (0...1).contains(coarseShare), targetBits == nil, options.palette.hasTwoLevels else {
         throw PackError(
-          .usage, place: "--coarse-share", "must be 0 to 1, with a palette of two levels and without --target-bits")
+          .usage, place: "--coarse-share",
+          "must be 0 to 1, with a palette of two levels and without --target-bits")
       }
       options.coarseShare = coarseShare
     }
@@ -100,5 +114,17 @@ struct PackCommand: ParsableCommand {
     let (model, report) = try packer.pack(imported)
     let byteCount = try file.write(model)
     print(report.summary(path: output, byteCount: byteCount))
+  }
+
+  private func importModel() throws(PackError) -> ImportedModel {
+    guard OnnxImporter.isOnnx(model) else {
+      for (option, given) in [("--shape", shape), ("--maximum", maximum)] where !given.isEmpty {
+        throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
+      }
+      return try ModelImporters.importModel(path: model)
+    }
+    return try OnnxImporter.importModel(
+      path: model, options: try OnnxOptions(shapes: shape, maximums: maximum),
+      progress: ProgressLine(isForced: progress).report)
   }
 }

@@ -100,15 +100,7 @@ private struct BertEncoder {
         metadata: [
           (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(BertImporter.modelType)),
         ], owner: [builder.store]),
-      framing: framing)
-  }
-
-  /// [CLS], [SEP] and "the" of the uncased BERT vocabulary, if the vocabulary is that large.
-  private var framing: TokenFraming {
-    TokenFraming(
-      vocabularySize: sizes.vocabulary, first: min(101, sizes.vocabulary - 1),
-      last: min(102, sizes.vocabulary - 1), maximumLength: sizes.positions,
-      firstWord: sizes.vocabulary > 4096 ? 1996 : 0)
+      framing: TokenFraming(bertVocabulary: sizes.vocabulary, maximumLength: sizes.positions))
   }
 
   private mutating func embeddings(

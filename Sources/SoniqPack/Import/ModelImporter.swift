@@ -46,6 +46,15 @@ package struct TokenFraming: Sendable, Hashable {
   }
 }
 
+extension TokenFraming {
+  /// [CLS], [SEP] and "the" of the uncased BERT vocabulary, if the vocabulary is that large.
+  init(bertVocabulary size: Int, maximumLength: Int) {
+    self.init(
+      vocabularySize: size, first: min(101, size - 1), last: min(102, size - 1), maximumLength: maximumLength,
+      firstWord: size > 4096 ? 1996 : 0)
+  }
+}
+
 package enum ModelImporters {
   package static let known: [any ModelImporter.Type] = [BertImporter.self]
 

@@ -1,0 +1,166 @@
+import SoniqGraph
+
+extension OnnxConversion {
+  mutating func unary(_ function: UnaryFunction) throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard function != .not, draft.values[input].elementType == .int32 else {
+      return [try tensor(.unary(function), input)]
+    }
+    // Whole numbers: by the operations that have them.
+    let zero = constant(KnownTensor(integers: [0], shape: []))
+    let negative = try tensor(.binary(.subtract), zero, input)
+    switch function {
+    case .negative: return [negative]
+    case .absolute: return [try tensor(.binary(.maximum), input, negative)]
+    case .floor, .ceiling, .round: return [input]
+    default: throw fault("it is not known for whole numbers")
+    }
+  }
+
+  /// Two values of one type; a whole-number exponent or bound of a real number becomes real.
+  mutating func binary(
+    _ function: BinaryFunction, _ left: ValueID, _ right: ValueID
+  ) throws(PackError) -> ValueID {
+    if draft.values[left].elementType == draft.values[right].elementType {
+      return try tensor(.binary(function), left, right)
+    }
+    return try tensor(.binary(function), real(left), real(right))
+  }
+
+  mutating func chain(_ function: BinaryFunction) throws(PackError) -> ValueID {
+    var result = try input(0)
+    for index in 1..<max(1, inputCount) { result = try binary(function, result, input(index)) }
+    return result
+  }
+
+  mutating func mean() throws(PackError) -> [ValueID] {
+    [try binary(.multiply, chain(.add), scalar(1 / Float(inputCount)))]
+  }
+
+  mutating func gelu() throws(PackError) -> [ValueID] {
+    let approximation = node.text("approximate") ?? "none"
+    guard ["none", "tanh"].contains(approximation) else { throw fault("approximation \(approximation)") }
+    return [try rowwise(.activation(approximation == "tanh" ? .geluTanh : .geluErf), input(0))]
+  }
+
+  mutating func selu() throws(PackError) -> [ValueID] {
+    let alpha = node.real("alpha", default: 1.67326319)
+    let elu = try tensor(.unary(.elu(alpha: alpha)), input(0))
+    return [try binary(.multiply, elu, scalar(node.real("gamma", default: 1.05070102)))]
+  }
+
+  mutating func celu() throws(PackError) -> [ValueID] {
+    let alpha = scalar(node.real("alpha", default: 1))
+    let elu = try tensor(.unary(.elu(alpha: 1)), binary(.divide, input(0), alpha))
+    return [try binary(.multiply, elu, alpha)]
+  }
+
+  mutating func hardSigmoid() throws(PackError) -> [ValueID] {
+    try unary(
+      .hardSigmoid(alpha: node.real("alpha", default: 0.2), beta: node.real("beta", default: 0.5)))
+  }
+
+  mutating func thresholdedRelu() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let isAbove = try binary(.greater, input, scalar(node.real("alpha", default: 1)))
+    return [try tensor(.select, isAbove, input, scalar(0))]
+  }
+
+  mutating func softsign() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let divisor = try binary(.add, tensor(.unary(.absolute), input), scalar(1))
+    return [try binary(.divide, input, divisor)]
+  }
+
+  mutating func isNaN() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    return [try tensor(.unary(.not), binary(.equal, input, input))]
+  }
+
+  mutating func clip() throws(PackError) -> [ValueID] {
+    var result = try input(0)
+    let low = try optionalInput(1)
+    let high = try optionalInput(2)
+    let lowNumber = low.map { draft.known($0)?.scalar } ?? -.infinity
+    let highNumber = high.map { draft.known($0)?.scalar } ?? .infinity
+    if let lowNumber, let highNumber, draft.values[result].elementType == .float32 {
+      if lowNumber == 0, highNumber == .infinity { return [try rowwise(.activation(.relu), result)] }
+      return [try tensor(.unary(.clip(low: lowNumber, high: highNumber)), result)]
+    }
+    if let low { result = try binary(.maximum, result, low) }
+    if let high { result = try binary(.minimum, result, high) }
+    return [result]
+  }
+
+  /// The remainder with the sign of the dividend (fmod) or else of the divisor.
+  mutating func modulo() throws(PackError) -> [ValueID] {
+    let (left, right) = (try input(0), try input(1))
+    let isReal = draft.values[left].elementType == .float32
+    let quotient = try binary(.divide, left, right)
+    guard node.flag("fmod") else {
+      guard !isReal else { throw fault("real numbers need fmod") }
+      let rest = try binary(.subtract, left, binary(.multiply, quotient, right))
+      let zero = constant(KnownTensor(integers: [0], shape: []))
+      let differs = try binary(.xor, binary(.less, rest, zero), binary(.less, right, zero))
+      let isWrong = try binary(.and, differs, rest)
+      return [try tensor(.select, isWrong, binary(.add, rest, right), rest)]
+    }
+    guard !isReal else { throw fault("fmod of real numbers") }
+    return [try binary(.subtract, left, binary(.multiply, quotient, right))]
+  }
+
+  mutating func select() throws(PackError) -> [ValueID] {
+    var (yes, no) = (try input(1), try input(2))
+    if draft.values[yes].elementType != draft.values[no].elementType {
+      (yes, no) = (try real(yes), try real(no))
+    }
+    return [try tensor(.select, input(0), yes, no)]
+  }
+
+  mutating func cast() throws(PackError) -> [ValueID] {
+    let number = Int32(truncatingIfNeeded: node.integer("to", default: 0))
+    guard let type = OnnxType(rawValue: number) else {
+      throw fault("elements of type \(OnnxType.name(number)) are not supported")
+    }
+    return [try cast(input(0), to: type)]
+  }
+
+  mutating func castLike() throws(PackError) -> [ValueID] {
+    let like = try input(1)
+    let type = draft.known(like)?.type ?? (draft.values[like].elementType == .float32 ? .float32 : .int32)
+    return [try cast(input(0), to: type)]
+  }
+
+  /// float16, double and the like are computed in float32, whole numbers in 32 bits.
+  private mutating func cast(_ value: ValueID, to type: OnnxType) throws(PackError) -> ValueID {
+    var result = value
+    if type == .bool, draft.known(value)?.type != .bool {
+      if draft.values[value].elementType == .int32, draft.known(value) == nil {
+        result = try tensor(.unary(.not), tensor(.unary(.not), value))
+      } else {
+        let isReal = draft.values[value].elementType == .float32
+        let zero = isReal ? scalar(0) : constant(KnownTensor(integers: [0], shape: []))
+        result = try tensor(.unary(.not), binary(.equal, value, zero))
+      }
+    } else if type.isFloat != (draft.values[value].elementType == .float32) {
+      result = try tensor(.cast(type.isFloat ? .float32 : .int32), value)
+    }
+    if var known = draft.known(result), known.type != type {
+      known.type = type
+      return constant(known)
+    }
+    return result
+  }
+
+  /// Does nothing when a model runs; its mask is all true.
+  mutating func dropout() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard node.outputs.count > 1 else { return [input] }
+    guard let shape = draft.fixedShape(input), let count = knownCount(shape) else { return [input] }
+    return [
+      input,
+      constant(
+        KnownTensor(shape: shape, type: .bool, elements: .integers([Int64](repeating: 1, count: count)))),
+    ]
+  }
+}

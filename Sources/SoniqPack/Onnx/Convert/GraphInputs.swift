@@ -1,0 +1,74 @@
+import SoniqGraph
+
+extension OnnxConversion {
+  /// The largest dynamic size when nobody says: of a first dimension, which counts items, and of others.
+  private static let maximumBatch = 64
+  private static let maximumSize = 512
+
+  mutating func addInputs(_ inputs: [ValueInfoProto], _ options: OnnxOptions) throws(PackError) {
+    var symbols: [String: Int] = [:]
+    for info in inputs {
+      func fail(_ message: String) -> PackError {
+        PackError(.data, file: file.path, place: "input \(info.name)", message)
+      }
+      guard info.type.hasTensorType, let type = OnnxType(rawValue: info.type.tensorType.elemType) else {
+        throw fail("elements of type \(OnnxType.name(info.type.tensorType.elemType)) are not supported")
+      }
+      let given = options.shapes[info.name]
+      guard info.type.tensorType.hasShape || given != nil else {
+        throw fail("it has no shape; give one with --shape \(info.name)=...")
+      }
+      let dimensions = info.type.tensorType.shape.dim
+      if let given, info.type.tensorType.hasShape, given.count != dimensions.count {
+        throw fail("--shape gives \(given.count) dimensions, the model has \(dimensions.count)")
+      }
+      var shape: [Dimension] = []
+      for axis in 0..<(given?.count ?? dimensions.count) {
+        let stated = axis < dimensions.count ? dimensions[axis] : DimensionProto()
+        if let size = given?[axis] {
+          guard !stated.hasDimValue || stated.dimValue == Int64(size) || stated.dimValue <= 0 else {
+            throw fail("--shape gives size \(size) for axis \(axis), the model has \(stated.dimValue)")
+          }
+          shape.append(.fixed(size))
+        } else if stated.hasDimValue, stated.dimValue > 0 {
+          guard stated.dimValue <= Int64(maximumDimension) else {
+            throw fail("size \(stated.dimValue) is not possible")
+          }
+          shape.append(.fixed(Int(stated.dimValue)))
+        } else {
+          let name = stated.dimParam.isEmpty ? "\(info.name).\(axis)" : stated.dimParam
+          let index = symbols[name] ?? draft.symbols.count
+          if symbols.updateValue(index, forKey: name) == nil {
+            let maximum = options.maximums[name] ?? (axis == 0 ? Self.maximumBatch : Self.maximumSize)
+            draft.symbols.append(DraftSymbol(name: name, maximum: maximum))
+          }
+          shape.append(.symbol(index))
+        }
+      }
+      guard shape.count <= maximumRank else {
+        throw fail("\(shape.count) dimensions; \(maximumRank) are the most")
+      }
+      let value = draft.value(
+        info.name, type.isFloat ? .float32 : .int32, shape.isEmpty ? [.fixed(1)] : shape)
+      draft.inputs.append(GraphInput(value: value))
+      name(info.name, value)
+    }
+    try requireKnownNames(options, symbols: symbols)
+  }
+
+  /// - Throws: `usage` for a shape or maximum of something that the model does not have.
+  private func requireKnownNames(_ options: OnnxOptions, symbols: [String: Int]) throws(PackError) {
+    let names = draft.inputs.map { draft.values[$0.value].name }
+    if let name = options.shapes.keys.sorted().first(where: { !names.contains($0) }) {
+      throw PackError(
+        .usage, place: "--shape \(name)",
+        "the model has no such input; it has \(names.joined(separator: ", "))")
+    }
+    if let name = options.maximums.keys.sorted().first(where: { symbols[$0] == nil }) {
+      let known = symbols.keys.sorted().joined(separator: ", ")
+      throw PackError(
+        .usage, place: "--maximum \(name)",
+        "no input has such a dynamic size" + (known.isEmpty ? "; all are fixed" : "; there are \(known)"))
+    }
+  }
+}

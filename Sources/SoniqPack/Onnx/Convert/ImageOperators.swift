@@ -1,0 +1,234 @@
+import SoniqCore
+import SoniqGraph
+
+extension OnnxConversion {
+  /// An image [B,C,H,W] or signal [B,C,L] as [B,H,W,C], and its sizes. What ONNX calls channels first, soniq has last.
+  mutating func channelsLast(
+    _ value: ValueID
+  ) throws(PackError) -> (image: ValueID, height: Int, width: Int, channels: Int) {
+    let shape = draft.shape(value)
+    let spatial = shape.count - 2
+    guard spatial == 1 || spatial == 2 else {
+      throw fault("\(max(0, spatial)) spatial dimensions; 1 and 2 are supported")
+    }
+    var sizes: [Int] = []
+    for dimension in shape.dropFirst() {
+      guard case .fixed(let size) = dimension else {
+        throw fault(
+          "its image \(draft.words(shape)) has dynamic sizes beside the batch; fix them with --shape")
+      }
+      guard size <= maximumImageSide || sizes.isEmpty else { throw fault("an image side of \(size)") }
+      sizes.append(size)
+    }
+    if spatial == 2 {
+      return (try transpose(value, [0, 2, 3, 1]), sizes[1], sizes[2], sizes[0])
+    }
+    let last = try transpose(value, [0, 2, 1])
+    let image = try reshape(
+      last, to: [draft.extent(shape[0]), Extent(1), Extent(sizes[1]), Extent(sizes[0])])
+    return (image, 1, sizes[1], sizes[0])
+  }
+
+  /// [B,H,W,C] as ONNX has it: [B,C,H,W], or [B,C,L] for signals.
+  mutating func channelsFirst(_ value: ValueID, spatial: Int) throws(PackError) -> ValueID {
+    guard spatial == 1 else { return try transpose(value, [0, 3, 1, 2]) }
+    let shape = draft.shape(value).map { draft.extent($0) }
+    return try transpose(reshape(value, to: [shape[0], shape[2], shape[3]]), [0, 2, 1])
+  }
+
+  mutating func convolution() throws(PackError) -> [ValueID] {
+    let spatial = draft.rank(try input(0)) - 2
+    let weights = try convolutionWeights(spatial: spatial)
+    let (image, height, width, channels) = try channelsLast(input(0))
+    let groups = node.integer("group", default: 1)
+    let outputs = weights.shape[0]
+    guard groups > 0, channels % groups == 0, outputs % groups == 0, weights.shape[1] == channels / groups
+    else {
+      throw fault("weights \(weights.shape) in \(groups) groups for \(channels) channels")
+    }
+    let bias = try knownNumbers(2, "bias", count: outputs)
+    let kernel = Array(weights.shape.dropFirst(2))
+    if let stated = node.integers("kernel_shape"), stated != kernel {
+      throw fault("kernel_shape \(stated) for weights \(weights.shape)")
+    }
+    let window = try WindowAttributes(self, kernel: kernel).window(height: height, width: width)
+    let rows = window.outputHeight(height)
+    let columns = window.outputWidth(width)
+    guard rows > 0, columns > 0 else { throw fault("the window is larger than the image") }
+    let shape = [draft.shape(image)[0], .fixed(rows), .fixed(columns), .fixed(outputs)]
+    let matrix = Self.tapOrder(weights, bias)
+    let operation: DraftOperation
+    if groups == channels, groups == outputs {
+      var taps = [Float](repeating: 0, count: matrix.values.count)
+      for channel in 0..<channels {
+        for tap in 0..<window.taps {
+          taps[tap * channels + channel] = matrix.values[channel * window.taps + tap]
+        }
+      }
+      operation = .depthwise(window, weights: taps, bias: bias, grid: matrix.grid)
+    } else if groups == 1, window == Window(height: 1, width: 1) {
+      operation = .linear(matrix)
+    } else {
+      operation = .convolution(window, groups: Self.grouped(matrix, groups))
+    }
+    return [try channelsFirst(append(operation, [image], shape), spatial: spatial)]
+  }
+
+  private mutating func convolutionWeights(spatial: Int) throws(PackError) -> KnownTensor {
+    guard let weights = try knownInput(1, "weights"), weights.isFloat else {
+      throw fault("it has no weights of real numbers")
+    }
+    guard weights.shape.count == spatial + 2, (3...4).contains(weights.shape.count) else {
+      throw fault(
+        "\(max(0, weights.shape.count - 2)) spatial dimensions for weights, \(spatial) for the input; 1 and 2 are supported"
+      )
+    }
+    guard !weights.shape.contains(0) else { throw fault("its weights are empty") }
+    return weights
+  }
+
+  /// Weights [outputs][channels][taps] as rows [tap][channel].
+  private static func tapOrder(_ weights: KnownTensor, _ bias: [Float]?) -> DraftWeights {
+    let (outputs, channels) = (weights.shape[0], weights.shape[1])
+    let taps = weights.shape.dropFirst(2).reduce(1, *)
+    let flat = weights.reshaped([outputs, channels, taps]).transposed([0, 2, 1])
+    return DraftWeights(
+      outputs: outputs, inputs: channels * taps, values: flat.floats ?? [], bias: bias,
+      grid: rowGrid(weights.grid, axis: 0))
+  }
+
+  /// A grid for each row of a matrix, from one for each index of an axis of the weights; nil when it is for another.
+  static func rowGrid(_ grid: CodeGrid?, axis: Int) -> CodeGrid? {
+    guard var grid, grid.axis == nil || grid.axis == axis || grid.scales.count == 1 else { return nil }
+    grid.axis = grid.scales.count == 1 ? nil : 0
+    return grid
+  }
+
+  private static func grouped(_ matrix: DraftWeights, _ groups: Int) -> [DraftWeights] {
+    let outputs = matrix.outputs / groups
+    return (0..<groups).map { group in
+      let rows = group * outputs..<(group + 1) * outputs
+      var grid = matrix.grid
+      if grid?.axis != nil {
+        grid?.scales = Array(matrix.grid?.scales[rows] ?? [])
+        grid?.zeros = Array(matrix.grid?.zeros[rows] ?? [])
+      }
+      return DraftWeights(
+        outputs: outputs, inputs: matrix.inputs,
+        values: Array(matrix.values[rows.lowerBound * matrix.inputs..<rows.upperBound * matrix.inputs]),
+        bias: matrix.bias.map { Array($0[rows]) }, grid: grid)
+    }
+  }
+
+  /// A constant list of so many numbers; nil when it is not given.
+  mutating func knownNumbers(_ index: Int, _ what: String, count: Int) throws(PackError) -> [Float]? {
+    guard let known = try knownInput(index, what) else { return nil }
+    guard let floats = known.floats, known.shape.count <= 1 || known.count == count, floats.count == count
+    else {
+      throw fault("its \(what) of shape \(known.shape) should have \(count) numbers")
+    }
+    return floats
+  }
+
+  mutating func transposedConvolution() throws(PackError) -> [ValueID] {
+    let spatial = draft.rank(try input(0)) - 2
+    let weights = try convolutionWeights(spatial: spatial)
+    let (image, height, width, channels) = try channelsLast(input(0))
+    let groups = node.integer("group", default: 1)
+    let kernel = Array(weights.shape.dropFirst(2))
+    guard groups > 0, channels % groups == 0, weights.shape[0] == channels,
+      let outputs = checkedProduct(weights.shape[1], groups),
+      let rows = checkedProduct(kernel.reduce(1, *), outputs), let size = checkedProduct(rows, channels),
+      size <= maximumKnownElements
+    else { throw fault("weights \(weights.shape) in \(groups) groups for \(channels) channels") }
+    let bias = try knownNumbers(2, "bias", count: outputs)
+    let attributes = try WindowAttributes(self, kernel: kernel)
+    let (window, rowCount, columnCount) = try unfoldedSize(attributes, height: height, width: width)
+    guard rowCount > 0, columnCount > 0, rowCount <= maximumImageSide, columnCount <= maximumImageSide else {
+      throw fault("its output would be \(rowCount) x \(columnCount)")
+    }
+    let matrix = DraftWeights(
+      outputs: rows, inputs: channels, values: Self.tapRows(weights, groups: groups), bias: nil,
+      grid: weights.grid?.scales.count == 1 ? weights.grid : nil)
+    let batch = draft.shape(image)[0]
+    let taps = append(.linear(matrix), [image], [batch, .fixed(height), .fixed(width), .fixed(rows)])
+    let folded = append(
+      .foldTaps(window, height: rowCount, width: columnCount, bias: bias), [taps],
+      [batch, .fixed(rowCount), .fixed(columnCount), .fixed(outputs)])
+    return [try channelsFirst(folded, spatial: spatial)]
+  }
+
+  /// Weights [channels][outputs of a group][taps] as rows [tap][output] of all channels, 0 between groups.
+  private static func tapRows(_ weights: KnownTensor, groups: Int) -> [Float] {
+    let (channels, groupOutputs) = (weights.shape[0], weights.shape[1])
+    let taps = weights.shape.dropFirst(2).reduce(1, *)
+    let source = weights.floats ?? []
+    var rows = [Float](repeating: 0, count: taps * groupOutputs * groups * channels)
+    for channel in 0..<channels {
+      let group = channel / (channels / groups)
+      for output in 0..<groupOutputs {
+        for tap in 0..<taps {
+          let row = tap * groupOutputs * groups + group * groupOutputs + output
+          rows[row * channels + channel] = source[(channel * groupOutputs + output) * taps + tap]
+        }
+      }
+    }
+    return rows
+  }
+
+  /// The window of a transposed convolution and the size of what it makes.
+  private func unfoldedSize(
+    _ attributes: WindowAttributes, height: Int, width: Int
+  ) throws(PackError) -> (Window, height: Int, width: Int) {
+    let spatial = attributes.spatial
+    let extra = node.integers("output_padding") ?? [Int](repeating: 0, count: spatial)
+    let stated = node.integers("output_shape")
+    guard extra.count == spatial, extra.allSatisfy({ (0...maximumTaps).contains($0) }),
+      stated.map({ $0.count == spatial && $0.allSatisfy { (1...maximumImageSide).contains($0) } }) ?? true
+    else { throw fault("output_padding \(extra), output_shape \(stated ?? [])") }
+    var window = attributes.window(height: height, width: width)
+    func side(_ axis: Int, _ size: Int) -> (before: Int, after: Int, size: Int) {
+      let stride = attributes.strides[axis]
+      let full =
+        stride * (size - 1) + extra[axis] + attributes.dilations[axis] * (attributes.kernel[axis] - 1) + 1
+      var (before, after) = (attributes.pads[axis], attributes.pads[spatial + axis])
+      let target = stated?[axis] ?? (attributes.automatic.hasPrefix("SAME") ? size * stride : nil)
+      if let target {
+        let total = max(0, full - target)
+        before = attributes.automatic == "SAME_UPPER" ? total / 2 : total - total / 2
+        after = total - before
+        return (before, after, target)
+      }
+      return (before, after, full - before - after)
+    }
+    let columns = side(spatial - 1, width)
+    let rows = spatial == 2 ? side(0, height) : (0, 0, 1)
+    (window.top, window.bottom, window.left, window.right) = (rows.0, rows.1, columns.before, columns.after)
+    return (window, rows.2, columns.size)
+  }
+
+  mutating func pool(_ function: PoolFunction) throws(PackError) -> [ValueID] {
+    guard let kernel = node.integers("kernel_shape") else { throw fault("kernel_shape is missing") }
+    let attributes = try WindowAttributes(self, kernel: kernel)
+    let (image, height, width, _) = try channelsLast(input(0))
+    guard draft.rank(try input(0)) == kernel.count + 2 else {
+      throw fault("a kernel of \(kernel.count) dimensions")
+    }
+    guard node.integer("storage_order", default: 0) == 0 else { throw fault("storage_order 1") }
+    var function = function
+    let plain = attributes.window(height: height, width: width)
+    let window = attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))
+    if function == .average, node.flag("count_include_pad") {
+      guard plain == window else { throw fault("count_include_pad with windows over the edge (ceil_mode)") }
+      function = .averageOfAllTaps
+    }
+    let result = try tensor(.pool(function, window), image)
+    return [try channelsFirst(result, spatial: kernel.count)]
+  }
+
+  mutating func globalPool(_ function: ReduceFunction) throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard draft.rank(input) > 2 else { throw fault("its input has no spatial dimensions") }
+    return [try reduce(function, input, axes: Array(2..<draft.rank(input)), keeps: true)]
+  }
+}

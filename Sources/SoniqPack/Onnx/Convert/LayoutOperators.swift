@@ -1,0 +1,259 @@
+import SoniqCore
+import SoniqGraph
+
+extension OnnxConversion {
+  mutating func transpose() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let rank = onnxShape(input).count
+    let permutation = node.integers("perm") ?? Array((0..<rank).reversed())
+    guard permutation.count == rank, Set(permutation) == Set(0..<rank) else {
+      throw fault("perm \(permutation)")
+    }
+    return [try transpose(input, permutation)]
+  }
+
+  mutating func transpose(_ value: ValueID, _ permutation: [Int]) throws(PackError) -> ValueID {
+    permutation == Array(0..<permutation.count) ? value : try tensor(.transpose(permutation), value)
+  }
+
+  mutating func concat() throws(PackError) -> [ValueID] {
+    var parts: [ValueID] = []
+    for index in 0..<inputCount {
+      let part = try input(index)
+      // Nothing is joined by a part of no elements.
+      if let known = draft.known(part), known.count == 0, inputCount > 1 { continue }
+      parts.append(part)
+    }
+    guard let first = parts.first else { return [try input(0)] }
+    let axis = try axis(node.integer("axis", default: 0), rank: max(1, onnxShape(first).count))
+    return [try concatenate(parts, axis: axis)]
+  }
+
+  /// Joins of more parts than a node may have are made of several nodes.
+  mutating func concatenate(_ parts: [ValueID], axis: Int) throws(PackError) -> ValueID {
+    var parts = parts
+    while parts.count > maximumNodeInputs {
+      let head = try draft.tensor(
+        .concatenate(axis: axis), Array(parts.prefix(maximumNodeInputs)), name: node.name)
+      parts = [head] + parts.dropFirst(maximumNodeInputs)
+    }
+    return parts.count == 1 ? parts[0] : try draft.tensor(.concatenate(axis: axis), parts, name: node.name)
+  }
+
+  mutating func split() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = onnxShape(input)
+    let axis = try axis(node.integer("axis", default: 0), rank: shape.count)
+    guard case .fixed(let size) = shape[axis] else { throw fault("it splits a dynamic size") }
+    let count = node.integer("num_outputs") ?? node.outputs.count
+    guard count == node.outputs.count, count > 0 else { throw fault("\(count) outputs") }
+    let length = (size + count - 1) / count
+    let even = (0..<count).map { max(0, min(length, size - $0 * length)) }
+    let sizes = try integers(attribute: "split", input: 1) ?? even
+    guard sizes.count == count, sizes.allSatisfy({ (1...size).contains($0) }),
+      sizes.reduce(0, { min($0 + $1, size + 1) }) == size
+    else { throw fault("it splits \(size) into \(sizes)") }
+    var results: [ValueID] = []
+    var begin = 0
+    for part in sizes {
+      results.append(try slice(input, axis: axis, begin: begin, step: 1, count: part))
+      begin += part
+    }
+    return results
+  }
+
+  /// Part of one axis, the others whole.
+  mutating func slice(
+    _ value: ValueID, axis: Int, begin: Int, step: Int, count: Int
+  ) throws(PackError) -> ValueID {
+    let shape = onnxShape(value)
+    if shape[axis] == .fixed(count), step == 1, begin == 0 { return value }
+    var ranges = shape.map { dimension -> SliceRange in
+      if case .fixed(let size) = dimension { return SliceRange(begin: 0, step: 1, count: size) }
+      return SliceRange(begin: 0, step: 1, count: nil)
+    }
+    ranges[axis] = SliceRange(begin: begin, step: step, count: count)
+    return try tensor(.slice(ranges), value)
+  }
+
+  mutating func slice() throws(PackError) -> [ValueID] {
+    var result = try input(0)
+    guard let starts = try knownInput(1, "starts")?.extents, let ends = try knownInput(2, "ends")?.extents
+    else {
+      throw fault("its starts or ends are not whole numbers")
+    }
+    let rank = onnxShape(result).count
+    let axes = try knownInput(3, "axes")?.integers?.map { Int($0) } ?? Array(0..<min(rank, starts.count))
+    let steps = try knownInput(4, "steps")?.integers?.map { Int($0) } ?? axes.map { _ in 1 }
+    guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
+      throw fault("starts, ends, axes and steps differ in length")
+    }
+    for (place, entry) in axes.enumerated() {
+      let axis = try axis(entry, rank: rank)
+      result = try slice(result, axis: axis, start: starts[place], end: ends[place], step: steps[place])
+    }
+    return [result]
+  }
+
+  private mutating func slice(
+    _ value: ValueID, axis: Int, start: Extent, end: Extent, step: Int
+  ) throws(PackError) -> ValueID {
+    let dimension = onnxShape(value)[axis]
+    if start.fixed == 0, step == 1, end == draft.extent(dimension) { return value }
+    guard case .fixed(let size) = dimension else {
+      if start.fixed == 0, step == 1, let last = end.fixed {
+        if last >= maximumDimension { return value }
+        // A dynamic size is at least 1.
+        if last == 1 {
+          return try tensor(.gather(axis: axis), value, constant(KnownTensor(integers: [0], shape: [1])))
+        }
+      }
+      throw fault("it cuts a dynamic size")
+    }
+    guard let first = start.fixed, step != 0, step > Int.min else {
+      throw fault("it starts at a dynamic size")
+    }
+    guard let last = end.fixed else {
+      guard first == 0, step == 1, end.coefficient == 1, end.symbols.count == 1 else {
+        throw fault("it ends at a product of dynamic sizes")
+      }
+      return try prefix(value, axis: axis, of: end.symbols[0], size: size)
+    }
+    func clamped(_ index: Int, _ range: ClosedRange<Int>) -> Int {
+      min(max(index < 0 ? index + size : index, range.lowerBound), range.upperBound)
+    }
+    let begin = clamped(first, step > 0 ? 0...size : 0...max(size - 1, 0))
+    let stop = clamped(max(last, -size - 1), step > 0 ? 0...size : -1...max(size - 1, 0))
+    let span = step > 0 ? stop - begin : begin - stop
+    let count = span > 0 ? (span - 1) / abs(step) + 1 : 0
+    guard count > 0 || draft.known(value) != nil else { throw fault("it leaves nothing of axis \(axis)") }
+    return try slice(value, axis: axis, begin: begin, step: step, count: count)
+  }
+
+  /// The first elements of an axis, as many as a dynamic size says, which then cannot be larger than the axis.
+  private mutating func prefix(
+    _ value: ValueID, axis: Int, of symbol: Int, size: Int
+  ) throws(PackError) -> ValueID {
+    draft.symbols[symbol].maximum = min(draft.symbols[symbol].maximum, size)
+    let places = iota(.symbol(symbol))
+    if let known = draft.known(value), let list = known.integers, known.count == size,
+      list.enumerated().allSatisfy({ $0.element == Int64($0.offset) })
+    {
+      return try reshape(
+        places, to: known.shape.indices.map { $0 == axis ? draft.extent(.symbol(symbol)) : Extent(1) })
+    }
+    return try tensor(.gather(axis: axis), value, places)
+  }
+
+  mutating func gather() throws(PackError) -> [ValueID] {
+    let data = try input(0)
+    let indices = try input(1)
+    let shape = onnxShape(data)
+    let axis = try axis(node.integer("axis", default: 0), rank: shape.count)
+    if draft.known(data) != nil, draft.known(indices) != nil {
+      return [try tensor(.gather(axis: axis), data, indices)]
+    }
+    if let table = draft.known(data), let floats = table.floats, table.shape.count == 2, axis == 0,
+      isHostInput(indices)
+    {
+      let (rows, channels) = (table.shape[0], table.shape[1])
+      guard rows > 0, channels > 0 else { throw fault("its table is empty") }
+      return [
+        append(
+          .embedding(table: floats, rows: rows, channels: channels), [indices],
+          draft.shape(indices) + [.fixed(channels)])
+      ]
+    }
+    if let place = draft.known(indices)?.integers, place.count == 1, case .fixed(let size) = shape[axis] {
+      guard place[0] >= Int64(-size), place[0] < Int64(size) else {
+        throw fault("index \(place[0]) of \(size)")
+      }
+      let begin = Int(place[0]) + (place[0] < 0 ? size : 0)
+      let part = try slice(data, axis: axis, begin: begin, step: 1, count: 1)
+      return [try withAxis(axis, of: part, replacedBy: onnxShape(indices))]
+    }
+    guard draft.known(indices)?.shape.isEmpty == true else {
+      return [try tensor(.gather(axis: axis), data, indices)]
+    }
+    return [try withAxis(axis, of: tensor(.gather(axis: axis), data, indices), replacedBy: [])]
+  }
+
+  private mutating func withAxis(
+    _ axis: Int, of value: ValueID, replacedBy dimensions: [Dimension]
+  ) throws(PackError) -> ValueID {
+    var extents = draft.shape(value).map { draft.extent($0) }
+    extents.replaceSubrange(axis...axis, with: dimensions.map { draft.extent($0) })
+    return try reshape(value, to: extents)
+  }
+
+  private func isHostInput(_ value: ValueID) -> Bool { draft.inputs.contains { $0.value == value } }
+
+  mutating func pad() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let modes: [String: PadMode] = ["constant": .constant, "reflect": .reflect, "edge": .edge, "wrap": .wrap]
+    guard let mode = modes[node.text("mode") ?? "constant"] else {
+      throw fault("mode \(node.text("mode") ?? "")")
+    }
+    guard let pads = try knownInput(1, "pads")?.integers?.map({ Int($0) }) else {
+      throw fault("its pads are missing")
+    }
+    let rank = onnxShape(input).count
+    let axes = try knownInput(3, "axes")?.integers.map { list throws(PackError) in
+      try list.map { axis throws(PackError) in try self.axis(Int(axis), rank: rank) }
+    }
+    let padded = axes ?? Array(0..<rank)
+    guard pads.count == 2 * padded.count else { throw fault("\(pads.count) pads for \(padded.count) axes") }
+    var value: Float = 0
+    if let known = try knownInput(2, "value"), known.count == 1 {
+      value = known.scalar ?? known.integers?.first.map { Float($0) } ?? 0
+    }
+    var before = [Int](repeating: 0, count: rank)
+    var after = before
+    var result = input
+    for (place, axis) in padded.enumerated() {
+      let (low, high) = (pads[place], pads[padded.count + place])
+      guard low > -maximumDimension, high > -maximumDimension else { throw fault("pads \(pads)") }
+      (before[axis], after[axis]) = (max(0, low), max(0, high))
+      guard low < 0 || high < 0 else { continue }
+      // Negative pads cut.
+      guard case .fixed(let size) = onnxShape(result)[axis], size + min(0, low) + min(0, high) > 0 else {
+        throw fault("pads \(pads)")
+      }
+      result = try slice(
+        result, axis: axis, begin: max(0, -low), step: 1, count: size + min(0, low) + min(0, high))
+    }
+    if before.allSatisfy({ $0 == 0 }), after.allSatisfy({ $0 == 0 }) { return [result] }
+    return [try tensor(.pad(mode, before: before, after: after, value: value), result)]
+  }
+
+  mutating func depthToSpace() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input).map { draft.extent($0) }
+    let block = node.integer("blocksize", default: 0)
+    guard shape.count == 4, (1...1024).contains(block), let channels = shape[1].fixed,
+      channels % (block * block) == 0,
+      let height = shape[2].times(Extent(block)), let width = shape[3].times(Extent(block))
+    else { throw fault("blocks of \(block) in \(draft.words(draft.shape(input)))") }
+    let isFirst = (node.text("mode") ?? "DCR") == "DCR"
+    let depth = Extent(channels / (block * block))
+    let side = Extent(block)
+    let parts =
+      isFirst
+      ? [shape[0], side, side, depth, shape[2], shape[3]] : [shape[0], depth, side, side, shape[2], shape[3]]
+    let order = isFirst ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]
+    let split = try transpose(reshape(input, to: parts), order)
+    return [try reshape(split, to: [shape[0], depth, height, width])]
+  }
+
+  mutating func spaceToDepth() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input).map { draft.extent($0) }
+    let block = node.integer("blocksize", default: 0)
+    guard shape.count == 4, (1...1024).contains(block), let height = shape[2].divided(by: Extent(block)),
+      let width = shape[3].divided(by: Extent(block)), let depth = shape[1].times(Extent(block * block))
+    else { throw fault("blocks of \(block) in \(draft.words(draft.shape(input)))") }
+    let side = Extent(block)
+    let split = try reshape(input, to: [shape[0], shape[1], height, side, width, side])
+    return [try reshape(transpose(split, [0, 3, 5, 1, 2, 4]), to: [shape[0], depth, height, width])]
+  }
+}

@@ -1,0 +1,100 @@
+import SoniqCore
+import SoniqGraph
+
+extension OnnxConversion {
+  /// With the statistics of training: one factor and one term for each channel, which a pass puts into the layer
+  /// before.
+  mutating func batchNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard !node.flag("training_mode") else { throw fault("training_mode") }
+    let shape = draft.shape(input)
+    guard shape.count >= 2, case .fixed(let channels) = shape[1] else {
+      throw fault("its input has no fixed channels")
+    }
+    guard let scale = try knownNumbers(1, "scale", count: channels),
+      let bias = try knownNumbers(2, "bias", count: channels),
+      let mean = try knownNumbers(3, "mean", count: channels),
+      let variance = try knownNumbers(4, "variance", count: channels)
+    else { throw fault("one of its inputs is missing") }
+    let epsilon = Double(node.real("epsilon", default: 1e-5))
+    let factors = (0..<channels).map { Double(scale[$0]) / (Double(variance[$0]) + epsilon).squareRoot() }
+    let terms = (0..<channels).map { Double(bias[$0]) - Double(mean[$0]) * factors[$0] }
+    return [try perChannel(input, factors: factors.map { Float($0) }, terms: terms.map { Float($0) })]
+  }
+
+  /// x * factor + term by channel of [B,C,...].
+  private mutating func perChannel(
+    _ input: ValueID, factors: [Float], terms: [Float]
+  ) throws(PackError) -> ValueID {
+    let shape = [factors.count] + [Int](repeating: 1, count: max(0, draft.rank(input) - 2))
+    let product = try binary(.multiply, input, constant(KnownTensor(floats: factors, shape: shape)))
+    return try binary(.add, product, constant(KnownTensor(floats: terms, shape: shape)))
+  }
+
+  mutating func layerNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input)
+    let axis = try axis(node.integer("axis", default: -1), rank: shape.count)
+    guard let length = draft.product(shape[axis...])?.fixed else {
+      throw fault("it normalises dynamic sizes")
+    }
+    let epsilon = node.real("epsilon", default: 1e-5)
+    guard let gamma = try knownNumbers(1, "scale", count: length) else { throw fault("its scale is missing") }
+    let beta = try knownNumbers(2, "bias", count: length) ?? [Float](repeating: 0, count: length)
+    let rows = try reshape(input, to: shape[..<axis].map { draft.extent($0) } + [Extent(length)])
+    let result = try rowwise(.layerNorm(gamma: gamma, beta: beta, epsilon: epsilon), rows)
+    return [try reshape(result, to: shape.map { draft.extent($0) })]
+  }
+
+  mutating func instanceNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input)
+    guard shape.count > 2, case .fixed(let channels) = shape[1] else {
+      throw fault("its input has no fixed channels")
+    }
+    guard let scale = try knownNumbers(1, "scale", count: channels),
+      let bias = try knownNumbers(2, "bias", count: channels)
+    else { throw fault("one of its inputs is missing") }
+    let result = try normalized(input, axes: Array(2..<shape.count))
+    return [try perChannel(result, factors: scale, terms: bias)]
+  }
+
+  mutating func groupNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input)
+    let groups = node.integer("num_groups", default: 0)
+    guard shape.count > 2, case .fixed(let channels) = shape[1], groups > 0, channels % groups == 0 else {
+      throw fault("\(groups) groups")
+    }
+    // Before opset 21 there was one factor for each group.
+    let count = opset < 21 ? groups : channels
+    guard let scale = try knownNumbers(1, "scale", count: count),
+      let bias = try knownNumbers(2, "bias", count: count)
+    else { throw fault("one of its inputs is missing") }
+    guard let members = draft.product([.fixed(channels / groups)] + shape[2...]) else {
+      throw fault("the size is too large")
+    }
+    let parts = try reshape(input, to: [draft.extent(shape[0]), Extent(groups), members])
+    let result = try reshape(normalized(parts, axes: [2]), to: shape.map { draft.extent($0) })
+    func spread(_ list: [Float]) -> [Float] {
+      (0..<channels).map { list[$0 * count / channels] }
+    }
+    return [try perChannel(result, factors: spread(scale), terms: spread(bias))]
+  }
+
+  /// (x - mean) / sqrt(variance + epsilon) over axes.
+  private mutating func normalized(_ input: ValueID, axes: [Int]) throws(PackError) -> ValueID {
+    let centred = try binary(.subtract, input, reduce(.mean, input, axes: axes, keeps: true))
+    let variance = try reduce(.mean, binary(.multiply, centred, centred), axes: axes, keeps: true)
+    let shifted = try binary(.add, variance, scalar(node.real("epsilon", default: 1e-5)))
+    return try binary(.divide, centred, tensor(.unary(.squareRoot), shifted))
+  }
+
+  mutating func lpNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let axis = try axis(node.integer("axis", default: -1), rank: draft.rank(input))
+    let power = node.integer("p", default: 2)
+    guard power == 1 || power == 2 else { throw fault("p \(power)") }
+    return [try binary(.divide, input, reduce(power == 1 ? .l1 : .l2, input, axes: [axis], keeps: true))]
+  }
+}

@@ -1,0 +1,174 @@
+import SoniqGraph
+
+/// Turns the nodes of an ONNX graph into those of a draft, one after the other.
+struct OnnxConversion {
+  var draft = DraftGraph()
+  let opset: Int
+  let file: OnnxFile
+  /// The values of ONNX names.
+  private var named: [String: ValueID] = [:]
+  private var unread: [String: TensorProto]
+  /// Nodes that could not be converted, and names that therefore are not there.
+  private var faults: [String] = []
+  private var missing: Set<String> = []
+  /// The node that is being converted.
+  private(set) var node: OnnxNode
+
+  init(_ graph: OnnxGraph, _ file: OnnxFile, options: OnnxOptions) throws(PackError) {
+    self.file = file
+    opset = try file.opset()
+    unread = graph.initializers
+    node = OnnxNode(NodeProto())
+    try addInputs(graph.inputs, options)
+  }
+
+  /// Converts every node; then the outputs.
+  /// - Throws: `data` with all nodes that are not supported.
+  mutating func convert(_ graph: OnnxGraph) throws(PackError) {
+    for node in graph.nodes {
+      guard node.inputs.allSatisfy({ !missing.contains($0) }) else {
+        missing.formUnion(node.outputs)
+        continue
+      }
+      self.node = node
+      convertNode()
+    }
+    guard faults.isEmpty else {
+      let words = faults.count == 1 ? "1 node" : "\(faults.count) nodes"
+      throw PackError(
+        .data, file: file.path, "\(words) cannot be imported: \(faults.joined(separator: "; "))")
+    }
+    for output in graph.outputs {
+      draft.outputs.append((output.name, try self.value(named: output.name)))
+    }
+  }
+
+  private mutating func convertNode() {
+    guard let converter = OnnxOperators.converter(of: node) else {
+      return refuse("\(node.name) (\(node.typeName): unknown operator)")
+    }
+    let results: [ValueID]
+    do throws(PackError) {
+      results = try converter(&self)
+    } catch {
+      return refuse("\(node.name) (\(node.typeName): \(error.message))")
+    }
+    for (name, value) in zip(node.outputs, results) where !name.isEmpty {
+      named[name] = value
+      if draft.values[value].known == nil, draft.values[value].name == node.name {
+        draft.values[value].name = name
+      }
+    }
+    if let name = node.outputs.dropFirst(results.count).first(where: { !$0.isEmpty }) {
+      refuse("\(node.name) (\(node.typeName): output \"\(name)\" is not computed)")
+      missing.insert(name)
+    }
+  }
+
+  private mutating func refuse(_ words: String) {
+    faults.append(words)
+    missing.formUnion(node.outputs)
+  }
+
+  // MARK: Inputs of the node
+
+  /// How many inputs the node names, given or not.
+  var inputCount: Int { node.inputs.count }
+
+  func hasInput(_ index: Int) -> Bool { index < node.inputs.count && !node.inputs[index].isEmpty }
+
+  /// - Throws: when the input is not given.
+  mutating func input(_ index: Int) throws(PackError) -> ValueID {
+    guard hasInput(index) else { throw fault("input \(index) is missing") }
+    return try value(named: node.inputs[index])
+  }
+
+  mutating func optionalInput(_ index: Int) throws(PackError) -> ValueID? {
+    hasInput(index) ? try input(index) : nil
+  }
+
+  /// An input that must be known while importing; nil when it is not given.
+  mutating func knownInput(_ index: Int, _ what: String) throws(PackError) -> KnownTensor? {
+    guard let value = try optionalInput(index) else { return nil }
+    guard let known = draft.known(value) else { throw fault("its \(what) is computed at run time") }
+    return known
+  }
+
+  /// Whole numbers that are an attribute in older opsets and an input in newer ones.
+  mutating func integers(attribute: String, input: Int) throws(PackError) -> [Int]? {
+    if let list = node.integers(attribute) { return list }
+    guard let known = try knownInput(input, attribute) else { return nil }
+    guard let list = known.integers else { throw fault("its \(attribute) depends on a dynamic size") }
+    return list.map { Int($0) }
+  }
+
+  private mutating func value(named name: String) throws(PackError) -> ValueID {
+    if let value = named[name] { return value }
+    guard let tensor = unread.removeValue(forKey: name) else {
+      throw PackError(.data, file: file.path, place: "value \(name)", "it is made by no node")
+    }
+    let value = draft.constant(try file.tensor(tensor), name: name)
+    named[name] = value
+    return value
+  }
+
+  func fault(_ message: String) -> PackError {
+    PackError(.data, file: file.path, place: "node \(node.name)", message)
+  }
+
+  /// An axis counted from the front.
+  func axis(_ axis: Int, rank: Int) throws(PackError) -> Int {
+    guard axis >= -rank, axis < rank else { throw fault("axis \(axis) of a value of \(rank) dimensions") }
+    return axis < 0 ? axis + rank : axis
+  }
+
+  func axes(_ list: [Int], rank: Int) throws(PackError) -> [Int] {
+    var axes: [Int] = []
+    for entry in list { axes.append(try axis(entry, rank: rank)) }
+    guard Set(axes).count == axes.count else { throw fault("an axis is named twice") }
+    return axes.sorted()
+  }
+
+  // MARK: Making nodes
+
+  /// ONNX's rank, in which scalars have none.
+  func onnxShape(_ value: ValueID) -> [Dimension] {
+    if let known = draft.known(value) { return known.shape.map(Dimension.fixed) }
+    return draft.shape(value)
+  }
+
+  mutating func tensor(_ operation: TensorOperation, _ inputs: ValueID...) throws(PackError) -> ValueID {
+    try draft.tensor(operation, inputs, name: node.name)
+  }
+
+  mutating func constant(_ tensor: KnownTensor) -> ValueID { draft.constant(tensor, name: node.name) }
+
+  mutating func scalar(_ number: Float) -> ValueID { constant(KnownTensor(scalar: number)) }
+
+  mutating func append(
+    _ operation: DraftOperation, _ inputs: [ValueID], _ shape: [Dimension]
+  ) -> ValueID {
+    draft.append(node.name, operation, inputs, shape)
+  }
+
+  /// An operation on rows, which runs on two or more dimensions of which the last is fixed.
+  mutating func rowwise(
+    _ operation: DraftOperation, _ input: ValueID
+  ) throws(PackError) -> ValueID {
+    guard draft.values[input].elementType == .float32 else { throw fault("its input is not of real numbers") }
+    let shape = draft.shape(input)
+    if shape.count >= 2, case .fixed = shape[shape.count - 1] { return append(operation, [input], shape) }
+    let wide = try tensor(.reshape(shape.count == 1 ? [.fixed(1)] + shape : shape + [.fixed(1)]), input)
+    if draft.shape(wide).count == 2, shape.count == 1, case .symbol = shape[0] {
+      throw fault("it is applied to a vector of dynamic length")
+    }
+    return try tensor(.reshape(shape), append(operation, [wide], draft.shape(wide)))
+  }
+
+  /// A value that can be computed with as float32.
+  mutating func real(_ value: ValueID) throws(PackError) -> ValueID {
+    draft.values[value].elementType == .float32 ? value : try tensor(.cast(.float32), value)
+  }
+
+  mutating func name(_ name: String, _ value: ValueID) { named[name] = value }
+}

@@ -1,0 +1,129 @@
+import SoniqGraph
+
+/// Makes the draft's nodes for one ONNX node; returns the values of its outputs.
+typealias OnnxConverter = @Sendable (inout OnnxConversion) throws(PackError) -> [ValueID]
+
+/// Every operator that is known, one row each.
+enum OnnxOperators {
+  static func converter(of node: OnnxNode) -> OnnxConverter? {
+    node.domain.isEmpty ? table[node.type] : nil
+  }
+
+  /// The names of the operators, sorted.
+  package static var names: [String] { table.keys.sorted() }
+
+  private static let table: [String: OnnxConverter] = {
+    var table: [String: OnnxConverter] = [:]
+    for (name, converter) in elementwise + layout + sums + images + products + rest {
+      table[name] = converter
+    }
+    return table
+  }()
+
+  private typealias Row = (String, OnnxConverter)
+
+  private static let elementwise: [Row] = [
+    ("Relu", function(.relu)), ("Sigmoid", function(.sigmoid)), ("Tanh", function(.tanh)),
+    ("Gelu", { c throws(PackError) in try c.gelu() }),
+    (
+      "LeakyRelu",
+      { c throws(PackError) in try c.unary(.leakyRelu(alpha: c.node.real("alpha", default: 0.01))) }
+    ),
+    ("Elu", { c throws(PackError) in try c.unary(.elu(alpha: c.node.real("alpha", default: 1))) }),
+    ("Selu", { c throws(PackError) in try c.selu() }), ("Celu", { c throws(PackError) in try c.celu() }),
+    ("HardSigmoid", { c throws(PackError) in try c.hardSigmoid() }), ("HardSwish", unary(.hardSwish)),
+    ("ThresholdedRelu", { c throws(PackError) in try c.thresholdedRelu() }),
+    ("Softplus", unary(.softplus)), ("Softsign", { c throws(PackError) in try c.softsign() }),
+    ("Mish", unary(.mish)), ("PRelu", binary(.prelu)), ("Clip", { c throws(PackError) in try c.clip() }),
+    ("Abs", unary(.absolute)), ("Neg", unary(.negative)), ("Reciprocal", unary(.reciprocal)),
+    ("Sqrt", unary(.squareRoot)), ("Exp", unary(.exponential)), ("Log", unary(.logarithm)),
+    ("Erf", unary(.erf)),
+    ("Floor", unary(.floor)), ("Ceil", unary(.ceiling)), ("Round", unary(.round)), ("Sign", unary(.sign)),
+    ("Not", unary(.not)), ("IsNaN", { c throws(PackError) in try c.isNaN() }),
+    ("Add", binary(.add)), ("Sub", binary(.subtract)), ("Mul", binary(.multiply)), ("Div", binary(.divide)),
+    ("Pow", binary(.power)), ("Mod", { c throws(PackError) in try c.modulo() }),
+    ("Min", many(.minimum)), ("Max", many(.maximum)), ("Sum", many(.add)),
+    ("Mean", { c throws(PackError) in try c.mean() }),
+    ("Equal", binary(.equal)), ("Less", binary(.less)), ("LessOrEqual", binary(.lessOrEqual)),
+    ("Greater", binary(.greater)), ("GreaterOrEqual", binary(.greaterOrEqual)),
+    ("And", binary(.and)), ("Or", binary(.or)), ("Xor", binary(.xor)),
+    ("Where", { c throws(PackError) in try c.select() }), ("Cast", { c throws(PackError) in try c.cast() }),
+    ("CastLike", { c throws(PackError) in try c.castLike() }),
+    ("Identity", { c throws(PackError) in [try c.input(0)] }),
+    ("Dropout", { c throws(PackError) in try c.dropout() }),
+  ]
+
+  private static let layout: [Row] = [
+    ("Constant", { c throws(PackError) in try c.constantNode() }),
+    ("ConstantOfShape", { c throws(PackError) in try c.constantOfShape() }),
+    ("Shape", { c throws(PackError) in try c.shapeOf() }),
+    ("Size", { c throws(PackError) in try c.sizeOf() }),
+    ("Range", { c throws(PackError) in try c.range() }),
+    ("Reshape", { c throws(PackError) in try c.reshapeNode() }),
+    ("Flatten", { c throws(PackError) in try c.flatten() }),
+    ("Squeeze", { c throws(PackError) in try c.squeeze() }),
+    ("Unsqueeze", { c throws(PackError) in try c.unsqueeze() }),
+    ("Transpose", { c throws(PackError) in try c.transpose() }),
+    ("Concat", { c throws(PackError) in try c.concat() }),
+    ("Split", { c throws(PackError) in try c.split() }),
+    ("Slice", { c throws(PackError) in try c.slice() }),
+    ("Gather", { c throws(PackError) in try c.gather() }),
+    ("Expand", { c throws(PackError) in try c.expand() }), ("Tile", { c throws(PackError) in try c.tile() }),
+    ("Pad", { c throws(PackError) in try c.pad() }),
+    ("DepthToSpace", { c throws(PackError) in try c.depthToSpace() }),
+    ("SpaceToDepth", { c throws(PackError) in try c.spaceToDepth() }),
+  ]
+
+  private static let sums: [Row] = [
+    ("ReduceSum", reduce(.sum)), ("ReduceMean", reduce(.mean)), ("ReduceMax", reduce(.maximum)),
+    ("ReduceMin", reduce(.minimum)), ("ReduceProd", reduce(.product)),
+    ("ReduceSumSquare", reduce(.sumOfSquares)),
+    ("ReduceL1", reduce(.l1)), ("ReduceL2", reduce(.l2)),
+    ("ReduceLogSum", { c throws(PackError) in try c.reduceLogSum() }),
+    ("ReduceLogSumExp", { c throws(PackError) in try c.reduceLogSumExp() }),
+    ("Softmax", { c throws(PackError) in try c.softmax(isLogarithm: false) }),
+    ("LogSoftmax", { c throws(PackError) in try c.softmax(isLogarithm: true) }),
+    ("ArgMax", { c throws(PackError) in try c.argument(isMinimum: false) }),
+    ("ArgMin", { c throws(PackError) in try c.argument(isMinimum: true) }),
+  ]
+
+  private static let images: [Row] = [
+    ("Conv", { c throws(PackError) in try c.convolution() }),
+    ("ConvTranspose", { c throws(PackError) in try c.transposedConvolution() }),
+    ("MaxPool", { c throws(PackError) in try c.pool(.maximum) }),
+    ("AveragePool", { c throws(PackError) in try c.pool(.average) }),
+    ("GlobalAveragePool", { c throws(PackError) in try c.globalPool(.mean) }),
+    ("GlobalMaxPool", { c throws(PackError) in try c.globalPool(.maximum) }),
+    ("Resize", { c throws(PackError) in try c.resize() }),
+  ]
+
+  private static let products: [Row] = [
+    ("MatMul", { c throws(PackError) in try c.matmul() }), ("Gemm", { c throws(PackError) in try c.gemm() }),
+  ]
+
+  private static let rest: [Row] = [
+    ("BatchNormalization", { c throws(PackError) in try c.batchNorm() }),
+    ("LayerNormalization", { c throws(PackError) in try c.layerNorm() }),
+    ("InstanceNormalization", { c throws(PackError) in try c.instanceNorm() }),
+    ("GroupNormalization", { c throws(PackError) in try c.groupNorm() }),
+    ("LpNormalization", { c throws(PackError) in try c.lpNorm() }),
+    ("QuantizeLinear", { c throws(PackError) in try c.quantizeLinear() }),
+    ("DequantizeLinear", { c throws(PackError) in try c.dequantizeLinear() }),
+  ]
+
+  private static func function(_ function: ActivationFunction) -> OnnxConverter {
+    { c throws(PackError) in [try c.rowwise(.activation(function), c.input(0))] }
+  }
+  private static func unary(_ function: UnaryFunction) -> OnnxConverter {
+    { c throws(PackError) in try c.unary(function) }
+  }
+  private static func binary(_ function: BinaryFunction) -> OnnxConverter {
+    { c throws(PackError) in [try c.binary(function, c.input(0), c.input(1))] }
+  }
+  private static func many(_ function: BinaryFunction) -> OnnxConverter {
+    { c throws(PackError) in [try c.chain(function)] }
+  }
+  private static func reduce(_ function: ReduceFunction) -> OnnxConverter {
+    { c throws(PackError) in try c.reduce(function) }
+  }
+}

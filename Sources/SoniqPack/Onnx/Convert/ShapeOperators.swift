@@ -1,0 +1,229 @@
+import SoniqCore
+import SoniqGraph
+
+extension OnnxConversion {
+  mutating func constantNode() throws(PackError) -> [ValueID] {
+    if let attribute = node.attributes["value"], attribute.hasT {
+      return [constant(try file.tensor(attribute.t))]
+    }
+    if let number = node.real("value_float") { return [scalar(number)] }
+    if let numbers = node.reals("value_floats") {
+      return [constant(KnownTensor(floats: numbers, shape: [numbers.count]))]
+    }
+    if let number = node.integer("value_int") {
+      return [constant(KnownTensor(integers: [Int64(number)], shape: []))]
+    }
+    if let list = node.integers("value_ints") {
+      return [constant(KnownTensor(integers: list.map { Int64($0) }, shape: [list.count]))]
+    }
+    throw fault("a constant that is not of numbers")
+  }
+
+  mutating func constantOfShape() throws(PackError) -> [ValueID] {
+    var one = KnownTensor(floats: [0], shape: [1])
+    if let attribute = node.attributes["value"], attribute.hasT { one = try file.tensor(attribute.t) }
+    guard one.count == 1 else { throw fault("its value has \(one.count) elements") }
+    guard let shape = try knownInput(0, "shape") else { throw fault("input 0 is missing") }
+    one.shape = []
+    guard let sizes = shape.integers?.map({ Int($0) }) else {
+      guard let extents = shape.extents else { throw fault("its shape is not of whole numbers") }
+      let dimensions = extents.map { draft.dimension($0) }
+      return [try expand(constant(one), to: dimensions)]
+    }
+    guard sizes.allSatisfy({ $0 >= 0 }), let count = knownCount(sizes) else { throw fault("shape \(sizes)") }
+    let elements = one.elements.picked([Int](repeating: 0, count: count))
+    return [constant(KnownTensor(shape: sizes, type: one.type, elements: elements))]
+  }
+
+  mutating func shapeOf() throws(PackError) -> [ValueID] {
+    let shape = onnxShape(try input(0)).map { draft.extent($0) }
+    func bound(_ index: Int) -> Int { min(max(index < 0 ? index + shape.count : index, 0), shape.count) }
+    let begin = bound(node.integer("start", default: 0))
+    let end = max(begin, bound(node.integer("end", default: shape.count)))
+    return [sizes(Array(shape[begin..<end]), shape: [end - begin])]
+  }
+
+  mutating func sizeOf() throws(PackError) -> [ValueID] {
+    guard let product = draft.product(onnxShape(try input(0))) else { throw fault("the size is too large") }
+    return [sizes([product], shape: [])]
+  }
+
+  private mutating func sizes(_ list: [Extent], shape: [Int]) -> ValueID {
+    constant(KnownTensor(shape: shape, type: .int64, elements: .sizes(list)).simplified)
+  }
+
+  mutating func range() throws(PackError) -> [ValueID] {
+    var parts: [KnownTensor] = []
+    for index in 0..<3 {
+      guard let part = try knownInput(index, "range"), part.count == 1 else {
+        throw fault("its range is not known")
+      }
+      parts.append(part)
+    }
+    if parts[0].isFloat {
+      let numbers = parts.compactMap(\.scalar)
+      guard numbers.count == 3, numbers.allSatisfy(\.isFinite), numbers[2] != 0 else {
+        throw fault("an endless range")
+      }
+      let count = max(0, ((numbers[1] - numbers[0]) / numbers[2]).rounded(.up))
+      guard count <= Float(maximumKnownElements) else { throw fault("a range of \(count) numbers") }
+      let list = (0..<Int(count)).map { numbers[0] + Float($0) * numbers[2] }
+      return [constant(KnownTensor(floats: list, shape: [list.count]))]
+    }
+    let ends = parts.compactMap { $0.extents?.first }
+    guard ends.count == 3, let begin = ends[0].fixed, let step = ends[2].fixed, step != 0 else {
+      throw fault("a range that depends on a dynamic size")
+    }
+    guard let end = ends[1].fixed else {
+      guard begin == 0, step == 1 else {
+        throw fault("a range of dynamic length that does not count from 0 by 1")
+      }
+      return [iota(draft.dimension(ends[1]))]
+    }
+    let (length, overflow) = end.subtractingReportingOverflow(begin)
+    guard !overflow, length > Int.min, step > Int.min else { throw fault("the range is too long") }
+    let count = (length > 0) == (step > 0) && length != 0 ? (abs(length) - 1) / abs(step) + 1 : 0
+    guard count <= maximumKnownElements else { throw fault("a range of \(count) numbers") }
+    return [constant(KnownTensor(integers: (0..<count).map { Int64(begin + $0 * step) }, shape: [count]))]
+  }
+
+  /// int32 [size]: 0, 1, 2, ...
+  mutating func iota(_ size: Dimension) -> ValueID {
+    draft.append(node.name, .iota(size), [], [size], type: .int32)
+  }
+
+  // MARK: Reshapes
+
+  /// The same elements in another shape, in which products of dynamic sizes may stand for a while.
+  mutating func reshape(_ value: ValueID, to extents: [Extent]) throws(PackError) -> ValueID {
+    if let known = draft.known(value) {
+      let sizes = extents.compactMap(\.fixed)
+      guard sizes.count == extents.count, sizes.allSatisfy({ $0 >= 0 }), let count = knownCount(sizes),
+        count == known.count
+      else {
+        throw fault("\(known.count) elements in shape \(extents.map { $0.coefficient })")
+      }
+      return constant(known.reshaped(sizes))
+    }
+    var shape: [Dimension] = []
+    for extent in extents { shape.append(draft.dimension(extent)) }
+    if shape.isEmpty { shape = [.fixed(1)] }
+    let current = draft.shape(value)
+    if shape == current { return value }
+    guard extents.allSatisfy({ $0.coefficient > 0 }), let count = draft.product(shape),
+      count == draft.product(current)
+    else {
+      throw fault("\(draft.words(current)) reshaped to \(draft.words(shape))")
+    }
+    guard shape.count <= maximumRank else {
+      throw fault("\(shape.count) dimensions; \(maximumRank) are the most")
+    }
+    return draft.append(
+      node.name, .tensor(.reshape(shape)), [value], shape, type: draft.values[value].elementType)
+  }
+
+  mutating func reshapeNode() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard let list = try knownInput(1, "shape")?.extents else {
+      throw fault("its shape is not of whole numbers")
+    }
+    let source = onnxShape(input)
+    let keepsZero = node.flag("allowzero")
+    var target: [Extent] = []
+    var open: Int?
+    for (axis, extent) in list.enumerated() {
+      if extent.fixed == 0, !keepsZero {
+        guard axis < source.count else {
+          throw fault("dimension \(axis) is copied, the input has \(source.count)")
+        }
+        target.append(draft.extent(source[axis]))
+      } else if extent.fixed == -1 {
+        guard open == nil else { throw fault("two dimensions are left open") }
+        open = axis
+        target.append(Extent(1))
+      } else {
+        target.append(extent)
+      }
+    }
+    if let open {
+      var rest = draft.product(source)
+      for extent in target { rest = rest?.divided(by: extent) }
+      guard let rest else { throw fault("\(draft.words(source)) cannot take the shape asked for") }
+      target[open] = rest
+    }
+    return [try reshape(input, to: target)]
+  }
+
+  mutating func flatten() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = onnxShape(input)
+    let axis = node.integer("axis", default: 1)
+    guard axis >= -shape.count, axis <= shape.count else { throw fault("axis \(axis)") }
+    let place = axis < 0 ? axis + shape.count : axis
+    guard let rows = draft.product(shape[..<place]), let columns = draft.product(shape[place...]) else {
+      throw fault("the size is too large")
+    }
+    return [try reshape(input, to: [rows, columns])]
+  }
+
+  mutating func squeeze() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = onnxShape(input)
+    let listed = try integers(attribute: "axes", input: 1)
+    let axes = try listed.map { list throws(PackError) in try self.axes(list, rank: shape.count) }
+    let squeezed = axes ?? shape.indices.filter { shape[$0] == .fixed(1) }
+    guard squeezed.allSatisfy({ shape[$0] == .fixed(1) }) else {
+      throw fault("it squeezes a dimension that is not 1")
+    }
+    let kept = shape.indices.filter { !squeezed.contains($0) }.map { draft.extent(shape[$0]) }
+    return [try reshape(input, to: kept)]
+  }
+
+  mutating func unsqueeze() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard let list = try integers(attribute: "axes", input: 1) else { throw fault("its axes are missing") }
+    var shape = onnxShape(input).map { draft.extent($0) }
+    let known = draft.known(input)
+    guard list.count <= 16 else { throw fault("\(list.count) axes") }
+    for axis in try axes(list, rank: shape.count + list.count) { shape.insert(Extent(1), at: axis) }
+    if known == nil, shape.count > maximumRank { throw fault("\(shape.count) dimensions") }
+    return [try reshape(input, to: shape)]
+  }
+
+  mutating func expand() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    guard let list = try knownInput(1, "shape")?.extents else {
+      throw fault("its shape is not of whole numbers")
+    }
+    var shape: [Dimension] = []
+    for extent in list { shape.append(draft.dimension(extent)) }
+    // The shape may be the smaller one.
+    let source = onnxShape(input)
+    while shape.count < source.count { shape.insert(.fixed(1), at: 0) }
+    for (offset, dimension) in source.enumerated() {
+      let place = shape.count - source.count + offset
+      if shape[place] == .fixed(1) { shape[place] = dimension }
+    }
+    return [try expand(input, to: shape)]
+  }
+
+  mutating func expand(_ value: ValueID, to shape: [Dimension]) throws(PackError) -> ValueID {
+    if shape == onnxShape(value) { return value }
+    if shape.isEmpty { return value }
+    return try tensor(.expand(shape), value)
+  }
+
+  mutating func tile() throws(PackError) -> [ValueID] {
+    var result = try input(0)
+    guard let repeats = try knownInput(1, "repeats")?.integers else {
+      throw fault("its repeats depend on a dynamic size")
+    }
+    guard repeats.count == onnxShape(result).count else { throw fault("\(repeats.count) repeats") }
+    for (axis, count) in repeats.enumerated() where count != 1 {
+      guard (1...Int64(maximumNodeInputs)).contains(count) else { throw fault("\(count) repeats") }
+      result = try draft.tensor(
+        .concatenate(axis: axis), [ValueID](repeating: result, count: Int(count)), name: node.name)
+    }
+    return [result]
+  }
+}

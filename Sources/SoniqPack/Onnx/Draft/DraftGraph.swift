@@ -1,0 +1,190 @@
+import SoniqGraph
+
+/// Weights of a linear layer or of one group of a convolution.
+struct DraftWeights: Sendable {
+  var outputs: Int
+  /// With taps: [tap row][tap column][channel].
+  var inputs: Int
+  /// Row-major [outputs][inputs].
+  var values: [Float]
+  var bias: [Float]?
+  /// The codes that the model states, by output.
+  var grid: CodeGrid?
+}
+
+/// What a node of a draft computes: the operations of `Graph` with their weights inside, and some that passes replace.
+enum DraftOperation: Sendable {
+  /// Any but `constant` and `foldTaps`.
+  case tensor(TensorOperation)
+  case activation(ActivationFunction)
+  case linear(DraftWeights)
+  case convolution(Window, groups: [DraftWeights])
+  /// weights: [taps][channels].
+  case depthwise(Window, weights: [Float], bias: [Float]?, grid: CodeGrid?)
+  case foldTaps(Window, height: Int, width: Int, bias: [Float]?)
+  case layerNorm(gamma: [Float], beta: [Float], epsilon: Float)
+  case attention(heads: Int, scale: Float)
+  case meanPool
+  case l2Normalize(epsilon: Float)
+  /// table: [rows][channels].
+  case embedding(table: [Float], rows: Int, channels: Int)
+  case positions
+  /// no inputs -> int32 [size]: 0, 1, 2, ...
+  case iota(Dimension)
+  /// x -> x as the codes of a QDQ model would have it; consumers take the code over, then it goes.
+  case quantized(ActivationGrid)
+}
+
+/// The static code of a value that a QDQ model states: real = scale * (code - zero), codes 0...255.
+struct ActivationGrid: Sendable, Hashable {
+  var scale: Float
+  var zero: Int
+}
+
+struct DraftNode: Sendable {
+  var name: String
+  var operation: DraftOperation
+  var inputs: [ValueID]
+  var output: ValueID
+}
+
+struct DraftValue: Sendable {
+  var name: String
+  var elementType: ElementType
+  /// [1] for a scalar; symbols are those of the draft.
+  var shape: [Dimension]
+  /// Not nil for constants, which no node makes.
+  var known: KnownTensor?
+}
+
+struct DraftSymbol: Sendable {
+  var name: String
+  var maximum: Int
+  /// Of products of symbols, which no finished graph may hold: what they are.
+  var product: Extent?
+}
+
+/// A graph while it is made: nodes in order, constants as values, weights as plain arrays.
+struct DraftGraph: Sendable {
+  var symbols: [DraftSymbol] = []
+  var values: [DraftValue] = []
+  var nodes: [DraftNode] = []
+  var inputs: [GraphInput] = []
+  var outputs: [(name: String, value: ValueID)] = []
+
+  /// nil for scalars that have become [1] too.
+  func known(_ value: ValueID) -> KnownTensor? { values[value].known }
+  func shape(_ value: ValueID) -> [Dimension] { values[value].shape }
+  func rank(_ value: ValueID) -> Int { values[value].shape.count }
+
+  /// The sizes of a value whose dimensions are all fixed.
+  func fixedShape(_ value: ValueID) -> [Int]? {
+    var sizes: [Int] = []
+    for dimension in values[value].shape {
+      guard case .fixed(let size) = dimension else { return nil }
+      sizes.append(size)
+    }
+    return sizes
+  }
+
+  mutating func constant(_ tensor: KnownTensor, name: String) -> ValueID {
+    let shape = tensor.shape.isEmpty ? [1] : tensor.shape
+    values.append(
+      DraftValue(
+        name: name, elementType: tensor.elementType, shape: shape.map(Dimension.fixed), known: tensor))
+    return values.count - 1
+  }
+
+  mutating func value(_ name: String, _ type: ElementType, _ shape: [Dimension]) -> ValueID {
+    values.append(DraftValue(name: name, elementType: type, shape: shape, known: nil))
+    return values.count - 1
+  }
+
+  /// Adds a node whose output has the shape given.
+  mutating func append(
+    _ name: String, _ operation: DraftOperation, _ inputs: [ValueID], _ shape: [Dimension],
+    type: ElementType = .float32
+  ) -> ValueID {
+    let output = value(name, type, shape)
+    nodes.append(DraftNode(name: name, operation: operation, inputs: inputs, output: output))
+    return output
+  }
+
+  // MARK: Sizes
+
+  func extent(_ dimension: Dimension) -> Extent {
+    switch dimension {
+    case .fixed(let size): Extent(size)
+    case .symbol(let symbol): symbols[symbol].product ?? Extent(coefficient: 1, symbols: [symbol])
+    }
+  }
+
+  /// A dimension of this extent; products of symbols get a symbol of their own.
+  mutating func dimension(_ extent: Extent) -> Dimension {
+    if let size = extent.fixed { return .fixed(size) }
+    if extent.coefficient == 1, extent.symbols.count == 1 { return .symbol(extent.symbols[0]) }
+    if let known = symbols.firstIndex(where: { $0.product == extent }) { return .symbol(known) }
+    let factors = extent.symbols.map { symbols[$0].name }
+    let name = ((extent.coefficient == 1 ? [] : ["\(extent.coefficient)"]) + factors).joined(separator: "*")
+    symbols.append(DraftSymbol(name: name, maximum: 1, product: extent))
+    return .symbol(symbols.count - 1)
+  }
+
+  /// The product of dimensions, or nil when it leaves Int.
+  func product(_ shape: some Sequence<Dimension>) -> Extent? {
+    var product: Extent? = Extent(1)
+    for dimension in shape { product = product?.times(extent(dimension)) }
+    return product
+  }
+
+  func words(_ shape: [Dimension]) -> String {
+    let sizes = shape.map { dimension -> String in
+      switch dimension {
+      case .fixed(let size): "\(size)"
+      case .symbol(let symbol): symbols[symbol].name
+      }
+    }
+    return "[" + sizes.joined(separator: ", ") + "]"
+  }
+}
+
+extension DraftGraph {
+  /// The index of the node that makes each value.
+  func makers() -> [Int?] {
+    var makers = [Int?](repeating: nil, count: values.count)
+    for (index, node) in nodes.enumerated() { makers[node.output] = index }
+    return makers
+  }
+
+  /// How often each value is used, by nodes and as output.
+  func useCounts() -> [Int] {
+    var uses = [Int](repeating: 0, count: values.count)
+    for node in nodes { for input in node.inputs { uses[input] += 1 } }
+    for output in outputs { uses[output.value] += 1 }
+    return uses
+  }
+
+  /// Puts other values in the place of some, everywhere they are used.
+  mutating func replaceUses(_ replacement: [ValueID: ValueID]) {
+    guard !replacement.isEmpty else { return }
+    func final(_ value: ValueID) -> ValueID {
+      var value = value
+      while let next = replacement[value] { value = next }
+      return value
+    }
+    for index in nodes.indices { nodes[index].inputs = nodes[index].inputs.map(final) }
+    for index in outputs.indices { outputs[index].value = final(outputs[index].value) }
+  }
+
+  /// Drops the nodes that no output needs.
+  mutating func removeUnused() {
+    var isUsed = [Bool](repeating: false, count: values.count)
+    for output in outputs { isUsed[output.value] = true }
+    var kept: [DraftNode] = []
+    for node in nodes.reversed() where isUsed[node.output] {
+      for input in node.inputs { isUsed[input] = true }
+      kept.append(node)
+    }
+    nodes = kept.reversed()
+  }
+}

@@ -1,0 +1,56 @@
+import SoniqGraph
+
+extension DraftGraph {
+  /// Adds a tensor operation; `Graph` itself infers the output. Of known inputs the result is computed instead,
+  /// where the importer can.
+  /// * place: the ONNX node, for errors.
+  mutating func tensor(
+    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+  ) throws(PackError) -> ValueID {
+    let tensors = inputs.compactMap { values[$0].known }
+    if tensors.count == inputs.count, let folded = try folded(operation, tensors, name: name) {
+      return constant(folded, name: name)
+    }
+    for input in inputs {
+      if let known = values[input].known { try requireRunnable(known, name: name) }
+    }
+    let inferred = try infer(operation, inputs, name: name)
+    return append(name, .tensor(operation), inputs, inferred.shape, type: inferred.elementType)
+  }
+
+  /// The output that a tensor operation has.
+  func infer(
+    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+  ) throws(PackError) -> InferredOutput {
+    var graph = Graph()
+    graph.symbols = symbols.map { Symbol(name: $0.name, maximum: max(1, $0.maximum)) }
+    graph.values = inputs.map {
+      Value(name: "", elementType: values[$0].elementType, shape: values[$0].shape)
+    }
+    if case .expand = operation {
+      for input in self.inputs {
+        let value = values[input.value]
+        graph.inputs.append(GraphInput(value: graph.values.count))
+        graph.values.append(Value(name: "", elementType: value.elementType, shape: value.shape))
+      }
+    }
+    graph.nodes = [
+      Node(name: name, operation: .tensor(operation), inputs: Array(inputs.indices), output: 0)
+    ]
+    do throws(GraphError) {
+      return try graph.inferredOutput(ofNode: 0)
+    } catch {
+      let shapes = inputs.map { words(values[$0].shape) }.joined(separator: ", ")
+      throw PackError(.data, place: "node \(name)", "\(error.message) (inputs of shape \(shapes))")
+    }
+  }
+
+  /// A constant that runs must have whole numbers of 32 bits and no size 0.
+  private func requireRunnable(_ tensor: KnownTensor, name: String) throws(PackError) {
+    func fail(_ message: String) -> PackError { PackError(.data, place: "node \(name)", message) }
+    guard !tensor.shape.contains(0) else { throw fail("one of its constants is empty") }
+    if case .sizes = tensor.elements {
+      throw fail("it computes with dynamic sizes; fix them with --shape")
+    }
+  }
+}

@@ -1,0 +1,278 @@
+import SoniqCore
+import SoniqGraph
+import SoniqQuantizers
+
+/// Turns a finished draft into a graph with its constants in memory.
+struct DraftLowering {
+  private let draft: DraftGraph
+  private let store = ConstantStore()
+  private var graph = Graph()
+  /// The graph's value of each value of the draft.
+  private var lowered: [ValueID: ValueID] = [:]
+  private var iotas: [Dimension: ValueID] = [:]
+  private var symbols: [Int: Int] = [:]
+  private var grids: [ConstantID: CodeGrid] = [:]
+
+  init(_ draft: DraftGraph) {
+    self.draft = draft
+    for (index, symbol) in draft.symbols.enumerated() where symbol.product == nil {
+      symbols[index] = graph.symbols.count
+      graph.symbols.append(Symbol(name: symbol.name, maximum: symbol.maximum))
+    }
+  }
+
+  struct Result {
+    var graph: Graph
+    var store: ConstantStore
+    /// The codes of the weights that the model states, by constant.
+    var grids: [ConstantID: CodeGrid]
+  }
+
+  /// - Throws: `data` when a product of dynamic sizes is left, or the graph is not valid.
+  static func lower(_ draft: DraftGraph) throws(PackError) -> Result {
+    var lowering = DraftLowering(draft)
+    for input in draft.inputs {
+      let value = draft.values[input.value]
+      lowering.lowered[input.value] = try lowering.value(value.name, value.elementType, value.shape)
+      lowering.graph.inputs.append(GraphInput(value: lowering.lowered[input.value] ?? 0, fill: input.fill))
+    }
+    for node in draft.nodes { try lowering.add(node) }
+    try lowering.addOutputs()
+    lowering.makeNamesUnique()
+    do throws(GraphError) {
+      try lowering.graph.validate()
+    } catch {
+      let place = error.node.map { "node \(lowering.graph.nodes[$0].name)" }
+      throw PackError(.data, place: place, error.message)
+    }
+    return Result(graph: lowering.graph, store: lowering.store, grids: lowering.grids)
+  }
+
+  private mutating func addOutputs() throws(PackError) {
+    var used = Set(graph.inputs.map(\.value))
+    for output in draft.outputs {
+      var value = try operand(output.value)
+      if used.contains(value) {
+        let copied = graph.values[value]
+        value = append(
+          output.name, .tensor(.reshape(copied.shape)), [value], copied.elementType, copied.shape)
+      }
+      used.insert(value)
+      graph.values[value].name = output.name
+      graph.outputs.append(value)
+    }
+  }
+
+  /// Adds numbers to names that are used twice. Those of inputs and outputs stay.
+  private mutating func makeNamesUnique() {
+    let ends = graph.inputs.map(\.value) + graph.outputs
+    let isEnd = Set(ends)
+    var names = UniqueNames()
+    for value in ends + graph.values.indices.filter({ !isEnd.contains($0) }) {
+      graph.values[value].name = names.unique(graph.values[value].name)
+    }
+    names = UniqueNames()
+    for node in graph.nodes.indices { graph.nodes[node].name = names.unique(graph.nodes[node].name) }
+    names = UniqueNames()
+    for constant in graph.constantNames.indices {
+      graph.constantNames[constant] = names.unique(graph.constantNames[constant])
+    }
+  }
+
+  private mutating func add(_ node: DraftNode) throws(PackError) {
+    if case .quantized = node.operation {
+      lowered[node.output] = try operand(node.inputs[0])
+      return
+    }
+    if case .iota(let size) = node.operation {
+      lowered[node.output] = try iota(size, node.name)
+      return
+    }
+    var inputs: [ValueID] = []
+    for input in node.inputs { inputs.append(try operand(input)) }
+    let operation = try operation(node)
+    let value = draft.values[node.output]
+    lowered[node.output] = append(
+      node.name, operation, inputs, value.elementType, try shape(value.shape, node.name))
+    if let output = lowered[node.output] { graph.values[output].name = value.name }
+  }
+
+  private mutating func operation(_ node: DraftNode) throws(PackError) -> Operation {
+    switch node.operation {
+    case .tensor(.binary(.add)):
+      let (left, right) = (draft.values[node.inputs[0]], draft.values[node.inputs[1]])
+      if left.elementType == .float32, left.shape == right.shape, left.shape.count >= 2,
+        case .fixed? = left.shape.last
+      {
+        return .add
+      }
+      return .tensor(.binary(.add))
+    case .tensor(.reshape(let target)): return .tensor(.reshape(try shape(target, node.name)))
+    case .tensor(.expand(let target)): return .tensor(.expand(try shape(target, node.name)))
+    case .tensor(let operation): return .tensor(operation)
+    case .activation(let function): return .activation(function)
+    case .linear(let weights): return .linear(matrix: try matrix(weights, node.name))
+    case .convolution(let window, let groups):
+      var constants: [ConstantID] = []
+      for (index, group) in groups.enumerated() {
+        constants.append(try matrix(group, groups.count == 1 ? node.name : "\(node.name).\(index)"))
+      }
+      return .convolution(window, weights: constants)
+    case .depthwise(let window, let weights, let bias, let grid):
+      let channels = weights.count / max(1, window.taps)
+      let taps = dense(node.name + ".weight", weights, [window.taps, channels])
+      if let grid { grids[taps] = grid }
+      return .depthwiseConvolution(
+        window, weights: taps, bias: bias.map { dense(node.name + ".bias", $0, [channels]) })
+    case .foldTaps(let window, let height, let width, let bias):
+      let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
+      return .tensor(.foldTaps(window, height: height, width: width, bias: constant))
+    case .layerNorm(let gamma, let beta, let epsilon):
+      return .layerNorm(
+        gamma: dense(node.name + ".weight", gamma, [gamma.count]),
+        beta: dense(node.name + ".bias", beta, [beta.count]), epsilon: epsilon)
+    case .attention(let heads, let scale): return .attention(heads: heads, scale: scale, precision: .float32)
+    case .meanPool: return .meanPool
+    case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
+    case .embedding(let table, let rows, let channels):
+      return .embedding(table: dense(node.name + ".weight", table, [rows, channels]))
+    case .positions: return .positions
+    case .iota, .quantized: throw PackError(.software, place: "node \(node.name)", "is left over")
+    }
+  }
+
+  // MARK: Values
+
+  private mutating func operand(_ value: ValueID) throws(PackError) -> ValueID {
+    if let done = lowered[value] { return done }
+    let entry = draft.values[value]
+    guard let known = entry.known else {
+      throw PackError(.software, place: "value \(entry.name)", "is used before it is made")
+    }
+    let shape = known.shape.isEmpty ? [1] : known.shape
+    let constant: ConstantID
+    if let floats = known.floats {
+      constant = dense(entry.name, floats, shape)
+    } else {
+      guard let integers = known.integers else {
+        throw PackError(.data, place: "value \(entry.name)", "it holds dynamic sizes; fix them with --shape")
+      }
+      let narrow = integers.compactMap { Int32(exactly: $0) }
+      guard narrow.count == integers.count else {
+        throw PackError(.data, place: "value \(entry.name)", "it holds whole numbers of more than 32 bits")
+      }
+      constant = dense(entry.name, .int32, store.store(narrow), shape)
+    }
+    let made = append(
+      entry.name, .tensor(.constant(constant)), [], known.elementType, shape.map(Dimension.fixed))
+    lowered[value] = made
+    return made
+  }
+
+  private mutating func append(
+    _ name: String, _ operation: Operation, _ inputs: [ValueID], _ type: ElementType, _ shape: [Dimension]
+  ) -> ValueID {
+    graph.values.append(Value(name: name, elementType: type, shape: shape))
+    let output = graph.values.count - 1
+    graph.nodes.append(Node(name: name, operation: operation, inputs: inputs, output: output))
+    return output
+  }
+
+  private mutating func value(
+    _ name: String, _ type: ElementType, _ dimensions: [Dimension]
+  ) throws(PackError) -> ValueID {
+    graph.values.append(Value(name: name, elementType: type, shape: try shape(dimensions, name)))
+    return graph.values.count - 1
+  }
+
+  private func shape(_ dimensions: [Dimension], _ name: String) throws(PackError) -> [Dimension] {
+    var result: [Dimension] = []
+    for dimension in dimensions {
+      guard case .symbol(let symbol) = dimension else {
+        result.append(dimension)
+        continue
+      }
+      guard let index = symbols[symbol] else {
+        throw PackError(
+          .data, place: "node \(name)",
+          "its shape \(draft.words(dimensions)) holds a product of dynamic sizes; fix one with --shape")
+      }
+      result.append(.symbol(index))
+    }
+    return result
+  }
+
+  /// Counts from 0 as long as a dynamic size: the positions of a host's input of such rows, the first row of which
+  /// is the largest of equal ones.
+  private mutating func iota(_ size: Dimension, _ name: String) throws(PackError) -> ValueID {
+    if let made = iotas[size] { return made }
+    guard
+      let input = draft.inputs.first(where: {
+        let value = draft.values[$0.value]
+        return value.elementType == .int32 && value.shape.count == 2 && value.shape[1] == size
+      })
+    else {
+      throw PackError(
+        .data, place: "node \(name)",
+        "it counts along \(draft.words([size])), which is no row of an int32 input")
+    }
+    let source = try operand(input.value)
+    let rows = graph.values[source].shape
+    let positions = append(name + ".positions", .positions, [source], .int32, rows)
+    let real = append(name + ".real", .tensor(.cast(.float32)), [positions], .float32, rows)
+    let row = append(
+      name + ".row", .tensor(.reduce(.maximum, axes: [0], keepsDimensions: false)), [real], .float32,
+      [rows[1]])
+    let result = append(name, .tensor(.cast(.int32)), [row], .int32, [rows[1]])
+    iotas[size] = result
+    return result
+  }
+
+  // MARK: Constants
+
+  private mutating func matrix(_ weights: DraftWeights, _ name: String) throws(PackError) -> ConstantID {
+    do throws(QuantizationError) {
+      let matrix = try weights.values.withUnsafeBufferPointer { buffer throws(QuantizationError) in
+        try store.floatMatrix(
+          weights: buffer, outputs: weights.outputs, inputs: weights.inputs, bias: weights.bias)
+      }
+      let constant = constant(name + ".weight", .floatMatrix(matrix))
+      if let grid = weights.grid { grids[constant] = grid }
+      return constant
+    } catch {
+      throw PackError(.data, place: "node \(name)", "\(error)")
+    }
+  }
+
+  private mutating func dense(_ name: String, _ floats: [Float], _ shape: [Int]) -> ConstantID {
+    dense(name, .float32, store.store(floats), shape)
+  }
+
+  private mutating func dense(
+    _ name: String, _ type: ElementType, _ bytes: ConstantBytes, _ shape: [Int]
+  ) -> ConstantID {
+    constant(name, .dense(DenseConstant(elementType: type, shape: shape, bytes: bytes)))
+  }
+
+  private mutating func constant(_ name: String, _ constant: Constant) -> ConstantID {
+    graph.constants.append(constant)
+    graph.constantNames.append(name)
+    return graph.constants.count - 1
+  }
+}
+
+/// Names that are given once.
+private struct UniqueNames {
+  private var taken: Set<String> = []
+  private var numbers: [String: Int] = [:]
+
+  mutating func unique(_ name: String) -> String {
+    let name = name.isEmpty ? "unnamed" : name
+    var result = name
+    while !taken.insert(result).inserted {
+      numbers[name, default: 1] += 1
+      result = "\(name).\(numbers[name, default: 1])"
+    }
+    return result
+  }
+}

@@ -1,0 +1,112 @@
+import SoniqCore
+import SoniqGraph
+
+/// A size that may depend on dynamic ones: a whole number times symbols.
+struct Extent: Sendable, Hashable {
+  var coefficient: Int
+  /// Indices of symbols, sorted, repeated for powers.
+  var symbols: [Int]
+
+  init(_ size: Int) {
+    coefficient = size
+    symbols = []
+  }
+
+  init(coefficient: Int, symbols: [Int]) {
+    self.coefficient = coefficient
+    self.symbols = coefficient == 0 ? [] : symbols.sorted()
+  }
+
+  var fixed: Int? { symbols.isEmpty ? coefficient : nil }
+
+  /// nil when it leaves Int.
+  func times(_ other: Extent) -> Extent? {
+    let (product, overflow) = coefficient.multipliedReportingOverflow(by: other.coefficient)
+    return overflow ? nil : Extent(coefficient: product, symbols: symbols + other.symbols)
+  }
+
+  /// The exact quotient, or nil.
+  func divided(by other: Extent) -> Extent? {
+    guard other.coefficient != 0, other.coefficient != -1 || coefficient != .min,
+      coefficient % other.coefficient == 0
+    else { return nil }
+    var rest = symbols
+    for symbol in other.symbols {
+      guard let place = rest.firstIndex(of: symbol) else { return nil }
+      rest.remove(at: place)
+    }
+    return Extent(coefficient: coefficient / other.coefficient, symbols: rest)
+  }
+}
+
+/// A tensor whose elements are known while importing.
+struct KnownTensor: Sendable {
+  enum Elements: Sendable {
+    case floats([Float])
+    case integers([Int64])
+    /// Integers of which some depend on dynamic sizes.
+    case sizes([Extent])
+
+    var count: Int {
+      switch self {
+      case .floats(let list): list.count
+      case .integers(let list): list.count
+      case .sizes(let list): list.count
+      }
+    }
+  }
+  /// As in ONNX: empty for a scalar; sizes may be 0.
+  var shape: [Int]
+  var type: OnnxType
+  var elements: Elements
+  /// Floats made of codes: what one code stands for.
+  var grid: CodeGrid?
+
+  init(shape: [Int], type: OnnxType, elements: Elements, grid: CodeGrid? = nil) {
+    self.shape = shape
+    self.type = type
+    self.elements = elements
+    self.grid = grid
+  }
+
+  init(floats: [Float], shape: [Int]) { self.init(shape: shape, type: .float32, elements: .floats(floats)) }
+  init(integers: [Int64], shape: [Int]) {
+    self.init(shape: shape, type: .int64, elements: .integers(integers))
+  }
+  init(scalar: Float) { self.init(floats: [scalar], shape: []) }
+
+  var count: Int { elements.count }
+  var isFloat: Bool { if case .floats = elements { true } else { false } }
+  var elementType: ElementType { isFloat ? .float32 : .int32 }
+
+  var floats: [Float]? { if case .floats(let list) = elements { list } else { nil } }
+  /// nil when they are floats or depend on dynamic sizes.
+  var integers: [Int64]? { if case .integers(let list) = elements { list } else { nil } }
+  var extents: [Extent]? {
+    switch elements {
+    case .floats: nil
+    case .integers(let list): list.map { Extent(Int($0)) }
+    case .sizes(let list): list
+    }
+  }
+  /// The one element of a tensor of one element.
+  var scalar: Float? { count == 1 ? floats?.first : nil }
+  /// The number that all elements are.
+  var uniform: Float? {
+    guard let floats, let first = floats.first, floats.allSatisfy({ $0 == first }) else { return nil }
+    return first
+  }
+}
+
+/// Codes and scales of weights that a QDQ model states: real = scale * (code - zero).
+struct CodeGrid: Sendable {
+  /// One, or one for each index of `axis`.
+  var scales: [Float]
+  var zeros: [Int]
+  var axis: Int?
+  /// Codes are signed bytes.
+  var isSigned: Bool
+}
+
+/// The most elements that the importer computes itself.
+let maximumKnownElements = 1 << 26

@@ -1,0 +1,56 @@
+import SoniqFormat
+package import SoniqGraph
+
+/// Models as ONNX files.
+package enum OnnxImporter {
+  /// Whether the path is an ONNX file rather than a folder.
+  package static func isOnnx(_ path: String) -> Bool { OnnxFile.isOnnx(path) }
+
+  /// Reads, checks and converts a model; every constant is float32 or int32 then.
+  /// - Throws: `noInput` or `data` with the file and the node to blame; `usage` when options name what the model
+  ///   does not have.
+  package static func importModel(
+    path: String, options: OnnxOptions = OnnxOptions(), progress: ProgressReport = .silent
+  ) throws(PackError) -> ImportedModel {
+    do throws(PackError) {
+      let file = try OnnxFile(path: path)
+      let graph = try OnnxGraph(file)
+      var conversion = try OnnxConversion(graph, file, options: options)
+      try conversion.convert(graph)
+      var draft = conversion.draft
+      for (index, pass) in OnnxPasses.all.enumerated() {
+        try pass.run(&draft)
+        draft.removeUnused()
+        progress.step("importing", index + 1, OnnxPasses.all.count)
+      }
+      let result = try DraftLowering.lower(draft)
+      let fileName = path.split(separator: "/").last.map(String.init) ?? path
+      let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName
+      return ImportedModel(
+        description: ModelDescription(
+          graph: result.graph,
+          metadata: [(MetadataKey.name, .text(name)), (MetadataKey.architecture, .text("onnx"))],
+          owner: [result.store]),
+        framing: framing(result.graph))
+    } catch {
+      var named = error
+      named.file = error.file ?? (error.kind == .usage ? nil : path)
+      throw named
+    }
+  }
+
+  /// How to make token sequences for the model; nil when it takes no tokens.
+  private static func framing(_ graph: Graph) -> TokenFraming? {
+    for node in graph.nodes {
+      guard case .embedding(let table) = node.operation,
+        graph.inputs.contains(where: {
+          $0.value == node.inputs[0] && graph.values[$0.value].name == "input_ids"
+        }),
+        case .dense(let dense) = graph.constants[table]
+      else { continue }
+      let longest = graph.values[node.inputs[0]].shape.last.map { graph.maximum($0) } ?? 1
+      return TokenFraming(bertVocabulary: dense.shape[0], maximumLength: longest)
+    }
+    return nil
+  }
+}

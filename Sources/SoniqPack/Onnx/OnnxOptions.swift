@@ -1,0 +1,49 @@
+import SoniqGraph
+
+/// What the user may say about the inputs of an ONNX model.
+package struct OnnxOptions: Sendable {
+  /// Whole shapes by input name; nil entries stay as the model has them.
+  package var shapes: [String: [Int?]] = [:]
+  /// The largest values of dynamic sizes, by their name.
+  package var maximums: [String: Int] = [:]
+
+  package init() {}
+
+  /// * shapes: as `image=1,3,224,224`; `?` for a size that stays.
+  /// * maximums: as `sequence=512`.
+  /// - Throws: `usage` for anything else.
+  package init(shapes: [String], maximums: [String]) throws(PackError) {
+    for text in shapes {
+      let (name, sizes) = try Self.parts(text, option: "--shape")
+      var shape: [Int?] = []
+      for size in sizes.split(separator: ",", omittingEmptySubsequences: false) {
+        shape.append(size == "?" ? nil : try Self.size(size, option: "--shape \(text)"))
+      }
+      guard self.shapes.updateValue(shape, forKey: name) == nil else {
+        throw PackError(.usage, place: "--shape \(text)", "the input has a shape already")
+      }
+    }
+    for text in maximums {
+      let (name, size) = try Self.parts(text, option: "--maximum")
+      guard self.maximums.updateValue(try Self.size(size, option: "--maximum \(text)"), forKey: name) == nil
+      else {
+        throw PackError(.usage, place: "--maximum \(text)", "the size has a maximum already")
+      }
+    }
+  }
+
+  /// Names may hold "=": the last one counts.
+  private static func parts(_ text: String, option: String) throws(PackError) -> (String, Substring) {
+    guard let mark = text.lastIndex(of: "="), mark != text.startIndex else {
+      throw PackError(.usage, place: "\(option) \(text)", "should be NAME=SIZE")
+    }
+    return (String(text[..<mark]), text[text.index(after: mark)...])
+  }
+
+  private static func size(_ text: Substring, option: String) throws(PackError) -> Int {
+    guard let size = Int(text), (1...maximumDimension).contains(size) else {
+      throw PackError(.usage, place: option, "\"\(text)\" is no size")
+    }
+    return size
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import SoniqCore
+import SoniqQuantizers
+
+/// Element types by ONNX's numbers.
+enum OnnxType: Int32, Sendable {
+  case float32 = 1
+  case uint8 = 2
+  case int8 = 3
+  case uint16 = 4
+  case int16 = 5
+  case int32 = 6
+  case int64 = 7
+  case bool = 9
+  case float16 = 10
+  case float64 = 11
+  case uint32 = 12
+  case uint64 = 13
+  case bfloat16 = 16
+
+  var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) }
+  var byteCount: Int {
+    switch self {
+    case .uint8, .int8, .bool: 1
+    case .uint16, .int16, .float16, .bfloat16: 2
+    case .float32, .int32, .uint32: 4
+    case .int64, .uint64, .float64: 8
+    }
+  }
+
+  /// ONNX's name of a type number, also of those that are not read.
+  static func name(_ number: Int32) -> String {
+    let names = [
+      "undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
+      "double", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz",
+      "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1",
+    ]
+    return names.indices.contains(Int(number)) ? names[Int(number)] : "number \(number)"
+  }
+}
+
+extension OnnxFile {
+  /// A tensor's elements, checked against its shape.
+  func tensor(_ proto: TensorProto) throws(PackError) -> KnownTensor {
+    func fail(_ message: String) -> PackError {
+      PackError(.data, file: path, place: "tensor \(proto.name)", message)
+    }
+    guard let type = OnnxType(rawValue: proto.dataType) else {
+      throw fail("elements of type \(OnnxType.name(proto.dataType)) are not supported")
+    }
+    var shape: [Int] = []
+    var count = 1
+    guard proto.dims.count <= 16 else { throw fail("\(proto.dims.count) dimensions") }
+    for size in proto.dims {
+      guard size <= Int64(Int32.max), let product = checkedProduct(count, Int(size)) else {
+        throw fail("dimension \(size) is not possible")
+      }
+      count = product
+      shape.append(Int(size))
+    }
+    guard count > 0 || knownCount(shape) != nil else { throw fail("shape \(shape) is too large") }
+    guard let byteCount = checkedProduct(count, type.byteCount) else {
+      throw fail("shape \(shape) is too large")
+    }
+    if proto.dataLocation == 1 {
+      let bytes = try externalData.bytes(proto.externalData, tensor: proto.name, byteCount: byteCount)
+      return KnownTensor(
+        shape: shape, type: type, elements: bytes.withUnsafeBytes { Self.elements($0, type) })
+    }
+    guard proto.dataLocation == 0 else { throw fail("data location \(proto.dataLocation) is unknown") }
+    let elements: KnownTensor.Elements
+    if proto.hasRawData {
+      guard proto.rawData.count == byteCount else {
+        throw fail("\(proto.rawData.count) bytes stored, shape \(shape) of \(type) needs \(byteCount)")
+      }
+      elements = proto.rawData.withUnsafeBytes { Self.elements($0, type) }
+    } else {
+      elements = Self.typedElements(proto, type)
+    }
+    guard elements.count == count else {
+      throw fail("\(elements.count) elements stored, shape \(shape) needs \(count)")
+    }
+    return KnownTensor(shape: shape, type: type, elements: elements)
+  }
+
+  /// Little-endian elements, as raw_data and external files hold them.
+  private static func elements(_ bytes: UnsafeRawBufferPointer, _ type: OnnxType) -> KnownTensor.Elements {
+    switch type {
+    case .float32: .floats(list(bytes, Float.self) { $0 })
+    case .float64: .floats(list(bytes, Double.self) { Float($0) })
+    case .float16: .floats(list(bytes, UInt16.self) { Binary16.value($0) })
+    case .bfloat16: .floats(list(bytes, UInt16.self) { Float(bitPattern: UInt32($0) << 16) })
+    case .uint8: .integers(list(bytes, UInt8.self) { Int64($0) })
+    case .bool: .integers(list(bytes, UInt8.self) { $0 == 0 ? 0 : 1 })
+    case .int8: .integers(list(bytes, Int8.self) { Int64($0) })
+    case .uint16: .integers(list(bytes, UInt16.self) { Int64($0) })
+    case .int16: .integers(list(bytes, Int16.self) { Int64($0) })
+    case .int32: .integers(list(bytes, Int32.self) { Int64($0) })
+    case .uint32: .integers(list(bytes, UInt32.self) { Int64($0) })
+    case .int64: .integers(list(bytes, Int64.self) { $0 })
+    case .uint64: .integers(list(bytes, UInt64.self) { Int64(clamping: $0) })
+    }
+  }
+
+  private static func list<Stored: BitwiseCopyable, Result>(
+    _ bytes: UnsafeRawBufferPointer, _ type: Stored.Type, _ convert: (Stored) -> Result
+  ) -> [Result] {
+    let stride = MemoryLayout<Stored>.stride
+    return (0..<bytes.count / stride).map {
+      convert(bytes.loadUnaligned(fromByteOffset: $0 * stride, as: type))
+    }
+  }
+
+  /// The typed fields, which hold small types in wider ones.
+  private static func typedElements(_ proto: TensorProto, _ type: OnnxType) -> KnownTensor.Elements {
+    switch type {
+    case .float32: .floats(proto.floatData)
+    case .float64: .floats(proto.doubleData.map { Float($0) })
+    case .float16: .floats(proto.int32Data.map { Binary16.value(UInt16(truncatingIfNeeded: $0)) })
+    case .bfloat16:
+      .floats(proto.int32Data.map { Float(bitPattern: UInt32(UInt16(truncatingIfNeeded: $0)) << 16) })
+    case .int64: .integers(proto.int64Data)
+    case .uint32, .uint64: .integers(proto.uint64Data.map { Int64(clamping: $0) })
+    case .bool: .integers(proto.int32Data.map { $0 == 0 ? 0 : 1 })
+    case .uint8: .integers(proto.int32Data.map { Int64(UInt8(truncatingIfNeeded: $0)) })
+    case .int8: .integers(proto.int32Data.map { Int64(Int8(truncatingIfNeeded: $0)) })
+    case .uint16: .integers(proto.int32Data.map { Int64(UInt16(truncatingIfNeeded: $0)) })
+    case .int16: .integers(proto.int32Data.map { Int64(Int16(truncatingIfNeeded: $0)) })
+    case .int32: .integers(proto.int32Data.map { Int64($0) })
+    }
+  }
+}
