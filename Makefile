@@ -8,7 +8,8 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-sweep bench-targets bench-document lint install asan tsan fuzz clean
+.PHONY: help deps build test demo bench bench-sweep bench-targets bench-document bench-models \
+	bench-models-document images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -40,6 +41,18 @@ bench-targets: ## Print the targets against what `make bench` measured
 
 bench-document: ## Refresh docs/performance.md with what `make bench` measured
 	@.ci/bench document
+
+bench-models: build ## Measure whole networks against ONNX Runtime and OpenVINO INT8 (15 minutes)
+	@.ci/bench models
+
+bench-models-document: ## Refresh the networks' part of docs/performance.md with what `make bench-models` measured
+	@.ci/bench models-document
+
+images: build ## Accuracy of packed networks on two sets of images, against float32
+	@.ci/images evaluate
+
+images-train: ## Train the float networks of `make images` anew, in 20 minutes (they are in the repository)
+	@.ci/images train
 
 lint: ## Check format and style
 	@.ci/lint

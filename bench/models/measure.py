@@ -1,0 +1,181 @@
+"""Times whole networks, soniq at several levels against INT8 rivals, and writes build/bench-models.json.
+
+Rows are {"model", "engine", "scheme", "threads", "batch", "ms_median"}. One process an engine, pinned to its
+cores; in every round each runs for a while, so that a slow moment of the machine hits all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import networks
+import rivals
+from contestants import ConvolutionSum, EngineError, Setting, Worker
+
+# Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them.
+SCHEMES = {
+    "w8a8": ["--palette", "8"],
+    "w4a8": ["--palette", "w4a8"],
+    "w4a4": ["--palette", "w4a4"],
+    "w2a2": ["--palette", "w2a2"],
+    "w1a4": ["--palette", "w1a4"],
+    "w1a1": ["--palette", "w1a1"],
+    "w1a1+w4a4@75": ["--palette", "w1a1+w4a4", "--coarse-share", "0.75"],
+}
+DEFAULT_SCHEMES = "w8a8,w4a4,w2a2,w1a1,w1a1+w4a4@75"
+DEFAULT_RIVALS = "onnxruntime_f32,onnxruntime_int8,openvino_int8,onednn_conv_sum"
+# Networks whose steps are shown one by one, and at which levels. Of the chains nothing else is measured.
+PROFILED = {"resnet18": ("w8a8", "w1a1"), "resnet20": ("w8a8", "w1a1")}
+PROFILED |= {name: ("w1a1", "w1a4", "w2a2", "w8a8") for name in networks.CHAINS}
+# The threads of OpenMP, TBB and ONNX Runtime spin for some milliseconds after their last work.
+PAUSE_SECONDS = 0.02
+
+
+def pack(tool: Path, model: Path, scheme: str) -> Path:
+    """Packs the ONNX file at a scheme unless that is done; returns the path of the .soniq file.
+
+    Raises subprocess.CalledProcessError when soniq-pack refuses.
+    """
+    path = model.with_name(f"{model.stem}-{scheme.replace('@', '-').replace('+', '-')}.soniq")
+    if not path.exists() or path.stat().st_mtime < max(tool.stat().st_mtime, model.stat().st_mtime):
+        start = time.perf_counter()
+        command = [str(tool), "pack", str(model), "-o", str(path), "--calibrate", str(rivals.calibration_file(model))]
+        subprocess.run([*command, *SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
+        print(f"  {path.name}: {path.stat().st_size / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s", flush=True)
+    return path
+
+
+def contestants(arguments: argparse.Namespace, setting: Setting, model: Path) -> list[tuple[str, str, Path]]:
+    """Engine, scheme and file of each."""
+    chosen = [("soniq", scheme, pack(arguments.tool, model, scheme)) for scheme in arguments.schemes]
+    files = {"onnxruntime_f32": ("f32", lambda: model), "onnxruntime_int8": ("w8a8", lambda: rivals.quantize(model)),
+             "openvino_int8": ("w8a8", lambda: rivals.quantize(model))}
+    return chosen + [(name, files[name][0], files[name][1]()) for name in arguments.rivals if name in files]
+
+
+def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, Any]) -> None:
+    """Adds the rows of one network, number of threads and batch."""
+    model = networks.write(arguments.folder, setting.model)
+    with contextlib.ExitStack() as stack:
+        players: list[Worker | ConvolutionSum] = []
+        for engine, scheme, path in contestants(arguments, setting, model):
+            worker = stack.enter_context(Worker(engine, scheme, path, setting))
+            report["context"]["engines"][engine] = worker.about["version"]
+            players.append(worker)
+        if "onednn_conv_sum" in arguments.rivals:
+            players.append(ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting))
+        for turn in range(arguments.rounds):
+            for index in range(len(players)):
+                if setting.threads > 1:
+                    time.sleep(PAUSE_SECONDS)
+                players[(index + turn) % len(players)].take_turn(arguments.seconds)
+    for player in players:
+        row = {"model": setting.model, "engine": player.engine, "scheme": player.scheme, "threads": setting.threads,
+               "batch": setting.batch, "ms_median": round(player.median(), 4)}
+        print(f"{setting.model:18} {player.engine:18} {player.scheme:14} threads {setting.threads} "
+              f"batch {setting.batch}  {row['ms_median']:9.3f} ms", flush=True)
+        report["rows"].append(row)
+        memory = player.about.get("memory") if isinstance(player, Worker) else None
+        if memory:
+            report["memory"].append({key: row[key] for key in ("model", "scheme", "threads", "batch")} | {
+                "workspace_bytes": memory["workspace_bytes"], "heap_bytes": memory["heap_bytes"]})
+
+
+def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) -> None:
+    """Adds what every step of a network took, and every convolution of oneDNN, one thread and one image."""
+    model, setting = networks.write(arguments.folder, name), Setting(name, 1, 1)
+    schemes = PROFILED[name]
+    with contextlib.ExitStack() as stack:
+        workers = [
+            stack.enter_context(Worker("soniq", scheme, pack(arguments.tool, model, scheme), setting, profile=True))
+            for scheme in schemes
+        ]
+        rival = ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting, destinations=("u8", "s32"))
+        steps: dict[str, list[list[dict[str, Any]]]] = {worker.scheme: [] for worker in workers}
+        for _ in range(arguments.rounds):
+            rival.take_turn(0)
+            for worker in workers:
+                steps[worker.scheme].append(worker.ask(20))
+    for scheme, rounds in steps.items():
+        for step in zip(*rounds, strict=True):
+            times = sorted(one["ms"] for one in step)
+            report["steps"].append({"model": name, "scheme": scheme, **step[0], "ms": times[len(times) // 2]})
+    for key, times in rival.microseconds.items():
+        shape, destination = key.split("/")
+        report["convolutions"].append({
+            "model": name, "shape": shape, "destination": destination, "occurrences": rival.occurrences[key],
+            "kernel": rival.kernels[key], "ms": sorted(times)[len(times) // 2] / 1e3})
+
+
+def context() -> dict[str, Any]:
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return {"cpu": names[0] if names else "unknown", "cores": len(os.sched_getaffinity(0)), "engines": {},
+            "date": datetime.date.today().isoformat(), "load_before": os.getloadavg()[0]}
+
+
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def names(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=names, default=[*networks.NETWORKS, *networks.CHAINS])
+    parser.add_argument("--schemes", type=names, default=names(DEFAULT_SCHEMES), help="of soniq; empty: rivals only")
+    parser.add_argument("--rivals", type=names, default=names(DEFAULT_RIVALS))
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--batches", type=numbers, default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.15, help="of each engine in each round")
+    parser.add_argument("--no-profile", action="store_true", help="leave out the steps one by one, and the chains")
+    parser.add_argument("--folder", type=Path, default=Path("build/bench-models"), help="where models are kept")
+    parser.add_argument("--tool", type=Path, default=Path("build/bin/soniq-pack"))
+    parser.add_argument("--conv-bench", type=Path, default=Path("build/bench/conv_bench"))
+    parser.add_argument("--output", type=Path, default=Path("build/bench-models.json"))
+    arguments = parser.parse_args()
+    known = {"--models": networks.NETWORKS | networks.CHAINS, "--schemes": SCHEMES,
+             "--rivals": dict.fromkeys(names(DEFAULT_RIVALS))}
+    for option, chosen in (("--models", arguments.models), ("--schemes", arguments.schemes),
+                           ("--rivals", arguments.rivals)):
+        unknown = [name for name in chosen if name not in known[option]]
+        if unknown:
+            parser.error(f"{option}: no {unknown[0]} (have: {', '.join(known[option])})")
+    return arguments
+
+
+def main() -> int:
+    arguments = parse()
+    report: dict[str, Any] = {"context": context(), "rows": [], "memory": [], "steps": [], "convolutions": []}
+    available = len(os.sched_getaffinity(0))
+    for name in arguments.models:
+        for threads in [] if name in networks.CHAINS else arguments.threads:
+            if threads > available:
+                print(f"{threads} threads are not measured: the machine has {available} cores")
+                continue
+            for batch in arguments.batches:
+                measure(arguments, Setting(name, threads, batch), report)
+        if arguments.schemes and not arguments.no_profile and name in PROFILED:
+            profile(arguments, name, report)
+    arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"written to {arguments.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (EngineError, subprocess.CalledProcessError, OSError) as error:
+        sys.exit(f"measure.py: {error}")

@@ -1,0 +1,63 @@
+"""What measure.py wrote, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Whole networks at 8 bits by others, and the convolutions alone by the fastest kernels that we know of.
+ENGINES = ("onnxruntime_int8", "openvino_int8")
+CONVOLUTIONS = "onednn_conv_sum"
+
+
+@dataclass(frozen=True)
+class Row:
+    model: str
+    engine: str
+    scheme: str
+    threads: int
+    batch: int
+    ms_median: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rows, memory, steps and convolutions of one run; the last three as measure.py wrote them."""
+
+    context: dict[str, Any]
+    rows: list[Row]
+    memory: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+    convolutions: list[dict[str, Any]]
+
+    def ms(self, model: str, engine: str, scheme: str, threads: int, batch: int) -> float | None:
+        wanted = (model, engine, scheme, threads, batch)
+        return next((row.ms_median for row in self.rows
+                     if (row.model, row.engine, row.scheme, row.threads, row.batch) == wanted), None)
+
+    def best_engine(self, model: str, threads: int, batch: int) -> float | None:
+        """Milliseconds of the faster of the other whole-network INT8 engines."""
+        times = [self.ms(model, engine, "w8a8", threads, batch) for engine in ENGINES]
+        return min((value for value in times if value is not None), default=None)
+
+    def convolutions_alone(self, model: str, threads: int, batch: int) -> float | None:
+        return self.ms(model, CONVOLUTIONS, "w8a8", threads, batch)
+
+    def settings(self) -> list[tuple[int, int]]:
+        """Threads and batch of the rows, one thread first."""
+        return sorted({(row.threads, row.batch) for row in self.rows})
+
+    def models(self) -> list[str]:
+        return list(dict.fromkeys(row.model for row in self.rows))
+
+    def schemes(self) -> list[str]:
+        return list(dict.fromkeys(row.scheme for row in self.rows if row.engine == "soniq"))
+
+
+def load(path: Path) -> Report:
+    """Raises KeyError or TypeError for a file of another form."""
+    report = json.loads(path.read_text())
+    rows = [Row(**row) for row in report["rows"]]
+    return Report(report["context"], rows, report["memory"], report["steps"], report["convolutions"])
