@@ -86,7 +86,9 @@ let package = Package(
     layer("SoniqFormat", ["SoniqCore", "SoniqGraph"], isSmall: true),
     layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"]),
     layer(
-      "SoniqRuntime", ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "CPlatform", "CKernelABI"]),
+      "SoniqRuntime",
+      ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CKernelABI"]),
+    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"]),
     headers("CPlatform"),
     .target(
       name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,

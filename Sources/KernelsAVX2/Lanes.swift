@@ -86,6 +86,7 @@ struct FloatLanes {
     LaneMask(snq_256_less(a.low, b.low), snq_256_less(a.high, b.high))
   }
 
+  @inline(__always) func squareRoot() -> Self { Self(_mm256_sqrt_ps(low), _mm256_sqrt_ps(high)) }
   @inline(__always) func floor() -> Self { Self(snq_256_floor(low), snq_256_floor(high)) }
   @inline(__always) func nearest() -> Self { Self(snq_256_nearest(low), snq_256_nearest(high)) }
   @inline(__always) func magnitude() -> Self {

@@ -62,6 +62,7 @@ struct FloatLanes {
     LaneMask(snq_512_less(a.value, b.value))
   }
 
+  @inline(__always) func squareRoot() -> Self { Self(_mm512_sqrt_ps(value)) }
   @inline(__always) func floor() -> Self { Self(snq_512_floor(value)) }
   @inline(__always) func nearest() -> Self { Self(snq_512_nearest(value)) }
   @inline(__always) func magnitude() -> Self { Self(_mm512_abs_ps(value)) }

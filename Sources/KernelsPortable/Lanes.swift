@@ -50,6 +50,7 @@ struct FloatLanes {
   @inline(__always) static func / (a: Self, b: Self) -> Self { Self(a.value / b.value) }
   @inline(__always) static func .< (a: Self, b: Self) -> LaneMask { LaneMask(a.value .< b.value) }
 
+  @inline(__always) func squareRoot() -> Self { Self(value.squareRoot()) }
   @inline(__always) func floor() -> Self { Self(value.rounded(.down)) }
   @inline(__always) func nearest() -> Self { Self(value.rounded(.toNearestOrEven)) }
   @inline(__always) func magnitude() -> Self {

@@ -20,7 +20,8 @@ import CKernelABI
       let line = fma($0, FloatLanes(repeating: 1 / 6), FloatLanes(repeating: 0.5))
       return $0 * minimum(FloatLanes(repeating: 1), maximum(FloatLanes(repeating: 0), line))
     }
-  default: mapRows(args, rowBegin, rowEnd, hyperbolicTangent)
+  case UInt32(SNQ_TANH): mapRows(args, rowBegin, rowEnd, hyperbolicTangent)
+  default: unaryRows(args, rowBegin, rowEnd)
   }
 }
 

@@ -48,6 +48,11 @@
 ///
 /// erf(x / sqrt 2) / 2 = x P(s), s = x^2 * 2/5.25^2 - 1 on |x| <= 5.25, clamped to +-0.5.
 @inline(__always) func gaussianLinear(_ x: FloatLanes) -> FloatLanes {
+  x * (halfErrorFunction(x) + constant(0.5))
+}
+
+/// erf(x / sqrt 2) / 2.
+@inline(__always) func halfErrorFunction(_ x: FloatLanes) -> FloatLanes {
   let square = minimum(constant(27.5625), x * x)
   let s = fma(square, constant(0.072_562_36), constant(-1))
   var p = fma(constant(-0.000_450_640_36), s, constant(0.001_362_155_5))
@@ -63,8 +68,7 @@
   p = fma(p, s, constant(0.049_645_193))
   p = fma(p, s, constant(-0.067_126_594))
   p = fma(p, s, constant(0.134_659_35))
-  let share = minimum(constant(0.5), maximum(constant(-0.5), x * p))
-  return x * (share + constant(0.5))
+  return minimum(constant(0.5), maximum(constant(-0.5), x * p))
 }
 
 /// x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), which is the tanh form of GELU.

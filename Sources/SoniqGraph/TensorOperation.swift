@@ -22,18 +22,18 @@ package enum UnaryFunction: Sendable, Hashable {
 /// Functions of two numbers of one type. Comparisons give int32 0 or 1; so do the logical ones, which take int32
 /// and read everything but 0 as true. int32 arithmetic wraps, a division by 0 gives 0, a negative power
 /// truncates. minimum and maximum of a NaN and a number are NaN.
-package enum BinaryFunction: UInt8, Sendable, Hashable, CaseIterable {
+package enum BinaryFunction: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case add = 1, subtract, multiply, divide, minimum, maximum, power
   /// float32: x when x >= 0, else slope * x: inputs x, slope.
   case prelu
   case equal, less, lessOrEqual, greater, greaterOrEqual, and, or, xor
 }
 
-package enum ReduceFunction: UInt8, Sendable, Hashable, CaseIterable {
+package enum ReduceFunction: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case sum = 1, mean, maximum, minimum, product, sumOfSquares, l1, l2
 }
 
-package enum PoolFunction: UInt8, Sendable, Hashable, CaseIterable {
+package enum PoolFunction: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   /// Of the taps inside the image; -infinity where there is none.
   case maximum = 1
   /// Divides by the taps inside the image; 0 where there is none.
@@ -42,26 +42,26 @@ package enum PoolFunction: UInt8, Sendable, Hashable, CaseIterable {
   case averageOfAllTaps
 }
 
-package enum PadMode: UInt8, Sendable, Hashable, CaseIterable {
+package enum PadMode: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case constant = 1, reflect, edge, wrap
 }
 
-package enum ResizeMethod: UInt8, Sendable, Hashable, CaseIterable {
+package enum ResizeMethod: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case nearest = 1, linear, cubic
 }
 
 /// Where a sample of the output lies in the input, as ONNX names them.
-package enum ResizeCoordinates: UInt8, Sendable, Hashable, CaseIterable {
+package enum ResizeCoordinates: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case halfPixel = 1, pytorchHalfPixel, alignCorners, asymmetric, halfPixelSymmetric
 }
 
-package enum NearestRounding: UInt8, Sendable, Hashable, CaseIterable {
+package enum NearestRounding: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case roundPreferFloor = 1, roundPreferCeiling, floor, ceiling
 }
 
 /// A window that slides over the two inner dimensions of [batch, height, width, channels].
 /// One-dimensional windows have height 1.
-package struct Window: Sendable, Hashable {
+package struct Window: Sendable, Hashable, BitwiseCopyable {
   package var height: Int
   package var width: Int
   package var strideHeight: Int

@@ -259,9 +259,26 @@ enum {
   SNQ_TANH = 6,
   SNQ_RELU6 = 7,       // min(max(x, 0), 6)
   SNQ_HARD_SWISH = 8,  // x * min(max(fma(x, 1/6, 0.5), 0), 1)
+  SNQ_LEAKY_RELU = 9,  // x < 0 ? alpha * x : x
+  SNQ_CLIP = 10,  // min(beta, max(alpha, x))
+  SNQ_HARD_SIGMOID = 11,  // min(1, max(0, fma(alpha, x, beta)))
+  SNQ_ELU = 12,  // x < 0 ? alpha * (e^x - 1) : x
+  SNQ_SOFTPLUS = 13,  // log(1 + e^x)
+  SNQ_MISH = 14,  // x * tanh(log(1 + e^x))
+  SNQ_ABSOLUTE = 15,
+  SNQ_NEGATIVE = 16,
+  SNQ_RECIPROCAL = 17,
+  SNQ_SQUARE_ROOT = 18,
+  SNQ_EXPONENTIAL = 19,
+  SNQ_LOGARITHM = 20,
+  SNQ_ERF = 21,
+  SNQ_FLOOR = 22,
+  SNQ_CEILING = 23,
+  SNQ_ROUND = 24,  // to nearest, ties to even
+  SNQ_SIGN = 25,  // 1, -1, or x when it is neither positive nor negative
 };
 
-// Elementwise over rows x channels; input and output may be the same memory.
+// Elementwise over rows x channels; input and output may be the same memory. NaN passes through.
 typedef struct {
   uint32_t kind;
   const float *input;
@@ -269,6 +286,8 @@ typedef struct {
   uint32_t channels;
   float *output;
   size_t outputStride;
+  float alpha;  // of the kinds that name them
+  float beta;
 } snq_activation_args;
 
 typedef void (*snq_activation_function)(const snq_activation_args *args, uint32_t rowBegin,

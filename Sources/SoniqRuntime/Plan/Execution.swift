@@ -23,7 +23,10 @@ struct Execution {
       var rows = 1
       for position in 0..<segment.spaceCount { rows *= frame.pointee.size(segment.space[position]) }
       let status: Int32
-      if segment.heads > 0 {
+      if let tensor = segment.tensor {
+        let (items, unitSize) = tensor.pointee.split(frame.pointee, lanes: lanes)
+        status = dispatch(.heads, segment.firstStep, segment.endStep, total: items, unitSize: unitSize)
+      } else if segment.heads > 0 {
         status = dispatch(
           .heads, segment.firstStep, segment.endStep, total: rows * segment.heads, unitSize: 1)
       } else if lanes > 1, rows < lanes * Self.rowsWorthOwnBlocks {

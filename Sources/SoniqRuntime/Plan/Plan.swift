@@ -2,6 +2,7 @@ import CPlatform
 import SoniqCore
 import SoniqGraph
 import SoniqKernels
+import SoniqOperators
 
 /// A stretch of steps between two points where all lanes must meet.
 struct Segment: BitwiseCopyable {
@@ -12,6 +13,8 @@ struct Segment: BitwiseCopyable {
   var spaceCount: Int
   /// Heads of the one attention step of this segment; 0 for segments over rows.
   var heads: Int
+  /// The one step of this segment when it is a tensor operation.
+  var tensor: UnsafePointer<TensorStep>?
 }
 
 /// Everything about a session that can be decided before its memory is known. Immutable.
@@ -55,7 +58,7 @@ final class Plan: @unchecked Sendable {
         let plan = ConvolutionLevelPlan(matrix, level: level, geometry, kernels)
         return (plan.imageBytes, plan.needsSums ? (geometry.pixels * 4 + 63) / 64 * 64 : 0)
       })
-    let scratch = try Self.scratchBytes(schedule, kernels, maximums)
+    let scratch = try Self.scratchBytes(schedule, kernels, maximums, graph)
     do throws(GraphError) {
       layout = try WorkspaceLayout(
         schedule, maximums: maximums, lanes: lanes, cacheBytes: Self.blockCacheBytes, scratchBytes: scratch)
@@ -68,7 +71,7 @@ final class Plan: @unchecked Sendable {
     steps = UnsafePointer(memory.store(emitted.map(\.0)))
     stepCount = emitted.count
     descriptions = emitted.map(\.1)
-    let segments = Self.segments(schedule, memory)
+    let segments = Self.segments(schedule, steps, memory)
     self.segments = UnsafePointer(memory.store(segments))
     segmentCount = segments.count
   }
@@ -107,11 +110,14 @@ final class Plan: @unchecked Sendable {
 
   /// The most scratch that any step needs in one lane.
   private static func scratchBytes(
-    _ schedule: Schedule, _ kernels: StepKernels, _ maximums: [Int]
+    _ schedule: Schedule, _ kernels: StepKernels, _ maximums: [Int], _ graph: Graph
   ) throws(RuntimeError) -> Int {
     var most = 0
     for step in schedule.steps {
       switch step.work {
+      case .tensor(.matmul):
+        let inner = graph.values[step.reads[0]].shape.last
+        most = max(most, MatmulOperator.scratchBytes(depth: inner.map { size($0, maximums) } ?? 0))
       case .quantize(let matrix) where matrix.gather != nil:
         most = max(most, matrix.inputs * 4)
       case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
@@ -121,11 +127,7 @@ final class Plan: @unchecked Sendable {
       case .floatConvolution(let geometry, _, _), .floatDepthwise(let geometry, _, _, _):
         most = max(most, WindowCopy.scratchBytes(geometry))
       case .attention(let heads, _, let precision):
-        let sequence: Int
-        switch step.space[1] {
-        case .fixed(let size): sequence = size
-        case .symbol(let symbol): sequence = maximums[symbol]
-        }
+        let sequence = size(step.space[1], maximums)
         let headLength = schedule.slots[step.writes[0]].rowBytes / 4 / heads
         guard
           let bytes = kernels.attentionScratchBytes(
@@ -138,23 +140,46 @@ final class Plan: @unchecked Sendable {
     return most
   }
 
-  private static func segments(_ schedule: Schedule, _ memory: PlanMemory) -> [Segment] {
+  private static func size(_ dimension: Dimension, _ maximums: [Int]) -> Int {
+    switch dimension {
+    case .fixed(let size): size
+    case .symbol(let symbol): maximums[symbol]
+    }
+  }
+
+  private static func segments(
+    _ schedule: Schedule, _ steps: UnsafePointer<Step>, _ memory: PlanMemory
+  ) -> [Segment] {
     var segments: [Segment] = []
     for (index, step) in schedule.steps.enumerated() {
       if step.segment == segments.count {
         var heads = 0
         if case .attention(let count, _, _) = step.work { heads = count }
+        var tensor: UnsafePointer<TensorStep>?
+        if case .tensor(let step) = steps[index] { tensor = step }
         // The units of attention are batch entries times heads.
         let space = (heads > 0 ? Array(step.space[..<1]) : step.space).map(\.sizeReference)
         segments.append(
           Segment(
             firstStep: index, endStep: index + 1, space: UnsafePointer(memory.store(space)),
-            spaceCount: space.count, heads: heads))
+            spaceCount: space.count, heads: heads, tensor: tensor))
       } else {
         segments[segments.count - 1].endStep = index + 1
       }
     }
     return segments
+  }
+
+  /// A slot that is the memory of an input, wherever the host has it.
+  struct Alias: BitwiseCopyable {
+    var slot: SlotID
+    var source: SlotID
+  }
+  var inputAliases: [Alias] {
+    schedule.slots.enumerated().compactMap { index, slot in
+      guard let source = slot.aliasOf, schedule.slots[source].input != nil else { return nil }
+      return Alias(slot: index, source: source)
+    }
   }
 
   /// Puts addresses to the places of the layout.
@@ -164,6 +189,10 @@ final class Plan: @unchecked Sendable {
   func storages(in workspace: UnsafeMutableRawPointer) -> [RowStorage] {
     schedule.slots.indices.map { slot in
       let rowBytes = schedule.slots[slot].rowBytes
+      if let constant = schedule.slots[slot].constant {
+        // Never written: no step writes the slot, and nothing is computed in its place.
+        return RowStorage(base: UnsafeMutableRawPointer(mutating: constant), rowBytes: rowBytes)
+      }
       switch layout.places[slot] {
       case .arena(let offset), .input(_, let offset):
         return RowStorage(base: workspace + offset, rowBytes: rowBytes)

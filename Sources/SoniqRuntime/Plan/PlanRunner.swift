@@ -1,5 +1,6 @@
 import CPlatform
 import SoniqGraph
+import SoniqOperators
 
 /// A plan with its memory and its threads: what sessions and matrices run. One thread at a time.
 final class PlanRunner: @unchecked Sendable {
@@ -11,12 +12,21 @@ final class PlanRunner: @unchecked Sendable {
   let sizes: UnsafeMutablePointer<Int>
   let frame: UnsafeMutablePointer<RunFrame>
   private let costs: UnsafeMutablePointer<StepCost>?
+  /// One for each lane.
+  private let faults: UnsafeMutablePointer<IndexFault>
+  /// Slots that are the memory of an input, wherever the host has it.
+  private let aliases: UnsafePointer<Plan.Alias>
+  private let aliasCount: Int
   private let execution: Execution
   private let memory = PlanMemory()
 
   init(_ plan: Plan, options: SessionOptions) throws(RuntimeError) {
     self.plan = plan
     workspace = try Workspace(byteCount: plan.layout.byteCount, options: options)
+    faults = memory.store([IndexFault](repeating: IndexFault(), count: plan.lanes))
+    let aliases = plan.inputAliases
+    self.aliases = UnsafePointer(memory.store(aliases))
+    aliasCount = aliases.count
     let crew = try Crew(options, lanes: plan.lanes)
     storages = memory.store(plan.storages(in: workspace.start))
     sizes = memory.store([Int](repeating: 0, count: plan.maximums.count))
@@ -25,7 +35,8 @@ final class PlanRunner: @unchecked Sendable {
       options.isProfiling ? memory.store([StepCost](repeating: StepCost(), count: costCount)) : nil
     frame = memory.store(
       RunFrame(
-        storages: storages, steps: plan.steps, sizes: sizes, costs: costs, stepCount: plan.stepCount,
+        storages: storages, steps: plan.steps, sizes: sizes, costs: costs, faults: faults,
+        stepCount: plan.stepCount,
         scratch: workspace.start + plan.layout.scratchOffset, scratchStride: plan.layout.scratchStride))
     execution = Execution(
       segments: plan.segments, segmentCount: plan.segmentCount, crew: crew, lanes: plan.lanes,
@@ -34,9 +45,28 @@ final class PlanRunner: @unchecked Sendable {
 
   /// Runs all segments under the default floating-point state; every size must be bound.
   ///
-  /// - Throws: `hostParallelForFailed`.
+  /// - Throws: `hostParallelForFailed`, `idOutOfRange` for an index that the graph computed.
   func run() throws(RuntimeError) {
+    for alias in 0..<aliasCount {
+      storages[aliases[alias].slot].base = storages[aliases[alias].source].base
+    }
+    for lane in 0..<plan.lanes { faults[lane] = IndexFault() }
     try check(execution.run())
+    try checkIndices()
+  }
+
+  private func checkIndices() throws(RuntimeError) {
+    var first = IndexFault()
+    for lane in 0..<plan.lanes where faults[lane].isSet {
+      if !first.isSet || (faults[lane].node, faults[lane].position) < (first.node, first.position) {
+        first = faults[lane]
+      }
+    }
+    guard first.isSet else { return }
+    throw RuntimeError(
+      .idOutOfRange, subject: plan.graph.values[plan.graph.nodes[first.node].inputs[1]].name,
+      node: first.node,
+      position: first.position, actual: first.index, expected: first.size)
   }
 
   /// The same with other steps, one for each step of the plan, which are not profiled.

@@ -1,5 +1,6 @@
 import SoniqGraph
 import SoniqKernels
+import SoniqOperators
 
 /// Where the rows of a value or of scratch lie.
 ///
@@ -74,6 +75,8 @@ struct RunFrame: BitwiseCopyable {
   var sizes: UnsafeMutablePointer<Int>
   /// [lane][step], nil when not profiling.
   var costs: UnsafeMutablePointer<StepCost>?
+  /// Of each lane: the first index out of range in this run.
+  var faults: UnsafeMutablePointer<IndexFault>
   var stepCount: Int
   /// Scratch of each lane for attention and for gathering.
   var scratch: UnsafeMutableRawPointer
@@ -94,7 +97,7 @@ struct Region: BitwiseCopyable {
     case sharedRows
     /// A unit is some panels of the one matrix step, for all rows of the shared block.
     case panels
-    /// A unit is some (batch, head) pairs of the one attention step.
+    /// A unit is some (batch, head) pairs of the one attention step, or items of the one tensor step.
     case heads
   }
   var split = Split.rowBlocks

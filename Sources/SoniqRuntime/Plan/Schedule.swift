@@ -14,6 +14,12 @@ struct Slot {
   var isExternal = false
   /// To be readable after the run.
   var isKept = false
+  /// Where the elements of a constant lie.
+  var constant: UnsafeRawPointer?
+  /// The slot whose memory it is, under another shape.
+  var aliasOf: SlotID?
+  /// Other slots are its memory too.
+  var isShared = false
   /// The step that writes it, and those that read it.
   var writer: Int?
   var readers: [Int] = []
@@ -44,6 +50,8 @@ enum ScheduledWork {
   case floatConvolution(ImageGeometry, [FloatMatrix], ActivationFunction?)
   case depthwiseImage(ScheduledDepthwise)
   case depthwise(ScheduledDepthwise, ActivationFunction?)
+  case unary(UnaryFunction)
+  case tensor(TensorOperation)
   case floatDepthwise(ImageGeometry, weights: DenseConstant, bias: DenseConstant?, ActivationFunction?)
 
   /// May be split over panels, and is then done by all lanes together.
@@ -53,13 +61,17 @@ enum ScheduledWork {
     default: false
     }
   }
-  var isAttention: Bool {
-    if case .attention = self { true } else { false }
+  /// Has units of its own instead of rows: no step can follow in its segment.
+  var hasOwnUnits: Bool {
+    switch self {
+    case .attention, .tensor: true
+    default: false
+    }
   }
   /// Reads rows that other lanes make: all steps before it must be done.
   var readsOtherRows: Bool {
     switch self {
-    case .attention, .convolution, .floatConvolution, .depthwise, .floatDepthwise: true
+    case .attention, .tensor, .convolution, .floatConvolution, .depthwise, .floatDepthwise: true
     default: false
     }
   }
@@ -135,11 +147,11 @@ struct Schedule {
       }
     }
     slots = graph.values.map { value in
-      let isFloat = value.elementType == .float32
-      var width = 1
-      if isFloat, case .fixed(let channels) = value.shape[value.shape.count - 1] { width = channels }
-      return Slot(
-        name: value.name, rowBytes: width * 4, space: isFloat ? value.shape.dropLast() : value.shape)
+      guard value.elementType == .float32, case .fixed(let channels) = value.shape[value.shape.count - 1]
+      else {
+        return Slot(name: value.name, rowBytes: 4, space: value.shape)
+      }
+      return Slot(name: value.name, rowBytes: channels * 4, space: value.shape.dropLast())
     }
     for (index, input) in graph.inputs.enumerated() { slots[input.value].input = index }
     for value in graph.outputs + keptValues { slots[value].isKept = true }
@@ -179,6 +191,7 @@ struct Schedule {
       case .depthwiseConvolution(let window, let weights, let bias):
         let (nodes, function) = withActivation(index, &isDone)
         addDepthwise(nodes, window, weights: weights, bias: bias, function: function)
+      case .tensor(let operation): addTensor(index, operation)
       default: addPlain(index)
       }
     }
@@ -301,7 +314,7 @@ struct Schedule {
     for index in steps.indices {
       let isNewSegment =
         index == 0 || steps[index].space != steps[index - 1].space || steps[index].work.readsOtherRows
-        || steps[index - 1].work.isAttention
+        || steps[index - 1].work.hasOwnUnits
       let isNewGroup = isNewSegment || steps[index].work.isMatrix || steps[index - 1].work.isMatrix
       if isNewSegment { segmentCount += 1 }
       if isNewGroup { groupCount += 1 }

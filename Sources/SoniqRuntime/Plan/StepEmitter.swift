@@ -48,6 +48,8 @@ struct StepEmitter {
     case .pool: emitPool(step)
     case .normalize(let epsilon): emitNormalize(step, epsilon)
     case .attention(let heads, let scale, let precision): emitAttention(step, heads, scale, precision)
+    case .unary(let function): emitUnary(step, function)
+    case .tensor(let operation): emitTensor(step, operation)
     case .image(let convolution): emitImage(step, convolution)
     case .convolution(let convolution, let function): emitConvolution(step, convolution, function)
     case .floatConvolution(let geometry, let matrices, let function):
@@ -73,7 +75,7 @@ struct StepEmitter {
     describe(step, operation, row.name, row.instructionSet)
   }
 
-  private func channels(_ slot: SlotID) -> UInt32 { UInt32(schedule.slots[slot].rowBytes / 4) }
+  func channels(_ slot: SlotID) -> UInt32 { UInt32(schedule.slots[slot].rowBytes / 4) }
 }
 
 // MARK: Matrices

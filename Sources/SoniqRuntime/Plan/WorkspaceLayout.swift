@@ -27,6 +27,8 @@ struct WorkspaceLayout {
   private let maximums: [Int]
   /// For each slot, the slot whose memory it uses: itself, or the one that it is computed in place of.
   private var roots: [SlotID] = []
+  /// For each root, the last step that reads any slot of its memory; the host's memory is read for ever.
+  private var lastReaders: [Int] = []
 
   /// - Parameters:
   ///   - schedule: the steps to lay memory out for.
@@ -96,10 +98,15 @@ struct WorkspaceLayout {
   // MARK: In place
 
   private mutating func chooseRoots() {
-    roots = Array(schedule.slots.indices)
+    roots = schedule.slots.indices.map { schedule.slots[$0].aliasOf ?? $0 }
+    lastReaders = [Int](repeating: 0, count: roots.count)
+    for (index, slot) in schedule.slots.enumerated() {
+      let isHosts = slot.input != nil || slot.constant != nil || slot.isExternal || slot.isKept
+      lastReaders[roots[index]] = max(lastReaders[roots[index]], isHosts ? .max : slot.readers.last ?? 0)
+    }
     for (index, step) in schedule.steps.enumerated() {
       for candidate in step.inPlaceOf where mayTakeOver(candidate, output: step.writes[0], at: index) {
-        roots[step.writes[0]] = roots[candidate]
+        takeOver(candidate, output: step.writes[0])
         break
       }
     }
@@ -109,14 +116,24 @@ struct WorkspaceLayout {
   /// same length, both within the segment or both beyond it.
   private func mayTakeOver(_ candidate: SlotID, output: SlotID, at step: Int) -> Bool {
     let slot = schedule.slots[candidate]
-    return slot.input == nil && !slot.isKept && slot.rowBytes == schedule.slots[output].rowBytes
-      && slot.readers.last == step && slot.space == schedule.slots[output].space
+    return lastReaders[roots[candidate]] == step && slot.readers.last == step
+      && slot.rowBytes == schedule.slots[output].rowBytes && slot.space == schedule.slots[output].space
       && staysInSegment(candidate) == staysInSegment(output)
+  }
+
+  /// Gives an output, and the slots that are its memory under another shape, the memory of `candidate`.
+  private mutating func takeOver(_ candidate: SlotID, output: SlotID) {
+    let root = roots[candidate]
+    lastReaders[root] = max(lastReaders[root], lastReaders[output])
+    if schedule.slots[output].isShared {
+      for slot in roots.indices where roots[slot] == output { roots[slot] = root }
+    }
+    roots[output] = root
   }
 
   private func staysInSegment(_ slot: SlotID) -> Bool {
     let slot = schedule.slots[slot]
-    guard slot.input == nil, !slot.isKept, let writer = slot.writer else { return false }
+    guard slot.input == nil, !slot.isKept, !slot.isShared, let writer = slot.writer else { return false }
     let segment = schedule.steps[writer].segment
     return slot.readers.allSatisfy { schedule.steps[$0].segment == segment }
   }
@@ -159,7 +176,9 @@ struct WorkspaceLayout {
     let clock = { (step: Int) in block ? schedule.steps[step].group : schedule.steps[step].segment }
     let end = block ? schedule.groupCount : schedule.segmentCount
     if slot.input != nil { return (0, end) }
-    guard let writer = slot.writer else { return (0, 0) }
+    guard let writer = slot.writer ?? slot.aliasOf.flatMap({ schedule.slots[$0].writer }) else {
+      return (0, 0)
+    }
     let last = slot.readers.map(clock).max() ?? clock(writer)
     return (clock(writer), slot.isKept ? end : max(last, clock(writer)))
   }

@@ -87,7 +87,7 @@ struct ConvolutionStep: BitwiseCopyable {
       let start = target.floats(window) + first
       var call = snq_activation_args(
         kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
-        channels: UInt32(end - first), output: start, outputStride: target.stride)
+        channels: UInt32(end - first), output: start, outputStride: target.stride, alpha: 0, beta: 0)
       activation(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
     }
   }

@@ -71,6 +71,6 @@ func activate(
   let start = target.floats(window)
   var call = snq_activation_args(
     kind: kind, input: UnsafePointer(start), inputStride: target.stride, channels: UInt32(channels),
-    output: start, outputStride: target.stride)
+    output: start, outputStride: target.stride, alpha: 0, beta: 0)
   function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
 }

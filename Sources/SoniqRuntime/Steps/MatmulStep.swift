@@ -99,7 +99,7 @@ struct MatmulStep: BitwiseCopyable {
     let start = target.floats(window) + channels.lowerBound
     var call = snq_activation_args(
       kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
-      channels: UInt32(channels.count), output: start, outputStride: target.stride)
+      channels: UInt32(channels.count), output: start, outputStride: target.stride, alpha: 0, beta: 0)
     function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
   }
 }

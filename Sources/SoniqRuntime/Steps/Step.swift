@@ -1,6 +1,7 @@
 import CKernelABI
 import CPlatform
 import SoniqKernels
+import SoniqOperators
 
 /// One step of the plan: which kernel with which arguments. The arguments lie in `PlanMemory`.
 enum Step: BitwiseCopyable {
@@ -17,6 +18,7 @@ enum Step: BitwiseCopyable {
   case pool(UnsafePointer<PoolStep>)
   case normalize(UnsafePointer<NormalizeStep>)
   case attention(UnsafePointer<AttentionStep>)
+  case tensor(UnsafePointer<TensorStep>)
   case image(UnsafePointer<ImageStep>)
   case convolution(UnsafePointer<ConvolutionStep>)
   case floatConvolution(UnsafePointer<FloatConvolutionStep>)
@@ -42,6 +44,7 @@ enum Step: BitwiseCopyable {
     case .convolution(let step): return step.pointee.multiplyAccumulates
     case .floatConvolution(let step): return step.pointee.multiplyAccumulates
     case .depthwise(let step): return step.pointee.geometry.taps &* step.pointee.geometry.channels
+    case .tensor(let step): return step.pointee.work.multiplyAccumulates(frame.sizes)
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
       return 2 &* sequence &* sequence &* Int(step.pointee.arguments.headDim)
@@ -87,6 +90,7 @@ extension RunFrame {
     case .pool(let step): step.pointee.run(self, window, rows)
     case .normalize(let step): step.pointee.run(self, window, rows)
     case .attention(let step): step.pointee.run(self, window, rows)
+    case .tensor(let step): step.pointee.run(self, window, rows)
     case .image(let step): step.pointee.run(self, window, rows)
     case .convolution(let step): step.pointee.run(self, window, rows, panels)
     case .floatConvolution(let step): step.pointee.run(self, window, rows)

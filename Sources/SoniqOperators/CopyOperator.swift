@@ -1,0 +1,118 @@
+import SoniqGraph
+
+/// Copies elements to other places: transpose, slice, expand.
+package struct CopyOperator: BitwiseCopyable {
+  /// What each dimension of the output is of the input.
+  struct Axis: BitwiseCopyable {
+    /// The dimension of the input; negative when the output repeats.
+    var dimension: Int
+    var begin = 0
+    var step = 1
+  }
+  let input: Extents
+  let output: Extents
+  let axes: [8 of Axis]
+  /// Rows of a square that is transposed at a time.
+  private static let side = 16
+
+  init(input: Extents, output: Extents, axes: [8 of Axis]) {
+    self.input = input
+    self.output = output
+    self.axes = axes
+  }
+
+  /// Operand 0 is the input, operand 1 the output.
+  private func nest(_ sizes: UnsafePointer<Int>) -> LoopNest {
+    var inputStrides = InlineArray<8, Int>(repeating: 0)
+    var stride = 1
+    for position in (0..<input.rank).reversed() {
+      inputStrides[position] = stride
+      stride &*= input.size(position, sizes)
+    }
+    var outputStride = output.elements(sizes)
+    var nest = LoopNest()
+    for position in 0..<output.rank {
+      let axis = axes[position]
+      let size = output.size(position, sizes)
+      outputStride /= size
+      var move = 0
+      if axis.dimension >= 0 {
+        let length = inputStrides[axis.dimension]
+        nest.origin[0] &+= axis.begin &* length
+        move = axis.step &* length
+      }
+      nest.append(size, Offsets(move, outputStride, 0, 0))
+    }
+    return nest
+  }
+
+  /// The loop in which the input's neighbours follow each other, when it is not the innermost one: squares of it and
+  /// of the innermost are worth copying together.
+  private func transposedLoop(_ nest: LoopNest) -> Int? {
+    guard nest.depth >= 2, nest.runStride[0] > 1 else { return nil }
+    return (0..<nest.depth - 1).first { nest.strides[$0][0] == 1 && nest.sizes[$0] > 1 }
+  }
+
+  func items(_ sizes: UnsafePointer<Int>) -> Int {
+    var nest = nest(sizes)
+    guard let loop = transposedLoop(nest) else { return nest.count }
+    nest.moveBeforeLast(loop)
+    return nest.withoutInner(2).count * blocks(nest.sizes[nest.depth - 2])
+  }
+
+  /// Elements of an item.
+  func cost(_ sizes: UnsafePointer<Int>) -> Int {
+    let nest = nest(sizes)
+    return transposedLoop(nest) == nil ? 1 : Self.side &* nest.runLength
+  }
+
+  private func blocks(_ size: Int) -> Int { (size + Self.side - 1) / Self.side }
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    var nest = nest(frame.sizes)
+    if let loop = transposedLoop(nest) {
+      nest.moveBeforeLast(loop)
+      runSquares(frame, nest, range)
+      return
+    }
+    let step = nest.runStride[0]
+    var cursor = RunCursor(nest, at: range.lowerBound)
+    while cursor.position < range.upperBound {
+      let count = cursor.count(to: range.upperBound)
+      let source = frame.integers(0) + cursor.offsets[0]
+      let target = frame.integerOutput + cursor.offsets[1]
+      if step == 1 {
+        copyRun(target, source, count)
+      } else {
+        for position in 0..<count { target[position] = source[position &* step] }
+      }
+      cursor.advance(count)
+    }
+  }
+
+  /// The two inner loops: `side` neighbours of the input by all turns of the innermost loop.
+  private func runSquares(_ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>) {
+    let rows = nest.sizes[nest.depth - 2]
+    let rowStride = nest.strides[nest.depth - 2][1]
+    let columns = nest.runLength
+    let columnStride = nest.runStride[0]
+    let blocks = blocks(rows)
+    var cursor = RunCursor(nest.withoutInner(2), at: range.lowerBound / blocks)
+    for item in range {
+      let first = item % blocks * Self.side
+      let count = min(Self.side, rows - first)
+      let source = frame.integers(0) + (cursor.offsets[0] + first)
+      let target = frame.integerOutput + (cursor.offsets[1] + first * rowStride)
+      var column = 0
+      while column < columns {
+        let end = min(column + Self.side, columns)
+        for row in 0..<count {
+          let line = target + row &* rowStride
+          for position in column..<end { line[position] = source[position &* columnStride &+ row] }
+        }
+        column = end
+      }
+      if (item + 1) % blocks == 0 { cursor.advance(1) }
+    }
+  }
+}

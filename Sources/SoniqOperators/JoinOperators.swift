@@ -1,0 +1,77 @@
+import SoniqGraph
+
+/// Inputs one after the other along an axis.
+package struct ConcatenateOperator: BitwiseCopyable {
+  let output: Extents
+  let axis: Int
+  /// The sizes of the inputs along the axis; they outlive the operator.
+  let lengths: UnsafePointer<Int>
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let inner = output.elements(axis + 1..<output.rank, frame.sizes)
+    let row = inner &* output.size(axis, frame.sizes)
+    var position = range.lowerBound
+    var line = position / row
+    var part = 0
+    // Where the part begins in the row.
+    var begin = 0
+    while position < range.upperBound {
+      let length = lengths[part] &* inner
+      let place = position - line &* row
+      if place >= begin + length {
+        begin += length
+        part += 1
+        continue
+      }
+      let count = min(begin + length - place, range.upperBound - position)
+      copyRun(
+        frame.integerOutput + position, frame.integers(part) + (line &* length &+ place - begin), count)
+      position += count
+      if position == (line + 1) &* row {
+        line += 1
+        part = 0
+        begin = 0
+      }
+    }
+  }
+}
+
+/// Slices of the data along an axis, by indices that are checked here.
+package struct GatherOperator: BitwiseCopyable {
+  let node: Int
+  let data: Extents
+  let indices: Extents
+  let axis: Int
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let inner = data.elements(axis + 1..<data.rank, frame.sizes)
+    let size = data.size(axis, frame.sizes)
+    let count = indices.elements(frame.sizes)
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let slice = position / inner
+      let place = slice % count
+      var index = Int(frame.integers(1)[place])
+      if index < 0 { index += size }
+      if index < 0 || index >= size {
+        report(place, index: Int(frame.integers(1)[place]), size: size, frame)
+        index = 0
+      }
+      let begin = position - slice &* inner
+      let length = min(inner - begin, range.upperBound - position)
+      let source = (slice / count &* size &+ index) &* inner &+ begin
+      copyRun(frame.integerOutput + position, frame.integers(0) + source, length)
+      position += length
+    }
+  }
+
+  /// Keeps the first index of the first node, whatever the order in which the lanes come.
+  private func report(_ position: Int, index: Int, size: Int, _ frame: OperatorFrame) {
+    let fault = frame.fault.pointee
+    if fault.isSet, (fault.node, fault.position) <= (node, position) { return }
+    frame.fault.pointee.node = node
+    frame.fault.pointee.index = index
+    frame.fault.pointee.size = size
+    frame.fault.pointee.position = position
+  }
+}

@@ -1,0 +1,41 @@
+/// Where the operands of one call lie. Pointers are valid for whole values; the output overlaps no input but one of
+/// equal shape that an operator may be computed in place of.
+package struct OperatorFrame: BitwiseCopyable {
+  /// By symbol.
+  let sizes: UnsafePointer<Int>
+  private let inputs: UnsafePointer<UnsafeRawPointer>
+  let outputBytes: UnsafeMutableRawPointer
+  /// Memory of this lane alone, aligned to 64; `MatmulOperator.scratchBytes`.
+  let scratch: UnsafeMutableRawPointer
+  let fault: UnsafeMutablePointer<IndexFault>
+
+  package init(
+    sizes: UnsafePointer<Int>, inputs: UnsafePointer<UnsafeRawPointer>, output: UnsafeMutableRawPointer,
+    scratch: UnsafeMutableRawPointer, fault: UnsafeMutablePointer<IndexFault>
+  ) {
+    self.sizes = sizes
+    self.inputs = inputs
+    outputBytes = output
+    self.scratch = scratch
+    self.fault = fault
+  }
+
+  func bytes(_ input: Int) -> UnsafeRawPointer { inputs[input] }
+  func floats(_ input: Int) -> UnsafePointer<Float> { inputs[input].assumingMemoryBound(to: Float.self) }
+  func integers(_ input: Int) -> UnsafePointer<Int32> { inputs[input].assumingMemoryBound(to: Int32.self) }
+  var output: UnsafeMutablePointer<Float> { outputBytes.assumingMemoryBound(to: Float.self) }
+  var integerOutput: UnsafeMutablePointer<Int32> { outputBytes.assumingMemoryBound(to: Int32.self) }
+}
+
+/// The first index out of range that a lane met in a run.
+package struct IndexFault: BitwiseCopyable, Sendable {
+  /// Of the index in its value; negative when there is none.
+  package var position = -1
+  /// The node's index, the index found, and the size that it is beyond.
+  package var node = 0
+  package var index = 0
+  package var size = 0
+
+  package init() {}
+  package var isSet: Bool { position >= 0 }
+}

@@ -1,0 +1,82 @@
+import SoniqGraph
+
+/// Margins around a tensor.
+package struct PadOperator: BitwiseCopyable {
+  let mode: PadMode
+  /// The bits of an element.
+  let value: Int32
+  let input: Extents
+  let output: Extents
+  let before: [8 of Int]
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let last = input.rank - 1
+    let width = output.size(last, frame.sizes)
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let row = position / width
+      let begin = position - row &* width
+      let count = min(width - begin, range.upperBound - position)
+      fillRow(frame, row: row, begin, count, frame.integerOutput + position)
+      position += count
+    }
+  }
+
+  /// `count` elements from `begin` of an output row.
+  private func fillRow(
+    _ frame: OperatorFrame, row: Int, _ begin: Int, _ count: Int, _ target: UnsafeMutablePointer<Int32>
+  ) {
+    let last = input.rank - 1
+    let size = input.size(last, frame.sizes)
+    guard let sourceRow = sourceRow(frame, row) else {
+      target.update(repeating: value, count: count)
+      return
+    }
+    let source = frame.integers(0) + sourceRow &* size
+    let offset = begin - before[last]
+    // The part that lies inside the input.
+    let low = min(max(-offset, 0), count)
+    let high = max(low, min(size - offset, count))
+    for position in 0..<low { target[position] = element(source, offset + position, size) }
+    if high > low { copyRun(target + low, source + (offset + low), high - low) }
+    for position in high..<count { target[position] = element(source, offset + position, size) }
+  }
+
+  private func element(_ source: UnsafePointer<Int32>, _ index: Int, _ size: Int) -> Int32 {
+    guard let place = inside(index, size) else { return value }
+    return source[place]
+  }
+
+  /// The row of the input that a row of the output is made of; nil for the constant.
+  private func sourceRow(_ frame: OperatorFrame, _ row: Int) -> Int? {
+    var rest = row
+    var stride = 1
+    var result = 0
+    for dimension in (0..<input.rank - 1).reversed() {
+      let size = output.size(dimension, frame.sizes)
+      let length = input.size(dimension, frame.sizes)
+      guard let index = inside(rest % size - before[dimension], length) else { return nil }
+      result &+= index &* stride
+      stride &*= length
+      rest /= size
+    }
+    return result
+  }
+
+  /// The index in 0 ..< size that stands for one which may be outside; nil for the constant.
+  private func inside(_ index: Int, _ size: Int) -> Int? {
+    if index >= 0 && index < size { return index }
+    switch mode {
+    case .constant: return nil
+    case .edge: return index < 0 ? 0 : size - 1
+    case .wrap:
+      let rest = index % size
+      return rest < 0 ? rest + size : rest
+    case .reflect:
+      // 0 1 2 3 2 1 0 1 ...: a period of 2 (size - 1).
+      let period = max(1, 2 * (size - 1))
+      let rest = abs(index % period)
+      return rest < size ? rest : period - rest
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import SoniqGraph
+
+/// Sizes of an image whose height, width and channels are fixed.
+package struct ImageSize: BitwiseCopyable, Sendable {
+  let height: Int
+  let width: Int
+  let channels: Int
+
+  /// The sizes of [B,H,W,C]; nil for anything else.
+  init?(_ shape: [Dimension]) {
+    guard shape.count == 4, case .fixed(let height) = shape[1], case .fixed(let width) = shape[2],
+      case .fixed(let channels) = shape[3]
+    else { return nil }
+    self.height = height
+    self.width = width
+    self.channels = channels
+  }
+}
+
+/// Runs of channels of the pixels of an image [B,H,W,C]: what a range of elements is made of.
+struct PixelCursor {
+  private let size: ImageSize
+  private(set) var position: Int
+  private(set) var batch: Int
+  private(set) var row: Int
+  private(set) var column: Int
+  private(set) var channel: Int
+
+  init(_ size: ImageSize, at position: Int) {
+    self.size = size
+    self.position = position
+    channel = position % size.channels
+    let pixel = position / size.channels
+    column = pixel % size.width
+    row = pixel / size.width % size.height
+    batch = pixel / size.width / size.height
+  }
+
+  func count(to end: Int) -> Int { min(size.channels - channel, end - position) }
+
+  mutating func advance(_ count: Int) {
+    position &+= count
+    channel &+= count
+    if channel < size.channels { return }
+    channel = 0
+    column &+= 1
+    if column < size.width { return }
+    column = 0
+    row &+= 1
+    if row < size.height { return }
+    row = 0
+    batch &+= 1
+  }
+}
+
+/// Windows over images. The taps of a pixel are taken row by row.
+package struct PoolOperator: BitwiseCopyable {
+  let function: PoolFunction
+  let window: Window
+  let input: ImageSize
+  let output: ImageSize
+
+  var cost: Int { min(window.height, input.height) &* min(window.width, input.width) }
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    var cursor = PixelCursor(output, at: range.lowerBound)
+    while cursor.position < range.upperBound {
+      let count = cursor.count(to: range.upperBound)
+      let rows = Self.inside(
+        cursor.row &* window.strideHeight &- window.top, window.height, window.dilationHeight, input.height)
+      let columns = Self.inside(
+        cursor.column &* window.strideWidth &- window.left, window.width, window.dilationWidth, input.width)
+      let image = frame.floats(0) + (cursor.batch &* input.height &* input.width &* input.channels)
+      pixel(frame.output + cursor.position, image + cursor.channel, rows, columns, count)
+      cursor.advance(count)
+    }
+  }
+
+  /// Places first, first + step, ... below end.
+  private struct Places {
+    let first: Int
+    let step: Int
+    let count: Int
+  }
+
+  /// The taps begin, begin + dilation, ... that lie in 0 ..< size.
+  @inline(__always)
+  private static func inside(_ begin: Int, _ taps: Int, _ dilation: Int, _ size: Int) -> Places {
+    let skipped = begin < 0 ? (dilation - 1 - begin) / dilation : 0
+    let first = begin &+ skipped &* dilation
+    let fitting = first < size ? (size - 1 - first) / dilation + 1 : 0
+    return Places(first: first, step: dilation, count: max(0, min(taps - skipped, fitting)))
+  }
+
+  private func pixel(
+    _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ rows: Places, _ columns: Places,
+    _ count: Int
+  ) {
+    guard rows.count > 0, columns.count > 0 else {
+      fillRun(target, function == .maximum ? -.infinity : 0, count)
+      return
+    }
+    for row in 0..<rows.count {
+      let line = image + (rows.first &+ row &* rows.step) &* input.width &* input.channels
+      for column in 0..<columns.count {
+        let source = line + (columns.first &+ column &* columns.step) &* input.channels
+        if row == 0 && column == 0 {
+          target.update(from: source, count: count)
+        } else if function == .maximum {
+          maximizeRun(target, source, count)
+        } else {
+          addRun(target, source, count)
+        }
+      }
+    }
+    switch function {
+    case .maximum: break
+    case .average: divideRun(target, by: Float(rows.count &* columns.count), count)
+    case .averageOfAllTaps: divideRun(target, by: Float(window.taps), count)
+    }
+  }
+}
+
+/// Adds up the taps of a transposed convolution: the bias, then the taps row by row.
+package struct FoldOperator: BitwiseCopyable {
+  let window: Window
+  let input: ImageSize
+  let output: ImageSize
+  let bias: UnsafePointer<Float>?
+
+  var cost: Int { window.taps }
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    var cursor = PixelCursor(output, at: range.lowerBound)
+    while cursor.position < range.upperBound {
+      let count = cursor.count(to: range.upperBound)
+      let target = frame.output + cursor.position
+      if let bias {
+        target.update(from: bias + cursor.channel, count: count)
+      } else {
+        fillRun(target, 0, count)
+      }
+      let image = frame.floats(0) + (cursor.batch &* input.height &* input.width &* input.channels)
+      for y in 0..<window.height {
+        let place = cursor.row &+ window.top &- y &* window.dilationHeight
+        guard let row = Self.source(place, window.strideHeight, input.height) else { continue }
+        for x in 0..<window.width {
+          let place = cursor.column &+ window.left &- x &* window.dilationWidth
+          guard let column = Self.source(place, window.strideWidth, input.width) else { continue }
+          let pixel = image + (row &* input.width &+ column) &* input.channels
+          addRun(
+            target, pixel + ((y &* window.width &+ x) &* output.channels &+ cursor.channel), count)
+        }
+      }
+      cursor.advance(count)
+    }
+  }
+
+  /// The pixel whose tap falls on `place`.
+  @inline(__always)
+  private static func source(_ place: Int, _ stride: Int, _ size: Int) -> Int? {
+    guard place >= 0, place % stride == 0, place / stride < size else { return nil }
+    return place / stride
+  }
+}

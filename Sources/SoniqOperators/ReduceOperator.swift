@@ -1,0 +1,163 @@
+import SoniqGraph
+
+/// Sums and the like over some axes. Where the last axis stays, the elements of each sum are taken in order; where
+/// it goes, lane l of 8 takes elements l, l + 8, ... of each of its runs, then lanes i and i + 4, i + 2, i + 1 are
+/// combined.
+package struct ReduceOperator: BitwiseCopyable {
+  let function: ReduceFunction
+  let input: Extents
+  /// Bit i: axis i goes.
+  let axes: Int
+
+  private func nests(_ sizes: UnsafePointer<Int>) -> (kept: LoopNest, gone: LoopNest) {
+    var stride = input.elements(sizes)
+    var kept = LoopNest()
+    var gone = LoopNest()
+    for position in 0..<input.rank {
+      let size = input.size(position, sizes)
+      stride /= size
+      if axes >> position & 1 == 1 {
+        gone.append(size, Offsets(stride, 0, 0, 0))
+      } else {
+        kept.append(size, Offsets(stride, 0, 0, 0))
+      }
+    }
+    return (kept, gone)
+  }
+
+  /// Elements of the input for each of the output.
+  func cost(_ sizes: UnsafePointer<Int>) -> Int { nests(sizes).gone.count }
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let (kept, gone) = nests(frame.sizes)
+    let count = gone.count
+    var cursor = RunCursor(kept, at: range.lowerBound)
+    while cursor.position < range.upperBound {
+      let run = cursor.count(to: range.upperBound)
+      let source = frame.floats(0) + cursor.offsets[0]
+      let target = frame.output + cursor.position
+      if kept.depth > 0 && kept.runStride[0] == 1 {
+        columns(target, source, run, gone, count)
+      } else {
+        for position in 0..<run {
+          target[position] = line(source + position &* kept.runStride[0], gone, count)
+        }
+      }
+      finish(target, run, count)
+      cursor.advance(run)
+    }
+  }
+
+  /// Sums of neighbours: the elements of all of them, one after the other.
+  private func columns(
+    _ target: UnsafeMutablePointer<Float>, _ source: UnsafePointer<Float>, _ run: Int, _ gone: LoopNest,
+    _ count: Int
+  ) {
+    // Few enough for their sums to stay in the first-level cache.
+    var begin = 0
+    while begin < run {
+      let length = min(2048, run - begin)
+      fillRun(target + begin, start, length)
+      var cursor = RunCursor(gone, at: 0)
+      while cursor.position < count {
+        accumulate(target + begin, source + (cursor.offsets[0] + begin), length, combine)
+        cursor.advance(1)
+      }
+      begin += length
+    }
+  }
+
+  /// One sum whose last axis goes.
+  private func line(_ source: UnsafePointer<Float>, _ gone: LoopNest, _ count: Int) -> Float {
+    var lanes = Floats(repeating: start)
+    var cursor = RunCursor(gone, at: 0)
+    while cursor.position < count {
+      let run = cursor.count(to: count)
+      let values = source + cursor.offsets[0]
+      var position = 0
+      while position + 8 <= run {
+        lanes = combine(lanes, load(values + position))
+        position += 8
+      }
+      for rest in position..<run {
+        lanes[rest - position] = combine(lanes, Floats(repeating: values[rest]))[rest - position]
+      }
+      cursor.advance(run)
+    }
+    var width = 4
+    while width > 0 {
+      for lane in 0..<width { lanes[lane] = join(lanes[lane], lanes[lane + width]) }
+      width >>= 1
+    }
+    return lanes[0]
+  }
+
+  private var start: Float {
+    switch function {
+    case .maximum: -.infinity
+    case .minimum: .infinity
+    case .product: 1
+    default: 0
+    }
+  }
+
+  /// Takes elements into sums.
+  @inline(__always)
+  private func combine(_ sums: Floats, _ elements: Floats) -> Floats {
+    switch function {
+    case .sum, .mean: sums + elements
+    case .maximum: sums.replacing(with: elements, where: (elements .> sums) .| (elements .!= elements))
+    case .minimum: sums.replacing(with: elements, where: (elements .< sums) .| (elements .!= elements))
+    case .product: sums * elements
+    case .sumOfSquares, .l2: sums + elements * elements
+    case .l1: sums + elements.replacing(with: Floats.zero - elements, where: elements .< Floats.zero)
+    }
+  }
+
+  /// Joins two sums.
+  private func join(_ low: Float, _ high: Float) -> Float {
+    switch function {
+    case .maximum: high > low || high.isNaN ? high : low
+    case .minimum: high < low || high.isNaN ? high : low
+    case .product: low * high
+    default: low + high
+    }
+  }
+
+  private func finish(_ target: UnsafeMutablePointer<Float>, _ run: Int, _ count: Int) {
+    switch function {
+    case .mean: divideRun(target, by: Float(count), run)
+    case .l2: for position in 0..<run { target[position] = target[position].squareRoot() }
+    default: break
+    }
+  }
+}
+
+/// The index of the largest or smallest element along an axis. NaN is passed over.
+package struct ArgumentOperator: BitwiseCopyable {
+  let input: Extents
+  let axis: Int
+  let isMinimum: Bool
+  let selectsLast: Bool
+
+  func cost(_ sizes: UnsafePointer<Int>) -> Int { input.size(axis, sizes) }
+
+  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let inner = input.elements(axis + 1..<input.rank, frame.sizes)
+    let size = input.size(axis, frame.sizes)
+    for position in range {
+      let source = frame.floats(0) + (position / inner &* size &* inner &+ position % inner)
+      var best = source[0]
+      var index = 0
+      for candidate in 1..<max(1, size) {
+        let value = source[candidate &* inner]
+        let isBetter = isMinimum ? value < best : value > best
+        if isBetter || best.isNaN && !value.isNaN || selectsLast && value == best {
+          best = value
+          index = candidate
+        }
+      }
+      frame.integerOutput[position] = Int32(truncatingIfNeeded: index)
+    }
+  }
+}
