@@ -26,7 +26,8 @@ extension MatmulKernelRegistry {
   ) -> MatmulChoice {
     let candidates = candidates(shape, upTo: limit, on: features, profile)
     var chosen = Candidate(kernel: reference, cost: nil, isMeasured: false)
-    for candidate in candidates where candidate.isBetter(than: chosen) { chosen = candidate }
+    let call = shape.hasCompanion ? shape.callCost : 0
+    for candidate in candidates where candidate.isBetter(than: chosen, callCost: call) { chosen = candidate }
     var refusals = candidates.compactMap { $0.refusal(besides: chosen) }
     for kernel in faster where kernel.accepts(shape) {
       if kernel.instructionSet > limit {
@@ -72,11 +73,17 @@ extension MatmulKernelRegistry {
 
 extension MatmulKernelRegistry.Candidate {
   /// Cheaper; or, among kernels of which nothing is known, the later one.
-  fileprivate func isBetter(than other: Self) -> Bool {
-    guard let otherCost = other.cost else {
+  /// * callCost: what a kernel that fuses no levels costs more.
+  fileprivate func isBetter(than other: Self, callCost: UInt32) -> Bool {
+    guard let otherCost = other.whole(callCost) else {
       return cost != nil || kernel.instructionSet >= other.kernel.instructionSet
     }
-    return cost.map { $0 < otherCost } ?? false
+    return whole(callCost).map { $0 < otherCost } ?? false
+  }
+
+  private func whole(_ callCost: UInt32) -> UInt32? {
+    guard let cost else { return nil }
+    return kernel.fusesLevels ? cost : UInt32(clamping: UInt64(cost) + UInt64(callCost))
   }
 
   /// Why this kernel was not taken; nil for the one that was, and for those of older instruction sets.

@@ -70,7 +70,8 @@ struct StepKernels {
       matrices.matmul(
         MatmulShape(
           weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
-          channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows)))
+          channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
+          hasCompanion: matrix.levels.count == 2))
     }
   }
 
