@@ -20,6 +20,7 @@ from typing import Any
 import networks
 import rivals
 from contestants import ConvolutionSum, EngineError, Setting, Worker
+from model_rows import BUSY
 
 # Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them.
 SCHEMES = {
@@ -54,7 +55,7 @@ def pack(tool: Path, model: Path, scheme: str) -> Path:
     return path
 
 
-def contestants(arguments: argparse.Namespace, setting: Setting, model: Path) -> list[tuple[str, str, Path]]:
+def contestants(arguments: argparse.Namespace, model: Path) -> list[tuple[str, str, Path]]:
     """Engine, scheme and file of each."""
     chosen = [("soniq", scheme, pack(arguments.tool, model, scheme)) for scheme in arguments.schemes]
     files = {"onnxruntime_f32": ("f32", lambda: model), "onnxruntime_int8": ("w8a8", lambda: rivals.quantize(model)),
@@ -62,12 +63,36 @@ def contestants(arguments: argparse.Namespace, setting: Setting, model: Path) ->
     return chosen + [(name, files[name][0], files[name][1]()) for name in arguments.rivals if name in files]
 
 
+def busy_cores() -> float:
+    """Cores that others keep busy while this process sleeps."""
+    def idle_and_total() -> tuple[int, int]:
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)
+
+    idle, total = idle_and_total()
+    time.sleep(0.5)
+    later_idle, later_total = idle_and_total()
+    share = 1 - (later_idle - idle) / max(1, later_total - total)
+    return round((os.cpu_count() or 1) * share, 2)
+
+
+def note_load(threads: int, report: dict[str, Any]) -> None:
+    """Keeps the most that others were working before rows of so many threads."""
+    busy, most = busy_cores(), report["context"]["busy_cores"]
+    most[str(threads)] = max(busy, most.get(str(threads), 0))
+    if busy > BUSY:
+        print(f"others keep {busy:.2f} cores busy: times will be worse", file=sys.stderr)
+
+
 def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, Any]) -> None:
     """Adds the rows of one network, number of threads and batch."""
     model = networks.write(arguments.folder, setting.model)
+    chosen = contestants(arguments, model)
+    note_load(setting.threads, report)
     with contextlib.ExitStack() as stack:
         players: list[Worker | ConvolutionSum] = []
-        for engine, scheme, path in contestants(arguments, setting, model):
+        for engine, scheme, path in chosen:
             worker = stack.enter_context(Worker(engine, scheme, path, setting))
             report["context"]["engines"][engine] = worker.about["version"]
             players.append(worker)
@@ -120,7 +145,12 @@ def context() -> dict[str, Any]:
     with open("/proc/cpuinfo") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     return {"cpu": names[0] if names else "unknown", "cores": len(os.sched_getaffinity(0)), "engines": {},
-            "date": datetime.date.today().isoformat(), "load_before": os.getloadavg()[0]}
+            "date": datetime.date.today().isoformat(), "busy_cores": {}, "revision": revision()}
+
+
+def revision() -> str:
+    answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return answer.stdout.strip() or "unknown"
 
 
 def numbers(text: str) -> list[int]:

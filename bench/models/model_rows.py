@@ -10,6 +10,8 @@ from typing import Any
 # Whole networks at 8 bits by others, and the convolutions alone by the fastest kernels that we know of.
 ENGINES = ("onnxruntime_int8", "openvino_int8")
 CONVOLUTIONS = "onednn_conv_sum"
+# Cores kept busy by others from which on rows of several threads mean nothing.
+BUSY = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,15 @@ class Report:
         return self.ms(model, CONVOLUTIONS, "w8a8", threads, batch)
 
     def settings(self) -> list[tuple[int, int]]:
-        """Threads and batch of the rows, one thread first."""
-        return sorted({(row.threads, row.batch) for row in self.rows})
+        """Threads and batch of the rows that say something, one thread first."""
+        return sorted({(row.threads, row.batch) for row in self.rows if not self.disturbed(row.threads)})
+
+    def disturbed(self, threads: int) -> bool:
+        """Whether others were working when rows of several threads were measured."""
+        return threads > 1 and self.busy_cores(threads) > BUSY
+
+    def busy_cores(self, threads: int) -> float:
+        return float(self.context["busy_cores"].get(str(threads), 0))
 
     def models(self) -> list[str]:
         return list(dict.fromkeys(row.model for row in self.rows))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from model_rows import CONVOLUTIONS, Report  # noqa: E402 (the path is set before)
+from model_rows import BUSY, CONVOLUTIONS, Report  # noqa: E402 (the path is set before)
 from model_targets import outcomes  # noqa: E402
 from tables import table  # noqa: E402
 
@@ -103,7 +103,15 @@ def targets(report: Report) -> str:
 def machine(report: Report) -> str:
     context = report.context
     engines = "; ".join(dict.fromkeys(context["engines"].values()))
-    return f"* {context['cpu']}, {context['cores']} cores; {engines}; {context['date']}.\n"
+    text = f"* {context['cpu']}, {context['cores']} cores; revision {context['revision']}; {context['date']}.\n"
+    text += f"* {engines}.\n"
+    for threads in sorted({row.threads for row in report.rows}):
+        busy = report.busy_cores(threads)
+        if report.disturbed(threads):
+            text += f"* {threads} threads are not shown: others kept {busy:.1f} cores busy.\n"
+        elif busy > BUSY:
+            text += f"* {threads} thread: others kept {busy:.1f} cores busy; times are CPU times of the process.\n"
+    return text
 
 
 def summary(report: Report, level: int = 3) -> str:
