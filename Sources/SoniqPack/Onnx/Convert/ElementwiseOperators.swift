@@ -85,6 +85,7 @@ extension OnnxConversion {
     let highNumber = high.map { draft.known($0)?.scalar } ?? .infinity
     if let lowNumber, let highNumber, draft.values[result].elementType == .float32 {
       if lowNumber == 0, highNumber == .infinity { return [try rowwise(.activation(.relu), result)] }
+      if lowNumber == 0, highNumber == 6 { return [try rowwise(.activation(.relu6), result)] }
       return [try tensor(.unary(.clip(low: lowNumber, high: highNumber)), result)]
     }
     if let low { result = try binary(.maximum, result, low) }

@@ -50,7 +50,9 @@ extension OnnxConversion {
       }
       let value = draft.value(
         info.name, type.isFloat ? .float32 : .int32, shape.isEmpty ? [.fixed(1)] : shape)
-      draft.inputs.append(GraphInput(value: value))
+      // Names of Hugging Face: all positions count, all are of the first kind.
+      let fills: [String: Int32] = ["attention_mask": 1, "token_type_ids": 0]
+      draft.inputs.append(GraphInput(value: value, fill: type.isFloat ? nil : fills[info.name]))
       name(info.name, value)
     }
     try requireKnownNames(options, symbols: symbols)

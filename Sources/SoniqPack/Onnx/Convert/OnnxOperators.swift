@@ -31,7 +31,7 @@ enum OnnxOperators {
     ),
     ("Elu", { c throws(PackError) in try c.unary(.elu(alpha: c.node.real("alpha", default: 1))) }),
     ("Selu", { c throws(PackError) in try c.selu() }), ("Celu", { c throws(PackError) in try c.celu() }),
-    ("HardSigmoid", { c throws(PackError) in try c.hardSigmoid() }), ("HardSwish", unary(.hardSwish)),
+    ("HardSigmoid", { c throws(PackError) in try c.hardSigmoid() }), ("HardSwish", function(.hardSwish)),
     ("ThresholdedRelu", { c throws(PackError) in try c.thresholdedRelu() }),
     ("Softplus", unary(.softplus)), ("Softsign", { c throws(PackError) in try c.softsign() }),
     ("Mish", unary(.mish)), ("PRelu", binary(.prelu)), ("Clip", { c throws(PackError) in try c.clip() }),

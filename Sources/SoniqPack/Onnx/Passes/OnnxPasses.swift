@@ -6,6 +6,12 @@ protocol DraftPass {
 /// What happens to a draft between conversion and graph, in this order.
 enum OnnxPasses {
   static let all: [any DraftPass.Type] = [
-    AffineFolding.self, TransposeSinking.self, AffineFolding.self,
+    // Functions first: their arithmetic has constants that layers would take.
+    ActivationRecognition.self, NormRecognition.self,
+    // Biases into their layers, transposes into one: what attention is recognised by.
+    AffineFolding.self, MergedTranspose.self, TransposeSinking.self, AttentionRecognition.self,
+    PositionEmbedding.self, PoolingRecognition.self,
+    // Batch norms, behind which channels are last now.
+    AffineFolding.self,
   ]
 }
