@@ -4,7 +4,9 @@ import SoniqGraph
 /// Finds activation functions that exporters write as arithmetic, by what they compute: the arithmetic between a
 /// product and one of the values it comes from is tried at a few points and compared with the functions that are known.
 enum ActivationRecognition: DraftPass {
-  private static let points: [Double] = [-6, -4.5, -3.2, -2.5, -1.5, -1, -0.5, -0.1, 0, 0.2, 0.7, 1.3, 2.2, 2.9, 3.5, 5]
+  private static let points: [Double] = [
+    -6, -4.5, -3.2, -2.5, -1.5, -1, -0.5, -0.1, 0, 0.2, 0.7, 1.3, 2.2, 2.9, 3.5, 5,
+  ]
   private static let tolerance = 2e-5
   /// How many values back the operand is looked for.
   private static let maximumDepth = 14
@@ -23,7 +25,9 @@ enum ActivationRecognition: DraftPass {
       },
       Candidate(operation: .activation(.silu)) { $0 / (1 + exp(-$0)) },
       Candidate(operation: .activation(.hardSwish)) { $0 * min(max($0 / 6 + 0.5, 0), 1) },
-      Candidate(operation: .tensor(.unary(.hardSigmoid(alpha: 1 / 6, beta: 0.5)))) { min(max($0 / 6 + 0.5, 0), 1) },
+      Candidate(operation: .tensor(.unary(.hardSigmoid(alpha: 1 / 6, beta: 0.5)))) {
+        min(max($0 / 6 + 0.5, 0), 1)
+      },
       Candidate(operation: .tensor(.unary(.mish))) { $0 * tanh(log1p(exp($0))) },
     ]
   }

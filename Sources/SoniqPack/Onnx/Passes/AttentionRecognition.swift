@@ -43,9 +43,11 @@ struct AttentionRecognition: DraftPass {
   private static func whole(_ form: AttentionForm, _ matcher: PatternMatcher, channels: Int) -> ValueID? {
     var source: ValueID?
     for (index, part) in [form.query, form.key, form.value].enumerated() {
-      guard let node = matcher.maker(part), case .tensor(.slice(let ranges)) = node.operation, let range = ranges.last,
+      guard let node = matcher.maker(part), case .tensor(.slice(let ranges)) = node.operation,
+        let range = ranges.last,
         range.begin == index * (channels / 3), range.step == 1, range.count == channels / 3,
-        matcher.draft.shape(node.inputs[0]).last == .fixed(channels), source == nil || source == node.inputs[0]
+        matcher.draft.shape(node.inputs[0]).last == .fixed(channels),
+        source == nil || source == node.inputs[0]
       else { return nil }
       source = node.inputs[0]
     }
@@ -87,7 +89,8 @@ extension DraftWeights {
       list.count == 1 ? [Number](repeating: list[0], count: count) : list
     }
     grid = CodeGrid(
-      scales: grids.flatMap { spread($0.0.scales, $0.1) }, zeros: grids.flatMap { spread($0.0.zeros, $0.1) }, axis: 0,
+      scales: grids.flatMap { spread($0.0.scales, $0.1) }, zeros: grids.flatMap { spread($0.0.zeros, $0.1) },
+      axis: 0,
       isSigned: grids[0].0.isSigned)
   }
 }
@@ -167,7 +170,8 @@ struct AttentionForm {
     for (inner, other) in matcher.orders(value, .multiply) {
       if let number = matcher.number(other) { return (inner, number) }
     }
-    if let (inner, other) = matcher.operands(value, .divide), let number = matcher.number(other), number != 0 {
+    if let (inner, other) = matcher.operands(value, .divide), let number = matcher.number(other), number != 0
+    {
       return (inner, 1 / number)
     }
     return nil
@@ -184,11 +188,16 @@ struct AttentionForm {
       }
     }
     guard let node = matcher.maker(value), case .tensor(.select) = node.operation,
-      let form = MaskEvaluation.of(node.inputs[0], matcher), isOfKeys(form, rank: matcher.draft.rank(node.inputs[0]))
+      let form = MaskEvaluation.of(node.inputs[0], matcher),
+      isOfKeys(form, rank: matcher.draft.rank(node.inputs[0]))
     else { return nil }
     let (yes, no) = (node.inputs[1], node.inputs[2])
-    if form.whenKept != 0, form.whenMasked == 0, let number = matcher.number(no), number <= least { return (yes, form.mask) }
-    if form.whenKept == 0, form.whenMasked != 0, let number = matcher.number(yes), number <= least { return (no, form.mask) }
+    if form.whenKept != 0, form.whenMasked == 0, let number = matcher.number(no), number <= least {
+      return (yes, form.mask)
+    }
+    if form.whenKept == 0, form.whenMasked != 0, let number = matcher.number(yes), number <= least {
+      return (no, form.mask)
+    }
     return nil
   }
 
@@ -207,7 +216,9 @@ struct AttentionForm {
       current = inner
     }
     var order = Array(permutation.indices)
-    while let node = matcher.maker(current), case .tensor(.transpose(let step)) = node.operation, step.count == 4 {
+    while let node = matcher.maker(current), case .tensor(.transpose(let step)) = node.operation,
+      step.count == 4
+    {
       order = order.map { step[$0] }
       current = node.inputs[0]
       while let (inner, number) = scaled(current, matcher) {

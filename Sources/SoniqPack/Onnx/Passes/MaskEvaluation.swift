@@ -35,11 +35,15 @@ struct MaskEvaluation {
     case .tensor(.unary(let function)):
       return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(function, $0) }
     case .tensor(.cast(let type)):
-      return evaluate(node.inputs[0], matcher, &budget)?.mapped { type == .int32 ? $0.rounded(.towardZero) : $0 }
+      return evaluate(node.inputs[0], matcher, &budget)?.mapped {
+        type == .int32 ? $0.rounded(.towardZero) : $0
+      }
     case .tensor(.reshape(let target)):
-      return evaluate(node.inputs[0], matcher, &budget)?.reshaped(draft, from: draft.shape(node.inputs[0]), to: target)
+      return evaluate(node.inputs[0], matcher, &budget)?.reshaped(
+        draft, from: draft.shape(node.inputs[0]), to: target)
     case .tensor(.expand(let target)):
-      return evaluate(node.inputs[0], matcher, &budget)?.aligned(from: draft.rank(node.inputs[0]), to: target.count)
+      return evaluate(node.inputs[0], matcher, &budget)?.aligned(
+        from: draft.rank(node.inputs[0]), to: target.count)
     case .tensor(.binary(let function)):
       return combined(node, matcher, &budget) { apply(function, $0[0], $0[1]) }
     case .tensor(.select):
@@ -64,12 +68,14 @@ struct MaskEvaluation {
         kept.append(number)
         continue
       }
-      guard let part = evaluate(input, matcher, &budget)?.aligned(from: matcher.draft.rank(input), to: rank) else {
+      guard let part = evaluate(input, matcher, &budget)?.aligned(from: matcher.draft.rank(input), to: rank)
+      else {
         // The shape of anything may be all that counts, as in a tensor of ones.
         return nil
       }
       if let whole {
-        guard whole.mask == part.mask, whole.batchAxis == part.batchAxis, whole.positionAxis == part.positionAxis
+        guard whole.mask == part.mask, whole.batchAxis == part.batchAxis,
+          whole.positionAxis == part.positionAxis
         else { return nil }
       }
       whole = part
@@ -82,7 +88,8 @@ struct MaskEvaluation {
   }
 
   private static func uniformInteger(_ known: KnownTensor) -> Float? {
-    guard let integers = known.integers, let first = integers.first, integers.allSatisfy({ $0 == first }) else { return nil }
+    guard let integers = known.integers, let first = integers.first, integers.allSatisfy({ $0 == first })
+    else { return nil }
     return Float(first)
   }
 
@@ -103,7 +110,9 @@ struct MaskEvaluation {
   }
 
   /// A reshape that adds or drops dimensions of 1 only.
-  private func reshaped(_ draft: DraftGraph, from shape: [Dimension], to target: [Dimension]) -> MaskEvaluation? {
+  private func reshaped(_ draft: DraftGraph, from shape: [Dimension], to target: [Dimension])
+    -> MaskEvaluation?
+  {
     guard let groups = ReshapeGroups.split(draft, shape, target) else { return nil }
     var result = self
     for group in groups {

@@ -9,7 +9,8 @@ enum NormRecognition: DraftPass {
       let node = draft.nodes[index]
       guard let form = norm(node.output, matcher), draft.rank(node.output) >= 2,
         case .fixed(let channels)? = draft.shape(node.output).last,
-        let gamma = row(form.gamma, draft, channels, neutral: 1), let beta = row(form.beta, draft, channels, neutral: 0)
+        let gamma = row(form.gamma, draft, channels, neutral: 1),
+        let beta = row(form.beta, draft, channels, neutral: 0)
       else { continue }
       draft.nodes[index].operation = .layerNorm(gamma: gamma, beta: beta, epsilon: form.epsilon)
       draft.nodes[index].inputs = [form.input]
@@ -50,11 +51,13 @@ enum NormRecognition: DraftPass {
   }
 
   private static func form(_ centred: ValueID, _ sum: ValueID, _ matcher: PatternMatcher) -> Form? {
-    guard let (input, mean) = matcher.operands(centred, .subtract), matcher.reducedLast(mean, .mean) == input else {
+    guard let (input, mean) = matcher.operands(centred, .subtract), matcher.reducedLast(mean, .mean) == input
+    else {
       return nil
     }
     for (variance, epsilon) in matcher.orders(sum, .add) {
-      guard let number = matcher.number(epsilon), number > 0, let squares = matcher.reducedLast(variance, .mean),
+      guard let number = matcher.number(epsilon), number > 0,
+        let squares = matcher.reducedLast(variance, .mean),
         isSquare(squares, of: centred, input, matcher)
       else { continue }
       return Form(input: input, epsilon: number)
@@ -71,12 +74,15 @@ enum NormRecognition: DraftPass {
       guard let (left, right) = matcher.operands(other, .subtract) else { return false }
       return left == input && matcher.reducedLast(right, .mean) == input
     }
-    if let (base, power) = matcher.operands(value, .power) { return isCentred(base) && matcher.number(power) == 2 }
+    if let (base, power) = matcher.operands(value, .power) {
+      return isCentred(base) && matcher.number(power) == 2
+    }
     if let (left, right) = matcher.operands(value, .multiply) { return isCentred(left) && isCentred(right) }
     return false
   }
 
-  private static func row(_ value: ValueID?, _ draft: DraftGraph, _ channels: Int, neutral: Float) -> [Float]? {
+  private static func row(_ value: ValueID?, _ draft: DraftGraph, _ channels: Int, neutral: Float) -> [Float]?
+  {
     guard let value else { return [Float](repeating: neutral, count: channels) }
     guard let known = draft.known(value), let floats = known.floats else { return nil }
     if floats.count == 1 { return [Float](repeating: floats[0], count: channels) }

@@ -36,14 +36,16 @@ enum PoolingRecognition: DraftPass {
   }
 
   private static func positionSum(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
-    guard let node = matcher.maker(value), case .tensor(.reduce(.sum, axes: [1], keepsDimensions: false)) = node.operation
+    guard let node = matcher.maker(value),
+      case .tensor(.reduce(.sum, axes: [1], keepsDimensions: false)) = node.operation
     else { return nil }
     return node.inputs[0]
   }
 
   /// The host's mask, when a value is 1 where it is and 0 elsewhere.
   private static func mask(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
-    guard let form = MaskEvaluation.of(value, matcher), form.whenKept == 1, form.whenMasked == 0, form.batchAxis == 0,
+    guard let form = MaskEvaluation.of(value, matcher), form.whenKept == 1, form.whenMasked == 0,
+      form.batchAxis == 0,
       form.positionAxis == 1
     else { return nil }
     return form.mask
@@ -55,7 +57,9 @@ enum PoolingRecognition: DraftPass {
   ) -> (value: ValueID, least: Float?) {
     var value = value
     if let node = matcher.maker(value), case .tensor(.expand) = node.operation { value = node.inputs[0] }
-    if let node = matcher.maker(value), case .tensor(.unary(.clip(let low, .infinity))) = node.operation, low <= limit {
+    if let node = matcher.maker(value), case .tensor(.unary(.clip(let low, .infinity))) = node.operation,
+      low <= limit
+    {
       return (node.inputs[0], low)
     }
     for (inner, other) in matcher.orders(value, .maximum) {
@@ -78,7 +82,9 @@ enum PoolingRecognition: DraftPass {
   private static func isSumOfSquares(_ value: ValueID, of rows: ValueID, _ matcher: PatternMatcher) -> Bool {
     if matcher.reducedLast(value, .sumOfSquares) == rows { return true }
     guard let squares = matcher.reducedLast(value, .sum) else { return false }
-    if let (base, power) = matcher.operands(squares, .power) { return base == rows && matcher.number(power) == 2 }
+    if let (base, power) = matcher.operands(squares, .power) {
+      return base == rows && matcher.number(power) == 2
+    }
     return matcher.operands(squares, .multiply).map { $0 == (rows, rows) } ?? false
   }
 }

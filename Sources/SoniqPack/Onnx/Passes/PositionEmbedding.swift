@@ -28,7 +28,9 @@ struct PositionEmbedding: DraftPass {
     let shape = rows + [.fixed(table.shape[1])]
     // What is added to all rows alike may as well be there for each.
     for user in users {
-      guard case .tensor(.binary(.add)) = user.operation, draft.shape(user.output) == shape else { return false }
+      guard case .tensor(.binary(.add)) = user.operation, draft.shape(user.output) == shape else {
+        return false
+      }
     }
     guard !users.isEmpty || draft.shape(node.output) == shape else { return false }
     draft.symbols[symbol].maximum = min(draft.symbols[symbol].maximum, table.shape[0])
