@@ -9,7 +9,7 @@ extension DraftGraph {
   ) throws(PackError) -> ValueID {
     let tensors = inputs.compactMap { values[$0].known }
     if tensors.count == inputs.count, let folded = try folded(operation, tensors, name: name) {
-      return constant(folded, name: name)
+      return constant(folded.simplified, name: name)
     }
     for input in inputs {
       if let known = values[input].known { try requireRunnable(known, name: name) }
