@@ -21,15 +21,17 @@ func layer(_ name: String, _ dependencies: [Target.Dependency], isSmall: Bool = 
     swiftSettings: common + (isSmall ? [.unsafeFlags(["-Osize"], .when(configuration: .release))] : []))
 }
 
-/// Kernels of one instruction set: the only code compiled for more than the baseline.
-func kernels(_ name: String, path: String? = nil, _ machine: [String]) -> Target {
+/// Kernels of one instruction set: the only code compiled for more than the baseline. `isSmall`: the reference, which
+/// hardly any machine runs.
+func kernels(_ name: String, path: String? = nil, _ machine: [String], isSmall: Bool = false) -> Target {
   .target(
     name: name, dependencies: ["CKernelABI", "CSIMD"], path: path,
     swiftSettings: [
       .enableUpcomingFeature("InternalImportsByDefault"),
       .enableUpcomingFeature("MemberImportVisibility"),
       .unsafeFlags(
-        ["-Ounchecked", "-enforce-exclusivity=unchecked", "-disable-cmo"] + machine.flatMap { ["-Xcc", $0] }),
+        (isSmall ? ["-Osize", "-remove-runtime-asserts"] : ["-Ounchecked"])
+          + ["-enforce-exclusivity=unchecked", "-disable-cmo"] + machine.flatMap { ["-Xcc", $0] }),
     ])
 }
 
@@ -88,7 +90,7 @@ let package = Package(
     layer(
       "SoniqRuntime",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CKernelABI"]),
-    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"]),
+    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"], isSmall: true),
     headers("CPlatform"),
     .target(
       name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,
@@ -104,7 +106,7 @@ let package = Package(
         "KernelsAVX512", "KernelsAVX512VBMI",
       ],
       swiftSettings: common),
-    kernels("KernelsPortable", ["-march=x86-64-v2"]),
+    kernels("KernelsPortable", ["-march=x86-64-v2"], isSmall: true),
     kernels("KernelsAVX2", ["-march=x86-64-v3"]),
     kernels("KernelsAVXVNNI", ["-march=x86-64-v3", "-mavxvnni"]),
     kernels("KernelsAVX512", ["-march=x86-64-v4", "-mavx512vnni"]),

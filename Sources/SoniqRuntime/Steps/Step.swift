@@ -54,8 +54,9 @@ enum Step: BitwiseCopyable {
 }
 
 extension RunFrame {
-  /// Does rows `begin` ..< `end` of the window; a matrix step does all its panels.
-  @inline(__always)
+  /// Does rows `begin` ..< `end` of the window; a matrix step does all its panels. Not inlined: it would be in four
+  /// places, all steps with it, 100 kB.
+  @inline(never)
   func perform(_ index: Int, _ window: RowWindow, rows: Range<Int>, panels: Range<Int>) {
     guard let costs else {
       execute(steps[index], window, rows: rows, panels: panels)
@@ -74,7 +75,7 @@ extension RunFrame {
       truncatingIfNeeded: rows.count &* perRow / share &* max(1, panels.count))
   }
 
-  @inline(__always)
+  @inline(never)
   private func execute(_ step: Step, _ window: RowWindow, rows: Range<Int>, panels: Range<Int>) {
     switch step {
     case .quantize(let step): step.pointee.run(self, window, rows)
