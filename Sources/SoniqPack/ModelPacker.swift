@@ -43,6 +43,8 @@ package struct ModelPacker {
     guard !palette.isFloat else { return floatModel(imported) }
     let model = imported.description
     var layers = try WeightLayers(model.graph)
+    // Nothing to choose in a model that was quantised before.
+    guard !layers.isEmpty else { return floatModel(imported) }
     let data = try calibrationData(imported)
     let calibration = try Calibration.run(model, layers, data: data, progress: progress)
     let assignment = try assign(model, layers, calibration)

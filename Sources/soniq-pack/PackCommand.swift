@@ -88,7 +88,7 @@ struct PackCommand: ParsableCommand {
       throw PackError(.usage, place: "--calibration-tokens", "must be at least 1")
     }
     options.tokenLimit = calibrationTokens
-    var imported = try importModel()
+    var imported = try importModel(keepsCodes: !options.palette.isFloat)
     if let name { imported.setName(name) }
     if let calibrate {
       if let framing = imported.framing {
@@ -116,15 +116,17 @@ struct PackCommand: ParsableCommand {
     print(report.summary(path: output, byteCount: byteCount))
   }
 
-  private func importModel() throws(PackError) -> ImportedModel {
+  private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
     guard OnnxImporter.isOnnx(model) else {
       for (option, given) in [("--shape", shape), ("--maximum", maximum)] where !given.isEmpty {
         throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
       }
       return try ModelImporters.importModel(path: model)
     }
+    var options = try OnnxOptions(shapes: shape, maximums: maximum)
+    options.keepsCodes = keepsCodes
     return try OnnxImporter.importModel(
-      path: model, options: try OnnxOptions(shapes: shape, maximums: maximum),
+      path: model, options: options,
       progress: ProgressLine(isForced: progress).report)
   }
 }

@@ -7,6 +7,9 @@ package struct OnnxOptions: Sendable {
   /// The largest values of dynamic sizes, by their name.
   package var maximums: [String: Int] = [:]
 
+  /// Whether weights whose 8-bit codes the model states (QDQ) are packed as they are, rather than as real numbers.
+  package var keepsCodes = true
+
   package init() {}
 
   /// * shapes: as `image=1,3,224,224`; `?` for a size that stays.

@@ -154,6 +154,9 @@ package struct WeightLayers: Sendable {
     }
   }
 
+  /// Whether there is nothing to quantise.
+  package var isEmpty: Bool { linears.isEmpty && tables.isEmpty && depthwise.isEmpty }
+
   /// The values that layers multiply, each once.
   package var inputs: [ValueID] {
     var seen: Set<ValueID> = []

@@ -5,16 +5,17 @@ import SoniqQuantizers
 /// Turns a finished draft into a graph with its constants in memory.
 struct DraftLowering {
   private let draft: DraftGraph
+  private let keepsCodes: Bool
   private let store = ConstantStore()
   private var graph = Graph()
   /// The graph's value of each value of the draft.
   private var lowered: [ValueID: ValueID] = [:]
   private var iotas: [Dimension: ValueID] = [:]
   private var symbols: [Int: Int] = [:]
-  private var grids: [ConstantID: CodeGrid] = [:]
 
-  init(_ draft: DraftGraph) {
+  private init(_ draft: DraftGraph, keepsCodes: Bool) {
     self.draft = draft
+    self.keepsCodes = keepsCodes
     for (index, symbol) in draft.symbols.enumerated() where symbol.product == nil {
       symbols[index] = graph.symbols.count
       graph.symbols.append(Symbol(name: symbol.name, maximum: symbol.maximum))
@@ -24,13 +25,12 @@ struct DraftLowering {
   struct Result {
     var graph: Graph
     var store: ConstantStore
-    /// The codes of the weights that the model states, by constant.
-    var grids: [ConstantID: CodeGrid]
   }
 
+  /// * keepsCodes: whether weights whose codes the model states are packed as they are, rather than as real numbers.
   /// - Throws: `data` when a product of dynamic sizes is left, or the graph is not valid.
-  static func lower(_ draft: DraftGraph) throws(PackError) -> Result {
-    var lowering = DraftLowering(draft)
+  static func lower(_ draft: DraftGraph, keepsCodes: Bool) throws(PackError) -> Result {
+    var lowering = DraftLowering(draft, keepsCodes: keepsCodes)
     for input in draft.inputs {
       let value = draft.values[input.value]
       lowering.lowered[input.value] = try lowering.value(value.name, value.elementType, value.shape)
@@ -45,7 +45,7 @@ struct DraftLowering {
       let place = error.node.map { "node \(lowering.graph.nodes[$0].name)" }
       throw PackError(.data, place: place, error.message)
     }
-    return Result(graph: lowering.graph, store: lowering.store, grids: lowering.grids)
+    return Result(graph: lowering.graph, store: lowering.store)
   }
 
   private mutating func addOutputs() throws(PackError) {
@@ -80,10 +80,6 @@ struct DraftLowering {
   }
 
   private mutating func add(_ node: DraftNode) throws(PackError) {
-    if case .quantized = node.operation {
-      lowered[node.output] = try operand(node.inputs[0])
-      return
-    }
     if case .iota(let size) = node.operation {
       lowered[node.output] = try iota(size, node.name)
       return
@@ -111,19 +107,29 @@ struct DraftLowering {
     case .tensor(.expand(let target)): return .tensor(.expand(try shape(target, node.name)))
     case .tensor(let operation): return .tensor(operation)
     case .activation(let function): return .activation(function)
-    case .linear(let weights): return .linear(matrix: try matrix(weights, node.name))
+    case .linear(let weights):
+      return .linear(
+        matrix: try matrix(weights, window: nil, isImage: draft.rank(node.inputs[0]) == 4, node.name))
     case .convolution(let window, let groups):
       var constants: [ConstantID] = []
       for (index, group) in groups.enumerated() {
-        constants.append(try matrix(group, groups.count == 1 ? node.name : "\(node.name).\(index)"))
+        constants.append(
+          try matrix(
+            group, window: window, isImage: true, groups.count == 1 ? node.name : "\(node.name).\(index)"))
       }
       return .convolution(window, weights: constants)
     case .depthwise(let window, let weights, let bias, let grid):
       let channels = weights.count / max(1, window.taps)
-      let taps = dense(node.name + ".weight", weights, [window.taps, channels])
-      if let grid { grids[taps] = grid }
+      let codes = StatedCodes(store: store)
+      let name = node.name + ".weight"
+      var taps: ConstantID?
+      if keepsCodes, let packed = try codes.depthwise(weights, taps: window.taps, grid: grid, name: node.name)
+      {
+        taps = constant(name, packed)
+      }
       return .depthwiseConvolution(
-        window, weights: taps, bias: bias.map { dense(node.name + ".bias", $0, [channels]) })
+        window, weights: taps ?? dense(name, weights, [window.taps, channels]),
+        bias: bias.map { dense(node.name + ".bias", $0, [channels]) })
     case .foldTaps(let window, let height, let width, let bias):
       let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
       return .tensor(.foldTaps(window, height: height, width: width, bias: constant))
@@ -230,15 +236,22 @@ struct DraftLowering {
 
   // MARK: Constants
 
-  private mutating func matrix(_ weights: DraftWeights, _ name: String) throws(PackError) -> ConstantID {
+  /// * isImage: the layer's activations must have fixed scales when it is packed.
+  private mutating func matrix(
+    _ weights: DraftWeights, window: Window?, isImage: Bool, _ name: String
+  ) throws(PackError) -> ConstantID {
+    let codes = StatedCodes(store: store)
+    if keepsCodes,
+      let packed = try codes.matrix(weights, taps: window?.taps ?? 1, needsFixedScale: isImage, name: name)
+    {
+      return constant(name + ".weight", packed)
+    }
     do throws(QuantizationError) {
       let matrix = try weights.values.withUnsafeBufferPointer { buffer throws(QuantizationError) in
         try store.floatMatrix(
           weights: buffer, outputs: weights.outputs, inputs: weights.inputs, bias: weights.bias)
       }
-      let constant = constant(name + ".weight", .floatMatrix(matrix))
-      if let grid = weights.grid { grids[constant] = grid }
-      return constant
+      return constant(name + ".weight", .floatMatrix(matrix))
     } catch {
       throw PackError(.data, place: "node \(name)", "\(error)")
     }

@@ -106,6 +106,8 @@ struct CodeGrid: Sendable {
   var axis: Int?
   /// Codes are signed bytes.
   var isSigned: Bool
+  /// The code of what the weights are multiplied with, where the model states one.
+  var activation: ActivationGrid?
 }
 
 /// The most elements that the importer computes itself.

@@ -84,14 +84,16 @@ extension DraftWeights {
       if !grids.isEmpty { return nil }
       return
     }
-    guard grids.allSatisfy({ $0.0.isSigned == grids[0].0.isSigned }) else { return nil }
+    guard
+      grids.allSatisfy({ $0.0.isSigned == grids[0].0.isSigned && $0.0.activation == grids[0].0.activation })
+    else { return nil }
     func spread<Number>(_ list: [Number], _ count: Int) -> [Number] {
       list.count == 1 ? [Number](repeating: list[0], count: count) : list
     }
     grid = CodeGrid(
       scales: grids.flatMap { spread($0.0.scales, $0.1) }, zeros: grids.flatMap { spread($0.0.zeros, $0.1) },
       axis: 0,
-      isSigned: grids[0].0.isSigned)
+      isSigned: grids[0].0.isSigned, activation: grids[0].0.activation)
   }
 }
 

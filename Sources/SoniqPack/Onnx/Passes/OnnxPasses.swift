@@ -6,7 +6,9 @@ protocol DraftPass {
 /// What happens to a draft between conversion and graph, in this order.
 enum OnnxPasses {
   static let all: [any DraftPass.Type] = [
-    // Functions first: their arithmetic has constants that layers would take.
+    // Codes before their marks come between the parts of patterns.
+    CodeAdoption.self,
+    // Functions next: their arithmetic has constants that layers would take.
     ActivationRecognition.self, NormRecognition.self,
     // Biases into their layers, transposes into one: what attention is recognised by.
     AffineFolding.self, MergedTranspose.self, TransposeSinking.self, AttentionRecognition.self,
