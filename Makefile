@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-sweep bench-targets bench-document bench-models \
+.PHONY: help deps build test operators demo bench bench-sweep bench-targets bench-document bench-models \
 	bench-models-document images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -26,6 +26,9 @@ build: deps ## Build libsoniq.so and soniq-pack (release) into build/
 test: deps ## Run every test; the last line sums them up
 	@.ci/install-debian-packages test
 	@.ci/test
+
+operators: build ## Run ONNX's node tests and write docs/operators.md
+	@.ci/test-conformance build --write
 
 demo: build ## Show what the library does, on a real model
 	@.ci/demo

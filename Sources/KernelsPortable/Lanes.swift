@@ -90,8 +90,9 @@ struct FloatLanes {
   @inline(__always) func maximum() -> Float { reduced { $0 > $1 ? $0 : $1 } }
 }
 
-/// a * b + c, rounded once.
-@inline(__always) func fma(_ a: FloatLanes, _ b: FloatLanes, _ c: FloatLanes) -> FloatLanes {
+/// a * b + c, rounded once. A call: without the instruction each lane is one anyway, and a body at every place where
+/// it is used is 150 kB of code.
+@inline(never) func fma(_ a: FloatLanes, _ b: FloatLanes, _ c: FloatLanes) -> FloatLanes {
   var result = c.value
   for lane in 0..<16 { result[lane] = result[lane].addingProduct(a.value[lane], b.value[lane]) }
   return FloatLanes(result)

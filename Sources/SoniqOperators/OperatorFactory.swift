@@ -133,8 +133,8 @@ package struct OperatorFactory {
     case .resize(let method, let coordinates, let rounding, _, _, let scaleHeight, let scaleWidth):
       return .resize(
         ResizeOperator(
-          method: method, coordinates: coordinates, rounding: rounding, scaleHeight: Double(scaleHeight),
-          scaleWidth: Double(scaleWidth), input: from, output: to), output)
+          method, coordinates, rounding, scaleHeight: scaleHeight, scaleWidth: scaleWidth, input: from,
+          output: to), output)
     case .foldTaps(let window, _, _, let bias):
       var start: UnsafePointer<Float>?
       if let bias, case .dense(let dense) = graph.constants[bias] {

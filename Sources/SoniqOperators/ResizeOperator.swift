@@ -10,6 +10,25 @@ package struct ResizeOperator: BitwiseCopyable {
   let input: ImageSize
   let output: ImageSize
 
+  init(
+    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding,
+    scaleHeight: Float, scaleWidth: Float, input: ImageSize, output: ImageSize
+  ) {
+    self.method = method
+    self.coordinates = coordinates
+    self.rounding = rounding
+    self.scaleHeight = Self.exact(scaleHeight, input.height, output.height)
+    self.scaleWidth = Self.exact(scaleWidth, input.width, output.width)
+    self.input = input
+    self.output = output
+  }
+
+  /// The quotient of the sizes where the scale is that but for its rounding.
+  private static func exact(_ scale: Float, _ inputs: Int, _ outputs: Int) -> Double {
+    let quotient = Double(outputs) / Double(inputs)
+    return Float(quotient) == scale ? quotient : Double(scale)
+  }
+
   var cost: Int {
     switch method {
     case .nearest: 1
@@ -69,7 +88,7 @@ package struct ResizeOperator: BitwiseCopyable {
     case .halfPixel: return (x + 0.5) / scale - 0.5
     case .pytorchHalfPixel: return outputs > 1 ? (x + 0.5) / scale - 0.5 : 0
     case .alignCorners:
-      return outputs > 1 ? x * Double(inputs - 1) / Double(outputs - 1) : 0
+      return outputs > 1 ? x * Double(inputs - 1) / (scale * Double(inputs) - 1) : 0
     case .asymmetric: return x / scale
     case .halfPixelSymmetric:
       // What rounding took from the length lies on both sides.
@@ -80,8 +99,10 @@ package struct ResizeOperator: BitwiseCopyable {
 
   private func taps(_ place: Int, _ scale: Double, _ inputs: Int, _ outputs: Int) -> Taps {
     let last = inputs - 1
-    // Places far outside have the neighbours of those just outside: a border of 4 is wide enough.
-    let x = min(max(source(place, scale, inputs, outputs), -4), Double(inputs) + 4)
+    // Places far outside have the neighbours of those just outside: a border of 4 is wide enough. The comparison also
+    // catches NaN.
+    let source = source(place, scale, inputs, outputs)
+    let x = source > -4 ? min(source, Double(inputs) + 4) : -4
     var taps = Taps()
     switch method {
     case .nearest: taps.places[0] = min(max(Int(nearest(x)), 0), last)

@@ -95,6 +95,8 @@ extension OnnxConversion {
     let axis = try axis(node.integer("axis", default: -1), rank: draft.rank(input))
     let power = node.integer("p", default: 2)
     guard power == 1 || power == 2 else { throw fault("p \(power)") }
-    return [try binary(.divide, input, reduce(power == 1 ? .l1 : .l2, input, axes: [axis], keeps: true))]
+    // Zeros stay zeros, as the standard's reference has it.
+    let norm = try reduce(power == 1 ? .l1 : .l2, input, axes: [axis], keeps: true)
+    return [try binary(.divide, input, binary(.maximum, norm, scalar(.leastNormalMagnitude)))]
   }
 }

@@ -1,0 +1,61 @@
+"""docs/operators.md, from the cases of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import onnx
+from cases import Case
+from operators import CLAIMED, CONSTANT_INPUTS, FIRST_OPSET, LAST_OPSET
+
+HEAD = f"""# ONNX operators
+
+What `soniq-pack` takes from an ONNX model, and how much of it is tested. This page is written by
+`Tests/Conformance/conformance.py` (`make operators`) from a run of the ONNX project's own node tests, version
+{onnx.__version__} of its Python package; `make test` fails when a test of a claimed operator fails or when the run
+gives another page. Every test is packed with the palette `f32`, so that the operator is measured and not the
+rounding of weights, and runs through `libsoniq.so`.
+
+* Element types inside are float32 and int32. int64, bool, int8, uint8, int16 and uint16 of a model become int32;
+  constants outside its range are an error when packing.
+* A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
+* The first dimensions of inputs may be dynamic, as may others that no shape computation needs.
+* QuantizeLinear and DequantizeLinear are understood as pairs around a value or on a constant (QDQ models); single ones,
+  which the node tests have, are not.
+* Of LayerNormalization the outputs Mean and InvStdDev are not computed.
+* Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).
+
+"""
+
+
+def document(cases: list[Case], failures: set[str]) -> str:
+    """The whole page."""
+    lines = [
+        "| operator | opsets | constant inputs | passed | skipped |",
+        "|---|---|---|---:|---:|",
+    ]
+    skipped = []
+    totals = Counter()
+    for operator in sorted(CLAIMED):
+        own = [case for case in cases if case.operator == operator]
+        passed = sum(not case.skip and case.name not in failures for case in own)
+        outside = [case for case in own if case.skip]
+        totals.update(passed=passed, skipped=len(outside))
+        constant = ", ".join(str(position) for position in CONSTANT_INPUTS.get(operator, ()))
+        lines.append(f"| {operator} | {_opsets(operator)} | {constant} | {passed} | {len(outside)} |")
+        for reason, count in sorted(Counter(case.skip for case in outside).items()):
+            names = ", ".join(f"`{case.name.removeprefix('test_')}`" for case in outside if case.skip == reason)
+            skipped.append(f"| {operator} | {reason} | {count} | {names} |")
+    lines.append(f"| **{len(CLAIMED)} operators** | | | **{totals['passed']}** | **{totals['skipped']}** |")
+    lines += ["", "## Skipped tests", "", "| operator | reason | tests | names |", "|---|---|---:|---|", *skipped]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _opsets(operator: str) -> str:
+    """The opsets in which soniq knows the operator."""
+    first = min(
+        schema.since_version
+        for schema in onnx.defs.get_all_schemas_with_history()
+        if schema.name == operator and schema.domain == ""
+    )
+    return f"{max(first, FIRST_OPSET)}-{LAST_OPSET}"
