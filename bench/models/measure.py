@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -130,15 +131,19 @@ def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) ->
             rival.take_turn(0)
             for worker in workers:
                 steps[worker.scheme].append(worker.ask(20))
+    shapes = networks.convolutions(networks.build(name))
     for scheme, rounds in steps.items():
         for step in zip(*rounds, strict=True):
-            times = sorted(one["ms"] for one in step)
-            report["steps"].append({"model": name, "scheme": scheme, **step[0], "ms": times[len(times) // 2]})
+            # Names of nodes joined by " + ", and ".2" after one that was made of several.
+            nodes = [node.split(".")[0] for node in step[0]["name"].split(" + ")]
+            shape = next((shapes[node].name for node in nodes if step[0]["products"] and node in shapes), "")
+            ms = statistics.median(one["ms"] for one in step)
+            report["steps"].append({"model": name, "scheme": scheme, "shape": shape, **step[0], "ms": ms})
     for key, times in rival.microseconds.items():
         shape, destination = key.split("/")
         report["convolutions"].append({
             "model": name, "shape": shape, "destination": destination, "occurrences": rival.occurrences[key],
-            "kernel": rival.kernels[key], "ms": sorted(times)[len(times) // 2] / 1e3})
+            "kernel": rival.kernels[key], "ms": statistics.median(times) / 1e3})
 
 
 def context() -> dict[str, Any]:

@@ -39,44 +39,25 @@ def times(report: Report, threads: int, batch: int) -> str:
 
 
 def layers(report: Report, model: str) -> str:
-    """Every convolution of a network: oneDNN, and ours at each level, in microseconds. Quantising the input of a
-    convolution is a step of its own where it is not part of the one before; the sums at the end have everything."""
-    schemes = list(dict.fromkeys(step["scheme"] for step in report.steps if step["model"] == model))
-    if not schemes:
-        return ""
-    columns = {scheme: [s for s in report.steps if (s["model"], s["scheme"]) == (model, scheme)] for scheme in schemes}
-    head = ["step", *(f"{scheme} us" for scheme in schemes), *(f"{scheme} GMAC/s" for scheme in schemes)]
-    lines, rest = [], {scheme: 0.0 for scheme in schemes}
-    named = {scheme: {} for scheme in schemes}
-    for scheme, steps in columns.items():
-        for step in steps:
-            if step["products"]:
-                named[scheme].setdefault(step["name"], step)
-            else:
-                rest[scheme] += step["ms"]
-    for name in dict.fromkeys(name for steps in named.values() for name in steps):
-        here = [named[scheme].get(name) for scheme in schemes]
-        lines.append([name, *(f"{1e3 * step['ms']:.1f}" if step else "" for step in here),
-                      *(f"{step['products'] / step['ms'] / 1e6:.0f}" if step else "" for step in here)])
-    lines.append(["all other steps", *(f"{1e3 * value:.1f}" for value in rest.values()), *("" for _ in schemes)])
-    total = {scheme: sum(step["ms"] for step in steps) for scheme, steps in columns.items()}
-    lines.append(["in all", *(f"{1e3 * value:.1f}" for value in total.values()), *("" for _ in schemes)])
-    return table(head, lines)
-
-
-def rival_layers(report: Report, model: str) -> str:
-    """oneDNN's convolutions of a network, each alone."""
-    rows = [row for row in report.convolutions if row["model"] == model]
-    by_shape: dict[str, dict[str, dict]] = {}
-    for row in rows:
-        by_shape.setdefault(row["shape"], {})[row["destination"]] = row
-    lines = [
-        [shape, str(next(iter(kinds.values()))["occurrences"]),
-         *(f"{1e3 * kinds[kind]['ms']:.1f}" if kind in kinds else "" for kind in ("u8", "s32")),
-         next(iter(kinds.values()))["kernel"]]
-        for shape, kinds in by_shape.items()
-    ]
-    return table(["convolution", "times", "us to bytes", "us to sums", "oneDNN kernel"], lines) if lines else ""
+    """Every convolution of a network: oneDNN's time for it, and ours at each level with the ratio. Putting codes into
+    the image that a convolution reads is a step of its own: it is among the others, like additions and pooling."""
+    steps = [step for step in report.steps if step["model"] == model]
+    schemes = list(dict.fromkeys(step["scheme"] for step in steps))
+    rivals = {row["shape"]: row for row in report.convolutions if (row["model"], row["destination"]) == (model, "u8")}
+    lines = []
+    for name in dict.fromkeys(step["name"] for step in steps if step["shape"]):
+        here = {step["scheme"]: step for step in steps if step["name"] == name and step["shape"]}
+        shape = next(iter(here.values()))["shape"]
+        rival = rivals[shape]["ms"]
+        cells = [f"{1e3 * here[s]['ms']:.1f} ({rival / here[s]['ms']:.2f}x)" if s in here else "" for s in schemes]
+        lines.append([name, shape, f"{1e3 * rival:.1f}", *cells])
+    for title, counts in (("all convolutions", True), ("all other steps", False)):
+        chosen = [step for step in steps if bool(step["shape"]) == counts]
+        total = [sum(step["ms"] for step in chosen if step["scheme"] == scheme) for scheme in schemes]
+        rival = sum(row["ms"] * row["occurrences"] for row in rivals.values()) if counts else None
+        cells = [f"{1e3 * ms:.1f}" + (f" ({rival / ms:.2f}x)" if rival else "") for ms in total]
+        lines.append([title, "", f"{1e3 * rival:.1f}" if rival else "", *cells])
+    return table(["step", "convolution", "oneDNN us", *(f"{scheme} us" for scheme in schemes)], lines)
 
 
 def step_kinds(report: Report, model: str, scheme: str) -> str:
@@ -125,7 +106,6 @@ def summary(report: Report, level: int = 3) -> str:
         if model.startswith("chain_"):
             continue
         parts.append(f"{mark} {model}, step by step, one thread\n\n{layers(report, model)}")
-        parts.append(f"{mark} {model}, oneDNN's convolutions, one thread\n\n{rival_layers(report, model)}")
         for scheme in dict.fromkeys(step["scheme"] for step in report.steps if step["model"] == model):
             parts.append(f"{mark} {model} at {scheme}, by operation\n\n{step_kinds(report, model, scheme)}")
     return "\n".join(parts)

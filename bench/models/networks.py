@@ -8,7 +8,9 @@ NAME.txt is what conv_bench reads. Copies of the lists are committed beside this
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import onnx
@@ -136,22 +138,47 @@ def build(name: str) -> GraphBuilder:
     return chain(*CHAINS[name]) if name in CHAINS else NETWORKS[name]()
 
 
-def convolutions(model: onnx.ModelProto, sizes: dict[str, int], name: str) -> str:
-    """One line for each distinct convolution, in the order of the network, with the number of times it occurs."""
-    weights = {weight.name: weight.dims for weight in model.graph.initializer}
-    counts: dict[tuple[int, ...], int] = {}
-    for node in model.graph.node:
+@dataclass(frozen=True)
+class Convolution:
+    """Square images, kernels, strides and paddings. Fields in the order of a list's line."""
+
+    channels: int
+    size: int
+    outputs: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+
+    @property
+    def name(self) -> str:
+        """As conv_bench calls it."""
+        groups = f"-g{self.groups}" if self.groups > 1 else ""
+        image = f"{self.channels}x{self.size}x{self.size}"
+        return f"{image}-{self.outputs}-{self.kernel}x{self.kernel}-s{self.stride}{groups}"
+
+
+def convolutions(graph: GraphBuilder) -> dict[str, Convolution]:
+    """By name of the node, in the order of the network."""
+    weights = {weight.name: weight.dims for weight in graph.weights}
+    found = {}
+    for node in graph.nodes:
         if node.op_type != "Conv":
             continue
         attributes = {attribute.name: attribute for attribute in node.attribute}
         outputs, channels, kernel, _ = weights[node.input[1]]
-        groups = attributes["group"].i
-        stride, padding = attributes["strides"].ints[0], attributes["pads"].ints[0]
-        shape = (channels * groups, sizes[node.input[0]], outputs, kernel, stride, padding, groups)
-        counts[shape] = counts.get(shape, 0) + 1
-    lines = [f"# The convolutions of {name}: written by bench/models/networks.py.",
+        groups, stride, padding = attributes["group"].i, attributes["strides"].ints[0], attributes["pads"].ints[0]
+        size = graph.sizes[node.input[0]]
+        found[node.name] = Convolution(channels * groups, size, outputs, kernel, stride, padding, groups)
+    return found
+
+
+def convolution_list(graph: GraphBuilder) -> str:
+    """One line for each distinct convolution, with the number of times it occurs."""
+    lines = [f"# The convolutions of {graph.name}: written by bench/models/networks.py.",
              "# channels, height = width, outputs, kernel, stride, padding, groups, occurrences"]
-    lines += [" ".join(map(str, (*shape, count))) for shape, count in counts.items()]
+    counts = Counter(convolutions(graph).values())
+    lines += [" ".join(map(str, (*astuple(shape), count))) for shape, count in counts.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +189,7 @@ def write(folder: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         graph = build(name)
         model = graph.model()
-        path.with_suffix(".txt").write_text(convolutions(model, graph.sizes, name))
+        path.with_suffix(".txt").write_text(convolution_list(graph))
         unfinished = path.with_suffix(".unfinished")
         onnx.save(model, unfinished)
         unfinished.replace(path)

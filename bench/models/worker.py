@@ -30,7 +30,7 @@ def soniq_engine(path: str, images: np.ndarray, threads: int, profile: bool) -> 
     name = model.inputs[0].name
     model(**{name: images})
     session = model._existing_sessions()[0]
-    about = {"version": soniq.build_info(), "memory": session.statistics(), "model": model}
+    about = {"version": soniq.build_info().split(" (")[0], "memory": session.statistics(), "model": model}
     return (lambda: model(**{name: images})), about
 
 
@@ -88,12 +88,14 @@ def milliseconds(run: Run, threads: int) -> float:
 
 
 def profile_steps(model: Any, run: Run, count: int) -> list[dict[str, Any]]:
-    before = [step.milliseconds for step in model.profile()]
+    """Of one run each: the library counts from the first run on."""
+    before = model.profile()
     for _ in range(count):
         run()
     return [
         {"name": step.name, "operation": step.operation, "level": step.level, "kernel": step.kernel,
-         "products": step.multiply_accumulates, "ms": (step.milliseconds - earlier) / count}
+         "products": (step.multiply_accumulates - earlier.multiply_accumulates) // count,
+         "ms": (step.milliseconds - earlier.milliseconds) / count}
         for step, earlier in zip(model.profile(), before, strict=True)
     ]
 
