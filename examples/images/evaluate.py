@@ -132,13 +132,14 @@ def print_table(results: list[Result]) -> None:
         print(f"\n{name}: one image: {100 / first.images:.3f} points; standard error of an accuracy {error:.2f}.")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default="digits,glyphs")
     parser.add_argument("--tool", type=Path, default=Path("build/bin/soniq-pack"))
     parser.add_argument("--work", type=Path, default=Path("build/images"), help="where sets and packed networks go")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--check", action="store_true", help="fail when a target is missed")
     arguments = parser.parse_args()
     results = [result for name in arguments.sets.split(",") for result in evaluate(name, arguments)]
     print_table(results)
@@ -146,10 +147,14 @@ def main() -> None:
     rows = [vars(result) | {"lost": result.lost, "verdict": result.verdict} for result in results]
     path.write_text(json.dumps(rows, indent=1) + "\n")
     print(f"\nwritten to {path}")
+    missed = sum(result.verdict == "MISSED" for result in results)
+    if arguments.check:
+        print(f"{len(results) - missed} passed, {missed} failed")
+    return 1 if arguments.check and missed else 0
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except (subprocess.CalledProcessError, soniq.SoniqError, OSError) as error:
         sys.exit(f"evaluate.py: {error}")
