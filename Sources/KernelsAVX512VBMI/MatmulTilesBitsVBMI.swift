@@ -1,13 +1,14 @@
 import CKernelABI
 import CSIMD
 
-/// Tiles of 2 rows x 4 panels: the counting of bits is at its peak with few sums, and falls with many.
+/// Tiles of 2 rows x 4 panels: the counting of bits is at its peak with few sums, and falls with many. With fewer panels
+/// all rows share the weights.
 @inline(__always)
 private func sumBits(
   _ rows: Int, _ panels: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  let height = rows > 2 ? 2 : rows
+  let height = rows > 2 && panels == 4 ? 2 : rows
   var done = 0
   while done < rows {
     guard let source = TileSource(level, row &+ done, panel) else { return }

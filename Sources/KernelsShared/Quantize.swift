@@ -5,6 +5,11 @@ import CKernelABI
 ) {
   let args = pointer.pointee
   guard let firstInput = args.input else { return }
+  if args.gather == nil, isFixedAffine(args.levels.0), args.levelCount == 1 || isFixedAffine(args.levels.1) {
+    quantizeFixed(pointer, 0, rowBegin, rowEnd)
+    if args.levelCount > 1 { quantizeFixed(pointer, 1, rowBegin, rowEnd) }
+    return
+  }
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
     var input = firstInput + row &* args.inputStride
@@ -14,6 +19,40 @@ import CKernelABI
     }
     quantizeRun(pointer, 0, row, input)
     if args.levelCount > 1 { quantizeRun(pointer, 1, row, input) }
+    row &+= 1
+  }
+}
+
+@inline(__always) private func isFixedAffine(_ level: snq_activation_level) -> Bool {
+  level.isStatic != 0 && level.kind == UInt32(SNQ_AFFINE)
+}
+
+/// Rows of a level whose scale is fixed: its constants are made once. Not private: see `quantizeRun`.
+@inline(never) func quantizeFixed(
+  _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
+  guard let firstInput = pointer.pointee.input, let firstCodes = level.codes, let rows = level.rows else { return }
+  let maximumCode = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
+  let inverse = FloatLanes(repeating: 1 / level.scale)
+  let low = FloatLanes(repeating: Float(0 &- level.zero))
+  let high = FloatLanes(repeating: Float(maximumCode &- level.zero))
+  let zero = IntegerLanes(repeating: level.zero)
+  let channels = Int(level.channels)
+  let padded = max(channels, Int(level.paddedChannels))
+  var row = Int(rowBegin)
+  while row < Int(rowEnd) {
+    let source = firstInput + (row &* pointer.pointee.inputStride &+ Int(level.begin))
+    let codes = firstCodes + row &* level.codeStride
+    let sum = encode(source, channels, codes) { x in
+      minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero
+    }
+    var position = channels
+    while position < padded {
+      codes[position] = 0
+      position &+= 1
+    }
+    rows[row &* level.rowStride] = snq_row_params(scale: level.scale, constant: level.zero, codeSum: sum)
     row &+= 1
   }
 }

@@ -107,6 +107,7 @@ struct ScheduledDepthwise {
 struct ConvolutionScratch {
   // The image step.
   private(set) var codes = (0, 0)
+  private(set) var tight = 0
   private(set) var gather = 0
   // Both.
   let parameters = 0
@@ -117,6 +118,9 @@ struct ConvolutionScratch {
   private(set) var byteCount = 0
 
   static var parameterBytes: Int { MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce }
+
+  /// Codes of a run of pixels without padding, and what is read behind them.
+  static func tightBytes(_ channels: Int) -> Int { ImageStep.pixelsAtOnce * channels + 64 }
 
   init(_ convolution: ScheduledConvolution, _ kernels: StepKernels) {
     let parameterBytes = Self.parameterBytes
@@ -134,9 +138,10 @@ struct ConvolutionScratch {
     let start = (parameterBytes + 63) / 64 * 64
     codes = (start, start + imageBytes[0] * ImageStep.pixelsAtOnce)
     gather = codes.1 + imageBytes[1] * ImageStep.pixelsAtOnce
+    tight = gather + imageBytes[2]
     kernel = (start, start + windowBytes[0])
     rows = (kernel.1 + windowBytes[1], kernel.1 + windowBytes[1] + windowBytes[2])
     columnSums = rows.1 + windowBytes[3]
-    byteCount = max(gather + imageBytes[2], columnSums + convolution.geometry.runColumns * 4)
+    byteCount = max(tight + Self.tightBytes(convolution.geometry.channels), columnSums + convolution.geometry.runColumns * 4)
   }
 }

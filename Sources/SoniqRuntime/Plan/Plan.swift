@@ -123,7 +123,9 @@ final class Plan: @unchecked Sendable {
       case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
       case .image(let convolution), .convolution(let convolution, _):
         most = max(most, ConvolutionScratch(convolution, kernels).byteCount)
-      case .depthwiseImage: most = max(most, ConvolutionScratch.parameterBytes)
+      case .depthwiseImage(let depthwise):
+        let tight = ConvolutionScratch.tightBytes(depthwise.geometry.channels)
+        most = max(most, ConvolutionScratch.parameterBytes + tight)
       case .floatConvolution(let geometry, _, _), .floatDepthwise(let geometry, _, _, _):
         most = max(most, WindowCopy.scratchBytes(geometry))
       case .attention(let heads, _, let precision):

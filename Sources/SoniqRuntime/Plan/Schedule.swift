@@ -217,7 +217,39 @@ struct Schedule {
       let function = graph.nodes[reader].operation.activationFunction
     else { return ([index], nil) }
     isDone[reader] = true
-    return ([index, reader], function)
+    let isImplied = saturates(graph.nodes[reader].output, function)
+    return ([index, reader], isImplied ? nil : function)
+  }
+
+  /// Whether everything that reads a value quantises it so that what the function cuts off would be cut off anyway.
+  private func saturates(_ value: ValueID, _ function: ActivationFunction) -> Bool {
+    guard function == .relu || function == .relu6, !slots[value].isKept else { return false }
+    var isRead = false
+    for node in graph.nodes where node.inputs.contains(value) {
+      isRead = true
+      let levels: [Level]
+      switch node.operation {
+      case .linear(let matrix): levels = quantizedLevels([matrix])
+      case .convolution(_, let weights): levels = quantizedLevels(weights)
+      case .depthwiseConvolution(_, let weights, _): levels = quantizedLevels([weights])
+      default: return false
+      }
+      guard !levels.isEmpty, levels.allSatisfy({ $0.activation.saturates(function) }) else { return false }
+    }
+    return isRead
+  }
+
+  /// The levels of packed constants; none when one of them is not packed.
+  private func quantizedLevels(_ constants: [ConstantID]) -> [Level] {
+    var levels: [Level] = []
+    for constant in constants {
+      switch graph.constants[constant] {
+      case .matrix(let matrix): levels += matrix.levels.map(\.level)
+      case .depthwise(let depthwise): levels.append(depthwise.level)
+      default: return []
+      }
+    }
+    return levels
   }
 
   /// The one node that reads a value which nobody else wants.
@@ -321,5 +353,13 @@ struct Schedule {
       steps[index].segment = segmentCount - 1
       steps[index].group = groupCount - 1
     }
+  }
+}
+
+extension ActivationCode {
+  /// Whether the code of a number is that of the number after a ReLU or ReLU6.
+  fileprivate func saturates(_ function: ActivationFunction) -> Bool {
+    guard kind == .affine, case .fixed(let scale, 0) = scaling else { return false }
+    return function == .relu || (6 * (1 / scale)).rounded(.toNearestOrEven) >= Float(codeCount - 1)
   }
 }

@@ -19,12 +19,12 @@ extension StepEmitter {
         arguments: arguments, firstChannel: group * convolution.groupChannels,
         levels: (images[0], images[images.count - 1]),
         prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes),
-        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.matrices.count == 1
-          && plans[0].level.paddedChannels == plans[0].level.channels)
+        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.matrices.count == 1)
     }
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store(parts),
       partCount: parts.count, geometry: convolution.geometry, input: step.reads[0], codes: scratch.codes,
+      tight: scratch.tight,
       parameters: scratch.parameters, gather: scratch.gather)
     var description = describe(step, "quantize image", kernels.quantize)
     description.level = convolution.matrices.first.map { levelText($0) } ?? ""

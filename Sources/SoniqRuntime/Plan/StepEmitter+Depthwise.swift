@@ -22,10 +22,11 @@ extension StepEmitter {
     arguments.levels.0.rowStride = 1
     let level = imageLevel(depthwise)
     let part = ImagePart(arguments: arguments, firstChannel: 0, levels: (level, level), prepares: (false, false),
-      isSeamless: weights.paddedChannels == weights.channels)
+      isSeamless: true)
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store([part]),
-      partCount: 1, geometry: depthwise.geometry, input: step.reads[0], codes: (0, 0), parameters: 0, gather: 0)
+      partCount: 1, geometry: depthwise.geometry, input: step.reads[0], codes: (0, 0),
+      tight: ConvolutionScratch.parameterBytes, parameters: 0, gather: 0)
     var description = describe(step, "quantize image", kernels.quantize)
     description.level = levelText(depthwise)
     return (.image(memory.store(image)), description)

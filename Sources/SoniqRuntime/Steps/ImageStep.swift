@@ -78,7 +78,7 @@ struct ImagePart: BitwiseCopyable {
   var firstChannel: Int
   var levels: (ImageLevel, ImageLevel)
   var prepares: (Bool, Bool)
-  /// The pixels of a run are one long row: one level, nothing gathered, no padding between pixels, all channels.
+  /// The pixels of a run are one long row: one level, nothing gathered, all channels.
   var isSeamless: Bool
 }
 
@@ -92,6 +92,8 @@ struct ImageStep: BitwiseCopyable {
   var input: StorageID
   /// Offsets into the lane's scratch.
   var codes: (Int, Int)
+  /// Codes of pixels without padding.
+  var tight: Int
   var parameters: Int
   var gather: Int
 
@@ -160,7 +162,11 @@ struct ImageStep: BitwiseCopyable {
     let level = part.pointee.levels.0
     let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
     let length = run.count &* level.channels
+    let paddedLength = run.count &* level.paddedChannels
     let target = level.start(frame, image: run.image) + pixel &* level.pixelBytes
+    let isPadded = level.paddedChannels != level.channels
+    let isPrepared = part.pointee.prepares.0
+    let ready = isPrepared ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
     var call = part.pointee.arguments
     call.input = input
     call.inputStride = length
@@ -169,13 +175,14 @@ struct ImageStep: BitwiseCopyable {
     call.levels.0.paddedChannels = call.channels
     call.levels.0.rows = (scratch + parameters).assumingMemoryBound(to: snq_row_params.self)
     call.levels.0.codeStride = length
-    let codes =
-      part.pointee.prepares.0 ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
+    let codes = isPadded ? (scratch + tight).assumingMemoryBound(to: UInt8.self) : ready
     call.levels.0.codes = codes
     quantize(&call, 0, 1)
-    if part.pointee.prepares.0 {
+    if isPadded { Self.spread(codes, level.channels, ready, level.paddedChannels, run.count) }
+    if isPrepared {
       var preparation = snq_prepare_args(
-        codes: UnsafePointer(codes), codeStride: length, paddedChannels: call.channels,
+        codes: UnsafePointer(ready), codeStride: paddedLength,
+        paddedChannels: UInt32(truncatingIfNeeded: paddedLength),
         activationBits: UInt32(truncatingIfNeeded: level.activationBits), form: level.form, prepared: target,
         preparedStride: run.count &* level.pixelBytes, planeStride: level.planeStride)
       prepare(&preparation, 0, 1)
@@ -183,6 +190,32 @@ struct ImageStep: BitwiseCopyable {
     if let sums = level.sumStart(frame, image: run.image) {
       for place in 0..<run.count {
         sums[pixel &+ place] = Self.sum(codes + place &* level.channels, level.channels)
+      }
+    }
+  }
+
+  /// Puts zeros behind the channels of every pixel.
+  private static func spread(
+    _ codes: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>, _ padded: Int, _ count: Int
+  ) {
+    let (source, place) = (UnsafeRawPointer(codes), UnsafeMutableRawPointer(target))
+    if channels == 3, padded == 4 {
+      // Reads one byte behind the last pixel: the scratch has it.
+      for pixel in 0..<count {
+        let four = source.loadUnaligned(fromByteOffset: pixel &* 3, as: UInt32.self)
+        place.storeBytes(of: four & 0x00ff_ffff, toByteOffset: pixel &* 4, as: UInt32.self)
+      }
+    } else if channels == 16, padded == 32 {
+      for pixel in 0..<count {
+        let low = source.loadUnaligned(fromByteOffset: pixel &* 16, as: SIMD16<UInt8>.self)
+        place.storeBytes(of: low, toByteOffset: pixel &* 32, as: SIMD16<UInt8>.self)
+        place.storeBytes(of: SIMD16<UInt8>(repeating: 0), toByteOffset: pixel &* 32 &+ 16, as: SIMD16<UInt8>.self)
+      }
+    } else {
+      for pixel in 0..<count {
+        (place + pixel &* padded).copyMemory(from: source + pixel &* channels, byteCount: channels)
+        (place + (pixel &* padded &+ channels)).initializeMemory(
+          as: UInt8.self, repeating: 0, count: padded &- channels)
       }
     }
   }
