@@ -90,7 +90,7 @@ let package = Package(
     layer(
       "SoniqRuntime",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CKernelABI"]),
-    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"], isSmall: true),
+    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"]),
     headers("CPlatform"),
     .target(
       name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,

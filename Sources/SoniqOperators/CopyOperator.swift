@@ -90,6 +90,29 @@ package struct CopyOperator: BitwiseCopyable {
     }
   }
 
+  /// Four neighbours from each of four places to four places of four.
+  @inline(__always)
+  private static func square(
+    _ source: UnsafePointer<Int32>, _ sourceStride: Int, _ target: UnsafeMutablePointer<Int32>,
+    _ targetStride: Int
+  ) {
+    typealias Four = SIMD4<Int32>
+    @inline(__always) func load(_ place: Int) -> Four {
+      UnsafeRawPointer(source + place &* sourceStride).loadUnaligned(as: Four.self)
+    }
+    @inline(__always) func store(_ value: Four, _ place: Int) {
+      UnsafeMutableRawPointer(target + place &* targetStride).storeBytes(of: value, as: Four.self)
+    }
+    let low = SIMD8(lowHalf: load(0), highHalf: load(1))
+    let high = SIMD8(lowHalf: load(2), highHalf: load(3))
+    let even = SIMD8(lowHalf: low.evenHalf, highHalf: high.evenHalf)
+    let odd = SIMD8(lowHalf: low.oddHalf, highHalf: high.oddHalf)
+    store(even.evenHalf, 0)
+    store(odd.evenHalf, 1)
+    store(even.oddHalf, 2)
+    store(odd.oddHalf, 3)
+  }
+
   /// The two inner loops: `side` neighbours of the input by all turns of the innermost loop.
   private func runSquares(_ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>) {
     let rows = nest.sizes[nest.depth - 2]
@@ -105,10 +128,18 @@ package struct CopyOperator: BitwiseCopyable {
       let target = frame.integerOutput + (cursor.offsets[1] + first * rowStride)
       var column = 0
       while column < columns {
-        let end = min(column + Self.side, columns)
-        for row in 0..<count {
-          let line = target + row &* rowStride
-          for position in column..<end { line[position] = source[position &* columnStride &+ row] }
+        let end = min(column + 4, columns)
+        if count == Self.side && end == column + 4 {
+          for row in stride(from: 0, to: Self.side, by: 4) {
+            Self.square(
+              source + (column &* columnStride &+ row), columnStride, target + (row &* rowStride &+ column),
+              rowStride)
+          }
+        } else {
+          for row in 0..<count {
+            let line = target + row &* rowStride
+            for position in column..<end { line[position] = source[position &* columnStride &+ row] }
+          }
         }
         column = end
       }

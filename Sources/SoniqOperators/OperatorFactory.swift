@@ -129,7 +129,7 @@ package struct OperatorFactory {
     guard let from = ImageSize(shape), let to = ImageSize(target) else { return .nothing }
     switch operation {
     case .pool(let function, let window):
-      return .pool(PoolOperator(function: function, window: window, input: from, output: to), output)
+      return .pool(PoolOperator(function, window, input: from, output: to), output)
     case .resize(let method, let coordinates, let rounding, _, _, let scaleHeight, let scaleWidth):
       return .resize(
         ResizeOperator(

@@ -70,26 +70,39 @@ package struct ReduceOperator: BitwiseCopyable {
   /// One sum whose last axis goes.
   private func line(_ source: UnsafePointer<Float>, _ gone: LoopNest, _ count: Int) -> Float {
     var lanes = Floats(repeating: start)
-    var cursor = RunCursor(gone, at: 0)
-    while cursor.position < count {
-      let run = cursor.count(to: count)
-      let values = source + cursor.offsets[0]
-      var position = 0
-      while position + 8 <= run {
+    if gone.depth <= 1 {
+      take(&lanes, source, count)
+    } else {
+      var cursor = RunCursor(gone, at: 0)
+      while cursor.position < count {
+        let run = cursor.count(to: count)
+        take(&lanes, source + cursor.offsets[0], run)
+        cursor.advance(run)
+      }
+    }
+    let even = join(join(lanes[0], lanes[4]), join(lanes[2], lanes[6]))
+    return join(even, join(join(lanes[1], lanes[5]), join(lanes[3], lanes[7])))
+  }
+
+  /// Takes neighbouring elements into lanes.
+  @inline(__always)
+  private func take(_ lanes: inout Floats, _ values: UnsafePointer<Float>, _ count: Int) {
+    var position = 0
+    switch function {
+    case .sum, .mean:
+      while position + 8 <= count {
+        lanes += load(values + position)
+        position += 8
+      }
+    default:
+      while position + 8 <= count {
         lanes = combine(lanes, load(values + position))
         position += 8
       }
-      for rest in position..<run {
-        lanes[rest - position] = combine(lanes, Floats(repeating: values[rest]))[rest - position]
-      }
-      cursor.advance(run)
     }
-    var width = 4
-    while width > 0 {
-      for lane in 0..<width { lanes[lane] = join(lanes[lane], lanes[lane + width]) }
-      width >>= 1
-    }
-    return lanes[0]
+    guard position < count else { return }
+    let isRest = Self.order .< SIMD8(repeating: Int32(truncatingIfNeeded: count - position))
+    lanes.replace(with: combine(lanes, load(values + position, count: count - position)), where: isRest)
   }
 
   private var start: Float {
@@ -113,6 +126,8 @@ package struct ReduceOperator: BitwiseCopyable {
     case .l1: sums + elements.replacing(with: Floats.zero - elements, where: elements .< Floats.zero)
     }
   }
+
+  private static var order: SIMD8<Int32> { SIMD8(0, 1, 2, 3, 4, 5, 6, 7) }
 
   /// Joins two sums.
   private func join(_ low: Float, _ high: Float) -> Float {

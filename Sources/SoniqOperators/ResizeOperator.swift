@@ -66,7 +66,7 @@ package struct ResizeOperator: BitwiseCopyable {
     _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ rows: Taps, _ columns: Taps,
     _ count: Int
   ) {
-    if method == .nearest {
+    if rows.count == 1 {
       target.update(
         from: image + (rows.places[0] &* input.width &+ columns.places[0]) &* input.channels, count: count)
       return

@@ -118,8 +118,16 @@ package struct SoftmaxOperator: BitwiseCopyable {
   }
 
   private func maximum(_ values: UnsafePointer<Float>, _ count: Int) -> Float {
-    var largest = values[0]
-    for position in 1..<max(1, count) where values[position] > largest { largest = values[position] }
+    var lanes = Floats(repeating: values[0])
+    var position = 0
+    while position + 8 <= count {
+      let next = load(values + position)
+      lanes.replace(with: next, where: next .> lanes)
+      position += 8
+    }
+    var largest = lanes[0]
+    for lane in 1..<8 where lanes[lane] > largest { largest = lanes[lane] }
+    for rest in position..<count where values[rest] > largest { largest = values[rest] }
     return largest
   }
 
