@@ -31,6 +31,12 @@ func finishTile(
     guard isWhole, level.pointee.weightOffset == nil else {
       return finishAny(sums, rows, panels, level, level, parameters, row, panel, accumulates)
     }
+    if memory.isFirstFixed {
+      if isPlain(level) {
+        return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .fixedPlain)
+      }
+      return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .fixed)
+    }
     if isPlain(level) { return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .plain) }
     if memory.isFirstUniform {
       return finishOneLevel(sums, rows, panels, level, parameters, row, panel, .uniform)
@@ -44,6 +50,9 @@ func finishTile(
   }
   let nextParameters = memory.second(row)
   let pair = LevelPair(level: level, next: next, parameters: parameters, nextParameters: nextParameters)
+  if memory.isFirstFixed, memory.isSecondFixed {
+    return finishTwoLevels(sums, rows, panels, pair, row, panel, .fixed)
+  }
   if isPlain(level), isPlain(next) { return finishTwoLevels(sums, rows, panels, pair, row, panel, .plain) }
   if memory.isFirstUniform, memory.isSecondUniform {
     return finishTwoLevels(sums, rows, panels, pair, row, panel, .uniform)

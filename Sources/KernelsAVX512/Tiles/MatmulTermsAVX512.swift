@@ -37,6 +37,8 @@ struct RowParameters {
     var firstRow: Int
     /// Whether all rows have one factor of storedSum.
     var isUniform: (Bool, Bool)
+    /// Whether they have one scale as well.
+    var isFixed: (Bool, Bool)
   }
 
   private let header: UnsafeMutablePointer<Header>
@@ -53,9 +55,9 @@ struct RowParameters {
   @inline(never)
   func fill(_ level: UnsafePointer<snq_matmul_args>, _ begin: Int, _ end: Int) {
     header.pointee.firstRow = begin
-    header.pointee.isUniform.0 = fill(rows, level, begin, end)
+    (header.pointee.isUniform.0, header.pointee.isFixed.0) = fill(rows, level, begin, end)
     if let next = level.pointee.next {
-      header.pointee.isUniform.1 = fill(rows + Self.capacity, next, begin, end)
+      (header.pointee.isUniform.1, header.pointee.isFixed.1) = fill(rows + Self.capacity, next, begin, end)
     }
   }
 
@@ -63,14 +65,16 @@ struct RowParameters {
   private func fill(
     _ target: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ begin: Int,
     _ end: Int
-  ) -> Bool {
+  ) -> (isUniform: Bool, isFixed: Bool) {
     var difference: Int32 = 0
+    var scales: UInt32 = 0
     for row in begin..<end {
       let parameters = MatmulRow(level, row)
       target[row &- begin] = parameters
       difference |= parameters.sumFactor ^ target.pointee.sumFactor
+      scales |= parameters.scale.bitPattern ^ target.pointee.scale.bitPattern
     }
-    return difference == 0
+    return (difference == 0, difference == 0 && scales == 0)
   }
 
   /// Those of a row on and the ones behind it.
@@ -85,6 +89,8 @@ struct RowParameters {
 
   @inline(__always) var isFirstUniform: Bool { header.pointee.isUniform.0 }
   @inline(__always) var isSecondUniform: Bool { header.pointee.isUniform.1 }
+  @inline(__always) var isFirstFixed: Bool { header.pointee.isFixed.0 }
+  @inline(__always) var isSecondFixed: Bool { header.pointee.isFixed.1 }
 }
 
 /// One level of one panel: what all rows share.
@@ -95,6 +101,8 @@ struct MatmulPanel {
   let shift: __m512i
   /// storedSum * sumFactor of the first row, for tiles whose rows have one factor: a product is slow.
   let correction: __m512i
+  /// weightScale * scale of the first row, for those that have one scale.
+  let scale: __m512
 
   @inline(__always)
   init(
@@ -105,12 +113,14 @@ struct MatmulPanel {
     let product = level.pointee.weightMultiplier &* level.pointee.activationMultiplier
     shift = _mm512_set1_epi32(product &>> 1)
     correction = _mm512_mullo_epi32(storedSum, _mm512_set1_epi32(row?.pointee.sumFactor ?? 0))
+    scale = _mm512_mul_ps(weightScale, _mm512_set1_ps(row?.pointee.scale ?? 0))
   }
 
   /// I of 16 outputs from sum(t * q). `kind` is a literal.
   @inline(__always)
   func dot(_ sum: __m512i, _ row: UnsafePointer<MatmulRow>, _ kind: DotKind) -> __m512i {
-    if kind == .uniform {
+    if kind == .fixedPlain { return _mm512_sub_epi32(sum, correction) }
+    if kind == .uniform || kind == .fixed {
       return _mm512_add_epi32(
         _mm512_sub_epi32(_mm512_sllv_epi32(sum, shift), correction), _mm512_set1_epi32(row.pointee.term))
     }
@@ -125,7 +135,10 @@ struct MatmulPanel {
   func added(
     _ sum: __m512i, _ row: UnsafePointer<MatmulRow>, to y: __m512, _ kind: DotKind
   ) -> __m512 {
-    _mm512_fmadd_ps(
+    if kind == .fixed || kind == .fixedPlain {
+      return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot(sum, row, kind)), scale, y)
+    }
+    return _mm512_fmadd_ps(
       _mm512_cvtepi32_ps(dot(sum, row, kind)),
       _mm512_mul_ps(weightScale, _mm512_set1_ps(row.pointee.scale)), y)
   }
@@ -137,6 +150,10 @@ enum DotKind {
   case plain
   /// All rows have the same constant, as those of bipolar codes have.
   case uniform
+  /// And one scale, as fixed activations have.
+  case fixed
+  /// Both: symmetric weights and affine activations of fixed scale and zero.
+  case fixedPlain
   case any
 }
 

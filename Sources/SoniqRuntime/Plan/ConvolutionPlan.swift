@@ -25,7 +25,9 @@ struct ConvolutionLevelPlan {
 
   init(_ matrix: PackedMatrix, level index: Int, _ geometry: ImageGeometry, _ kernels: StepKernels) {
     let level = matrix.levels[index]
-    let rows = RowClass(rows: min(ConvolutionStep.pixelsAtOnce, geometry.outputWidth))
+    let copies = Self.prefersCopies(matrix, geometry)
+    let together = copies ? geometry.outputPixels : geometry.outputWidth
+    let rows = RowClass(rows: min(ConvolutionStep.pixelsAtOnce, together))
     let choice = kernels.choices(matrix, level: index)[rows.rawValue]
     let form = choice.kernel.form
     let padded = level.paddedChannels
@@ -38,7 +40,7 @@ struct ConvolutionLevelPlan {
     planeStride = plane
     // Kernels may read whole vectors behind the last pixel.
     imageBytes = plane * (form == .bitPlanes ? level.level.activation.bits : 1) + 64
-    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows
+    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows && !copies
     pieces = geometry.pieces
     piecePixels = geometry.hasWholeRows ? geometry.windowWidth : 1
     let codeBytes = (level.storedChannels + 63) / 64 * 64
@@ -48,6 +50,14 @@ struct ConvolutionLevelPlan {
     kernelScratchBytes = (kernels.scratchBytes(choice, level) + 63) / 64 * 64
     needsSums =
       level.level.weight.storedConstant != 0 || level.offsets != nil || !choice.kernel.takesSegments
+  }
+
+  /// Small images with large weights: a call for each image row would fetch the weights anew from the third-level
+  /// cache, which costs more than copying windows together. Bipolar codes need a call for each class of border.
+  private static func prefersCopies(_ matrix: PackedMatrix, _ geometry: ImageGeometry) -> Bool {
+    let weightBytes = matrix.levels.reduce(0) { $0 + $1.weights.count }
+    let isBipolar = matrix.levels.contains { $0.level.activation.kind == .bipolar }
+    return geometry.outputWidth < 14 && weightBytes > 512 << 10 && !isBipolar
   }
 
   /// Bytes of the copied windows of one call.

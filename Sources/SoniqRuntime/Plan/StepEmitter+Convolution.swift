@@ -58,8 +58,12 @@ extension StepEmitter {
         firstOutput: group * groupOutputs)
     }
     let partPanels = (groupOutputs + panelOutputs - 1) / panelOutputs
+    let isDirect = convolution.matrices.contains { matrix in
+      levelPlans(matrix, convolution).contains(where: \.isDirect)
+    }
     let convolutionStep = ConvolutionStep(
       parts: memory.store(parts), partCount: parts.count, geometry: geometry,
+      isCopied: !isDirect && borders == nil,
       borders: borders.map { table in
         BorderClasses(
           rows: UnsafePointer(memory.store(table.rows)), columns: UnsafePointer(memory.store(table.columns)),

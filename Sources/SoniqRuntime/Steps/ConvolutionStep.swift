@@ -50,6 +50,8 @@ struct ConvolutionStep: BitwiseCopyable {
   var parts: UnsafePointer<ConvolutionPart>
   var partCount: Int
   var geometry: ImageGeometry
+  /// No kernel walks over the image, and borders are all alike.
+  var isCopied: Bool
   /// Set when some level has bipolar activations.
   var borders: BorderClasses?
   var output: StorageID
@@ -69,6 +71,27 @@ struct ConvolutionStep: BitwiseCopyable {
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
     let target = frame.storages[output]
     let wanted = panelCount > 0 ? panels : 0..<partPanels
+    if isCopied {
+      multiplyCopies(frame, window, rows, wanted)
+    } else {
+      multiplyRuns(frame, window, rows, wanted)
+    }
+    if let activation {
+      let first = wanted.lowerBound * 16
+      let end = panelCount > 0 ? min(wanted.upperBound * 16, outputs) : outputs
+      let start = target.floats(window) + first
+      var call = snq_activation_args(
+        kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
+        channels: UInt32(end - first), output: start, outputStride: target.stride, alpha: 0, beta: 0)
+      activation(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    }
+  }
+
+  /// Image row by image row, for kernels that walk over the image or where borders differ.
+  private func multiplyRuns(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ wanted: Range<Int>
+  ) {
+    let target = frame.storages[output]
     var runs = PixelRuns(
       rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
     while let run = runs.next() {
@@ -81,14 +104,60 @@ struct ConvolutionStep: BitwiseCopyable {
         done &+= piece.count
       }
     }
-    if let activation {
-      let first = wanted.lowerBound * 16
-      let end = panelCount > 0 ? min(wanted.upperBound * 16, outputs) : outputs
-      let start = target.floats(window) + first
-      var call = snq_activation_args(
-        kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
-        channels: UInt32(end - first), output: start, outputStride: target.stride, alpha: 0, beta: 0)
-      activation(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+
+  /// As many pixels at a time as the scratch holds copied windows of, whatever rows of the image they are in.
+  private func multiplyCopies(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ wanted: Range<Int>
+  ) {
+    let target = frame.storages[output]
+    let scratch = frame.scratch + window.lane &* frame.scratchStride
+    let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self)
+    var begin = rows.lowerBound
+    while begin < rows.upperBound {
+      let end = min(rows.upperBound, begin &+ Self.pixelsAtOnce)
+      let block = PixelRun(image: 0, row: 0, column: 0, begin: begin, count: end &- begin)
+      for part in 0..<partCount {
+        let (levels, count) = (parts[part].levels, parts[part].levelCount)
+        for level in 0..<count { copy(levels + level, level, count, frame, scratch, window, begin..<end) }
+        let first = copied(levels, scratch, parameters)
+        let second = copied(levels + (count &- 1), scratch, parameters + 1)
+        multiply(parts + part, first, second, block, target.floats(window), target.stride, wanted)
+      }
+      begin = end
+    }
+  }
+
+  /// The arguments of one level for windows that were copied.
+  @inline(__always)
+  private func copied(
+    _ level: UnsafePointer<ConvolutionLevel>, _ scratch: UnsafeMutableRawPointer,
+    _ parameters: UnsafePointer<snq_row_params>
+  ) -> snq_matmul_args {
+    var call = level.pointee.arguments
+    call.codes = UnsafePointer((scratch + level.pointee.rows).assumingMemoryBound(to: UInt8.self))
+    placeScratch(&call, level, scratch)
+    call.rows = parameters
+    return call
+  }
+
+  /// Copies the windows of one level, and makes the parameters of their rows.
+  private func copy(
+    _ level: UnsafePointer<ConvolutionLevel>, _ index: Int, _ levelCount: Int, _ frame: borrowing RunFrame,
+    _ scratch: UnsafeMutableRawPointer, _ window: RowWindow, _ rows: Range<Int>
+  ) {
+    let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self) + index
+    let target = (scratch + level.pointee.rows).assumingMemoryBound(to: UInt8.self)
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+    while let run = runs.next() {
+      let pixel = geometry.firstPixel(run.row, run.column)
+      let first = run.begin &- rows.lowerBound
+      let codes =
+        UnsafePointer(level.pointee.image.start(frame, image: run.image))
+        + pixel &* level.pointee.image.pixelBytes
+      copyWindows(level, codes, target + first &* level.pointee.rowBytes, run.count)
+      fill(level, frame, scratch, run, pixel, parameters + first &* levelCount, levelCount)
     }
   }
 
@@ -113,19 +182,31 @@ struct ConvolutionStep: BitwiseCopyable {
     _ output: UnsafeMutablePointer<Float>, _ outputStride: Int, _ panels: Range<Int>
   ) {
     let scratch = frame.scratch + lane &* frame.scratchStride
-    let levels = part.pointee.levels
-    let levelCount = part.pointee.levelCount
     let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self)
-    var first = call(levels, frame, scratch, run, parameters, levelCount)
+    let levelCount = part.pointee.levelCount
+    let first = call(part.pointee.levels, frame, scratch, run, parameters, levelCount)
+    let second =
+      levelCount == 2
+      ? call(part.pointee.levels + 1, frame, scratch, run, parameters + 1, levelCount) : first
+    multiply(part, first, second, run, output, outputStride, panels)
+  }
+
+  /// One call, or two, for the rows that `firstLevel` and `secondLevel` describe.
+  @inline(__always)
+  private func multiply(
+    _ part: UnsafePointer<ConvolutionPart>, _ firstLevel: snq_matmul_args, _ secondLevel: snq_matmul_args,
+    _ run: PixelRun, _ output: UnsafeMutablePointer<Float>, _ outputStride: Int, _ panels: Range<Int>
+  ) {
+    let levels = part.pointee.levels
+    var (first, second) = (firstLevel, secondLevel)
     first.output = output + (run.begin &* outputStride &+ part.pointee.firstOutput)
     first.outputStride = outputStride
     let (rowEnd, panelBegin, panelEnd) = (
       UInt32(truncatingIfNeeded: run.count), UInt32(panels.lowerBound), UInt32(panels.upperBound)
     )
-    guard levelCount == 2 else {
+    guard part.pointee.levelCount == 2 else {
       return levels.pointee.function(&first, 0, rowEnd, panelBegin, panelEnd)
     }
-    var second = call(levels + 1, frame, scratch, run, parameters + 1, levelCount)
     second.output = first.output
     second.outputStride = outputStride
     if part.pointee.isFused {
@@ -156,9 +237,7 @@ struct ConvolutionStep: BitwiseCopyable {
       copyWindows(level, codes, rows, run.count)
       call.codes = UnsafePointer(rows)
     }
-    if level.pointee.scratch >= 0 {
-      call.scratch = (scratch + level.pointee.scratch).assumingMemoryBound(to: UInt8.self)
-    }
+    placeScratch(&call, level, scratch)
     call.rows = UnsafePointer(parameters)
     if let borders, let classSums = level.pointee.classSums, let taps = level.pointee.classTaps {
       let kind =
@@ -166,6 +245,25 @@ struct ConvolutionStep: BitwiseCopyable {
       call.storedSum = classSums + kind &* level.pointee.classStride
       call.channels = UInt32(truncatingIfNeeded: taps[kind] &* level.pointee.channels)
     }
+    fill(level, frame, scratch, run, pixel, parameters, stride)
+    return call
+  }
+
+  @inline(__always)
+  private func placeScratch(
+    _ call: inout snq_matmul_args, _ level: UnsafePointer<ConvolutionLevel>, _ scratch: UnsafeMutableRawPointer
+  ) {
+    if level.pointee.scratch >= 0 {
+      call.scratch = (scratch + level.pointee.scratch).assumingMemoryBound(to: UInt8.self)
+    }
+  }
+
+  /// The parameters of the rows of a run of output pixels.
+  @inline(__always)
+  private func fill(
+    _ level: UnsafePointer<ConvolutionLevel>, _ frame: borrowing RunFrame, _ scratch: UnsafeMutableRawPointer,
+    _ run: PixelRun, _ pixel: Int, _ parameters: UnsafeMutablePointer<snq_row_params>, _ stride: Int
+  ) {
     let common = snq_row_params(
       scale: level.pointee.scale, constant: level.pointee.constant, codeSum: 0)
     for row in 0..<run.count { parameters[row &* stride] = common }
@@ -173,7 +271,6 @@ struct ConvolutionStep: BitwiseCopyable {
       let columns = (scratch + columnSums).assumingMemoryBound(to: Int32.self)
       sumWindows(sums + pixel, columns, parameters, stride, run.count)
     }
-    return call
   }
 
   /// The sums of the codes of neighbouring windows, padding included: it counts as what it stands for. First down the
