@@ -41,8 +41,19 @@ class Candidate:
         return levels
 
 
-def allocate(candidates: list[Candidate], budget: float, cost: Cost, unit: str) -> dict[str, Tensor]:
-    """Channel levels of every candidate, by name, whose costs sum up to `budget` at most.
+@dataclass(frozen=True)
+class Budget:
+    """What all layers may cost, in the unit of the cost; `fixed` of it is taken by layers of one precision.
+    `divisor` and `unit` turn costs into what the user gave."""
+
+    total: float
+    fixed: float = 0.0
+    divisor: float = 1.0
+    unit: str = "bits"
+
+
+def allocate(candidates: list[Candidate], budget: Budget, cost: Cost) -> dict[str, Tensor]:
+    """Channel levels of every candidate, by name, with which the costs stay within the budget.
 
     Starts with everything coarse and takes, again and again, the step of a layer to more fine channels that has the
     most worth for its cost: worth is the sum of the wishes times the weights that a channel has.
@@ -50,14 +61,16 @@ def allocate(candidates: list[Candidate], budget: float, cost: Cost, unit: str) 
     Raises BudgetError when even the cheapest choice costs more.
     """
     tables = [_Table(candidate, cost) for candidate in candidates]
-    spent = sum(table.cost for table in tables)
-    if spent > budget:
+    spent = budget.fixed + sum(table.cost for table in tables)
+    if spent > budget.total:
+        least, fixed = spent / budget.divisor, budget.fixed / budget.divisor
         raise BudgetError(
-            f"the target leaves {max(budget, 0):.4g} {unit} for layers that take {spent:.4g} {unit} at their coarsest: "
-            "raise the target, take a palette with a coarser precision, or leave layers out with skip"
+            f"a target of {budget.total / budget.divisor:.4g} {budget.unit} cannot be met: with every channel at its "
+            f"coarsest the layers take {least:.4g}, {fixed:.4g} of it in layers of one precision. Raise the target, "
+            "take a palette with a coarser precision, lower end_bits, or leave layers out with skip"
         )
     while True:
-        moves = [(table, *move) for table in tables for move in table.moves(budget - spent)]
+        moves = [(table, *move) for table in tables for move in table.moves(budget.total - spent)]
         if not moves:
             break
         table, place, _ = max(moves, key=lambda move: move[2])

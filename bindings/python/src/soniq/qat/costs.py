@@ -27,6 +27,11 @@ class Shape:
     rows: int = 1
     has_offsets: bool = False
 
+    @property
+    def is_depthwise(self) -> bool:
+        """Stored as signed bytes, 16 channels together."""
+        return self.groups > 1 and self.channels == self.outputs == 1
+
     def with_offsets(self, has_offsets: bool) -> Shape:
         return replace(self, has_offsets=has_offsets)
 
@@ -43,6 +48,8 @@ def tile_channels(weight_bits: int) -> int:
 def stored_bits(shape: Shape, levels: tuple[Precision, ...], counts: tuple[int, ...]) -> int:
     """Bits of everything that is stored for the weights: codes with their padding, scales, sums, offsets and the
     map of channels. `counts`: channels of each level."""
+    if shape.is_depthwise:
+        return math.ceil(shape.groups / PANEL) * PANEL * (8 * shape.taps + 32)
     panels = math.ceil(shape.outputs / PANEL)
     total = 0
     for level, count in zip(levels, counts, strict=True):

@@ -24,17 +24,17 @@ CODES = {"bipolar": 1, "affine": 2}
 class _Exported(nn.Module):
     """A quantised layer that computes in PyTorch and traces as one node."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Module, name: str) -> None:
         super().__init__()
         # The layer itself is no submodule: the tracer would take its phase for a tensor.
         operator, constants, attributes = _description(layer)
-        for name, value in constants.items():
-            self.register_buffer(name, value)
+        for operand, value in constants.items():
+            self.register_buffer(operand, value)
         self.operands = tuple(constants)
-        self.node = _node(operator, attributes, layer)
+        self.node = _node(operator, {"layer_s": name, **attributes}, layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.node.apply(x, *(getattr(self, name) for name in self.operands))
+        return self.node.apply(x, *(getattr(self, operand) for operand in self.operands))
 
 
 def _node(operator: str, attributes: dict[str, Any], layer: nn.Module) -> type:
@@ -132,7 +132,7 @@ def export(
     for name, module in list(model.named_modules()):
         if isinstance(module, QuantLayer | QuantEmbedding):
             module.cpu().requires_grad_(False)
-            model.set_submodule(name, _Exported(module))
+            model.set_submodule(name, _Exported(module, name))
     model.cpu().eval()
     arguments = _arguments(model, example)
     unfinished = Path(f"{path}.{os.getpid()}.part")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 QUANTIZED = ("QuantLinear", "QuantConv")
 BIPOLAR = 1
@@ -19,42 +21,60 @@ OPTIONAL = ("offsets", "bias")
 
 
 def name_operands(document: Any) -> None:
-    """Gives every quantised node initializers of its own, named after it; the exporter shares those that are equal."""
+    """Gives every quantised node initializers of its own, named after its layer; the exporter shares those that are
+    equal."""
     graph = document.graph
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for node in [node for node in graph.node if node.op_type == "Identity" and node.input[0] in tensors]:
-        tensors[node.output[0]] = tensors[node.input[0]]
-    added = []
+    _resolve_copies(graph)
+    shared = {tensor.name: tensor for tensor in graph.initializer}
+    own: dict[str, Any] = {}
     for node in graph.node:
         if node.domain != "soniq":
             continue
-        prefix = node.name.strip("/").rsplit("/", 1)[0].replace("/", ".")
+        prefix = layer = next(attribute.s.decode() for attribute in node.attribute if attribute.name == "layer")
+        while f"{prefix}.codes" in own:
+            prefix += "+"
         for place, operand in enumerate(OPERANDS[node.op_type], 1):
-            tensor = type(graph.initializer[0])()
-            tensor.CopyFrom(tensors[node.input[place]])
-            tensor.name = f"{prefix}.{operand}"
-            node.input[place] = tensor.name
-            added.append(tensor)
-    graph.initializer.extend(added)
+            tensor = onnx.TensorProto()
+            tensor.CopyFrom(shared[node.input[place]])
+            tensor.name = node.input[place] = f"{prefix}.{operand}"
+            own[tensor.name] = tensor
+        node.name = prefix if layer else node.op_type
+    _rename_readers(graph, set(own))
     _remove_unused(graph)
+    graph.initializer.extend(own.values())
+
+
+def _resolve_copies(graph: Any) -> None:
+    """Readers of an Identity of an initializer read the initializer."""
+    constants = {tensor.name: tensor.name for tensor in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Identity" and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
+            graph.node.remove(node)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = constants.get(name, name)
+
+
+def _rename_readers(graph: Any, taken: set[str]) -> None:
+    """Initializers whose names now belong to layers get others, for the nodes that still read them."""
+    for tensor in graph.initializer:
+        if tensor.name in taken:
+            old, tensor.name = tensor.name, f"shared.{tensor.name}"
+            for node in graph.node:
+                if node.domain != "soniq":
+                    for place, name in enumerate(node.input):
+                        node.input[place] = tensor.name if name == old else name
 
 
 def _remove_unused(graph: Any) -> None:
-    """Removes copies of initializers that nothing reads, and initializers likewise."""
-    outputs = {value.name for value in graph.output}
-    for node in reversed(list(graph.node)):
-        used = outputs | {name for other in graph.node for name in other.input}
-        if node.op_type == "Identity" and node.output[0] not in used:
-            graph.node.remove(node)
-    used = outputs | {name for node in graph.node for name in node.input}
+    used = {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)
 
 
 def drop_zeros(document: Any) -> None:
     """Leaves out offsets and biases that are 0 everywhere: they are optional inputs."""
-    from onnx import numpy_helper
-
     arrays = {tensor.name: tensor for tensor in document.graph.initializer}
     for node in document.graph.node:
         if node.domain != "soniq":
@@ -74,8 +94,6 @@ def fold_batch_norms(document: Any) -> None:
     output turn their signs, which every code used here can do exactly (bipolar q -> 2^p - 1 - q, affine q -> 2 zero -
     q; with an offset, q -> 2^p - 1 - q and the offset takes the rest).
     """
-    from onnx import numpy_helper
-
     graph = document.graph
     arrays = {tensor.name: tensor for tensor in graph.initializer}
     readers: dict[str, list[Any]] = {}

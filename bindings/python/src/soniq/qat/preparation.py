@@ -60,7 +60,7 @@ def prepare(
             file that `soniq-pack calibrate-cost` wrote on the target machine.
         skip: names of modules that stay in float, with shell wildcards: "classifier", "encoder.*.attention*".
         end_bits: bits of the first and the last layer that run, of depthwise convolutions and of embeddings; None
-            gives them the palette's finest precision.
+            treats them as all others, but that embeddings and depthwise convolutions take the finest precision.
         static_linear: linear layers get fixed scales of activations, too. Otherwise they are measured row by row.
         estimator: of GDNSQ: "ste", "lsq", "ewgs" or "aewgs".
         steps: batches that the training will have; `search_part` of them learn precisions.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .allocation import Candidate, allocate
+from .allocation import Budget, Candidate, allocate
 from .costs import KernelCosts, Shape, stored_bits
 from .errors import NotFiniteError, PhaseError, QatError
 from .gdnsq import WidthPenalty
@@ -19,7 +19,14 @@ from .modules import QuantEmbedding
 
 # What GDNSQ multiplies the learning rate by for each batch after its widths have converged.
 DECAY = 0.9985
+DEFAULT_RATE = 2e-3
+# The penalty's t reaches twice this by the end of the search, however short: the published growth of 2 * learning
+# rate for each batch is made for a thousand epochs.
+SHORTEST_GROWTH = 10.0
+# Part of the search in which GDNSQ's penalty is still 0.
 WARM_UP_PART = 0.1
+# Batches between looks at GDNSQ's actual widths.
+CONVERGENCE_CHECK = 10
 
 
 @dataclass(frozen=True)
@@ -130,11 +137,12 @@ class Quantization(nn.Module):
             return self.penalty(
                 task_loss, (torch.cat(widths), torch.cat(targets)), (of_activations, activation_targets)
             )
-        return torch.relu(self.expected_cost() / self._budget() - 1)
+        return torch.relu(self.expected_cost() / self._budget().total - 1)
 
     def step_schedule(self, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Call after every optimizer step. Ends SONIQ's search when its steps are over; raises GDNSQ's penalty, and
-        lowers the learning rates once its widths have converged."""
+        """Call after every optimizer step. Ends SONIQ's search when its steps are over. Raises GDNSQ's penalty until
+        all widths have converged; then fixes them and, from batch to batch, lowers the learning rates of `optimizer`
+        (leave it out when a scheduler of your own does that)."""
         self.step += 1
         step = int(self.step)
         if self.method == "soniq":
@@ -142,9 +150,11 @@ class Quantization(nn.Module):
                 self.freeze()
             return
         if step > WARM_UP_PART * self.search_steps:
-            self.penalty.advance(optimizer.param_groups[0]["lr"] if optimizer else 2e-3)
-        if not self.is_converged and step % 10 == 0:
-            self.is_converged.fill_(self.widths_converged())
+            rate = optimizer.param_groups[0]["lr"] if optimizer else DEFAULT_RATE
+            self.penalty.advance(max(rate, SHORTEST_GROWTH / self.search_steps))
+        if not self.is_converged and step % CONVERGENCE_CHECK == 0 and self.widths_converged():
+            self.is_converged.fill_(True)
+            self.freeze()
         if self.is_converged and optimizer is not None:
             for group in optimizer.param_groups:
                 group["lr"] *= DECAY
@@ -176,8 +186,7 @@ class Quantization(nn.Module):
             Candidate(name, self.shapes[name], layer.levels, layer.fraction().detach().cpu())
             for name, layer in searching.items()
         ]
-        unit = "ms" if self.target.costs else "bits"
-        chosen = allocate(candidates, self._budget() - self._fixed_cost(), self._cost, unit)
+        chosen = allocate(candidates, self._budget(), self._cost)
         for name, levels in chosen.items():
             searching[name].set_channel_levels(levels)
             searching[name].search_weight_scales()
@@ -189,11 +198,11 @@ class Quantization(nn.Module):
             return self.target.costs.milliseconds(shape, levels, counts)
         return stored_bits(shape, levels, counts)
 
-    def _budget(self) -> float:
-        """The target in the unit of `_cost`, for all layers."""
+    def _budget(self) -> Budget:
         if self.target.costs is not None:
-            return self.target.value
-        return self.target.value * sum(shape.weights for shape in self.shapes.values())
+            return Budget(self.target.value, self._fixed_cost(), unit="ms")
+        weights = sum(shape.weights for shape in self.shapes.values())
+        return Budget(self.target.value * weights, self._fixed_cost(), weights, "bits per weight")
 
     def _fixed_cost(self) -> float:
         fixed = {name: layer for name, layer in self.layers().items() if layer.phase == FIXED}
@@ -227,7 +236,7 @@ class Quantization(nn.Module):
             Candidate(name, self.shapes[name], layer.levels, torch.zeros(layer.channels))
             for name, layer in self._searching().items()
         ]
-        allocate(candidates, self._budget() - self._fixed_cost(), self._cost, "ms" if self.target.costs else "bits")
+        allocate(candidates, self._budget(), self._cost)
 
     @torch.no_grad()
     def average_bits(self) -> float:

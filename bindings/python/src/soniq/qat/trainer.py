@@ -101,7 +101,7 @@ class Trainer:
             self.optimizer.step()
             if self.scheduler is not None:
                 self.scheduler.step()
-            self.quantization.step_schedule(self.optimizer)
+            self.quantization.step_schedule(None if self.scheduler else self.optimizer)
             total, count = total + float(task.detach()), count + 1
             self._bar(count, batches, total / count)
         if not count:
