@@ -31,7 +31,7 @@ enum ModelText {
     }
   }
 
-  private static func shape(_ shape: [Dimension]) -> String {
+  static func shape(_ shape: [Dimension]) -> String {
     shape.map { dimension in
       switch dimension {
       case .fixed(let size): "\(size)"
@@ -51,10 +51,11 @@ enum ModelText {
     case .attention(let heads, let scale, let precision): "attention \(heads) scale \(scale) \(precision)"
     case .meanPool: "mean pool"
     case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
-    case .convolution(let window, let weights): "convolution \(window) \(weights)"
+    case .convolution(let window, let weights):
+      "convolution \(list(numbers(window))) weights \(list(weights))"
     case .depthwiseConvolution(let window, let weights, let bias):
-      "depthwise \(window) \(weights) bias \(bias.map { "\($0)" } ?? "none")"
-    case .tensor(let tensor): "tensor \(tensor)"
+      "depthwise convolution \(list(numbers(window))) \(weights) \(bias.map { $0 + 1 } ?? 0)"
+    case .tensor(let tensor): "tensor \(self.tensor(tensor))"
     }
   }
 
@@ -66,7 +67,7 @@ enum ModelText {
         + "\(code(depthwise.level.activation))}"
     case .floatMatrix(let matrix): "float matrix \(matrix.outputs) x \(matrix.inputs)"
     case .matrix(let matrix):
-      "matrix \(matrix.outputs) x \(matrix.inputs)"
+      "matrix \(matrix.outputs) x \(matrix.inputs)" + (matrix.taps > 1 ? " taps \(matrix.taps)" : "")
         + matrix.levels.map { " {\(code($0.level.weight)) \(code($0.level.activation)) \($0.channels)}" }
         .joined()
     case .table(let table):

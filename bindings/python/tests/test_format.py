@@ -6,6 +6,8 @@ It shares no code with the library. What it finds must be, line by line, what th
 import struct
 from pathlib import Path
 
+import pytest
+
 GOLDEN = Path(__file__).parents[3] / "Tests" / "SoniqFormatTests" / "Golden"
 MASK = (1 << 64) - 1
 PRIMES = (
@@ -17,7 +19,7 @@ PRIMES = (
 )
 KINDS = {1: "bipolar", 2: "affine"}
 ELEMENT_TYPES = {1: "float32", 2: "int32"}
-FUNCTIONS = {1: "geluErf", 2: "geluTanh", 3: "relu", 4: "silu", 5: "sigmoid", 6: "tanh"}
+FUNCTIONS = {1: "geluErf", 2: "geluTanh", 3: "relu", 4: "silu", 5: "sigmoid", 6: "tanh", 7: "relu6", 8: "hardSwish"}
 
 
 def rotate(value: int, bits: int) -> int:
@@ -83,8 +85,9 @@ class Table:
 
 def read_sections(file: bytes) -> list[tuple[int, bytes]]:
     magic, header_size, version, size, count = struct.unpack_from("<8sIIQI", file, 0)
-    assert magic == b"\x89SQ01\r\n\x1a"
-    assert (header_size, version, size) == (64, 1, len(file))
+    assert version in (1, 2)
+    assert magic == b"\x89SQ0%d\r\n\x1a" % version
+    assert (header_size, size) == (64, len(file))
     directory_sum, header_sum = struct.unpack_from("<QQ", file, 48)
     assert file[28:48] == bytes(20)
     assert header_sum == xxh64(file[:56])
@@ -111,6 +114,8 @@ def real(value: float) -> str:
 
 def single(value: float) -> str:
     """The shortest text that gives the same float32."""
+    if value in (float("inf"), -float("inf")):
+        return repr(value)
     for digits in range(1, 10):
         text = f"{value:.{digits}g}"
         if struct.pack("<f", float(text)) == struct.pack("<f", value):
@@ -143,9 +148,13 @@ def values(table: Table) -> list[str]:
     lines = []
     for _ in range(table.one("I")):
         name, element_type, rank = table.text(), ELEMENT_TYPES[table.one("B")], table.one("B")
-        shape = [f"symbol {size & 0x7FFFFFFF}" if size >> 31 else str(size) for size in table.take(f"{rank}I")]
-        lines.append(f"value {name} {element_type} {' x '.join(shape)}")
+        lines.append(f"value {name} {element_type} {dimensions(table, rank)}")
     return lines
+
+
+def dimensions(table: Table, rank: int) -> str:
+    sizes = table.take(f"{rank}I")
+    return " x ".join(f"symbol {size & 0x7FFFFFFF}" if size >> 31 else str(size) for size in sizes)
 
 
 def weight_code(table: Table) -> str:
@@ -180,7 +189,14 @@ class Constants:
         self.fields.append(f"  {field} {len(data)} bytes {xxh64(data):x}")
 
     def read(self) -> list[str]:
-        readers = {1: self.dense, 2: self.float_matrix, 3: self.matrix, 4: self.packed_table}
+        readers = {
+            1: self.dense,
+            2: self.float_matrix,
+            3: self.matrix,
+            4: self.packed_table,
+            5: lambda: self.matrix(has_taps=True),
+            6: self.depthwise,
+        }
         for _ in range(self.table.one("I")):
             name, self.fields = self.table.text(), []
             summary = readers[self.table.one("B")]()
@@ -200,12 +216,21 @@ class Constants:
         self.section("bias", 21, optional=True)
         return f"float matrix {outputs} x {inputs}"
 
-    def matrix(self) -> str:
-        outputs, inputs, count = self.table.take("IIB")
+    def depthwise(self) -> str:
+        channels, taps = self.table.take("2I")
+        summary = f"depthwise {channels} x {taps} {{w {weight_code(self.table)} a {activation_code(self.table)}}}"
+        self.section("weights", 26)
+        self.section("scales", 17)
+        return summary
+
+    def matrix(self, has_taps: bool = False) -> str:
+        outputs, inputs = self.table.take("2I")
+        taps = self.table.one("I") if has_taps else 1
+        count = self.table.one("B")
         self.table.reserved(3)
         self.section("gather", 20, optional=True)
         self.section("bias", 21, optional=True)
-        summary = f"matrix {outputs} x {inputs}"
+        summary = f"matrix {outputs} x {inputs}" + (f" taps {taps}" if taps > 1 else "")
         for level in range(count):
             weight, activation = weight_code(self.table), activation_code(self.table)
             summary += f" {{w {weight} a {activation} {self.table.one('I')}}}"
@@ -229,7 +254,58 @@ class Constants:
         return summary
 
 
+def numbers(values: list) -> str:
+    return " ".join(str(value) for value in values)
+
+
+TENSORS = (
+    "constant unary binary select cast transpose reshape expand concatenate slice pad gather reduce softmax argument "
+    "matmul pool resize foldTaps"
+).split()
+
+
+def tensor(table: Table) -> str:
+    name = TENSORS[table.one("B") - 1]
+    return f"tensor {name} {tensor_attributes(table, name)}".rstrip()
+
+
+def tensor_attributes(table: Table, name: str) -> str:
+    # Three bytes of details; those without meaning are 0.
+    meant = {"constant": 0, "select": 0, "foldTaps": 0, "pad": 2, "softmax": 2, "argument": 2, "reduce": 3, "resize": 3}
+    details = table.take(f"{meant.get(name, 1)}B")
+    table.reserved(3 - len(details))
+    if name == "constant":
+        return str(table.one("I"))
+    if name == "unary":
+        return f"{details[0]} {single(table.one('f'))} {single(table.one('f'))}"
+    if name == "cast":
+        return ELEMENT_TYPES[details[0]]
+    if name == "transpose":
+        return numbers(table.take(f"{details[0]}I"))
+    if name in ("reshape", "expand"):
+        return dimensions(table, details[0])
+    if name == "slice":
+        return numbers(table.take("IiI" * details[0]))
+    if name == "pad":
+        return f"{details[0]} {single(table.one('f'))} {numbers(table.take(f'{2 * details[1]}I'))}"
+    if name == "pool":
+        return numbers(details + table.take("10I"))
+    if name == "resize":
+        height, width, *scales = table.take("2I2f")
+        return numbers([*details, height, width, *(single(scale) for scale in scales)])
+    if name == "foldTaps":
+        return numbers(table.take("13I"))
+    return numbers(details)
+
+
 def operation(table: Table, tag: int) -> str:
+    if tag == 10:
+        window = table.take("10I")
+        return f"convolution {numbers(window)} weights {numbers(table.take(str(table.one('I')) + 'I'))}"
+    if tag == 11:
+        return f"depthwise convolution {numbers(table.take('12I'))}"
+    if tag == 12:
+        return tensor(table)
     if tag == 4:
         gamma, beta, epsilon = table.take("IIf")
         return f"layer norm {gamma} {beta} epsilon {single(epsilon)}"
@@ -268,15 +344,16 @@ def interface(table: Table) -> list[str]:
     return lines + [f"output {value}" for value in table.take(f"{table.one('I')}I")]
 
 
-def test_golden_file_of_version_1():
-    sections = read_sections((GOLDEN / "version1.soniq").read_bytes())
+@pytest.mark.parametrize("name", ["version1", "version2-tensors", "version2-convolutions"])
+def test_golden_file(name):
+    sections = read_sections((GOLDEN / f"{name}.soniq").read_bytes())
     tables = [Table(data) for _, data in sections[:6]]
     lines = metadata(tables[0]) + symbols(tables[1]) + values(tables[2])
     lines += Constants(tables[3], sections).read()
     lines += nodes(tables[4]) + interface(tables[5])
     for table in tables:
         table.end()
-    assert lines == (GOLDEN / "version1.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    assert lines == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
 
 
 def test_example_of_a_weight_tile():
