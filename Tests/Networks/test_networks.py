@@ -1,0 +1,72 @@
+"""Whole convolutional networks: equal bits everywhere, close to float32, small workspace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import soniq
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench" / "models"))
+import networks  # noqa: E402
+
+TOOL = os.environ["SONIQ_PACK"]
+PALETTES = {"w8a8": ["--palette", "8"], "w1a1+w4a4": ["--palette", "w1a1+w4a4", "--coarse-share", "0.75"]}
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    return np.random.default_rng(5).standard_normal((2, 3, 224, 224)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("networks")
+    np.savez(folder / "images.npz", image=images)
+    networks.write(folder, "resnet18")
+    files = {}
+    for name, options in {**PALETTES, "f32": ["--palette", "f32"]}.items():
+        files[name] = folder / f"{name}.soniq"
+        command = [TOOL, "pack", folder / "resnet18.onnx", "-o", files[name], *options]
+        if name != "f32":
+            command += ["--calibrate", folder / "images.npz"]
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return files
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_equal_bits_on_every_instruction_set_and_thread_count(
+    packed: dict[str, Path], images: np.ndarray, palette: str
+) -> None:
+    results = {}
+    for isa in ("portable", "avx2", "avx512"):
+        for threads in (1, 2):
+            model = soniq.load(packed[palette], threads=threads, max_isa=isa)
+            results[isa, threads] = next(iter(model(image=images[:1]).values())).copy()
+            ran = {r.kernel.rsplit("__", 1)[-1] for r in model.kernels() if r.operation.startswith("convolution")}
+            assert ran == {isa}, f"asked for {isa}, ran {ran}: does this CPU have it?"
+    first = results["portable", 1]
+    assert np.isfinite(first).all() and np.ptp(first) > 0
+    for key, result in results.items():
+        assert np.array_equal(first.view(np.uint32), result.view(np.uint32)), f"{key} differs"
+
+
+def test_eight_bits_are_close_to_float(packed: dict[str, Path], images: np.ndarray) -> None:
+    exact = next(iter(soniq.load(packed["f32"])(image=images).values()))
+    eight = next(iter(soniq.load(packed["w8a8"])(image=images).values()))
+    cosines = (exact * eight).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(eight, axis=1)
+    print(f"cosine of ResNet-18 at 8 bits to float32: {cosines}")
+    assert cosines.min() > 0.999
+
+
+def test_a_batch_is_its_images_one_by_one(packed: dict[str, Path], images: np.ndarray) -> None:
+    model = soniq.load(packed["w8a8"])
+    together = next(iter(model(image=images).values())).copy()
+    for index, image in enumerate(images):
+        assert np.array_equal(together[index], next(iter(model(image=image[None]).values()))[0])
