@@ -1,4 +1,9 @@
-"""Small networks as torchvision and Hugging Face build them, with random weights, and their export to ONNX."""
+"""Small networks as torchvision and Hugging Face build them, with random weights, and their export to ONNX.
+
+usage: networks.py     writes models/NAME-EXPORTER.onnx; needs torch and onnxscript
+
+The files are committed: PyTorch is too large for every test run. Those here are of torch 2.13.0, onnxscript 0.7.2.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -176,7 +182,7 @@ class Attention(nn.Module):
 class Encoder(nn.Module):
     """A BERT sentence encoder as MiniLM is one: mean pooling, unit length."""
 
-    def __init__(self, width: int = 32, heads: int = 4, layers: int = 2, is_spelled: bool = True) -> None:
+    def __init__(self, width: int = 16, heads: int = 4, layers: int = 2, is_spelled: bool = True) -> None:
         super().__init__()
         self.words = nn.Embedding(97, width)
         self.positions = nn.Embedding(48, width)
@@ -235,9 +241,9 @@ def encoder(is_spelled: bool) -> Network:
 def networks() -> dict[str, Network]:
     batch = {"image": {0: "batch"}}
     return {
-        "resnet18": Network(lambda: ResNet18(8, 10), image(2, 3, 64, 64), ["logits"], batch),
-        "mobilenet_v2": Network(lambda: MobileNetV2(4, 10), image(2, 3, 64, 64), ["logits"], batch),
-        "unet": Network(lambda: UNet(4), image(2, 3, 32, 32), ["mask"], batch),
+        "resnet18": Network(lambda: ResNet18(2, 10), image(2, 3, 64, 64), ["logits"], batch),
+        "mobilenet_v2": Network(lambda: MobileNetV2(16, 10), image(2, 3, 64, 64), ["logits"], batch),
+        "unet": Network(lambda: UNet(4), image(2, 3, 16, 16), ["mask"], batch),
         "signal": Network(Signal, image(2, 4, 50), ["shares"], batch),
         "encoder": encoder(is_spelled=True),
         "encoder_sdpa": encoder(is_spelled=False),
@@ -258,6 +264,21 @@ def build(name: str) -> tuple[Network, nn.Module]:
     return network, module.eval()
 
 
+def strip(path: Path) -> None:
+    """Removes what only people read: where in the source a node comes from, and the shapes of values."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    model.graph.ClearField("metadata_props")
+    model.graph.ClearField("value_info")
+    del model.metadata_props[:]
+    onnx.save(model, path)
+
+
 def export(name: str, exporter: str, path: Path) -> None:
     """Writes one network by PyTorch's exporter "legacy" (opset 17) or "dynamo"."""
     network, module = build(name)
@@ -266,6 +287,7 @@ def export(name: str, exporter: str, path: Path) -> None:
     if exporter == "legacy":
         axes = network.dynamic
         torch.onnx.export(module, arguments, path, dynamo=False, opset_version=17, dynamic_axes=axes, **common)
+        strip(path)
         return
     dimensions = {name: torch.export.Dim(name) for axes in network.dynamic.values() for name in axes.values()}
     shapes = [
@@ -274,3 +296,16 @@ def export(name: str, exporter: str, path: Path) -> None:
     torch.onnx.export(
         module, arguments, path, dynamo=True, dynamic_shapes=tuple(shapes), external_data=False, verbose=False, **common
     )
+    strip(path)
+
+
+def main() -> None:
+    folder = Path(__file__).parent / "models"
+    folder.mkdir(exist_ok=True)
+    for name in networks():
+        for exporter in ("legacy", "dynamo"):
+            export(name, exporter, folder / f"{name}-{exporter}.onnx")
+
+
+if __name__ == "__main__":
+    main()

@@ -49,9 +49,12 @@ struct OnnxConversion {
     }
     let results: [ValueID]
     do throws(PackError) {
+      // Constants are decoded before the converter looks at any.
+      for name in node.inputs where !name.isEmpty { _ = try value(named: name) }
       results = try converter(&self)
     } catch {
-      return refuse("\(node.name) (\(node.typeName): \(error.message))")
+      let place = error.place == "node \(node.name)" ? "" : error.place.map { $0 + ": " } ?? ""
+      return refuse("\(node.name) (\(node.typeName): \(place)\(error.message))")
     }
     for (name, value) in zip(node.outputs, results) where !name.isEmpty {
       named[name] = value

@@ -210,6 +210,9 @@ extension OnnxConversion {
   mutating func expand(_ value: ValueID, to shape: [Dimension]) throws(PackError) -> ValueID {
     if shape == onnxShape(value) { return value }
     if shape.isEmpty { return value }
+    for case .fixed(let size) in shape where !(0...maximumDimension).contains(size) {
+      throw fault("size \(size) is not possible")
+    }
     return try tensor(.expand(shape), value)
   }
 
