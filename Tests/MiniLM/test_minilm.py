@@ -107,3 +107,17 @@ def test_resident_memory_of_a_host(packed: dict[str, Path]) -> None:
         answer = subprocess.run([host, path], check=True, capture_output=True, text=True)
         resident = int(answer.stdout.split()[0])
         assert resident <= path.stat().st_size + 20 * MEGABYTE, answer.stdout
+
+
+def test_an_onnx_file_packs_to_the_same_outputs(folder: Path, sentences, tmp_path: Path) -> None:
+    """From the checkpoint's folder and from an ONNX file of it: equal to the bit, in float mode."""
+    import onnx
+
+    onnx.save(reference.BertExporter(folder).export(), tmp_path / "minilm.onnx")
+    ids, mask = (array[:8] for array in sentences)
+    answers = []
+    for name, source in (("folder", folder), ("onnx", tmp_path / "minilm.onnx")):
+        packed = tmp_path / f"{name}.soniq"
+        subprocess.run([os.environ["SONIQ_PACK"], "pack", source, "-o", packed, "--palette", "f32"], check=True)
+        answers.append(soniq.load(packed)(input_ids=ids, attention_mask=mask)["sentence_embedding"].copy())
+    assert np.array_equal(answers[0], answers[1])
