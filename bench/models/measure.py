@@ -193,7 +193,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    report: dict[str, Any] = {"context": context(), "rows": [], "memory": [], "steps": [], "convolutions": []}
+    method = {"rounds": arguments.rounds, "seconds": arguments.seconds}
+    report: dict[str, Any] = {"context": context() | method, "rows": [], "memory": [], "steps": [], "convolutions": []}
     available = len(os.sched_getaffinity(0))
     for name in arguments.models:
         for threads in [] if name in networks.CHAINS else arguments.threads:

@@ -85,7 +85,7 @@ def machine(report: Report) -> str:
     context = report.context
     engines = "; ".join(dict.fromkeys(context["engines"].values()))
     text = f"* {context['cpu']}, {context['cores']} cores; revision {context['revision']}; {context['date']}.\n"
-    text += f"* {engines}.\n"
+    text += f"* {engines}; {context['rounds']} rounds of {context['seconds']} s an engine.\n"
     for threads in sorted({row.threads for row in report.rows}):
         busy = report.busy_cores(threads)
         if report.disturbed(threads):

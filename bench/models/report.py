@@ -1,6 +1,7 @@
 """Turns what measure.py wrote into tables, plots and verdicts.
 
-usage: report.py table REPORT.json               every table, as Markdown
+usage: report.py merge OUT.json IN.json...       one report of several runs
+       report.py table REPORT.json               every table, as Markdown
        report.py targets REPORT.json             the targets and what was measured
        report.py plots REPORT.json FOLDER        SVG files
        report.py document REPORT.json FILE.md    refreshes the tables and plots of a document, between its marks
@@ -8,8 +9,10 @@ usage: report.py table REPORT.json               every table, as Markdown
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import model_tables
 from model_rows import Report, load
@@ -32,8 +35,35 @@ def document(report: Report, path: Path) -> None:
     path.write_text(f"{head}{BEGIN}\n\n{model_tables.summary(report)}\n{links}\n\n{END}{tail}")
 
 
+def merge(paths: list[Path]) -> dict[str, Any]:
+    """Runs of different rows as one: of the contexts the fewest rounds and the busiest neighbours are kept.
+
+    Raises ValueError when two runs have the same row or are of different revisions.
+    """
+    reports = [json.loads(path.read_text()) for path in paths]
+    contexts = [report["context"] for report in reports]
+    if len({context["revision"] for context in contexts}) > 1:
+        raise ValueError("the runs are of different revisions")
+    result = {"context": dict(contexts[0])}
+    for key in ("rounds", "seconds"):
+        result["context"][key] = min(context[key] for context in contexts)
+    result["context"]["engines"] = {name: text for context in contexts for name, text in context["engines"].items()}
+    busy: dict[str, float] = {}
+    for threads, cores in (item for context in contexts for item in context["busy_cores"].items()):
+        busy[threads] = max(cores, busy.get(threads, 0))
+    result["context"]["busy_cores"] = busy
+    for part in ("rows", "memory", "steps", "convolutions"):
+        result[part] = [entry for report in reports for entry in report[part]]
+    names = [tuple(row[key] for key in ("model", "engine", "scheme", "threads", "batch")) for row in result["rows"]]
+    if len(names) != len(set(names)):
+        raise ValueError("a row was measured twice")
+    return result
+
+
 def main(arguments: list[str]) -> int:
     match arguments:
+        case ["merge", out, *paths] if paths:
+            Path(out).write_text(json.dumps(merge([Path(path) for path in paths]), indent=1) + "\n")
         case ["table", path]:
             print(f"# Whole networks\n\n{model_tables.summary(load(Path(path)), level=2)}", end="")
         case ["targets", path]:
