@@ -85,6 +85,24 @@ import Testing
       try graph.run([], lanes: 1, owners: owners).bits == (1...6).map { (-Float($0)).bitPattern })
   }
 
+  /// What nobody reads is computed nevertheless: into memory that is large enough for all of it.
+  @Test(arguments: 1...2)
+  func unreadValuesHaveRoom(lanes: Int) throws {
+    let graph = Self.graph { graph in
+      let wide = graph.add(.expand([.fixed(5000), .fixed(4), .fixed(6)]), [0])
+      graph.add(.transpose([1, 0, 2]), [wide])
+      graph.add(.binary(.add), [wide, wide])
+      graph.add(.reduce(.sum, axes: [2], keepsDimensions: false), [wide])
+      return [graph.add(.unary(.negative), [0])]
+    }
+    var options = SessionOptions()
+    options.threadCount = lanes
+    let session = try Session(
+      Model(ModelDescription(graph: graph, metadata: [], owner: [])), options: options)
+    #expect(session.workspaceByteCount >= 2 * 5000 * 24 * 4)
+    #expect(try Self.floats(graph, lanes: lanes) == Self.x.elements.map { Float(-$0) })
+  }
+
   @Test func stepsAreReported() throws {
     let graph = Self.graph { graph in
       // Neither a constant's reshape nor dimensions of 1 that change places make a step.

@@ -133,6 +133,8 @@ struct WorkspaceLayout {
 
   private func staysInSegment(_ slot: SlotID) -> Bool {
     let slot = schedule.slots[slot]
+    // What nobody reads is written all the same, and not by every step in blocks of rows.
+    guard !slot.readers.isEmpty else { return false }
     guard slot.input == nil, !slot.isKept, !slot.isShared, let writer = slot.writer else { return false }
     let segment = schedule.steps[writer].segment
     return slot.readers.allSatisfy { schedule.steps[$0].segment == segment }
