@@ -1,5 +1,5 @@
 import SoniqFormat
-package import SoniqGraph
+import SoniqGraph
 
 /// Models as ONNX files.
 package enum OnnxImporter {

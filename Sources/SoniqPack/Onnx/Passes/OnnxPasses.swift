@@ -1,5 +1,5 @@
 /// Rewrites a draft into an equal one.
-protocol DraftPass {
+protocol DraftPass: Sendable {
   static func run(_ draft: inout DraftGraph) throws(PackError)
 }
 
