@@ -16,8 +16,8 @@ import soniq
 MODELS = sorted((Path(__file__).parent / "models").glob("*.onnx"))
 # In float mode: float32 sums in another order. Of the largest absolute output.
 FLOAT_TOLERANCE = 1e-5
-# At 8 bits: relative distance of the outputs, ||a - b|| / ||b||. These networks are tiny, with weights of no training.
-EIGHT_BIT_TOLERANCE = 0.06
+# At 8 bits: relative distance of the outputs, ||a - b|| / ||b||. Measured: 0.001 to 0.008.
+EIGHT_BIT_TOLERANCE = 0.02
 SIZES = {"batch": 3, "sequence": 9}
 
 
