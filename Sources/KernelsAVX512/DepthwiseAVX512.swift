@@ -49,7 +49,9 @@ private func finish(
   _ output: UnsafeMutablePointer<Float>
 ) {
   let left = Int(args.pointee.channels) &- channel
-  guard left > 0, let zeroSums = args.pointee.zeroSums, let weightScale = args.pointee.weightScale else { return }
+  guard left > 0, let zeroSums = args.pointee.zeroSums, let weightScale = args.pointee.weightScale else {
+    return
+  }
   let mask: __mmask16 = left >= 16 ? 0xffff : __mmask16(truncatingIfNeeded: (1 &<< left) &- 1)
   let exact = _mm512_sub_epi32(sum, _mm512_loadu_si512(zeroSums + channel))
   let start = args.pointee.bias.map { _mm512_loadu_ps($0 + channel) } ?? _mm512_setzero_ps()
@@ -59,7 +61,8 @@ private func finish(
 
 @inline(never)
 private func depthwiseRow(
-  _ args: UnsafePointer<snq_depthwise_args>, _ pixel: UnsafePointer<UInt8>, _ output: UnsafeMutablePointer<Float>
+  _ args: UnsafePointer<snq_depthwise_args>, _ pixel: UnsafePointer<UInt8>,
+  _ output: UnsafeMutablePointer<Float>
 ) {
   guard var tile = args.pointee.tiles, let offsets = args.pointee.tapOffsets else { return }
   let taps = Int(args.pointee.taps)

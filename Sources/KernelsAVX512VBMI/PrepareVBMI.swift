@@ -28,7 +28,8 @@ private func loadCodes(_ source: UnsafePointer<UInt8>, _ channel: Int, _ channel
 
 /// Bits in the order of a lane of planes: nibbles of the upper 16 channels above those of the lower 16.
 @inline(never) func packRow(
-  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ args: UnsafePointer<snq_prepare_args>
+  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>,
+  _ args: UnsafePointer<snq_prepare_args>
 ) {
   let (channels, bits) = (Int(args.pointee.paddedChannels), Int(args.pointee.activationBits))
   let planeStride = args.pointee.planeStride

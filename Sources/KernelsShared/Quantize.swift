@@ -32,7 +32,9 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
   let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
-  guard let firstInput = pointer.pointee.input, let firstCodes = level.codes, let rows = level.rows else { return }
+  guard let firstInput = pointer.pointee.input, let firstCodes = level.codes, let rows = level.rows else {
+    return
+  }
   let maximumCode = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
   let inverse = FloatLanes(repeating: 1 / level.scale)
   let low = FloatLanes(repeating: Float(0 &- level.zero))

@@ -25,7 +25,8 @@ package struct MatmulShape: Sendable, Hashable {
   package var hasCompanion = false
 
   package init(
-    weightBits: Int, activationBits: Int, channels: Int, outputs: Int, rows: RowClass, hasCompanion: Bool = false
+    weightBits: Int, activationBits: Int, channels: Int, outputs: Int, rows: RowClass,
+    hasCompanion: Bool = false
   ) {
     self.hasCompanion = hasCompanion
     self.weightBits = weightBits

@@ -64,7 +64,9 @@ extension ModelPacker {
     _ level: Level, _ layers: WeightLayers, _ calibration: Calibration
   ) -> [[ChannelRun]] {
     let linears = zip(layers.linears, calibration.layers).map { layer, input -> [ChannelRun] in
-      guard options.splitsOutliers, !layer.isStatic else { return ChannelRun.whole(level, count: layer.inputs) }
+      guard options.splitsOutliers, !layer.isStatic else {
+        return ChannelRun.whole(level, count: layer.inputs)
+      }
       return OutlierSplit.runs(level: level, largest: input.largest, power: layer.channelPower)
     }
     return linears + layers.tables.map { ChannelRun.whole(level, count: $0.channels) }

@@ -99,7 +99,10 @@ package struct ModelPacker {
       (MetadataKey.producer, .text("soniq-pack")), (MetadataKey.palette, .text(report.palette)),
       (MetadataKey.averageBits, .real(report.weights.averageBits)),
       (MetadataKey.parameterCount, .integer(Int64(report.weights.weightCount))),
-      (MetadataKey.calibration, .text(options.palette.isFloat ? "none" : Self.usesFixedScales(packed) ? "calibrated" : "dynamic")),
+      (
+        MetadataKey.calibration,
+        .text(options.palette.isFloat ? "none" : Self.usesFixedScales(packed) ? "calibrated" : "dynamic")
+      ),
       (MetadataKey.calibrationTokens, .integer(Int64(report.calibrationTokens))),
     ]
     if let agreement = report.agreement {

@@ -75,7 +75,9 @@ package struct PackedMatrixBuilder {
     let filler: UInt8 = run.level.weight.layout == .bytes ? 128 : 0
     var codes = [UInt8](repeating: filler, count: rows * padded)
     for row in 0..<rows {
-      for channel in 0..<run.channels { codes[row * padded + channel] = run.codes[row * run.channels + channel] }
+      for channel in 0..<run.channels {
+        codes[row * padded + channel] = run.codes[row * run.channels + channel]
+      }
     }
     return codes
   }

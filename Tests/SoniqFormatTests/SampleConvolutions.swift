@@ -10,9 +10,11 @@ extension SampleModels {
     graph.symbols = [Symbol(name: "batch", maximum: 3)]
     graph.constantNames = ["first", "left", "right", "float", "depthwise", "bias", "taps"]
     let coarse = Level(
-      weight: .bipolar(1), activation: ActivationCode(kind: .bipolar, bits: 1, scaling: .fixed(scale: 0.5, zero: 0)))
+      weight: .bipolar(1),
+      activation: ActivationCode(kind: .bipolar, bits: 1, scaling: .fixed(scale: 0.5, zero: 0)))
     let fine = Level(
-      weight: .symmetric(4), activation: ActivationCode(kind: .affine, bits: 8, scaling: .fixed(scale: 0.25, zero: 7)))
+      weight: .symmetric(4),
+      activation: ActivationCode(kind: .affine, bits: 8, scaling: .fixed(scale: 0.25, zero: 7)))
     graph.constants = [
       .matrix(constants.convolution(outputs: 6, taps: 6, [(coarse, 2), (fine, 2)], gather: true)),
       .matrix(constants.convolution(outputs: 2, taps: 6, [(fine, 3)], gather: false)),
@@ -31,7 +33,8 @@ extension SampleModels {
       Value(name: "x", elementType: .float32, shape: [.symbol(0), .fixed(height), .fixed(width), .fixed(4)])
     ]
     for (index, (operation, channels)) in operations.enumerated() {
-      if case .activation = operation {} else {
+      if case .activation = operation {
+      } else {
         (height, width) = (window.outputHeight(height), window.outputWidth(width))
       }
       graph.values.append(
@@ -52,7 +55,8 @@ extension SampleConstants {
   func convolution(
     outputs: Int, taps: Int, _ levels: [(level: Level, channels: Int)], gather: Bool
   ) -> PackedMatrix {
-    var matrix = self.matrix(outputs: outputs, levels.map { ($0.level, $0.channels) }, gather: gather, bias: true)
+    var matrix = self.matrix(
+      outputs: outputs, levels.map { ($0.level, $0.channels) }, gather: gather, bias: true)
     matrix.levels = levels.map { level, channels in
       let tile = level.weight.layout.tileChannels
       let padded = (channels + tile - 1) / tile * tile
@@ -87,7 +91,8 @@ extension SampleConstants {
     let padded = (channels + 15) / 16 * 16
     let integers = (0..<taps * padded).map { Int8($0 % padded < channels ? $0 % 15 - 7 : 0) }
     let level = Level(
-      weight: .symmetric(4), activation: ActivationCode(kind: .affine, bits: 5, scaling: .fixed(scale: 0.5, zero: 3)))
+      weight: .symmetric(4),
+      activation: ActivationCode(kind: .affine, bits: 5, scaling: .fixed(scale: 0.5, zero: 3)))
     return PackedDepthwise(
       channels: channels, taps: taps, level: level, weights: bytes(integers),
       scales: bytes((0..<channels).map { Float($0 + 1) / 8 }, paddedTo: padded))

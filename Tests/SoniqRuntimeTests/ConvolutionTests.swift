@@ -10,7 +10,8 @@ import Testing
     [(.affine(8, 8).fixed(0.02, zero: 100), 5)], [(.affine(4, 8).fixed(0.02, zero: 3), 24)],
     [(.bipolar(1, 1).fixed(0.7), 40)], [(.affine(1, 1).fixed(0.9), 64)],
     [(Level(weight: .bipolar(1), activation: .init(kind: .affine, bits: 4)).fixed(0.2, zero: 5), 33)],
-    [(.bipolar(2, 2).fixed(0.5), 32)], [(.affine(2, 4).fixed(0.2, zero: 0), 96)], [(.bipolar(3, 7).fixed(0.02), 17)],
+    [(.bipolar(2, 2).fixed(0.5), 32)], [(.affine(2, 4).fixed(0.2, zero: 0), 96)],
+    [(.bipolar(3, 7).fixed(0.02), 17)],
     [(Level(weight: .bipolar(2), activation: .init(kind: .affine, bits: 8)).fixed(0.02, zero: 77), 70)],
     [(.affine(5, 6).fixed(0.05, zero: 31), 20)],
     [(.bipolar(1, 1).fixed(0.8), 48), (.bipolar(4, 4).fixed(0.2), 16)],
@@ -26,7 +27,9 @@ import Testing
     (Window(height: 1, width: 4, strides: (1, 2), padding: (0, 2, 0, 1)), 1, 70),
   ]
 
-  private static func run(_ model: ModelDescription, _ input: [Float], _ shape: [Int], _ options: SessionOptions)
+  private static func run(
+    _ model: ModelDescription, _ input: [Float], _ shape: [Int], _ options: SessionOptions
+  )
     throws -> [Float]
   {
     let session = try Session(Model(model), options: options)
@@ -39,7 +42,9 @@ import Testing
   }
 
   /// Every instruction set, on one thread and on three, against the definition: bit for bit.
-  private func check(_ convolution: SyntheticConvolution, _ generator: inout SeededGenerator, _ note: String) throws {
+  private func check(_ convolution: SyntheticConvolution, _ generator: inout SeededGenerator, _ note: String)
+    throws
+  {
     let shape = [convolution.batch, convolution.height, convolution.width, convolution.channels]
     let input = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -2...2, using: &generator) }
     let expected = convolution.reference(input)
@@ -49,7 +54,9 @@ import Testing
         options.threadCount = threads
         options.maximumInstructionSet = instructions.rawValue
         let actual = try Self.run(convolution.description, input, shape, options)
-        let place = zip(expected, actual).enumerated().first { $0.element.0.bitPattern != $0.element.1.bitPattern }
+        let place = zip(expected, actual).enumerated().first {
+          $0.element.0.bitPattern != $0.element.1.bitPattern
+        }
         #expect(
           actual.count == expected.count && place == nil,
           "\(note) \(instructions) \(threads) threads: first difference \(String(describing: place))")
@@ -62,7 +69,8 @@ import Testing
     var generator = SeededGenerator(seed: UInt64(1000 + levels * 20 + window))
     let (shape, height, width) = Self.windows[window]
     let convolution = SyntheticConvolution(
-      shape, batch: window % 3 == 0 ? 2 : 1, height: height, width: width, groupOutputs: levels % 2 == 0 ? 20 : 48,
+      shape, batch: window % 3 == 0 ? 2 : 1, height: height, width: width,
+      groupOutputs: levels % 2 == 0 ? 20 : 48,
       levels: Self.levels[levels], shuffled: (levels + window) % 2 == 1, using: &generator)
     try check(convolution, &generator, "levels \(levels), window \(window)")
   }

@@ -47,10 +47,12 @@ import Testing
         isFloat
         ? .dense(
           DenseConstant(
-            elementType: .float32, shape: [window.taps, channels], bytes: keep(floats, paddedTo: floats.count)))
+            elementType: .float32, shape: [window.taps, channels], bytes: keep(floats, paddedTo: floats.count)
+          ))
         : .depthwise(
           PackedDepthwise(
-            channels: channels, taps: window.taps, level: level, weights: keep(stored, paddedTo: stored.count),
+            channels: channels, taps: window.taps, level: level,
+            weights: keep(stored, paddedTo: stored.count),
             scales: keep(scales, paddedTo: padded)))
       var graph = Graph()
       let outputShape = [
@@ -63,11 +65,13 @@ import Testing
       ]
       graph.constants = [
         weights,
-        .dense(DenseConstant(elementType: .float32, shape: [channels], bytes: keep(bias, paddedTo: channels))),
+        .dense(
+          DenseConstant(elementType: .float32, shape: [channels], bytes: keep(bias, paddedTo: channels))),
       ]
       graph.constantNames = ["weights", "bias"]
       graph.nodes = [
-        Node(name: "conv", operation: .depthwiseConvolution(window, weights: 0, bias: 1), inputs: [0], output: 1),
+        Node(
+          name: "conv", operation: .depthwiseConvolution(window, weights: 0, bias: 1), inputs: [0], output: 1),
         Node(name: "relu", operation: .activation(.relu), inputs: [1], output: 2),
       ]
       graph.inputs = [GraphInput(value: 0)]
@@ -120,7 +124,8 @@ import Testing
   @Test(arguments: windows.indices, [1, 16, 32, 65, 144])
   func equalsTheDefinition(window: Int, channels: Int) throws {
     let (shape, height, width) = Self.windows[window]
-    let level = window % 2 == 0 ? Level.affine(8, 8).fixed(0.02, zero: 101) : Level.bipolar(4, 4).affineActivations
+    let level =
+      window % 2 == 0 ? Level.affine(8, 8).fixed(0.02, zero: 101) : Level.bipolar(4, 4).affineActivations
     for isFloat in [false, true] {
       let hasActivation = channels % 2 == 0
       let fixture = Fixture(
@@ -142,7 +147,8 @@ import Testing
           let place = zip(expected, actual).enumerated().first { $0.element.0 != $0.element.1 }
           #expect(
             actual.count == expected.count && place == nil,
-            "window \(window) \(channels) channels float \(isFloat) \(instructions): \(String(describing: place))")
+            "window \(window) \(channels) channels float \(isFloat) \(instructions): \(String(describing: place))"
+          )
         }
       }
     }
@@ -151,6 +157,8 @@ import Testing
 
 extension Level {
   fileprivate var affineActivations: Level {
-    Level(weight: weight, activation: ActivationCode(kind: .affine, bits: 4, scaling: .fixed(scale: 0.2, zero: 3)))
+    Level(
+      weight: weight, activation: ActivationCode(kind: .affine, bits: 4, scaling: .fixed(scale: 0.2, zero: 3))
+    )
   }
 }

@@ -111,7 +111,8 @@ struct SyntheticConvolution {
     graph.constantNames = matrices.indices.map { "weights \($0)" }
     graph.nodes = [
       Node(
-        name: "conv", operation: .convolution(window, weights: Array(matrices.indices)), inputs: [0], output: 1)
+        name: "conv", operation: .convolution(window, weights: Array(matrices.indices)), inputs: [0],
+        output: 1)
     ]
     graph.inputs = [GraphInput(value: 0)]
     graph.outputs = [1]
@@ -149,7 +150,8 @@ struct SyntheticConvolution {
         guard (0..<height).contains(y), (0..<width).contains(x) else { continue }
         for channel in 0..<count {
           let place = orders[group][first + channel] + group * channels / groups
-          let code = Self.integer(input[((image * height + y) * width + x) * channels + place], level.activation)
+          let code = Self.integer(
+            input[((image * height + y) * width + x) * channels + place], level.activation)
           dot += code * integers[group][index][(output * window.taps + tap) * count + channel]
         }
       }

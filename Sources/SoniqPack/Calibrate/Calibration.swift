@@ -34,7 +34,9 @@ package struct Calibration: Sendable {
         }
       }
       rowCount += count
-      for channel in 0..<channels { meanSquares[channel] = Float(squares[channel] / Double(max(1, rowCount))) }
+      for channel in 0..<channels {
+        meanSquares[channel] = Float(squares[channel] / Double(max(1, rowCount)))
+      }
     }
   }
 
@@ -95,7 +97,8 @@ package struct Calibration: Sendable {
         .data, place: "value \(graph.values[layer.input].name)", "is not finite on the calibration data")
     }
     for (value, sample) in samples where !sample.isFinite {
-      throw PackError(.data, place: "value \(graph.values[value].name)", "is not finite on the calibration data")
+      throw PackError(
+        .data, place: "value \(graph.values[value].name)", "is not finite on the calibration data")
     }
   }
 }

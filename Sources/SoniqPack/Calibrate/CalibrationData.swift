@@ -133,7 +133,8 @@ package struct SampleArrays: Sendable {
       guard inputs.count == 1 else {
         let names = inputs.map(\.name).joined(separator: ", ")
         throw PackError(
-          .data, file: path, "the model has \(inputs.count) inputs (\(names)): give an .npz file with one array each")
+          .data, file: path,
+          "the model has \(inputs.count) inputs (\(names)): give an .npz file with one array each")
       }
       file = try TensorFile.numpyArray(path: path, name: inputs[0].name)
     } else {

@@ -120,7 +120,8 @@ package final class GraphRunner {
       do throws(RuntimeError) {
         return .success(
           try session.setInput(
-            index, data: data.baseAddress, elementType: array.elementType, shape: array.shape.map { Int64($0) },
+            index, data: data.baseAddress, elementType: array.elementType,
+            shape: array.shape.map { Int64($0) },
             rank: array.shape.count))
       } catch {
         return .failure(error)

@@ -36,7 +36,8 @@ extension WeightAccount {
         sum + level.weights.count + level.scales.count + level.storedSums.count + (level.offsets?.count ?? 0)
       }
       self.init(
-        weightCount: matrix.outputs * matrix.inputs * matrix.taps, byteCount: levels + (matrix.gather?.count ?? 0))
+        weightCount: matrix.outputs * matrix.inputs * matrix.taps,
+        byteCount: levels + (matrix.gather?.count ?? 0))
     case .depthwise(let depthwise):
       self.init(
         weightCount: depthwise.channels * depthwise.taps,

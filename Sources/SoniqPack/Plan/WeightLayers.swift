@@ -117,7 +117,8 @@ package struct WeightLayers: Sendable {
       let channels = matrix.inputs / window.taps
       linears.append(
         LinearLayer(
-          node: index, constant: constant, name: weights.count == 1 ? node.name : "\(node.name) group \(group)",
+          node: index, constant: constant,
+          name: weights.count == 1 ? node.name : "\(node.name) group \(group)",
           outputs: matrix.outputs, inputs: channels, window: window, firstChannel: group * channels,
           isStatic: true, weights: matrix.rowMajor,
           bias: matrix.bias.map { Array($0.bound(to: Float.self).prefix(matrix.outputs)) },

@@ -152,6 +152,8 @@ struct ConvolutionScratch {
     kernel = (start, start + windowBytes[0])
     rows = (kernel.1 + windowBytes[1], kernel.1 + windowBytes[1] + windowBytes[2])
     columnSums = rows.1 + windowBytes[3]
-    byteCount = max(tight + Self.tightBytes(convolution.geometry.channels), columnSums + convolution.geometry.runColumns * 4)
+    byteCount = max(
+      tight + Self.tightBytes(convolution.geometry.channels), columnSums + convolution.geometry.runColumns * 4
+    )
   }
 }

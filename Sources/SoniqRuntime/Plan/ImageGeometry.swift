@@ -18,7 +18,7 @@ struct ImageGeometry: BitwiseCopyable {
   var outputHeight: Int
   var outputWidth: Int
 
-  /// - Parameter shape: [B,H,W,C] of a valid graph: the last three are fixed.
+  /// * shape: [B,H,W,C] of a valid graph: the last three are fixed.
   init(_ window: Window, shape: [Dimension]) {
     let sizes = shape.map { dimension in
       if case .fixed(let size) = dimension { size } else { 1 }
@@ -85,7 +85,8 @@ struct PixelRuns {
   init(_ rows: Range<Int>, firstPixel: Int, height: Int, width: Int) {
     let first = firstPixel &+ rows.lowerBound
     let line = first / width
-    run = PixelRun(image: line / height, row: line % height, column: first % width, begin: rows.lowerBound, count: 0)
+    run = PixelRun(
+      image: line / height, row: line % height, column: first % width, begin: rows.lowerBound, count: 0)
     end = rows.upperBound
     self.height = height
     self.width = width

@@ -44,7 +44,9 @@ extension StepEmitter {
     var choices: [[MatmulChoice]] = []
     let parts = convolution.matrices.enumerated().map { group, matrix in
       let plans = levelPlans(matrix, convolution)
-      if group == 0 { choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) } }
+      if group == 0 {
+        choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) }
+      }
       let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
       let levels = plans.enumerated().map { index, plan in
         var level = convolutionLevel(plan, matrix, index, geometry, convolution.images[group][index], borders)
@@ -84,7 +86,8 @@ extension StepEmitter {
   }
 
   func emitFloatConvolution(
-    _ step: ScheduledStep, _ geometry: ImageGeometry, _ matrices: [FloatMatrix], _ function: ActivationFunction?
+    _ step: ScheduledStep, _ geometry: ImageGeometry, _ matrices: [FloatMatrix],
+    _ function: ActivationFunction?
   ) -> (Step, StepDescription) {
     let row = kernels.matrices.floatMatmul
     let groupChannels = geometry.channels / max(1, matrices.count)
@@ -141,7 +144,8 @@ extension StepEmitter {
     let zero = activation.fixedParameters.zero
     return ImageLevel(
       storage: image.codes, sums: image.sums ?? -1, form: plan.form.tag,
-      channels: plan.level.channels, paddedChannels: plan.level.paddedChannels, activationBits: activation.bits, pixelBytes: plan.pixelBytes,
+      channels: plan.level.channels, paddedChannels: plan.level.paddedChannels,
+      activationBits: activation.bits, pixelBytes: plan.pixelBytes,
       planeStride: plan.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
       paddingSum: Int32(truncatingIfNeeded: zero * plan.level.channels))
   }

@@ -21,7 +21,8 @@ extension StepEmitter {
     arguments.levels.0.zero = Int32(truncatingIfNeeded: zero)
     arguments.levels.0.rowStride = 1
     let level = imageLevel(depthwise)
-    let part = ImagePart(arguments: arguments, firstChannel: 0, levels: (level, level), prepares: (false, false),
+    let part = ImagePart(
+      arguments: arguments, firstChannel: 0, levels: (level, level), prepares: (false, false),
       isSeamless: true)
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store([part]),
@@ -65,11 +66,13 @@ extension StepEmitter {
     arguments.bias = depthwise.bias.map { UnsafePointer(memory.store(paddedBias($0, to: padded))) }
     if kernels.depthwise.instructionSet == .avx512 { arguments.tiles = tiles(weights) }
     let depthwiseStep = DepthwiseStep(
-      function: kernels.depthwise.function, arguments: arguments, image: imageLevel(depthwise), geometry: geometry,
+      function: kernels.depthwise.function, arguments: arguments, image: imageLevel(depthwise),
+      geometry: geometry,
       output: step.writes[0], activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0))
     var description = describe(
-      step, function == nil ? "depthwise convolution" : "depthwise convolution + activation", kernels.depthwise)
+      step, function == nil ? "depthwise convolution" : "depthwise convolution + activation",
+      kernels.depthwise)
     description.level = levelText(depthwise)
     return (.depthwise(memory.store(depthwiseStep)), description)
   }

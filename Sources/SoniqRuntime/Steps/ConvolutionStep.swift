@@ -251,7 +251,8 @@ struct ConvolutionStep: BitwiseCopyable {
 
   @inline(__always)
   private func placeScratch(
-    _ call: inout snq_matmul_args, _ level: UnsafePointer<ConvolutionLevel>, _ scratch: UnsafeMutableRawPointer
+    _ call: inout snq_matmul_args, _ level: UnsafePointer<ConvolutionLevel>,
+    _ scratch: UnsafeMutableRawPointer
   ) {
     if level.pointee.scratch >= 0 {
       call.scratch = (scratch + level.pointee.scratch).assumingMemoryBound(to: UInt8.self)

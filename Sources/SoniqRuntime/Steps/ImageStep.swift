@@ -140,16 +140,19 @@ struct ImageStep: BitwiseCopyable {
     let levels = Int(call.levelCount)
     call.levels.0.rows = parameters
     call.levels.1.rows = parameters + 1
-    place(&call.levels.0, part.pointee.levels.0, part.pointee.prepares.0, scratch + codes.0, frame, run, pixel)
+    place(
+      &call.levels.0, part.pointee.levels.0, part.pointee.prepares.0, scratch + codes.0, frame, run, pixel)
     if levels == 2 {
       place(
         &call.levels.1, part.pointee.levels.1, part.pointee.prepares.1, scratch + codes.1, frame, run, pixel)
     }
     quantize(&call, 0, UInt32(run.count))
-    finish(part.pointee.levels.0, part.pointee.prepares.0, call.levels.0, parameters, levels, frame, run, pixel)
+    finish(
+      part.pointee.levels.0, part.pointee.prepares.0, call.levels.0, parameters, levels, frame, run, pixel)
     if levels == 2 {
       finish(
-        part.pointee.levels.1, part.pointee.prepares.1, call.levels.1, parameters + 1, levels, frame, run, pixel)
+        part.pointee.levels.1, part.pointee.prepares.1, call.levels.1, parameters + 1, levels, frame, run,
+        pixel)
     }
   }
 
@@ -196,7 +199,8 @@ struct ImageStep: BitwiseCopyable {
 
   /// Puts zeros behind the channels of every pixel.
   private static func spread(
-    _ codes: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>, _ padded: Int, _ count: Int
+    _ codes: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>, _ padded: Int,
+    _ count: Int
   ) {
     let (source, place) = (UnsafeRawPointer(codes), UnsafeMutableRawPointer(target))
     if channels == 3, padded == 4 {
@@ -209,7 +213,8 @@ struct ImageStep: BitwiseCopyable {
       for pixel in 0..<count {
         let low = source.loadUnaligned(fromByteOffset: pixel &* 16, as: SIMD16<UInt8>.self)
         place.storeBytes(of: low, toByteOffset: pixel &* 32, as: SIMD16<UInt8>.self)
-        place.storeBytes(of: SIMD16<UInt8>(repeating: 0), toByteOffset: pixel &* 32 &+ 16, as: SIMD16<UInt8>.self)
+        place.storeBytes(
+          of: SIMD16<UInt8>(repeating: 0), toByteOffset: pixel &* 32 &+ 16, as: SIMD16<UInt8>.self)
       }
     } else {
       for pixel in 0..<count {
@@ -228,7 +233,8 @@ struct ImageStep: BitwiseCopyable {
     var place = 0
     while place &+ 16 <= count {
       let bytes = UnsafeRawPointer(codes + place).loadUnaligned(as: SIMD16<UInt8>.self)
-      sums &+= SIMD8<UInt16>(truncatingIfNeeded: bytes.lowHalf) &+ SIMD8<UInt16>(truncatingIfNeeded: bytes.highHalf)
+      sums &+=
+        SIMD8<UInt16>(truncatingIfNeeded: bytes.lowHalf) &+ SIMD8<UInt16>(truncatingIfNeeded: bytes.highHalf)
       place &+= 16
       // 128 additions of two codes stay within 16 bits.
       if place & 2047 == 0 {
