@@ -111,6 +111,13 @@ import Testing
       ], model)
   }
 
+  @Test func namesCannotBreakTheLine() throws {
+    let model = try Self.small()
+    model.node("Odd\nkind\u{1b}", ["logits"], ["memory"])
+    model.output("memory")
+    expectError(["Odd?kind?: unknown operator"], model)
+  }
+
   @Test func anUnsupportedNodeThatNobodyNeedsIsIgnored() throws {
     let model = try Self.small()
     model.node("LSTM", ["logits"], ["memory"])

@@ -35,8 +35,17 @@ package enum OnnxImporter {
     } catch {
       var named = error
       named.file = error.file ?? (error.kind == .usage ? nil : path)
+      // Names come from the file and may hold anything.
+      named.place = error.place.map(oneLine)
+      named.message = oneLine(error.message)
       throw named
     }
+  }
+
+  private static func oneLine(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
   }
 
   /// How to make token sequences for the model; nil when it takes no tokens.
