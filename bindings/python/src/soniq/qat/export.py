@@ -81,7 +81,7 @@ def _description(layer: nn.Module) -> tuple[str, dict[str, Tensor], dict[str, An
 def _matrix(layer: QuantLayer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     levels = layer.levels
     count, outputs = len(levels), layer.weight.shape[0]
-    offsets = torch.zeros(count, outputs) if layer.weight_offset is None else layer.weight_offset.detach().cpu()
+    offsets = torch.zeros(count, outputs) if layer.weight_shift is None else layer.offsets_of_weights().detach().cpu()
     bias = torch.zeros(outputs) if layer.bias is None else layer.bias.detach().cpu()
     fixed = not layer.dynamic
     scales = layer.scales_of_activations().tolist() if fixed else [0.0] * count

@@ -26,9 +26,11 @@ class QuantLayer(nn.Module):
     The phases: "search" while precisions are learned, then "fixed". A layer of one precision that learns no width
     is fixed from the start.
 
-    State: `weight`, `bias`; `weight_scale` [levels, outputs] and, with GDNSQ, `weight_offset`, real values of one
-    weight integer and of what is added to every weight; `activation_scale` [levels] where fixed; `precision`
-    [channels], SONIQ's s; `channel_levels` uint8 [channels]; `activation_zero` [levels], codes of 0.
+    State: `weight`, `bias`; the real value of one weight integer is `weight_scale` (found by search) times
+    `weight_factor` (learned), [levels, outputs] each, that of one activation integer, where fixed, `activation_scale`
+    times `activation_factor` [levels]: factors near 1 learn alike whatever the scale. With GDNSQ `weight_offset`
+    (found) plus `weight_shift` (learned) scales are added to every weight. `precision` [channels], SONIQ's s;
+    `channel_levels` uint8 [channels]; `activation_zero` [levels], codes of 0.
     """
 
     channel_axis = -1
@@ -52,11 +54,14 @@ class QuantLayer(nn.Module):
         self.weight = nn.Parameter(weight.detach().clone())
         self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
         outputs, count, device = weight.shape[0], len(levels), weight.device
-        self.weight_scale = nn.Parameter(torch.ones(count, outputs, device=device))
-        self.activation_scale = None if dynamic else nn.Parameter(torch.ones(count, device=device))
-        self.weight_offset = self.gdnsq_weights = self.gdnsq_activations = self.precision = None
+        self.register_buffer("weight_scale", torch.ones(count, outputs, device=device))
+        self.weight_factor = nn.Parameter(torch.ones(count, outputs, device=device))
+        self.register_buffer("activation_scale", None if dynamic else torch.ones(count, device=device))
+        self.activation_factor = None if dynamic else nn.Parameter(torch.ones(count, device=device))
+        self.weight_shift = self.gdnsq_weights = self.gdnsq_activations = self.precision = None
         if estimator is not None:
-            self.weight_offset = nn.Parameter(torch.zeros(count, outputs, device=device))
+            self.register_buffer("weight_offset", torch.zeros(count, outputs, device=device))
+            self.weight_shift = nn.Parameter(torch.zeros(count, outputs, device=device))
             self.gdnsq_weights = GdnsqWeights(outputs, estimator).to(device)
             self.gdnsq_activations = GdnsqActivations(estimator).to(device)
         elif count == 2:
@@ -74,7 +79,7 @@ class QuantLayer(nn.Module):
     def _constants(self) -> dict[str, list[float]]:
         """Codes of 0 and greatest codes, by level. Symmetric affine weights leave -2^(p-1) out, so that an output
         can turn its sign; `weight_grid_*` count from the least integer that is left."""
-        symmetric = [level.weight_code == AFFINE and self.weight_offset is None for level in self.levels]
+        symmetric = [level.weight_code == AFFINE and self.weight_shift is None for level in self.levels]
         zeros = [
             2.0 ** (level.weight_bits - 1) if is_symmetric else 0.0
             for level, is_symmetric in zip(self.levels, symmetric, strict=True)
@@ -154,6 +159,7 @@ class QuantLayer(nn.Module):
                 zero = int(self.weight_zero[index])
                 found = search_scales(run.flatten(1), level.weight_code, level.weight_bits, zero)
                 self.weight_scale[index] = found
+                self.weight_factor[index] = 1
 
     @torch.no_grad()
     def fix_widths(self) -> None:
@@ -173,12 +179,18 @@ class QuantLayer(nn.Module):
         self.phase = FIXED
 
     def scales_of_weights(self) -> Tensor:
-        return self.weight_scale.clamp(min=LEAST_SCALE)
+        """[levels, outputs]"""
+        return (self.weight_scale * self.weight_factor).clamp(min=LEAST_SCALE)
+
+    def offsets_of_weights(self) -> Tensor:
+        """[levels, outputs]; GDNSQ only."""
+        return self.weight_offset + self.weight_shift * self.weight_scale
 
     def scales_of_activations(self) -> Tensor:
+        """[levels]"""
         if self.activation_scale is None:
             raise PhaseError("this layer measures its activations' scales row by row; it has no fixed ones")
-        return self.activation_scale.clamp(min=LEAST_SCALE)
+        return (self.activation_scale * self.activation_factor).clamp(min=LEAST_SCALE)
 
     # Weights
 
@@ -197,9 +209,9 @@ class QuantLayer(nn.Module):
         scale = self._column(self.scales_of_weights()[index])
         limits = self.weight_grid_zero[index], self.weight_grid_top[index]
         damping = 1 / math.sqrt(max(run[0].numel(), 1) * (2**level.weight_bits - 1))
-        if self.weight_offset is None:
+        if self.weight_shift is None:
             return fake_quantize(run, level.weight_code, scale, *limits, damping)
-        offset = self._column(self.weight_offset[index])
+        offset = self._column(self.offsets_of_weights()[index])
         return fake_quantize(run - offset, level.weight_code, scale, *limits, damping) + offset
 
     def quantized_weight(self) -> Tensor:
@@ -226,7 +238,7 @@ class QuantLayer(nn.Module):
             if not run.shape[1]:
                 continue
             level, scale = self.levels[index], self._column(self.scales_of_weights()[index])
-            values = run if self.weight_offset is None else run - self._column(self.weight_offset[index])
+            values = run if self.weight_shift is None else run - self._column(self.offsets_of_weights()[index])
             zero, top = self.weight_grid_zero[index], self.weight_grid_top[index]
             integers = code_integers(values, level.weight_code, scale, zero, top)
             codes = integers + self.weight_zero[index] if level.weight_code == AFFINE else (integers + top) / 2
@@ -371,9 +383,9 @@ class QuantLayer(nn.Module):
                 output = torch.zeros_like(product, dtype=torch.float32) + self._outputs(start.to(product.device))
             factor = self._outputs(self.scales_of_weights()[index]) * scale
             output = (product * factor.double() + output.double()).float()
-            if self.weight_offset is not None:
+            if self.weight_shift is not None:
                 sums = self._product(integers, torch.ones_like(weight)).float()
-                offset = self._outputs(self.weight_offset[index]).double()
+                offset = self._outputs(self.offsets_of_weights()[index]).double()
                 output = ((sums * scale).double() * offset + output.double()).float()
         return output
 

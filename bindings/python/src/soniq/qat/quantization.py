@@ -22,7 +22,7 @@ DECAY = 0.9985
 DEFAULT_RATE = 2e-3
 # The penalty's t reaches twice this by the end of the search, however short: the published growth of 2 * learning
 # rate for each batch is made for a thousand epochs.
-SHORTEST_GROWTH = 10.0
+SHORTEST_GROWTH = 2.0
 # Part of the search in which GDNSQ's penalty is still 0.
 WARM_UP_PART = 0.1
 # Batches between looks at GDNSQ's actual widths.
@@ -98,7 +98,7 @@ class Quantization(nn.Module):
             last = name.rsplit(".", 1)[-1]
             if last in ("precision", "log_scale", "log_range"):
                 precisions.append(parameter)
-            elif parameter.ndim < 2 or last in ("weight_scale", "weight_offset"):
+            elif parameter.ndim < 2 or last in ("weight_factor", "weight_shift"):
                 plain.append(parameter)
             else:
                 decayed.append(parameter)
@@ -140,9 +140,9 @@ class Quantization(nn.Module):
         return torch.relu(self.expected_cost() / self._budget().total - 1)
 
     def step_schedule(self, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Call after every optimizer step. Ends SONIQ's search when its steps are over. Raises GDNSQ's penalty until
-        all widths have converged; then fixes them and, from batch to batch, lowers the learning rates of `optimizer`
-        (leave it out when a scheduler of your own does that)."""
+        """Call after every optimizer step. Ends the search when its steps are over. Raises GDNSQ's penalty, and ends
+        its search before that when all widths have converged; then lowers, from batch to batch, the learning rates
+        of `optimizer` (leave it out when a scheduler of your own does that)."""
         self.step += 1
         step = int(self.step)
         if self.method == "soniq":
@@ -152,10 +152,12 @@ class Quantization(nn.Module):
         if step > WARM_UP_PART * self.search_steps:
             rate = optimizer.param_groups[0]["lr"] if optimizer else DEFAULT_RATE
             self.penalty.advance(max(rate, SHORTEST_GROWTH / self.search_steps))
-        if not self.is_converged and step % CONVERGENCE_CHECK == 0 and self.widths_converged():
-            self.is_converged.fill_(True)
-            self.freeze()
-        if self.is_converged and optimizer is not None:
+        if self._searching():
+            if step % CONVERGENCE_CHECK == 0:
+                self.is_converged.fill_(self.widths_converged())
+            if self.is_converged or step >= self.search_steps:
+                self.freeze()
+        elif optimizer is not None:
             for group in optimizer.param_groups:
                 group["lr"] *= DECAY
 
