@@ -6,7 +6,7 @@ typealias OnnxConverter = @Sendable (inout OnnxConversion) throws(PackError) -> 
 /// Every operator that is known, one row each.
 enum OnnxOperators {
   static func converter(of node: OnnxNode) -> OnnxConverter? {
-    node.domain.isEmpty ? table[node.type] : nil
+    node.domain.isEmpty ? table[node.type] : node.domain == "soniq" ? trained[node.type] : nil
   }
 
   /// The names of the operators, sorted.
@@ -19,6 +19,13 @@ enum OnnxOperators {
     }
     return table
   }()
+
+  /// What soniq.qat exports (docs/training.md).
+  private static let trained: [String: OnnxConverter] = [
+    "QuantLinear": { c throws(PackError) in try c.trainedLinear() },
+    "QuantConv": { c throws(PackError) in try c.trainedConvolution() },
+    "QuantEmbedding": { c throws(PackError) in try c.trainedEmbedding() },
+  ]
 
   private typealias Row = (String, OnnxConverter)
 

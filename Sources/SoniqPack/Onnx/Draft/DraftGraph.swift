@@ -10,6 +10,8 @@ struct DraftWeights: Sendable {
   var bias: [Float]?
   /// The codes that the model states, by output.
   var grid: CodeGrid?
+  /// The codes that training chose (the `soniq` domain); `values` are the same weights as real numbers.
+  var trained: TrainedCodes?
 }
 
 /// What a node of a draft computes: the operations of `Graph` with their weights inside, and some that passes replace.

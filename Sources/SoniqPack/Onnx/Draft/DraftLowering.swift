@@ -240,6 +240,14 @@ struct DraftLowering {
   private mutating func matrix(
     _ weights: DraftWeights, window: Window?, isImage: Bool, _ name: String
   ) throws(PackError) -> ConstantID {
+    if keepsCodes, let trained = weights.trained {
+      do throws(QuantizationError) {
+        let packed = try trained.matrix(outputs: weights.outputs, bias: weights.bias, store: store)
+        return constant(name + ".weight", packed)
+      } catch {
+        throw PackError(.data, place: "node \(name)", "its trained codes cannot be packed: \(error)")
+      }
+    }
     let codes = StatedCodes(store: store)
     if keepsCodes,
       let packed = try codes.matrix(weights, taps: window?.taps ?? 1, needsFixedScale: isImage, name: name)

@@ -73,7 +73,8 @@ struct AttentionRecognition: DraftPass {
 extension DraftWeights {
   /// The outputs of several layers of one input, one after the other; nil when only some state codes.
   init?(joining parts: [DraftWeights]) {
-    guard let first = parts.first, parts.allSatisfy({ $0.inputs == first.inputs }) else { return nil }
+    guard let first = parts.first, parts.allSatisfy({ $0.inputs == first.inputs && $0.trained == nil })
+    else { return nil }
     let outputs = parts.reduce(0) { $0 + $1.outputs }
     self.init(outputs: outputs, inputs: first.inputs, values: parts.flatMap(\.values), bias: nil, grid: nil)
     if parts.contains(where: { $0.bias != nil }) {

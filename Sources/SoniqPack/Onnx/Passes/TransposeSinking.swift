@@ -255,6 +255,7 @@ struct TransposeSinking: DraftPass {
     for (place, axis) in inner.enumerated() { sourceSteps[axis] = steps[place] }
     let columns = offsets(sizes, steps: sourceSteps)
     var moved = weights
+    moved.trained = weights.trained?.moved(columns)
     for row in 0..<weights.outputs {
       for (place, column) in columns.enumerated() {
         moved.values[row * weights.inputs + place] = weights.values[row * weights.inputs + column]
