@@ -69,7 +69,8 @@ extension OnnxConversion {
   }
 
   /// One channel a group, at 8 bits without offsets; nil for other levels, which run as groups.
-  private func trainedDepthwise(_ codes: TrainedCodes, _ window: Window, _ bias: [Float]?) -> DraftOperation? {
+  private func trainedDepthwise(_ codes: TrainedCodes, _ window: Window, _ bias: [Float]?) -> DraftOperation?
+  {
     let level = codes.levels[0]
     guard level.weight == .symmetric(8), level.activation.kind == .affine, level.activation.bits == 8,
       codes.offsets?[0].allSatisfy({ $0 == 0 }) ?? true,
@@ -91,7 +92,8 @@ extension OnnxConversion {
   /// Inputs 1 to 4 and the attributes of a trained layer, checked.
   private mutating func trainedCodes(taps: Int, groups: Int) throws(PackError) -> TrainedCodes {
     guard let stored = try knownInput(1, "codes"), let integers = stored.integers, stored.shape.count >= 2,
-      let outputs = stored.shape.first, let channels = stored.shape.dropFirst().first, outputs > 0, channels > 0,
+      let outputs = stored.shape.first, let channels = stored.shape.dropFirst().first, outputs > 0,
+      channels > 0,
       let count = checkedProduct(outputs, channels, taps), integers.count == count
     else { throw fault("its codes are no whole numbers of shape [outputs, channels, taps...]") }
     let levels = try trainedLevels()
@@ -99,8 +101,12 @@ extension OnnxConversion {
     guard mapped.count == channels, mapped.allSatisfy({ (0..<Int64(levels.count)).contains($0) }),
       groups == 1 || levels.count == 1
     else { throw fault("its channel_levels are not \(channels) numbers below \(levels.count)") }
-    guard let scales = try levelLists(3, "scales", levels.count, outputs) else { throw fault("it has no scales") }
-    guard scales.joined().allSatisfy({ $0.isFinite && $0 >= 0 }) else { throw fault("a scale is not positive") }
+    guard let scales = try levelLists(3, "scales", levels.count, outputs) else {
+      throw fault("it has no scales")
+    }
+    guard scales.joined().allSatisfy({ $0.isFinite && $0 >= 0 }) else {
+      throw fault("a scale is not positive")
+    }
     // [outputs][channels][taps] as [outputs][taps][channels].
     var codes = [UInt8](repeating: 0, count: count)
     for output in 0..<outputs {
