@@ -37,8 +37,8 @@ BATCH = 100
 FLOAT_EPOCHS = 40
 FAST_FLOAT_EPOCHS = 16
 FAST_EPOCHS = 24
-# Held-out accuracy of --fast: the worst of 3 seeds less a point.
-FLOOR = {"float": 0.93, "soniq": 0.90}
+# Held-out accuracy of --fast: the worst of seeds 1 to 3 (95.98 % and 96.61 %) less about two points.
+FLOOR = {"float": 0.94, "soniq": 0.945}
 
 
 @dataclass(frozen=True)

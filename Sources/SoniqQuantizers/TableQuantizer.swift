@@ -11,6 +11,14 @@ package struct QuantizedTableRun: Sendable, Hashable {
   package var codes: [UInt8]
   /// binary16 [rows][blockCount].
   package var scales: [UInt16]
+
+  package init(code: WeightCode, channels: Int, blockLength: Int, codes: [UInt8], scales: [UInt16]) {
+    self.code = code
+    self.channels = channels
+    self.blockLength = blockLength
+    self.codes = codes
+    self.scales = scales
+  }
 }
 
 /// Rounds the rows of an embedding table: one binary16 scale per row and block, found by error.

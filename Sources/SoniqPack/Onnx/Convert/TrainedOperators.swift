@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqGraph
+import SoniqQuantizers
 
 // The operators of the domain "soniq", version 1: layers with the codes that training chose.
 
@@ -51,9 +52,31 @@ extension OnnxConversion {
     return [try channelsFirst(append(operation, [image], shape), spatial: spatial)]
   }
 
-  /// An embedding's codes; the packer keeps its tables of one level in the same form, a scale a row.
   mutating func trainedEmbedding() throws(PackError) -> [ValueID] {
-    throw fault("trained embeddings cannot be packed yet: leave the embedding out with skip=")
+    let ids = try input(0)
+    guard draft.known(ids) == nil, draft.values[ids].elementType == .int32 else {
+      throw fault("its indices are not computed at run time")
+    }
+    guard let stored = try knownInput(1, "codes"), let integers = stored.integers, stored.shape.count == 2,
+      !integers.isEmpty
+    else { throw fault("its codes are no whole numbers of shape [rows, channels]") }
+    let (rows, channels) = (stored.shape[0], stored.shape[1])
+    guard let scales = try knownNumbers(2, "scales", count: rows) else { throw fault("it has no scales") }
+    guard scales.allSatisfy({ $0 >= 0 && $0 <= 65504 }) else {
+      throw fault("a scale is not a binary16 above 0")
+    }
+    guard let kinds = node.integers("weight_code"), let bits = node.integers("weight_bits"),
+      let zeros = node.integers("weight_zero"), kinds.count == 1, bits.count == 1, zeros.count == 1,
+      let kind = UInt8(exactly: kinds[0]).flatMap(CodeKind.init(rawValue:))
+    else { throw fault("its weight code is not that of one level") }
+    let code = WeightCode(kind: kind, bits: bits[0], zero: zeros[0])
+    guard code.isValid else { throw fault("its weight code is not valid") }
+    let most = Int64(code.codeCount)
+    guard integers.allSatisfy({ (0..<most).contains($0) }) else { throw fault("a code is not below \(most)") }
+    let table = TrainedTable(
+      rows: rows, channels: channels, code: code, codes: integers.map { UInt8($0) },
+      scales: scales.map { Binary16.bits($0) })
+    return [append(.trainedEmbedding(table), [ids], draft.shape(ids) + [.fixed(channels)])]
   }
 
   /// The outputs of one group.

@@ -30,6 +30,7 @@ enum DraftOperation: Sendable {
   case l2Normalize(epsilon: Float)
   /// table: [rows][channels].
   case embedding(table: [Float], rows: Int, channels: Int)
+  case trainedEmbedding(TrainedTable)
   case positions
   /// no inputs -> int32 [size]: 0, 1, 2, ...
   case iota(Dimension)

@@ -142,6 +142,12 @@ struct DraftLowering {
     case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
     case .embedding(let table, let rows, let channels):
       return .embedding(table: dense(node.name + ".weight", table, [rows, channels]))
+    case .trainedEmbedding(let table):
+      do throws(QuantizationError) {
+        return .embedding(table: constant(node.name + ".weight", try table.table(store: store)))
+      } catch {
+        throw PackError(.data, place: "node \(node.name)", "its trained codes cannot be packed: \(error)")
+      }
     case .positions: return .positions
     case .iota, .quantized: throw PackError(.software, place: "node \(node.name)", "is left over")
     }

@@ -1,0 +1,35 @@
+import SoniqCore
+import SoniqGraph
+import SoniqQuantizers
+
+/// An embedding table that was trained at one weight code (docs/training.md), to be packed as it is.
+struct TrainedTable: Sendable {
+  var rows: Int
+  var channels: Int
+  var code: WeightCode
+  /// Row-major [rows][channels], below 2^bits.
+  var codes: [UInt8]
+  /// binary16 [rows]
+  var scales: [UInt16]
+
+  /// The table with one scale a row.
+  func table(store: ConstantStore) throws(QuantizationError) -> Constant {
+    guard let rowBits = checkedProduct(channels, code.bits), let padded = roundedUp(rowBits, to: 8),
+      let count = checkedProduct(rows, padded / 8)
+    else { throw .tooLarge }
+    // A little-endian bit stream, every row padded to a whole byte.
+    var stream = [UInt8](repeating: 0, count: count)
+    for row in 0..<rows {
+      for channel in 0..<channels {
+        let place = channel * code.bits
+        let byte = row * (padded / 8) + place / 8
+        let wide = UInt16(codes[row * channels + channel]) << UInt16(place % 8)
+        stream[byte] |= UInt8(truncatingIfNeeded: wide)
+        if wide > 0xff { stream[byte + 1] |= UInt8(truncatingIfNeeded: wide >> 8) }
+      }
+    }
+    let run = QuantizedTableRun(
+      code: code, channels: channels, blockLength: channels, codes: stream, scales: scales)
+    return .table(try PackedMatrixBuilder(store: store).table(rows: rows, runs: [run]))
+  }
+}
