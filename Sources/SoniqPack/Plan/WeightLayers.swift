@@ -90,7 +90,8 @@ package struct WeightLayers: Sendable {
     _ index: Int, _ node: Node, _ graph: Graph, _ identifier: ConstantID
   ) throws(PackError) {
     switch graph.constants[identifier] {
-    case .matrix, .depthwise, .table: return  // Packed by the importer, from a model that was quantised before.
+    // Packed by the importer, from a model that was quantised before.
+    case .matrix, .depthwise, .table: return
     case .floatMatrix(let matrix):
       linears.append(
         LinearLayer(
