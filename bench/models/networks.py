@@ -197,7 +197,7 @@ def write(folder: Path, name: str) -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or any(name not in NETWORKS | CHAINS for name in sys.argv[2:]):
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-") or any(name not in NETWORKS | CHAINS for name in sys.argv[2:]):
         sys.exit(f"{__doc__}\nnames: {', '.join(NETWORKS | CHAINS)}")
     for network in sys.argv[2:] or NETWORKS | CHAINS:
         print(write(Path(sys.argv[1]), network))
