@@ -55,7 +55,7 @@ package struct ModelPacker {
     report.layers = self.layers(of: packed.graph)
     report.weights = WeightAccount(packed.graph)
     report.agreement = try agreement(model, packed, data)
-    packed.metadata += metadata(report, packed.graph)
+    add(metadata(report, packed.graph), to: &packed)
     return (packed, report)
   }
 
@@ -90,8 +90,14 @@ package struct ModelPacker {
     report.weights = WeightAccount(imported.description.graph)
     report.layers = layers(of: imported.description.graph)
     var model = imported.description
-    model.metadata += metadata(report, model.graph)
+    add(metadata(report, model.graph), to: &model)
     return (model, report)
+  }
+
+  /// What the model says of itself stays: a training knows its palette.
+  private func add(_ entries: [(key: String, value: MetadataValue)], to model: inout ModelDescription) {
+    let stated = Set(model.metadata.map(\.key))
+    model.metadata += entries.filter { !stated.contains($0.key) }
   }
 
   private func metadata(_ report: PackReport, _ packed: Graph) -> [(key: String, value: MetadataValue)] {

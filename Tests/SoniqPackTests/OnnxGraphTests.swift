@@ -45,6 +45,29 @@ import Testing
     model.node("BatchNormalization", [input] + parts, [output])
   }
 
+  /// What a file says of itself stays, but for what only the packer knows and what a packed file cannot hold.
+  @Test func metadata() throws {
+    let model = try OnnxWriter()
+    model.properties = [
+      ("general.license", "Apache-2.0"), ("general.license", "MIT"), ("soniq.palette", "w2a8+w4a8"),
+      ("soniq.average_bits", "1"), ("mine", "of the host"), ("", "no key"), ("a\nb", "two lines"),
+      (String(repeating: "k", count: 200), "long key"), ("long", String(repeating: "v", count: 70_000)),
+    ]
+    model.input("x", ["2"])
+    model.node("Relu", ["x"], ["y"])
+    model.output("y")
+    let entries = try OnnxImporter.importModel(path: try model.write(), options: OnnxOptions())
+      .description.metadata
+    #expect(
+      entries.map(\.key) == [
+        "general.name", "general.license", "soniq.palette", "mine", "source.architecture",
+      ])
+    guard case .text("Apache-2.0") = entries[1].value else {
+      Issue.record("\(entries[1])")
+      return
+    }
+  }
+
   /// A residual block, pooling and a classifier: one transpose at the input, norms in the convolutions.
   @Test func residualNetwork() throws {
     let model = try OnnxWriter()

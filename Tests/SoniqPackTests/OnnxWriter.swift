@@ -42,6 +42,8 @@ final class OnnxWriter {
   }
 
   var opset = 17
+  /// What the model says of itself.
+  var properties: [(key: String, value: String)] = []
   private var graph = WireMessage()
   let folder: URL
 
@@ -138,6 +140,12 @@ final class OnnxWriter {
     var model = WireMessage()
     model.integer(1, 8)
     model.data(7, graph.bytes)
+    for property in properties {
+      var entry = WireMessage()
+      entry.text(1, property.key)
+      entry.text(2, property.value)
+      model.data(14, entry.bytes)
+    }
     model.data(8, version.bytes)
     return model.bytes
   }

@@ -29,7 +29,7 @@ package enum OnnxImporter {
       return ImportedModel(
         description: ModelDescription(
           graph: result.graph,
-          metadata: [(MetadataKey.name, .text(name)), (MetadataKey.architecture, .text("onnx"))],
+          metadata: StatedMetadata.entries(file.model, fileName: name),
           owner: [result.store]),
         framing: framing(result.graph))
     } catch {
@@ -55,11 +55,19 @@ package enum OnnxImporter {
         graph.inputs.contains(where: {
           $0.value == node.inputs[0] && graph.values[$0.value].name == "input_ids"
         }),
-        case .dense(let dense) = graph.constants[table]
+        let vocabulary = rows(of: graph.constants[table])
       else { continue }
       let longest = graph.values[node.inputs[0]].shape.last.map { graph.maximum($0) } ?? 1
-      return TokenFraming(bertVocabulary: dense.shape[0], maximumLength: longest)
+      return TokenFraming(bertVocabulary: vocabulary, maximumLength: longest)
     }
     return nil
+  }
+
+  private static func rows(of constant: Constant) -> Int? {
+    switch constant {
+    case .dense(let dense): dense.shape[0]
+    case .table(let table): table.rows
+    default: nil
+    }
   }
 }

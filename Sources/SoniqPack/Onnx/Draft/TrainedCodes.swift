@@ -61,3 +61,22 @@ struct TrainedCodes: Sendable {
         outputs: outputs, runs: runs, gather: isSorted ? nil : order, bias: bias))
   }
 }
+
+extension TrainedCodes {
+  /// The outputs of several layers of one input, one after the other; nil when the precisions of their channels
+  /// differ.
+  init?(joining parts: [TrainedCodes]) {
+    guard let first = parts.first,
+      parts.allSatisfy({
+        $0.levels == first.levels && $0.channelLevels == first.channelLevels && $0.taps == first.taps
+      })
+    else { return nil }
+    self = first
+    codes = parts.flatMap(\.codes)
+    scales = levels.indices.map { level in parts.flatMap { $0.scales[level] } }
+    guard parts.contains(where: { $0.offsets != nil }) else { return }
+    offsets = levels.indices.map { level in
+      parts.flatMap { $0.offsets?[level] ?? [Float](repeating: 0, count: $0.scales[level].count) }
+    }
+  }
+}

@@ -71,12 +71,19 @@ struct AttentionRecognition: DraftPass {
 }
 
 extension DraftWeights {
-  /// The outputs of several layers of one input, one after the other; nil when only some state codes.
+  /// The outputs of several layers of one input, one after the other; nil when only some state codes, or trained
+  /// ones differ in the precisions of their channels.
   init?(joining parts: [DraftWeights]) {
-    guard let first = parts.first, parts.allSatisfy({ $0.inputs == first.inputs && $0.trained == nil })
-    else { return nil }
+    guard let first = parts.first, parts.allSatisfy({ $0.inputs == first.inputs }) else { return nil }
     let outputs = parts.reduce(0) { $0 + $1.outputs }
     self.init(outputs: outputs, inputs: first.inputs, values: parts.flatMap(\.values), bias: nil, grid: nil)
+    let trainedParts = parts.compactMap(\.trained)
+    if !trainedParts.isEmpty {
+      guard trainedParts.count == parts.count, let joined = TrainedCodes(joining: trainedParts) else {
+        return nil
+      }
+      trained = joined
+    }
     if parts.contains(where: { $0.bias != nil }) {
       bias = parts.flatMap { $0.bias ?? [Float](repeating: 0, count: $0.outputs) }
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from soniq.qat import AttentionInputs
+
 
 class Residual(nn.Module):
     """Convolutions of several kinds with batch norm and a residual connection, images [batch, 3, 8, 8]."""
@@ -42,6 +44,27 @@ class Tokens(nn.Module):
         x = self.norm(self.table(ids))
         x = x + self.outer(nn.functional.gelu(self.inner(x)))
         return self.head(x.mean(1))
+
+
+class Attending(nn.Module):
+    """Self-attention of 2 heads on ids [batch, positions], with one linear layer for queries, keys and values or
+    with three; it trains with the runtime's rounding."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.table = nn.Embedding(50, 64)
+        self.inputs = nn.ModuleList([nn.Linear(64, 192)] if fused else [nn.Linear(64, 64) for _ in range(3)])
+        self.rounding = AttentionInputs()
+        self.head = nn.Linear(64, 7)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.table(ids)
+        split = (*ids.shape, 2, 32)
+        parts = self.inputs[0](x).chunk(3, -1) if len(self.inputs) == 1 else [layer(x) for layer in self.inputs]
+        query, key, value = self.rounding(*(part.view(split).transpose(1, 2) for part in parts))
+        weights = (query @ key.transpose(2, 3) / 32**0.5).softmax(-1)
+        context = (weights @ value).transpose(1, 2).reshape(*ids.shape, 64)
+        return self.head(context)
 
 
 def residual() -> tuple[Residual, Tensor]:

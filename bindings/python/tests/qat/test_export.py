@@ -58,8 +58,14 @@ def test_tokens(tmp_path, mode: dict) -> None:
     network, ids = tokens()
     quantization = trained(network, ids, mode)
     path = tmp_path / "model.onnx"
-    quantization.export(path, {"ids": ids}, inputs=["ids"], dynamic={"ids": {0: "batch", 1: "positions"}})
-    names = {tensor.name for tensor in onnx.load(str(path)).graph.initializer}
+    quantization.export(
+        path, {"ids": ids}, inputs=["ids"], dynamic={"ids": {0: "batch", 1: "positions"}},
+        metadata={"general.license": "MIT"},
+    )  # fmt: skip
+    document = onnx.load(str(path))
+    stated = {entry.key: entry.value for entry in document.metadata_props}
+    assert stated["general.license"] == "MIT" and stated["soniq.palette"] == quantization.palette()
+    names = {tensor.name for tensor in document.graph.initializer}
     assert {"inner.codes", "inner.channel_levels", "inner.scales", "inner.bias", "table.codes"} <= names
     expected = quantization(ids[:, :5]).detach().numpy()
     difference = np.abs(reference(path, {"ids": ids[:, :5].numpy()}) - expected)

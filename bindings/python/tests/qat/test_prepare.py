@@ -58,6 +58,25 @@ def test_skip_leaves_modules_in_float() -> None:
     assert isinstance(prepare(network, [ids], palette=[(4, 4)]).model.table, QuantEmbedding)
 
 
+def test_embeddings_have_bits_of_their_own() -> None:
+    network, ids = tokens()
+    quantization = prepare(network, [ids], palette=[(2, 8)], embedding_bits=4)
+    assert quantization.model.table.level.weight_bits == 4
+    assert quantization.model.inner.levels[0].weight_bits == 2
+    assert quantization.model.head.levels[0].weight_bits == 8
+
+
+def test_autocast_leaves_the_codes_alone() -> None:
+    network, ids = tokens()
+    quantization = prepare(network, [ids], palette=[(2, 8), (4, 8)], target_bits=6, steps=2)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = quantization(ids)
+        output.float().sum().backward()
+        quantization.freeze()
+    assert torch.isfinite(quantization.model.inner.weight.grad).all()
+
+
 @pytest.mark.parametrize(
     ("palette", "words"),
     [

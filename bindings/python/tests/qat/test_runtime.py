@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import tokens
+from networks import Attending, tokens
 from test_export import MODES, trained
 
 import soniq
@@ -44,6 +44,18 @@ def test_tokens(tmp_path, mode: dict) -> None:
     quantization = trained(network, ids, mode)
     model = packed(quantization, ids, tmp_path / "m.onnx", {0: "batch", 1: "positions"})
     agree(model, ids, quantization(ids))
+
+
+@pytest.mark.parametrize("fused", [True, False], ids=["one layer", "three"])
+def test_attention_is_one_operation_with_one_product_for_its_inputs(tmp_path, fused: bool) -> None:
+    network, ids = Attending(fused).eval(), torch.randint(50, (8, 12))
+    quantization = prepare(network, [ids], palette=[(2, 8)], end_bits=None)
+    quantization.freeze()
+    model = packed(quantization.eval(), ids, tmp_path / "m.onnx", {0: "batch", 1: "positions"})
+    operations = [report.operation for report in model.kernels()]
+    assert operations.count("linear") == 2, operations
+    # The runtime's softmax weights have 8 bits too.
+    agree(model, ids, quantization(ids), part=5e-3)
 
 
 @pytest.mark.parametrize("levels", [[(1, 1)], [(2, 8)], [(1, 1), (4, 4)], [(2, 8), (8, 8)]], ids=str)

@@ -120,7 +120,7 @@ def _padding(layer: _QuantConv) -> list[int]:
 
 def export(
     model: nn.Module, path: str | Path, example: Any, inputs: list[str], outputs: list[str],
-    dynamic: dict[str, dict[int, str]],
+    dynamic: dict[str, dict[int, str]], metadata: dict[str, str],
 ) -> None:  # fmt: skip
     """Writes `model`, whose precisions are fixed and which may be changed; see `Quantization.export`."""
     try:
@@ -149,6 +149,7 @@ def export(
         fold_batch_norms(document)
         drop_zeros(document)
         document.producer_name = "soniq.qat"
+        onnx.helper.set_model_props(document, metadata)
         onnx.save(document, str(unfinished))
         unfinished.replace(path)
     finally:

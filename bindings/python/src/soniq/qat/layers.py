@@ -402,5 +402,6 @@ class QuantLayer(nn.Module):
             raise PhaseError(f"{call} needs fixed precisions: call freeze() first")
 
     def forward(self, x: Tensor) -> Tensor:
-        output = self._product(self.quantized_input(x), self.quantized_weight())
+        # Under autocast the products may be bfloat16; what codes are made of is not.
+        output = self._product(self.quantized_input(x.float()), self.quantized_weight())
         return output if self.bias is None else output + self._outputs(self.bias)

@@ -40,6 +40,7 @@ def prepare(
     kernel_profile: str | Path | None = None,
     skip: Sequence[str] = (),
     end_bits: int | None = 8,
+    embedding_bits: int | None = None,
     static_linear: bool = False,
     estimator: str = AEWGS,
     steps: int = 1000,
@@ -61,6 +62,7 @@ def prepare(
         skip: names of modules that stay in float, with shell wildcards: "classifier", "encoder.*.attention*".
         end_bits: bits of the first and the last layer that run, of depthwise convolutions and of embeddings; None
             treats them as all others, but that embeddings and depthwise convolutions take the finest precision.
+        embedding_bits: bits of embeddings, where they shall differ from that.
         static_linear: linear layers get fixed scales of activations, too. Otherwise they are measured row by row.
         estimator: of GDNSQ: "ste", "lsq", "ewgs" or "aewgs".
         steps: batches that the training will have; `search_part` of them learn precisions.
@@ -77,11 +79,15 @@ def prepare(
     names = _chosen(prepared, skip)
     observations = observe(prepared, names, examples)
     for index, name in enumerate(observations):
-        is_end = index in (0, len(observations) - 1)
         source = prepared.get_submodule(name)
+        is_end = index in (0, len(observations) - 1) or _is_end_like(source)
+        if isinstance(source, nn.Embedding) and embedding_bits is not None:
+            fixed_bits = embedding_bits
+        else:
+            fixed_bits = end_bits if is_end else None
         layer = _replacement(
             source, observations[name], levels, method, estimator if method == "gdnsq" else None,
-            end_bits if is_end or _is_end_like(source) else None, static_linear,
+            fixed_bits, static_linear,
         )  # fmt: skip
         layer.train(source.training)
         prepared.set_submodule(name, layer)
@@ -164,12 +170,11 @@ def _is_end_like(source: nn.Module) -> bool:
 
 def _replacement(
     source: nn.Module, seen: Observation, levels: tuple[Precision, ...], method: str, estimator: str | None,
-    end_bits: int | None, static_linear: bool,
+    fixed_bits: int | None, static_linear: bool,
 ) -> nn.Module:  # fmt: skip
     grouped = getattr(source, "groups", 1) > 1
-    is_end = end_bits is not None
-    if is_end:
-        levels, estimator = parse_palette([end_bits]), None
+    if fixed_bits is not None:
+        levels, estimator = parse_palette([fixed_bits]), None
     elif grouped or isinstance(source, nn.Embedding):
         levels = levels[-1:]
     if isinstance(source, nn.Embedding):

@@ -282,6 +282,14 @@ class Quantization(nn.Module):
             result[name] = [bits[level] for level in layer.channel_levels.tolist()]
         return result
 
+    def palette(self) -> str:
+        """The precisions of most weights, as soniq-pack spells them: "w2a8+w4a8"."""
+        weights: dict[str, int] = {}
+        for name, layer in self.layers().items():
+            label = "+".join(level.label for level in layer.levels)
+            weights[label] = weights.get(label, 0) + self.shapes[name].weights
+        return max(weights, key=weights.__getitem__)
+
     # Results
 
     def deployed(self) -> nn.Module:
@@ -292,17 +300,21 @@ class Quantization(nn.Module):
 
     def export(
         self, path: str | Path, example: Any, *, inputs: list[str] | None = None, outputs: list[str] | None = None,
-        dynamic: dict[str, dict[int, str]] | None = None,
+        dynamic: dict[str, dict[int, str]] | None = None, metadata: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Writes the model as ONNX with the operators of docs/training.md; needs the packages onnx.
 
         * example: inputs as `prepare` takes them
         * inputs, outputs: their names in the file
         * dynamic: names of axes that vary, such as {"image": {0: "batch"}}
+        * metadata: what the file and the packed model say of themselves, such as {"general.license": "MIT"}
         """
         from .export import export
 
-        export(self.deployed(), path, example, inputs or ["input"], outputs or ["output"], dynamic or {})
+        stated = {"soniq.palette": self.palette(), "soniq.calibration": "trained"} | (metadata or {})
+        export(
+            self.deployed(), path, example, inputs or ["input"], outputs or ["output"], dynamic or {}, stated
+        )
 
     def precision_plot(self, path: str | Path) -> None:
         """Draws the precision map as PNG; needs matplotlib."""
