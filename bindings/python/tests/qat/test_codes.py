@@ -11,6 +11,7 @@ import torch
 import soniq
 from soniq.qat import Precision, QuantLinear
 from soniq.qat.arithmetic import affine_codes, bipolar_codes, lane_sum
+from soniq.qat.grid import code_integers, fake_quantize
 
 CHANNELS = 70
 KINDS = [("affine", bits) for bits in range(1, 9)] + [("bipolar", bits) for bits in range(1, 8)]
@@ -98,6 +99,29 @@ def test_a_product_that_binary64_cannot_add_is_rounded_right() -> None:
     assert bipolar_codes(x, step, 1.0).tolist() == [expected]
     exact = torch.tensor([-(2.0**-25) * (1 + 2.0**-22)])
     assert bipolar_codes(exact, torch.tensor(0.5), 1.0).tolist() == [np.floor(fused(np.float32(exact[0]), 1, 1))]
+
+
+@pytest.mark.parametrize(("code", "bits"), KINDS)
+def test_fake_quantisation_has_the_values_of_codes_and_straight_through_gradients(code: str, bits: int) -> None:
+    top = torch.tensor(2.0**bits - 1)
+    zero = torch.tensor(float(2**bits // 3)) if code == "affine" else torch.tensor(0.0)
+    x = torch.from_numpy(rows(np.random.default_rng(bits))[:10] * (2.0**bits / 8)).float().requires_grad_()
+    scale = torch.rand(CHANNELS).add_(0.2).requires_grad_()
+    values = fake_quantize(x, code, scale, zero, top, 0.5)
+    integers = code_integers(x.detach(), code, scale.detach(), zero, top)
+    assert torch.equal(values, integers * scale)
+    gradient = torch.randn_like(x)
+    values.backward(gradient)
+    steps = (x / scale).detach()
+    low, high = (-zero, top - zero) if code == "affine" else (-top, top)
+    half = 0.5 if code == "affine" else 1.0
+    inside = (steps >= low - half) & (steps <= high + half)
+    assert 0 < int(inside.sum()) < x.numel()
+    torch.testing.assert_close(x.grad, gradient * inside, rtol=0, atol=0)
+    of_scale = gradient * torch.where(inside, integers - steps, integers)
+    torch.testing.assert_close(scale.grad, 0.5 * of_scale.sum(0), rtol=1e-4, atol=1e-4)
+    broken = fake_quantize(x.detach() * torch.nan, code, scale, zero, top)
+    assert bool(broken.isnan().all())
 
 
 def test_sums_follow_the_16_lane_rule() -> None:

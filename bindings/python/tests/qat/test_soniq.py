@@ -12,7 +12,7 @@ from networks import residual
 from soniq.qat import BudgetError, KernelCosts, Precision, Quantization, prepare
 from soniq.qat.allocation import Budget, Candidate, allocate
 from soniq.qat.costs import Shape, stored_bits
-from soniq.qat.noise import bits_of, logit_of, noisy
+from soniq.qat.noise import POOL, bits_of, logit_of, noisy, uniform_like
 from soniq.qat.precision_search import noisy_weight
 
 LEVELS = (Precision(1, 1, "bipolar", "affine"), Precision(4, 4, "bipolar", "affine"))
@@ -36,6 +36,44 @@ def test_noise_has_the_amplitude_and_the_clip_of_the_precision() -> None:
         noise = values - limit
         assert noise.abs().max() <= sigma * 1.0001 and noise.abs().max() > 0.98 * sigma
         assert float(noise.var()) == pytest.approx(sigma**2 / 3, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(64, 9), (3, 16, 32, 32), (200, 16, 32, 32), (2, POOL), (1, 1), (0, 5)])
+def test_noise_is_uniform_and_drawn_anew(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(7)
+    x = torch.zeros(shape)
+    if x.ndim == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    first, second = uniform_like(x), uniform_like(x)
+    torch.manual_seed(7)
+    assert torch.equal(uniform_like(x), first) and torch.equal(uniform_like(x), second)
+    assert first.shape == x.shape and first.dtype == x.dtype
+    if x.numel() < 100:
+        return
+    spread = 5 / math.sqrt(x.numel())
+    assert float(first.abs().max()) < 1 and float(first.abs().max()) > 0.98
+    assert float(first.mean()) == pytest.approx(0, abs=spread)
+    assert float(first.square().mean()) == pytest.approx(1 / 3, abs=spread)
+    assert float((first * second).mean()) == pytest.approx(0, abs=spread)
+    assert float((first[:-1] * first[1:]).mean()) == pytest.approx(0, abs=spread)
+    shares = torch.histc(first, 10, -1, 1) / x.numel()
+    assert float((shares - 0.1).abs().max()) < spread
+
+
+def test_gradients_of_noise_are_those_of_clipping_and_adding() -> None:
+    x = (3 * torch.randn(8, 4, 6, 6)).double()
+    low, high = torch.tensor(-1.5).expand(4, 1, 1).double(), (torch.rand(4, 1, 1) + 1).double()
+    half_step = torch.rand(4, 1, 1).double()
+    gradient = torch.randn_like(x)
+    leaves = [value.clone().requires_grad_() for value in (x, half_step, low, high)]
+    torch.manual_seed(3)
+    values = noisy(*leaves)
+    values.backward(gradient)
+    noise = (values.detach() - x.clamp(low, high)) / half_step
+    plain = [value.clone().requires_grad_() for value in (x, half_step, low, high)]
+    (torch.minimum(torch.maximum(plain[0], plain[2]), plain[3]) + plain[1] * noise).backward(gradient)
+    for leaf, other in zip(leaves, plain, strict=True):
+        torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-5, atol=1e-5)
 
 
 def test_scales_of_one_amplitude_give_the_published_noise() -> None:

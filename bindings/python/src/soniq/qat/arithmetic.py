@@ -27,7 +27,12 @@ def affine_codes(x: Tensor, scale: Tensor, zero: Tensor | float, top: Tensor | f
 
 
 def bipolar_codes(x: Tensor, step: Tensor, top: Tensor | float) -> Tensor:
-    """floor(min(max(fma(x, 0.5 / step, (top + 1) / 2), 0), top)). NaN gives 0.
+    """floor(min(max(fma(x, 0.5 / step, (top + 1) / 2), 0), top)). NaN gives 0."""
+    return torch.floor(_clipped(_without_nan(bipolar_place(x, step, top)), 0.0, top))
+
+
+def bipolar_place(x: Tensor, step: Tensor, top: Tensor | float) -> Tensor:
+    """fma(x, 0.5 / step, (top + 1) / 2), rounded once.
 
     The product of two binary32 numbers is exact in binary64. Adding the middle and rounding to binary32 is then one
     fused multiply-add, except where the binary64 sum falls on a tie that the exact sum is below; that happens only
@@ -38,8 +43,7 @@ def bipolar_codes(x: Tensor, step: Tensor, top: Tensor | float) -> Tensor:
     product = x.double() * inverse.double()
     place = (product + middle).float()
     gap = middle * 2.0**-25
-    place = torch.where((place == middle) & (product < -gap), middle * (1 - 2.0**-24), place)
-    return torch.floor(_clipped(_without_nan(place), 0.0, top))
+    return torch.where((place == middle) & (product < -gap), middle * (1 - 2.0**-24), place)
 
 
 def dynamic_affine(x: Tensor, top: float) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .grid import bounded
+from .noise import uniform_like
+
 PLAIN = "ste"
 LSQ = "lsq"
 EWGS = "ewgs"
@@ -43,7 +46,7 @@ class _RoundingNoise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         noise, scale = ctx.saved_tensors
-        v_gradient = torch.zeros_like(gradient)
+        v_gradient = None
         if ctx.estimator == EWGS:
             v_gradient = -0.01 * gradient.abs() * noise
         elif ctx.estimator == AEWGS:
@@ -51,8 +54,8 @@ class _RoundingNoise(torch.autograd.Function):
         if ctx.estimator == LSQ:
             of_scale = gradient * noise
         else:
-            coin = torch.randint_like(gradient, 2) - 0.5
-            of_scale = gradient * coin / math.sqrt(3)
+            coin = uniform_like(gradient).sign()
+            of_scale = gradient * coin * (0.5 / math.sqrt(3))
         return v_gradient, of_scale.sum_to_size(scale.shape), None, None
 
 
@@ -114,7 +117,7 @@ class GdnsqActivations(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scale = torch.exp2(self.log_scale)
         top = self.lower + torch.exp2(self.log_range) - scale
-        clamped = torch.minimum(torch.maximum(x, self.lower), top)
+        clamped = bounded(x, self.lower, top)
         return rounded(clamped, scale, self.lower, self.estimator, tuple(range(x.ndim)))
 
     def width(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .arithmetic import affine_codes, bipolar_codes, dynamic_affine, dynamic_bipolar
 from .errors import PhaseError
 from .gdnsq import GdnsqActivations, GdnsqWeights
-from .grid import code_integers, fake_quantize, search_scales
+from .grid import as_entry, code_integers, fake_quantize, search_scales
 from .noise import bits_of, held, logit_of
 from .palette import AFFINE, Precision
 from .precision_search import noisy_activation, noisy_weight, row_scales
@@ -74,6 +74,7 @@ class QuantLayer(nn.Module):
             self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
         self.register_buffer("order", torch.arange(channels, device=device), persistent=False)
         self.run_lengths: tuple[int, ...] = (0,) * (count - 1) + (channels,)
+        self.is_unsigned = False
         self.phase = SEARCH if self.precision is not None or estimator is not None else FIXED
 
     def _constants(self) -> dict[str, list[float]]:
@@ -128,6 +129,7 @@ class QuantLayer(nn.Module):
     def _load_from_state_dict(self, state, prefix, *rest) -> None:
         super()._load_from_state_dict(state, prefix, *rest)
         self._sort_channels()
+        self._note_zeros()
 
     # Scales
 
@@ -149,6 +151,12 @@ class QuantLayer(nn.Module):
             zero = int(self.activation_zero[index])
             bits, code = level.activation_bits, level.activation_code
             self.activation_scale[index] = search_scales(sample[None], code, bits, zero)[0]
+        self._note_zeros()
+
+    def _note_zeros(self) -> None:
+        """Whether no input is negative, so that 0 is the lower end at both levels."""
+        affine = all(level.activation_code == AFFINE for level in self.levels)
+        self.is_unsigned = affine and not self.dynamic and not bool(self.activation_zero.any())
 
     @torch.no_grad()
     def search_weight_scales(self, whole: bool = False) -> None:
@@ -275,9 +283,10 @@ class QuantLayer(nn.Module):
         if self.phase == SEARCH and self.gdnsq_activations is not None:
             return self.gdnsq_activations(x)
         if self.phase == SEARCH:
-            scales, zeros = (
-                row_scales(x, self.levels) if self.dynamic else (self.scales_of_activations(), self.activation_zero)
-            )
+            if self.dynamic:
+                scales, zeros = row_scales(x, self.levels)
+            else:
+                scales, zeros = self.scales_of_activations(), None if self.is_unsigned else self.activation_zero
             return noisy_activation(x, scales, zeros, self.levels, self._channels(self.fraction(), x))
         if self.dynamic:
             return self._dynamic_input(x)
@@ -292,7 +301,7 @@ class QuantLayer(nn.Module):
         if len({level.activation_code for level in self.levels}) == 1:
             chosen = self.channel_levels.long()
             columns = (scales[chosen], self.activation_zero[chosen], self.activation_top[chosen])
-            parts = (self._channels(values, x) for values in columns)
+            parts = (as_entry(self._channels(values, x), x) for values in columns)
             return fake_quantize(x, self.levels[0].activation_code, *parts, damping)
         limits = zip(self.activation_zero, self.activation_top, strict=True)
         sides = [

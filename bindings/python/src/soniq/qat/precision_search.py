@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .arithmetic import dynamic_affine, dynamic_bipolar
+from .grid import as_entry
 from .noise import noisy
 from .palette import AFFINE, Precision
 
@@ -37,23 +38,26 @@ def _levels_between(low: int, high: int, fraction: Tensor) -> Tensor:
 
 
 def noisy_activation(
-    x: Tensor, scales: Tensor, zeros: Tensor, levels: tuple[Precision, ...], fraction: Tensor
+    x: Tensor, scales: Tensor, zeros: Tensor | None, levels: tuple[Precision, ...], fraction: Tensor
 ) -> Tensor:
     """Activations with the noise of each channel's precision; `fraction` broadcasts to the shape of `x`.
 
     * scales: [2] fixed, or [2, ..., 1] measured for every row
-    * zeros: of the same shape, the codes of 0 of affine levels
+    * zeros: of the same shape, the codes of 0 of affine levels; None where inputs are never negative and both
+      levels affine with 0 as the code of 0
     """
     half_steps, lows, highs = [], [], []
     for index, level in enumerate(levels):
         scale, top = scales[index], 2.0**level.activation_bits - 1
         affine = level.activation_code == AFFINE
         half_steps.append(scale * (0.5 if affine else 1.0))
-        lows.append(-scale * zeros[index] if affine else -scale * top)
-        highs.append(scale * (top - zeros[index]) if affine else scale * top)
+        zero = 0.0 if zeros is None else zeros[index]
+        lows.append(-scale * zero if affine else -scale * top)
+        highs.append(scale * (top - zero) if affine else scale * top)
     half_step = torch.exp(torch.lerp(half_steps[0].log(), half_steps[1].log(), fraction))
-    low = torch.lerp(lows[0], lows[1], fraction)
-    return noisy(x, half_step, low, torch.lerp(highs[0], highs[1], fraction))
+    high = torch.lerp(highs[0], highs[1], fraction)
+    low = torch.zeros_like(high, requires_grad=False) if zeros is None else torch.lerp(lows[0], lows[1], fraction)
+    return noisy(x, as_entry(half_step, x), as_entry(low, x), as_entry(high, x))
 
 
 @torch.no_grad()
