@@ -229,10 +229,11 @@ class QuantLayer(nn.Module):
         if self.phase == SEARCH:
             scales = torch.stack([self._column(values) for values in self.scales_of_weights()])
             return noisy_weight(self.weight, scales, self.levels, self._row(self.fraction()))
-        runs = [self._fixed_run(run, index) for index, run in enumerate(self._runs(self.weight, 1)) if run.shape[1]]
-        if len(runs) == 1:
-            return runs[0] if len(self.levels) == 1 else self._unsorted(runs[0])
-        return self._unsorted(torch.cat(runs, 1))
+        runs = self._fixed_runs()
+        return runs[0] if len(self.levels) == 1 else self._unsorted(torch.cat(runs, 1))
+
+    def _fixed_runs(self) -> list[Tensor]:
+        return [self._fixed_run(run, index) for index, run in enumerate(self._runs(self.weight, 1)) if run.shape[1]]
 
     def _unsorted(self, sorted_weight: Tensor) -> Tensor:
         return sorted_weight.index_select(1, torch.argsort(self.order))
@@ -311,6 +312,11 @@ class QuantLayer(nn.Module):
         return torch.where(self._channels(self.channel_levels, x) == 0, *sides)
 
     def _dynamic_input(self, x: Tensor) -> Tensor:
+        runs = self._dynamic_runs(x)
+        return runs if len(self.levels) == 1 else runs.index_select(-1, torch.argsort(self.order))
+
+    def _dynamic_runs(self, x: Tensor) -> Tensor:
+        """The input, its channels in the order of their levels."""
         quantized = []
         for index, run in enumerate(self._runs(x, -1)):
             if not run.shape[-1]:
@@ -318,9 +324,7 @@ class QuantLayer(nn.Module):
             level = self.levels[index]
             scale, zero = self._measured(run, index)
             quantized.append(fake_quantize(run, level.activation_code, scale, zero, self.activation_top[index]))
-        if len(self.levels) == 1:
-            return quantized[0]
-        return torch.cat(quantized, -1).index_select(-1, torch.argsort(self.order))
+        return quantized[0] if len(quantized) == 1 else torch.cat(quantized, -1)
 
     @torch.no_grad()
     def _measured(self, run: Tensor, index: int) -> tuple[Tensor, Tensor]:
@@ -412,5 +416,10 @@ class QuantLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # Under autocast the products may be bfloat16; what codes are made of is not.
-        output = self._product(self.quantized_input(x.float()), self.quantized_weight())
+        x = x.float()
+        if self.phase == FIXED and self.dynamic and len(self.levels) == 2:
+            # Channels of both sides in the order of their levels: nothing is put back only to be added up.
+            output = self._product(self._dynamic_runs(x), torch.cat(self._fixed_runs(), 1))
+        else:
+            output = self._product(self.quantized_input(x), self.quantized_weight())
         return output if self.bias is None else output + self._outputs(self.bias)
