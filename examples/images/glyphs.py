@@ -24,6 +24,7 @@ CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 SIZE = 32
 SEED = 20261121
 PER_CLASS = {"train": 500, "test": 150}
+SMALL_PER_CLASS = {"train": 60, "test": 20}
 FONTS = {
     "fonts-dejavu-core": ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf",
                           "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"],
@@ -121,24 +122,24 @@ def draw(sheet: Sheet, character: str, random: np.random.Generator) -> np.ndarra
     return (255 * np.clip(image, 0, 1) + 0.5).astype(np.uint8).transpose(2, 0, 1)
 
 
-def generate() -> dict[str, np.ndarray]:
+def generate(per_class: dict[str, int] = PER_CLASS) -> dict[str, np.ndarray]:
     sheet = draw_sheet(find_fonts())
     random = np.random.default_rng(SEED)
     arrays = {}
-    for part, per_class in PER_CLASS.items():
-        labels = np.repeat(np.arange(len(CHARACTERS)), per_class)
+    for part, count in per_class.items():
+        labels = np.repeat(np.arange(len(CHARACTERS)), count)
         random.shuffle(labels)
         arrays[f"{part}_images"] = np.stack([draw(sheet, CHARACTERS[label], random) for label in labels])
         arrays[f"{part}_labels"] = labels
     return arrays
 
 
-def load(folder: Path) -> dict[str, np.ndarray]:
-    """The set, made when `folder` does not hold it yet (a minute)."""
-    path = folder / "glyphs.npz"
+def load(folder: Path, small: bool = False) -> dict[str, np.ndarray]:
+    """The set, made when `folder` does not hold it yet (a minute); `small`: another one, an eighth as large."""
+    path = folder / ("glyphs-small.npz" if small else "glyphs.npz")
     if not path.exists():
-        print("Drawing characters ...", flush=True)
-        save(path, generate())
+        print("Drawing characters ...", file=sys.stderr, flush=True)
+        save(path, generate(SMALL_PER_CLASS if small else PER_CLASS))
     with np.load(path) as archive:
         return dict(archive)
 

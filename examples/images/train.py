@@ -107,9 +107,8 @@ def accuracy(network: nn.Module, images: np.ndarray, labels: np.ndarray) -> floa
     return float((np.concatenate(right) == labels).mean())
 
 
-def export(network: nn.Module, channels: int, path: Path) -> None:
+def export(network: nn.Module, example: torch.Tensor, path: Path) -> None:
     network.eval()
-    example = torch.zeros(1, channels, 32, 32)
     torch.onnx.export(network, (example,), str(path), opset_version=17, dynamo=False, input_names=["image"],
                       output_names=["logits"], dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}})
 
@@ -127,7 +126,7 @@ def main() -> None:
     train(network, recipe, arrays["train_images"], arrays["train_labels"])
     held_out = accuracy(network, arrays["test_images"], arrays["test_labels"])
     path = arguments.output / f"{arguments.set}.onnx"
-    export(network, recipe.channels, path)
+    export(network, torch.zeros(1, recipe.channels, 32, 32), path)
     print(f"{path}: {100 * held_out:.2f} % of {len(arrays['test_labels'])} held out")
 
 

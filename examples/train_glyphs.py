@@ -1,0 +1,60 @@
+"""Trains low-bit networks on generated characters in colour, exports and packs them, and prints a table.
+
+    python examples/train_glyphs.py                  all methods, one seed (about half an hour of two cores)
+    python examples/train_glyphs.py --fast           two minutes: SONIQ only; fails below the floor
+    python examples/train_glyphs.py --methods soniq
+
+ResNet-20 of 16, 32 and 64 channels on the 62 characters of examples/images/glyphs.py, 32 x 32 x 3: 31000 to train on,
+9300 held out. The float network is the committed examples/images/glyphs.onnx (examples/images/train.py); it teaches
+all others, with no labels, and every network starts from it. Needs `pip install 'soniq[train]' pillow` and the fonts
+that `examples/images/glyphs.py` names.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+HERE = Path(__file__).parent / "images"
+sys.path.insert(0, str(HERE))
+import glyphs  # noqa: E402
+from parent import read_parent  # noqa: E402
+from recipe import SONIQ, Images, Method, Recipe, gdnsq, main  # noqa: E402
+from train import as_inputs  # noqa: E402
+
+
+def load(folder: Path, fast: bool) -> Images:
+    arrays = glyphs.load(folder, small=fast)
+    inputs = [as_inputs(arrays[f"{part}_images"]) for part in ("train", "test")]
+    labels = [torch.from_numpy(arrays[f"{part}_labels"]) for part in ("train", "test")]
+    return Images(inputs[0], labels[0], inputs[1], labels[1], shift=0, watched=300, batch=50)
+
+
+def parent(images: Images, fast: bool, seed: int) -> nn.Module:
+    return read_parent(HERE / "glyphs.onnx", 3, len(glyphs.CHARACTERS), images.train[:1000])
+
+
+RECIPE = Recipe(
+    name="glyphs",
+    load=load,
+    parent=parent,
+    methods={
+        "soniq": Method("SONIQ W1A1 + W4A4, 2.0 bits", 8, SONIQ),
+        "gdnsq-w2a2": Method("GDNSQ W2A2", 5, gdnsq(2)),
+        "gdnsq-w1a1": Method("GDNSQ W1A1", 6, gdnsq(1)),
+        "w2a2": Method("uniform W2A2", 3, {"palette": [(2, 2)]}),
+        "w4a4": Method("uniform W4A4", 1, {"palette": [(4, 4)]}),
+        "rounded-w4a4": Method("rounded W4A4, no training", 0, {"palette": [(4, 4)]}),
+        "rounded-w2a2": Method("rounded W2A2, no training", 0, {"palette": [(2, 2)]}),
+    },
+    learning_rate=2e-3,
+    epoch_images=10000,
+    fast_epochs=1,
+    floors={"float": 0.95, "soniq": 0.5},
+)
+
+if __name__ == "__main__":
+    main(RECIPE, __doc__)
