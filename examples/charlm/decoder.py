@@ -34,8 +34,7 @@ class Block(nn.Module):
         query, key, value = projected.permute(2, 0, 3, 1, 4)
         scores = query @ key.transpose(-1, -2) / math.sqrt(width / self.heads) + mask
         mixed = (functional.softmax(scores, -1) @ value).transpose(1, 2).reshape(batch, positions, width)
-        # With autocast products are bfloat16; what is quantised has to be float32.
-        x = x + self.dropout(self.mixed(mixed.to(x.dtype)))
+        x = x + self.dropout(self.mixed(mixed))
         return x + self.dropout(self.narrow(functional.relu(self.wide(shifted(self.norm(x))))))
 
 
