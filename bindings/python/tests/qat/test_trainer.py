@@ -100,6 +100,14 @@ def test_compiled_models_train_without_graph_breaks(mode: dict, backend: str) ->
     torch.testing.assert_close(compiled(ids), quantization(ids), rtol=1e-4, atol=1e-4)
 
 
+def test_the_curves_are_a_picture(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    loop, batches = trainer()
+    loop.fit(lambda: batches, 4)
+    loop.plot(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_precision_map_is_a_picture(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     network, images = residual()

@@ -161,6 +161,12 @@ class Trainer:
         self.best_metric, self._best_epoch = state["best"]
         torch.set_rng_state(state["random"])
 
+    def plot(self, path: str | Path) -> None:
+        """Draws loss and metric of every epoch as PNG; needs matplotlib."""
+        from .plots import draw_training
+
+        draw_training(self.history, path)
+
     def _bar(self, done: int, batches: Iterable[Any], loss: float) -> None:
         if self.stream is None or not self.stream.isatty():
             return
