@@ -1,0 +1,28 @@
+"""Neural networks at 1 to 8 bits per channel, on ordinary CPUs.
+
+    model = soniq.load("model.soniq")
+    outputs = model(input_ids=ids, attention_mask=mask)
+"""
+
+from .errors import SoniqError
+from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
+from .matrix import Level, Matrix
+from .model import KernelReport, Model, Outputs, StepProfile, TensorInfo, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KernelReport",
+    "Level",
+    "LibraryNotFoundError",
+    "Matrix",
+    "Model",
+    "Outputs",
+    "SoniqError",
+    "StepProfile",
+    "TensorInfo",
+    "build_info",
+    "cpu_isa",
+    "library_version",
+    "load",
+]

@@ -1,0 +1,31 @@
+"""Errors of the library as exceptions."""
+
+from __future__ import annotations
+
+
+class SoniqError(RuntimeError):
+    """A call of the library failed.
+
+    Attributes:
+        code: the number, one of SONIQ_ERROR_* of soniq.h.
+        status: its name, "FORMAT" say.
+        node: name of the node, tensor or symbol it is about, or None.
+        field: the parameter, option or field of the file, or None.
+        offset: byte offset in the file, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: int,
+        status: str,
+        node: str | None = None,
+        field: str | None = None,
+        offset: int | None = None,
+    ) -> None:
+        super().__init__(f"{status}: {message}")
+        self.code = code
+        self.status = status
+        self.node = node
+        self.field = field
+        self.offset = offset

@@ -1,0 +1,220 @@
+"""Models: `soniq.load` and what it returns."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _abi
+from .library import call, isa_code, library, text
+from .session import ELEMENT_TYPES, Lease, Outputs, Session, SessionPool, SessionSettings
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output. A dimension is a number, or the name of a dynamic size."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[int | str, ...]
+    maximum_shape: tuple[int, ...]
+    is_optional: bool
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What a step of the plan has cost so far; nodes that run as one step are joined by " + "."""
+
+    name: str
+    operation: str
+    level: str
+    kernel: str
+    milliseconds: float
+    rows: int
+    multiply_accumulates: int
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """Which kernel a node got. `refusals` says why faster ones were refused, "kernel: reason" each."""
+
+    node: str
+    operation: str
+    level: str
+    kernel: str
+    refusals: tuple[str, ...]
+
+
+class Model:
+    """An open model. Calls may come from several threads at once; see `soniq.load`."""
+
+    def __init__(self, path: str | os.PathLike[str], settings: SessionSettings, verify: bool) -> None:
+        self._handle = ctypes.c_void_p()
+        options = _abi.ModelOptions(flags=_abi.MODEL_VERIFY if verify else 0)
+        call("soniq_model_open", ctypes.byref(self._handle), os.fsencode(path), ctypes.byref(options))
+        self._finalizer = weakref.finalize(self, library().soniq_model_destroy, self._handle)
+        self._settings = settings
+        self._pool = SessionPool(self._handle, settings)
+        self.inputs: list[TensorInfo] = self._describe("input")
+        self.outputs: list[TensorInfo] = self._describe("output")
+        self.metadata: dict[str, str | int | float | bool] = self._read_metadata()
+
+    def __call__(self, **inputs: np.ndarray) -> Outputs:
+        """Runs the model on inputs given by name.
+
+        An array of the model's dtype that is C-contiguous is read in place; another is converted first.
+        Raises TypeError for an unknown or missing name, ValueError for values that do not convert, and
+        SoniqError for what the library refuses (shapes, ids out of range).
+        """
+        arrays = self._prepare(inputs)
+        session = self._pool.take()
+        lease = Lease(self._pool, session)
+        session.run(arrays)
+        return Outputs(lease, [output.name for output in self.outputs])
+
+    def profile(self) -> list[StepProfile]:
+        """The cost of every step, summed over threads and sessions; all 0 unless loaded with profile=True."""
+        sessions = self._existing_sessions()
+        return [_step_profile(steps) for steps in zip(*(session.profile() for session in sessions), strict=True)]
+
+    def kernels(self) -> list[KernelReport]:
+        """Which kernel every node got, and why not a faster one."""
+        return [
+            KernelReport(
+                text(report.node),
+                text(report.operation),
+                text(report.level),
+                text(report.kernel),
+                tuple(text(report.refusals).splitlines()),
+            )
+            for report in self._existing_sessions()[0].kernels()
+        ]
+
+    def _existing_sessions(self) -> list[Session]:
+        if not self._pool.sessions():
+            self._pool.give_back(self._pool.take())
+        return self._pool.sessions()
+
+    def statistics(self) -> dict[str, int]:
+        """Sizes of file and memory in bytes, and `sessions`: how many sessions exist."""
+        statistics = _abi.ModelStatistics()
+        call("soniq_model_get_statistics", self._handle, ctypes.byref(statistics))
+        values = {name: getattr(statistics, name) for name, _ in statistics._fields_ if name != "struct_size"}
+        return {**values, "sessions": len(self._pool.sessions())}
+
+    def verify(self) -> None:
+        """Checks every byte of the file; raises SoniqError naming the field and offset that is wrong."""
+        call("soniq_model_verify", self._handle, _abi.ProgressFunction(0), None)
+
+    def _prepare(self, inputs: dict[str, np.ndarray]) -> list[tuple[int, np.ndarray]]:
+        known = [info.name for info in self.inputs]
+        unknown = [name for name in inputs if name not in known]
+        missing = [info.name for info in self.inputs if not info.is_optional and info.name not in inputs]
+        if unknown or missing:
+            problem = f"unknown input {unknown[0]!r}" if unknown else f"missing input {missing[0]!r}"
+            raise TypeError(f"{problem}: the model takes {', '.join(known)}")
+        return [
+            (index, _converted(inputs[info.name], info))
+            for index, info in enumerate(self.inputs)
+            if info.name in inputs
+        ]
+
+    def _describe(self, side: str) -> list[TensorInfo]:
+        count = ctypes.c_uint32()
+        call(f"soniq_model_{side}_count", self._handle, ctypes.byref(count))
+        result = []
+        for index in range(count.value):
+            info = _abi.TensorInfo()
+            call(f"soniq_model_{side}_info", self._handle, index, ctypes.byref(info))
+            names = [text(info.dimension_names[axis]) for axis in range(info.rank)]
+            sizes = list(info.dimensions[: info.rank])
+            shape = tuple(name if size < 0 else size for name, size in zip(names, sizes, strict=True))
+            maximum = tuple(info.maximum_dimensions[: info.rank])
+            dtype = ELEMENT_TYPES[info.element_type]
+            result.append(TensorInfo(text(info.name), dtype, shape, maximum, bool(info.is_optional)))
+        return result
+
+    def _read_metadata(self) -> dict[str, str | int | float | bool]:
+        count = ctypes.c_uint32()
+        call("soniq_model_metadata_count", self._handle, ctypes.byref(count))
+        result: dict[str, str | int | float | bool] = {}
+        for index in range(count.value):
+            entry = _abi.Metadata()
+            call("soniq_model_metadata_get", self._handle, index, ctypes.byref(entry))
+            values = {
+                _abi.METADATA_TEXT: text(entry.text),
+                _abi.METADATA_INTEGER: entry.integer,
+                _abi.METADATA_REAL: entry.real,
+                _abi.METADATA_BOOLEAN: bool(entry.boolean),
+            }
+            result[text(entry.key)] = values[entry.kind]
+        return result
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{info.name}{list(info.shape)}" for info in self.inputs)
+        return f"<soniq.Model {self.metadata.get('general.name', '')!r} ({inputs})>"
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 0,
+    max_isa: str | None = None,
+    profile: bool = False,
+    verify: bool = False,
+    maximums: dict[str, int] | None = None,
+    kernel_profile: str | None = None,
+) -> Model:
+    """Opens a `.soniq` file; its weights are used in place and not copied.
+
+    Args:
+        path: the file. It must not be truncated while the model is open.
+        threads: threads of each call; 0 for as many as the process may use, 1 for serial.
+        max_isa: use no newer instruction set: "portable", "avx2" or "avx512". The result is the same.
+        profile: measure the time of every node; see `Model.profile`.
+        verify: check every byte of the file first, not only its structure.
+        maximums: largest dynamic sizes the calls will use, for example {"batch": 1, "sequence": 128}; smaller
+            sizes need less memory.
+        kernel_profile: what kernels cost on this machine, the text that `soniq-pack calibrate-cost` writes. The
+            result is the same with any.
+
+    Raises:
+        SoniqError: the file cannot be read or is not a valid model.
+        LibraryNotFoundError: libsoniq.so is not installed.
+    """
+    if threads < 0:
+        raise ValueError("threads must be 0 or more")
+    limits = tuple((maximums or {}).items())
+    settings = SessionSettings(threads, isa_code(max_isa), profile, limits, kernel_profile)
+    return Model(path, settings, verify)
+
+
+def _converted(values: np.ndarray, info: TensorInfo) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype != info.dtype:
+        if info.dtype == np.int32:
+            if array.dtype.kind not in "iub":
+                raise ValueError(f"input {info.name!r} takes integers, not {array.dtype}")
+            limits = np.iinfo(np.int32)
+            if array.size and (array.min() < limits.min or array.max() > limits.max):
+                raise ValueError(f"input {info.name!r} has values that do not fit int32")
+        elif array.dtype.kind not in "fiub":
+            raise ValueError(f"input {info.name!r} takes numbers, not {array.dtype}")
+    return np.ascontiguousarray(array, dtype=info.dtype)
+
+
+def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:
+    first = steps[0]
+    return StepProfile(
+        name=text(first.name),
+        operation=text(first.operation),
+        level=text(first.level),
+        kernel=text(first.kernel),
+        milliseconds=sum(step.nanoseconds for step in steps) / 1e6,
+        rows=sum(step.rows for step in steps),
+        multiply_accumulates=sum(step.multiply_accumulates for step in steps),
+    )

@@ -1,0 +1,167 @@
+"""ONNX files whose quantised layers carry their codes: the operators of the domain "soniq", see docs/training.md."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .layers import QuantLayer
+from .modules import QuantEmbedding, QuantLinear, _QuantConv
+from .palette import AFFINE
+
+DOMAIN = "soniq"
+DOMAIN_VERSION = 1
+OPSET = 17
+CODES = {"bipolar": 1, "affine": 2}
+
+
+class _Exported(nn.Module):
+    """A quantised layer that computes in PyTorch and traces as one node."""
+
+    def __init__(self, layer: nn.Module, name: str) -> None:
+        super().__init__()
+        # The layer itself is no submodule: the tracer would take its phase for a tensor.
+        operator, constants, attributes = _description(layer)
+        for operand, value in constants.items():
+            self.register_buffer(operand, value)
+        self.operands = tuple(constants)
+        self.node = _node(operator, {"layer_s": name, **attributes}, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.node.apply(x, *(getattr(self, operand) for operand in self.operands))
+
+
+def _node(operator: str, attributes: dict[str, Any], layer: nn.Module) -> type:
+    """A function that runs `layer` and exports as `soniq::operator`."""
+
+    shape: list[int | None] = []
+    channel_axis = getattr(layer, "channel_axis", -1)
+
+    class Node(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, *operands):
+            output = layer(x)
+            shape[:] = [None] * output.ndim
+            shape[channel_axis] = output.shape[channel_axis]
+            return output
+
+        @staticmethod
+        def symbolic(g, x, *operands):
+            output = g.op(f"{DOMAIN}::{operator}", x, *operands, **attributes)
+            output.setType(torch._C.TensorType.get().with_dtype(torch.float32).with_sizes(shape))
+            return output
+
+    return Node
+
+
+def _description(layer: nn.Module) -> tuple[str, dict[str, Tensor], dict[str, Any]]:
+    if isinstance(layer, QuantEmbedding):
+        level = layer.level
+        zero = 2 ** (level.weight_bits - 1) if level.weight_code == AFFINE else 0
+        attributes = {
+            "weight_code_i": [CODES[level.weight_code]], "weight_bits_i": [level.weight_bits], "weight_zero_i": [zero],
+        }  # fmt: skip
+        return "QuantEmbedding", {"codes": layer.weight_codes(), "scales": layer.row_scales()}, attributes
+    constants, attributes = _matrix(layer)
+    if isinstance(layer, QuantLinear):
+        return "QuantLinear", constants, attributes
+    attributes.update(
+        kernel_shape_i=list(layer.kernel_size), strides_i=list(layer.stride), dilations_i=list(layer.dilation),
+        pads_i=_padding(layer), group_i=layer.groups,
+    )  # fmt: skip
+    return "QuantConv", constants, attributes
+
+
+def _matrix(layer: QuantLayer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    levels = layer.levels
+    count, outputs = len(levels), layer.weight.shape[0]
+    offsets = torch.zeros(count, outputs) if layer.weight_shift is None else layer.offsets_of_weights().detach().cpu()
+    bias = torch.zeros(outputs) if layer.bias is None else layer.bias.detach().cpu()
+    fixed = not layer.dynamic
+    scales = layer.scales_of_activations().tolist() if fixed else [0.0] * count
+    constants = {
+        "codes": layer.weight_codes().cpu(),
+        "channel_levels": layer.channel_levels.cpu(),
+        "scales": layer.scales_of_weights().detach().cpu(),
+        "offsets": offsets.float(),
+        "bias": bias.float(),
+    }
+    attributes = {
+        "weight_code_i": [CODES[level.weight_code] for level in levels],
+        "weight_bits_i": [level.weight_bits for level in levels],
+        "weight_zero_i": [int(zero) for zero in layer.weight_zero.tolist()],
+        "activation_code_i": [CODES[level.activation_code] for level in levels],
+        "activation_bits_i": [level.activation_bits for level in levels],
+        "activation_fixed_i": int(fixed),
+        "activation_scale_f": scales,
+        "activation_zero_i": [int(zero) for zero in layer.activation_zero.tolist()],
+    }
+    return {name: value.contiguous() for name, value in constants.items()}, attributes
+
+
+def _padding(layer: _QuantConv) -> list[int]:
+    """As ONNX orders it: before every axis, then after."""
+    if layer.padding == "valid":
+        return [0] * (2 * len(layer.kernel_size))
+    if layer.padding == "same":
+        totals = [
+            dilation * (size - 1) for dilation, size in zip(layer.dilation, layer.kernel_size, strict=True)
+        ]
+        before = [total // 2 for total in totals]
+        return before + [total - first for total, first in zip(totals, before, strict=True)]
+    return list(layer.padding) * 2
+
+
+def export(
+    model: nn.Module, path: str | Path, example: Any, inputs: list[str], outputs: list[str],
+    dynamic: dict[str, dict[int, str]], metadata: dict[str, str],
+) -> None:  # fmt: skip
+    """Writes `model`, whose precisions are fixed and which may be changed; see `Quantization.export`."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError("export needs the package onnx: pip install 'soniq[train]'") from error
+    from .export_graph import drop_zeros, fold_batch_norms, name_operands
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, QuantLayer | QuantEmbedding):
+            module.cpu().requires_grad_(False)
+            model.set_submodule(name, _Exported(module, name))
+    model.cpu().eval()
+    arguments = _arguments(model, example)
+    unfinished = Path(f"{path}.{os.getpid()}.part")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # That values become constants is what an export is for.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model, arguments, str(unfinished), opset_version=OPSET, dynamo=False, input_names=inputs,
+                output_names=outputs, dynamic_axes=dynamic, custom_opsets={DOMAIN: DOMAIN_VERSION},
+            )  # fmt: skip
+        document = onnx.load(str(unfinished))
+        name_operands(document)
+        fold_batch_norms(document)
+        drop_zeros(document)
+        document.producer_name = "soniq.qat"
+        onnx.helper.set_model_props(document, metadata)
+        onnx.save(document, str(unfinished))
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _arguments(model: nn.Module, example: Any) -> tuple:
+    """Positional arguments on the CPU, in the order of the model's parameters."""
+    if isinstance(example, dict):
+        bound = inspect.signature(model.forward).bind(**example)
+        bound.apply_defaults()
+        example = tuple(bound.arguments.values())
+    elif not isinstance(example, (tuple, list)):
+        example = (example,)
+    return tuple(value.cpu() if isinstance(value, Tensor) else value for value in example)

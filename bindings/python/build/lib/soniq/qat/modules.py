@@ -1,0 +1,119 @@
+"""Quantised layers for linear layers, convolutions, embeddings and the inputs of attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .arithmetic import dynamic_bipolar, guarded
+from .layers import QuantLayer
+from .palette import AFFINE, Precision
+
+
+class QuantLinear(QuantLayer):
+    """y = x W^T + b, x [..., channels]."""
+
+    def __init__(
+        self, source: nn.Linear, levels: tuple[Precision, ...], *, dynamic: bool = True, estimator: str | None = None
+    ) -> None:
+        channels = source.in_features
+        super().__init__(source.weight, source.bias, levels, channels, dynamic=dynamic, estimator=estimator)
+
+    def _product(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.linear(x, weight)
+
+
+class _QuantConv(QuantLayer):
+    """Convolutions with zero padding, x [batch, channels, ...]. Scales of activations are fixed; a pixel of padding
+    contributes exactly 0, with bipolar codes too."""
+
+    def __init__(
+        self, source: nn.Conv1d | nn.Conv2d, levels: tuple[Precision, ...], *, estimator: str | None = None
+    ) -> None:
+        channels = source.weight.shape[1]
+        super().__init__(source.weight, source.bias, levels, channels, dynamic=False, estimator=estimator)
+        self.stride, self.dilation, self.groups = source.stride, source.dilation, source.groups
+        self.kernel_size = source.kernel_size
+        self.padding = source.padding
+
+
+class QuantConv2d(_QuantConv):
+    """x [batch, channels, height, width]"""
+
+    channel_axis = -3
+
+    def _product(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+
+class QuantConv1d(_QuantConv):
+    """x [batch, channels, length]"""
+
+    channel_axis = -2
+
+    def _product(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.conv1d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
+
+
+class QuantEmbedding(nn.Module):
+    """Rows of a table [rows, channels] at one precision of weights, with one binary16 scale a row.
+
+    A row's scale is its greatest magnitude / the greatest integer (with one bit: its mean magnitude), rounded to
+    binary16; gradients are straight-through.
+    """
+
+    def __init__(self, source: nn.Embedding, level: Precision) -> None:
+        super().__init__()
+        self.level = level
+        self.padding_idx = source.padding_idx
+        self.weight = nn.Parameter(source.weight.detach().clone())
+
+    def _integers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Integers [..., channels] and scales [..., 1] of rows."""
+        bits = self.level.weight_bits
+        affine = self.level.weight_code == AFFINE
+        top = 2.0 ** (bits - 1) - 1 if affine else 2.0**bits - 1
+        scale = guarded(dynamic_bipolar(rows, top).half().float())
+        steps = rows / scale
+        if affine:
+            return torch.round(steps.clamp(-top, top)), scale
+        return 2 * torch.floor(steps * 0.5 + (top + 1) / 2).clamp(0, top) - top, scale
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows = functional.embedding(ids, self.weight, self.padding_idx)
+        with torch.no_grad():
+            integers, scale = self._integers(rows)
+            error = integers * scale - rows
+        return rows + error
+
+    @torch.no_grad()
+    def weight_codes(self) -> Tensor:
+        """uint8 [rows, channels]"""
+        integers, _ = self._integers(self.weight)
+        if self.level.weight_code == AFFINE:
+            return (integers + 2 ** (self.level.weight_bits - 1)).to(torch.uint8)
+        return ((integers + 2**self.level.weight_bits - 1) / 2).to(torch.uint8)
+
+    @torch.no_grad()
+    def row_scales(self) -> Tensor:
+        """binary16 [rows]"""
+        return self._integers(self.weight)[1].squeeze(-1).half()
+
+
+class AttentionInputs(nn.Module):
+    """Queries, keys and values [..., positions, head size] as the integer attention of the runtime sees them: rows
+    of 8-bit codes, the step of a row being its greatest magnitude / 127. Put it before the two products. An export
+    leaves it out: the runtime rounds by itself."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if torch.onnx.is_in_onnx_export():
+            return query, key, value
+        return self.rows(query), self.rows(key), self.rows(value)
+
+    @staticmethod
+    def rows(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            step = dynamic_bipolar(x, 127.0)
+            error = torch.round((x * (1 / step)).clamp(-127, 127)) * step - x
+        return x + error

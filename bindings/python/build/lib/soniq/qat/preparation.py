@@ -1,0 +1,198 @@
+"""`prepare`: a model of PyTorch with quantised layers in place of its own."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .costs import KernelCosts
+from .errors import BudgetError, QatError, UnsupportedModuleError
+from .gdnsq import AEWGS, ESTIMATORS
+from .layers import QuantLayer
+from .modules import QuantConv1d, QuantConv2d, QuantEmbedding, QuantLinear
+from .observation import Observation, observe
+from .palette import AFFINE, Precision, parse_palette
+from .quantization import Quantization, Target
+
+QUANTIZABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Embedding)
+# Weights that the runtime has no low-bit layer for, so that leaving them in float must be the caller's decision.
+UNSUPPORTED = (
+    nn.Bilinear, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.EmbeddingBag,
+    nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase,
+)  # fmt: skip
+METHODS = ("soniq", "gdnsq")
+
+
+def prepare(
+    model: nn.Module,
+    examples: Iterable[Any],
+    *,
+    method: str = "soniq",
+    palette: Sequence[Precision | tuple[int, int] | int] = ((1, 1), (4, 4)),
+    target_bits: float | None = None,
+    target_latency_ms: float | None = None,
+    kernel_profile: str | Path | None = None,
+    skip: Sequence[str] = (),
+    end_bits: int | None = 8,
+    embedding_bits: int | None = None,
+    static_linear: bool = False,
+    estimator: str = AEWGS,
+    steps: int = 1000,
+    search_part: float = 0.4,
+) -> Quantization:
+    """A copy of `model` that trains at low precision; the original is not touched and can teach it.
+
+    Args:
+        model: linear layers, convolutions with zero padding and embeddings are quantised.
+        examples: batches of inputs to measure activations with, each a tensor, a tuple of positional arguments or
+            a dict of named ones. A few hundred rows are enough.
+        method: "soniq" learns the precision of every input channel (with a palette of one precision: trains at
+            that one), "gdnsq" learns scales whose widths shrink to the one precision of the palette.
+        palette: one or two precisions, (weight bits, activation bits) each.
+        target_bits: average stored bits of a weight over all quantised layers: codes with their padding, scales,
+            sums and maps. Needed with two precisions, unless there is a target in milliseconds.
+        target_latency_ms: time of the quantised layers for the first example, by `kernel_profile`, the path of a
+            file that `soniq-pack calibrate-cost` wrote on the target machine.
+        skip: names of modules that stay in float, with shell wildcards: "classifier", "encoder.*.attention*".
+        end_bits: bits of the first and the last layer that run, of depthwise convolutions and of embeddings; None
+            treats them as all others, but that embeddings and depthwise convolutions take the finest precision.
+        embedding_bits: bits of embeddings, where they shall differ from that.
+        static_linear: linear layers get fixed scales of activations, too. Otherwise they are measured row by row.
+        estimator: of GDNSQ: "ste", "lsq", "ewgs" or "aewgs".
+        steps: batches that the training will have; `search_part` of them learn precisions.
+
+    Raises:
+        PaletteError, UnsupportedModuleError, BudgetError: what to change is in the message.
+    """
+    levels = parse_palette(palette)
+    _check(method, levels, estimator)
+    target = _target(levels, target_bits, target_latency_ms, kernel_profile)
+    if not 0 < search_part < 1 or steps < 1:
+        raise QatError("steps must be 1 or more, and search_part between 0 and 1")
+    prepared = copy.deepcopy(model)
+    names = _chosen(prepared, skip)
+    observations = observe(prepared, names, examples)
+    for index, name in enumerate(observations):
+        source = prepared.get_submodule(name)
+        is_end = index in (0, len(observations) - 1) or _is_end_like(source)
+        if isinstance(source, nn.Embedding) and embedding_bits is not None:
+            fixed_bits = embedding_bits
+        else:
+            fixed_bits = end_bits if is_end else None
+        layer = _replacement(
+            source, observations[name], levels, method, estimator if method == "gdnsq" else None,
+            fixed_bits, static_linear,
+        )  # fmt: skip
+        layer.train(source.training)
+        prepared.set_submodule(name, layer)
+    shapes = {name: observation.shape for name, observation in observations.items()}
+    return Quantization(prepared, shapes, method, target, round(steps * search_part))
+
+
+def _check(method: str, levels: tuple[Precision, ...], estimator: str) -> None:
+    if method not in METHODS:
+        raise QatError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
+    if estimator not in ESTIMATORS:
+        raise QatError(f"unknown estimator {estimator!r}: use one of {', '.join(ESTIMATORS)}")
+    if method == "gdnsq" and len(levels) != 1:
+        raise QatError("gdnsq takes one precision, for example palette=[(2, 2)]: two are for method='soniq'")
+
+
+def _target(
+    levels: tuple[Precision, ...], bits: float | None, milliseconds: float | None, profile: str | Path | None
+) -> Target | None:
+    if bits is not None and milliseconds is not None:
+        raise BudgetError("give target_bits or target_latency_ms, not both")
+    if milliseconds is not None:
+        if profile is None:
+            raise BudgetError("target_latency_ms needs kernel_profile: the file of `soniq-pack calibrate-cost`")
+        return Target(milliseconds, KernelCosts.read(profile))
+    if bits is not None:
+        return Target(bits, None)
+    if len(levels) == 2:
+        raise BudgetError("two precisions need a target: target_bits=..., or target_latency_ms=... with kernel_profile")
+    return None
+
+
+def _chosen(model: nn.Module, skip: Sequence[str]) -> list[str]:
+    """Names of the modules to quantise."""
+    names, used = [], set()
+    for name, module in model.named_modules():
+        matching = [pattern for pattern in skip if fnmatch.fnmatchcase(name, pattern) or _is_inside(name, pattern)]
+        used.update(matching)
+        if matching:
+            continue
+        if isinstance(module, QuantLayer | QuantEmbedding):
+            raise QatError(f"{name} is quantised already: prepare the float model")
+        refusal = _refusal(module)
+        if refusal:
+            raise UnsupportedModuleError(
+                f"{name or 'the model'} ({type(module).__name__}) {refusal}: put {name!r} into skip to leave it in "
+                "float, or build it from Linear, Conv1d, Conv2d and Embedding"
+            )
+        if isinstance(module, QUANTIZABLE):
+            names.append(name)
+    if unused := set(skip) - used:
+        raise QatError(f"skip names no module: {', '.join(sorted(unused))}; names are those of model.named_modules()")
+    if not names:
+        raise UnsupportedModuleError("nothing to quantise: the model has no Linear, Conv1d, Conv2d or Embedding")
+    return names
+
+
+def _is_inside(name: str, pattern: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(name[:end], pattern) for end, character in enumerate(name) if character == "."
+    )
+
+
+def _refusal(module: nn.Module) -> str | None:
+    if isinstance(module, UNSUPPORTED):
+        return "has weights that cannot be quantised"
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        if module.padding_mode != "zeros":
+            return f"pads with {module.padding_mode}, and only zeros can be"
+        if module.padding == "same" and any(stride != 1 for stride in module.stride):
+            return "has padding 'same' and a stride"
+    if isinstance(module, nn.Embedding) and (module.max_norm is not None or module.scale_grad_by_freq):
+        return "changes its table or gradients while it looks up"
+    return None
+
+
+def _is_end_like(source: nn.Module) -> bool:
+    return isinstance(source, nn.Embedding) or getattr(source, "groups", 1) > 1
+
+
+def _replacement(
+    source: nn.Module, seen: Observation, levels: tuple[Precision, ...], method: str, estimator: str | None,
+    fixed_bits: int | None, static_linear: bool,
+) -> nn.Module:  # fmt: skip
+    grouped = getattr(source, "groups", 1) > 1
+    if fixed_bits is not None:
+        levels, estimator = parse_palette([fixed_bits]), None
+    elif grouped or isinstance(source, nn.Embedding):
+        levels = levels[-1:]
+    if isinstance(source, nn.Embedding):
+        return QuantEmbedding(source, levels[0].resolved(False))
+    levels = tuple(level.resolved(seen.low >= 0) for level in levels)
+    if estimator is not None:
+        bits = levels[0]
+        levels = (Precision(bits.weight_bits, bits.activation_bits, AFFINE, AFFINE),)
+    if isinstance(source, nn.Linear):
+        layer = QuantLinear(source, levels, dynamic=estimator is None and not static_linear, estimator=estimator)
+    elif isinstance(source, nn.Conv2d):
+        layer = QuantConv2d(source, levels, estimator=estimator)
+    else:
+        layer = QuantConv1d(source, levels, estimator=estimator)
+    layer.calibrate(seen.low, seen.high, _on(source, seen.sample))
+    seen.shape = seen.shape.with_offsets(estimator is not None)
+    return layer
+
+
+def _on(source: nn.Module, sample: Tensor) -> Tensor:
+    return sample.to(next(source.parameters()).device, torch.float32)

@@ -1,0 +1,157 @@
+"""Sessions of a model: one call at a time each, handed out and taken back."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _abi
+from .library import call, library
+
+ELEMENT_TYPES = {_abi.FLOAT32: np.dtype(np.float32), _abi.INT32: np.dtype(np.int32)}
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What every session of a model is made with."""
+
+    threads: int = 0
+    maximum_isa: int = 0
+    profile: bool = False
+    maximums: tuple[tuple[str, int], ...] = ()
+    kernel_profile: str | None = None
+
+
+class Session:
+    """A session handle and the arrays it borrows. Not shared between threads."""
+
+    def __init__(self, model_handle: ctypes.c_void_p, settings: SessionSettings) -> None:
+        options = _abi.SessionOptions(
+            thread_count=settings.threads,
+            maximum_isa=settings.maximum_isa,
+            flags=_abi.SESSION_PROFILE if settings.profile else 0,
+            kernel_profile=settings.kernel_profile.encode() if settings.kernel_profile else None,
+        )
+        limits = (_abi.SizeLimit * len(settings.maximums))(
+            *((name.encode(), maximum) for name, maximum in settings.maximums)
+        )
+        if settings.maximums:
+            options.size_limit_count = len(limits)
+            options.size_limits = limits
+        self.handle = ctypes.c_void_p()
+        self._borrowed: list[np.ndarray] = []
+        call("soniq_session_create", ctypes.byref(self.handle), model_handle, ctypes.byref(options))
+        self._finalizer = weakref.finalize(self, library().soniq_session_destroy, self.handle)
+
+    def run(self, inputs: list[tuple[int, np.ndarray]]) -> None:
+        """Runs on C-contiguous arrays of the model's element types; inputs not named keep their default."""
+        call("soniq_session_clear_inputs", self.handle)
+        self._borrowed = [array for _, array in inputs]
+        for index, array in inputs:
+            kind = _abi.FLOAT32 if array.dtype == np.float32 else _abi.INT32
+            shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+            call("soniq_session_set_input", self.handle, index, kind, array.ndim, shape, array.ctypes.data)
+        call("soniq_session_run", self.handle)
+
+    def output(self, index: int) -> _abi.Tensor:
+        tensor = _abi.Tensor()
+        call("soniq_session_output", self.handle, index, ctypes.byref(tensor))
+        return tensor
+
+    def profile(self) -> list[_abi.ProfileEntry]:
+        return self._entries("profile", _abi.ProfileEntry)
+
+    def kernels(self) -> list[_abi.KernelReport]:
+        return self._entries("kernel", _abi.KernelReport)
+
+    def _entries(self, kind: str, structure: type) -> list:
+        count = ctypes.c_uint32()
+        call(f"soniq_session_{kind}_count", self.handle, ctypes.byref(count))
+        entries = [structure() for _ in range(count.value)]
+        for index, entry in enumerate(entries):
+            call(f"soniq_session_{kind}_get", self.handle, index, ctypes.byref(entry))
+        return entries
+
+    def statistics(self) -> dict[str, int]:
+        statistics = _abi.SessionStatistics()
+        call("soniq_session_get_statistics", self.handle, ctypes.byref(statistics))
+        skipped = {"struct_size", "reserved"}
+        return {name: getattr(statistics, name) for name, _ in statistics._fields_ if name not in skipped}
+
+
+class SessionPool:
+    """Sessions of one model: a call takes a free one or makes one, and gives it back."""
+
+    def __init__(self, model_handle: ctypes.c_void_p, settings: SessionSettings) -> None:
+        self._model_handle = model_handle
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._free: list[Session] = []
+        self._all: weakref.WeakSet[Session] = weakref.WeakSet()
+
+    def take(self) -> Session:
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        session = Session(self._model_handle, self._settings)
+        with self._lock:
+            self._all.add(session)
+        return session
+
+    def give_back(self, session: Session) -> None:
+        with self._lock:
+            self._free.append(session)
+
+    def sessions(self) -> list[Session]:
+        with self._lock:
+            return list(self._all)
+
+
+class Lease:
+    """Holds a session while outputs of its last run are in use; gives it back when they are gone."""
+
+    def __init__(self, pool: SessionPool, session: Session) -> None:
+        self.session = session
+        self._finalizer = weakref.finalize(self, pool.give_back, session)
+
+
+class _View:
+    """Memory of a session as numpy sees it; keeps the lease alive."""
+
+    def __init__(self, lease: Lease, tensor: _abi.Tensor) -> None:
+        self._lease = lease
+        shape = tuple(tensor.dimensions[: tensor.rank])
+        kind = ELEMENT_TYPES[tensor.element_type].str
+        # Read-only: the library owns the memory.
+        self.__array_interface__ = {"shape": shape, "typestr": kind, "data": (tensor.data, True), "version": 3}
+
+
+class Outputs(Mapping[str, np.ndarray]):
+    """Outputs of one call by name: read-only views of the library's memory, no copies.
+
+    While one of them is alive its session serves no other call; `.copy()` what you keep for long.
+    """
+
+    def __init__(self, lease: Lease, names: list[str]) -> None:
+        self._lease = lease
+        self._names = names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(f"no output {name!r}: the model has {', '.join(self._names)}")
+        return np.asarray(_View(self._lease, self._lease.session.output(self._names.index(name))))
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"Outputs({', '.join(f'{name}={array.shape}' for name, array in self.items())})"
+
