@@ -1,4 +1,4 @@
-"""Nodes of the domain "soniq" that break docs/training.md: soniq-pack refuses each with one line that names the node."""
+"""Nodes of the domain "soniq" that break docs/training.md: soniq-pack refuses each and names the node in one line."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ LAYER = [
     ("attributes", "activation_bits", None, [1, 9]), ("attributes", "activation_bits", None, [-4, 4]),
     ("attributes", "activation_zero", None, [0, 16]), ("attributes", "activation_zero", None, [0, -(2**62)]),
     ("attributes", "activation_scale", None, [0.5, 0.0]), ("attributes", "activation_scale", None, [-0.5, 0.1]),
-    ("attributes", "activation_scale", None, [0.5, math.nan]), ("attributes", "activation_scale", None, [math.inf, 1.0]),
+    ("attributes", "activation_scale", None, [0.5, math.nan]),
+    ("attributes", "activation_scale", None, [math.inf, 1.0]),
     *[("attributes", name, None, [values[0]]) for name, values in LISTS.items() if isinstance(values, list)],
     *[("attributes", name, None, None) for name, values in LISTS.items() if isinstance(values, list)],
     ("attributes", "weight_code", None, [1, 2, 1]),
