@@ -205,16 +205,16 @@ def packed(path: Path, options: list[str], to: Path) -> Path:
 @dataclass
 class Result:
     label: str
-    stored_bits: float
+    stored_bits: float | None
     code_bits: float | None
     perplexity: float
     evaluated_by: str
     seconds: float
 
     def row(self, seed: int, parent: float | None) -> str:
-        code_bits = "" if self.code_bits is None else f"{self.code_bits:.2f}"
+        bits = ["" if bits is None else f"{bits:.2f}" for bits in (self.stored_bits, self.code_bits)]
         change = "" if parent is None else f"{100 * (self.perplexity / parent - 1):+.2f} %"
-        return (f"| {self.label} | {seed} | {self.stored_bits:.2f} | {code_bits} | {self.perplexity:.4f} | {change} | "
+        return (f"| {self.label} | {seed} | {bits[0]} | {bits[1]} | {self.perplexity:.4f} | {change} | "
                 f"{self.evaluated_by} | {self.seconds:.0f} |")  # fmt: skip
 
 
@@ -287,7 +287,7 @@ class Run:
         logging.disable(logging.WARNING)  # of shapes that the quantiser does not need
         quantize_dynamic(self.exported(), path, per_channel=True, weight_type=QuantType.QInt8)
         found = perplexity(in_onnxruntime(path), self.corpus.held_out)
-        return Result("ONNX Runtime INT8, no training", 8, 8, found, "ONNX Runtime", 0), path
+        return Result("ONNX Runtime INT8, no training", None, 8, found, "ONNX Runtime", 0), path
 
 
 def speed(run: Run, methods: list[str]) -> None:
