@@ -1,6 +1,6 @@
 """Trains low-bit language models of characters, exports and packs them, and prints a table of their perplexities.
 
-    python examples/train_charlm.py                        all networks, then speed: 40 minutes of one core
+    python examples/train_charlm.py                        all networks, then speed: 25 minutes of one core
     python examples/train_charlm.py --fast                 one minute of one core: SONIQ only; fails above the ceiling
     python examples/train_charlm.py --methods soniq --resume
     python examples/train_charlm.py --generate 300 --prompt "And Jesus said"
