@@ -245,3 +245,20 @@ struct IntegerLanes {
     snq_256_dot_bytes(sum.low, four, _mm256_loadu_si256(tiles)),
     snq_256_dot_bytes(sum.high, four, _mm256_loadu_si256(tiles + 1)))
 }
+
+/// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
+/// `sum` with the codes added, spread over its lanes.
+@inline(__always) func storeCodes(
+  _ a: IntegerLanes, _ b: IntegerLanes, _ c: IntegerLanes, _ d: IntegerLanes, zero: Int32,
+  _ target: UnsafeMutablePointer<UInt8>, addingTo sum: IntegerLanes
+) -> IntegerLanes {
+  let zeros = _mm256_set1_epi16(Int16(truncatingIfNeeded: zero))
+  let low = snq_256_pack_codes(a.low, a.high, b.low, b.high, zeros)
+  let high = snq_256_pack_codes(c.low, c.high, d.low, d.high, zeros)
+  snq_store_256(target, low)
+  snq_store_256(target + 32, high)
+  let none = _mm256_setzero_si256()
+  return IntegerLanes(
+    _mm256_add_epi64(sum.low, _mm256_sad_epu8(low, none)),
+    _mm256_add_epi64(sum.high, _mm256_sad_epu8(high, none)))
+}

@@ -163,3 +163,15 @@ struct IntegerLanes {
 ) -> IntegerLanes {
   IntegerLanes(_mm512_dpbusd_epi32(sum.value, _mm512_set1_epi32(codes), _mm512_load_si512(tile)))
 }
+
+/// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
+/// `sum` with the codes added, spread over its lanes.
+@inline(__always) func storeCodes(
+  _ a: IntegerLanes, _ b: IntegerLanes, _ c: IntegerLanes, _ d: IntegerLanes, zero: Int32,
+  _ target: UnsafeMutablePointer<UInt8>, addingTo sum: IntegerLanes
+) -> IntegerLanes {
+  let bytes = snq_512_pack_codes(
+    a.value, b.value, c.value, d.value, _mm512_set1_epi16(Int16(truncatingIfNeeded: zero)))
+  _mm512_storeu_si512(target, bytes)
+  return IntegerLanes(_mm512_dpbusd_epi32(sum.value, bytes, _mm512_set1_epi8(1)))
+}

@@ -193,3 +193,20 @@ struct IntegerLanes {
   }
   return IntegerLanes(result)
 }
+
+/// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
+/// `sum` with the codes added, spread over its lanes.
+@inline(__always) func storeCodes(
+  _ a: IntegerLanes, _ b: IntegerLanes, _ c: IntegerLanes, _ d: IntegerLanes, zero: Int32,
+  _ target: UnsafeMutablePointer<UInt8>, addingTo sum: IntegerLanes
+) -> IntegerLanes {
+  @inline(__always) func codes(_ integers: IntegerLanes) -> IntegerLanes {
+    let moved = integers.value &+ SIMD16(repeating: zero)
+    return IntegerLanes(moved.replacing(with: 0, where: moved .< 0))
+  }
+  let first = (codes(a), codes(b))
+  let second = (codes(c), codes(d))
+  IntegerLanes.storeBytes(first.0, first.1, target)
+  IntegerLanes.storeBytes(second.0, second.1, target + 32)
+  return sum &+ first.0 &+ first.1 &+ (second.0 &+ second.1)
+}

@@ -42,13 +42,28 @@ import CKernelABI
   let zero = IntegerLanes(repeating: level.zero)
   let channels = Int(level.channels)
   let padded = max(channels, Int(level.paddedChannels))
+  let whole = channels & ~63
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
     let source = firstInput + (row &* pointer.pointee.inputStride &+ Int(level.begin))
     let codes = firstCodes + row &* level.codeStride
-    let sum = encode(source, channels, codes) { x in
+    var lanes = IntegerLanes(repeating: 0)
+    var channel = 0
+    while channel < whole {
+      // A NaN passes `minimum` and becomes the least integer, so that packing makes it code 0, as `maximum` does below.
+      let first = source + channel
+      lanes = storeCodes(
+        minimum(high, FloatLanes(load: first) * inverse).nearestInteger(),
+        minimum(high, FloatLanes(load: first + 16) * inverse).nearestInteger(),
+        minimum(high, FloatLanes(load: first + 32) * inverse).nearestInteger(),
+        minimum(high, FloatLanes(load: first + 48) * inverse).nearestInteger(),
+        zero: level.zero, codes + channel, addingTo: lanes)
+      channel &+= 64
+    }
+    let rest = encode(source + whole, channels &- whole, codes + whole) { x in
       minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero
     }
+    let sum = rest &+ lanes.sum()
     var position = channels
     while position < padded {
       codes[position] = 0

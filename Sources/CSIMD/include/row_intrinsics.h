@@ -52,6 +52,13 @@ SNQ_INLINE("avx2") __m128i snq_256_low_bytes(__m256i low, __m256i high) {
   __m128i second = _mm_unpacklo_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
   return _mm_unpacklo_epi64(first, second);
 }
+// The codes max(integer + zero, 0) of 32 integers whose sums with zero are at most 255; zero in 0...255, in every 16-bit
+// lane. Saturation is what cuts off: integers far below 0 too.
+SNQ_INLINE("avx2") __m256i snq_256_pack_codes(__m256i a, __m256i b, __m256i c, __m256i d, __m256i zero) {
+  __m256i ab = _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero);
+  __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
+  return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
 // Per 32-bit lane the exact sum of four products of unsigned bytes `a` and signed bytes `b`, in two
 // vpmaddwd: vpmaddubsw would saturate.
 SNQ_INLINE("avx2") __m256i snq_256_dot_bytes(__m256i sum, __m256i a, __m256i b) {
@@ -121,6 +128,17 @@ SNQ_INLINE("avx512f") __m512 snq_512_block_maxima(const float *rows) {
 SNQ_INLINE("avx512f") __m256i snq_512_low_bytes(__m512i low, __m512i high) {
   return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(low)), _mm512_cvtepi32_epi8(high),
                                  1);
+}
+// Like snq_256_pack_codes, of 64 integers; in each 16 bytes those of the same 16 bytes of a, b, c and d.
+SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_lanes(__m512i a, __m512i b, __m512i c, __m512i d, __m512i zero) {
+  __m512i ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
+  __m512i cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
+  return _mm512_packus_epi16(ab, cd);
+}
+// In order.
+SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_codes(__m512i a, __m512i b, __m512i c, __m512i d, __m512i zero) {
+  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+                                  snq_512_pack_lanes(a, b, c, d, zero));
 }
 // Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
 // sixteen words, of which the first `count` are stored.
