@@ -38,10 +38,10 @@ extension MatmulTile {
     var segment = 0
     repeat {
       var byte = 0
-      while byte < bytes {
+      repeat {
         count(.loaded(weights + byte &* 16, source.panelStride, panels), bits + byte, source.codeStride)
         byte &+= 4
-      }
+      } while byte < bytes
       weights += bytes &* 16
       bits += source.segmentStride
       segment &+= 1

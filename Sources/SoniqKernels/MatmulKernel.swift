@@ -60,6 +60,9 @@ package struct MatmulKernel: Sendable {
   /// Takes the channels of a row in `snq_matmul_args.segments` pieces.
   package var takesSegments = false
 
+  /// Takes `snq_matmul_args.sink`.
+  package var writesCodes: Bool { takesSegments }
+
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }
   /// What a CPU must have beside the instruction set.

@@ -89,6 +89,16 @@ typedef struct {
 
 typedef void (*snq_prepare_function)(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);
 
+// Outputs as codes of a fixed affine scale instead of as floats, where the next layer alone reads them: the very codes
+// that the quantiser below makes of those floats. Only for kernels whose registry row says so.
+typedef struct {
+  uint8_t *codes;     // [rows][codeStride]; only the outputs of a row are written. Null: floats are written
+  size_t codeStride;  // bytes
+  float inverse;      // 1 / scale
+  float high;         // largest code - zero
+  int32_t zero;
+} snq_code_sink;
+
 // One level of one linear layer, applied to rows of activation codes.
 //
 // Float result, per (row, o), in this order, every step one IEEE binary32 operation:
@@ -139,6 +149,8 @@ struct snq_matmul_args {
   // fuse levels: they add it as a second call with SNQ_ACCUMULATE or SNQ_INTEGER_ACCUMULATE would, without the
   // trip of the outputs through memory. Its mode, bias and outputs are not read.
   const snq_matmul_args *next;
+  // Codes in place of `output`: SNQ_START, one level, no weightOffset, all rows of one scale and constant.
+  snq_code_sink sink;
 };
 
 typedef void (*snq_matmul_function)(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
@@ -380,16 +392,23 @@ typedef struct {
   uint32_t channels;
   uint32_t paddedChannels;  // multiple of 16; arrays below are as long, padded with 0
   const int32_t *weights;   // [taps][paddedChannels]
-  // The same as signed bytes for kernels that take four taps at a time: for every 64 channels and every 4 taps (the
-  // last ones padded with 0) four blocks of 64 bytes; byte 4j + t of 16 bytes l of block b is tap t of channel
-  // 16l + 4b + j. 64-byte aligned; null where no such kernel runs.
+  // The same as signed bytes for kernels that take four rows of a window at a time: for every 64 channels (the last
+  // ones padded with 0), both halves, every 4 rows (padded with 0) and every column of the window two blocks of 64
+  // bytes; byte 4j + t of 16 bytes l of block b of half h is the tap of row t, channel 16l + 4(2h + b) + j. 64-byte
+  // aligned; null where no such kernel runs. With tiles zeroSums, weightScale and bias have that order too (16 numbers
+  // a block) and the same padding.
   const int8_t *tiles;
+  uint32_t windowWidth;
+  // Of kernels with tiles: so many neighbouring rows (rowStep = paddedChannels = channels = 64 / pixels, and outputs
+  // as close) are taken as one of 64 channels; tiles and numbers are repeated accordingly. 0 or 1: none.
+  uint32_t pixels;
   const int32_t *zeroSums;  // [paddedChannels] zero * sum over taps of weight
   float scale;
   const float *weightScale;
   const float *bias;         // or null
   float *output;             // [rows][outputStride]; only `channels` of a row are written
   size_t outputStride;
+  snq_code_sink sink;  // kernels with tiles
 } snq_depthwise_args;
 
 typedef void (*snq_depthwise_function)(const snq_depthwise_args *args, uint32_t rowBegin, uint32_t rowEnd);

@@ -23,6 +23,7 @@ func finishTile(
   if level.pointee.mode >= UInt32(SNQ_INTEGER) {
     return finishIntegers(sums, rows, panels, level, row, panel)
   }
+  if level.pointee.sink.codes != nil { return finishCodes(sums, rows, panels, level, row, panel) }
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
   let isWhole = (panel &+ panels) &* 16 <= Int(level.pointee.outputs)
   let memory = RowParameters(behind: sums)

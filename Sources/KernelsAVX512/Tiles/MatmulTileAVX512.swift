@@ -148,12 +148,13 @@ struct MatmulTile {
     var segment = 0
     repeat {
       var channel = 0
-      while channel < source.channels {
+      // A loop that may have no turn at all would make the compiler keep sums in memory between segments.
+      repeat {
         let tile = PanelVectors.loaded(
           weights + channel &* 16, source.panelStride, panels, prefetches: rows > 2)
         add(tile, codes + channel, source.codeStride)
         channel &+= 4
-      }
+      } while channel < source.channels
       weights += source.channels &* 16
       codes += source.segmentStride
       segment &+= 1
@@ -166,13 +167,13 @@ struct MatmulTile {
     var segment = 0
     repeat {
       var channel = 0
-      while channel < source.channels {
+      repeat {
         let tile = PanelVectors.loaded(
           weights + channel &* 8, source.panelStride, panels, prefetches: rows > 2)
         add(tile.lowNibbles(), codes + channel, source.codeStride)
         add(tile.highNibbles(), codes + channel + 4, source.codeStride)
         channel &+= 8
-      }
+      } while channel < source.channels
       weights += source.channels &* 8
       codes += source.segmentStride
       segment &+= 1

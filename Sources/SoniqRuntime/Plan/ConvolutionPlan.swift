@@ -10,6 +10,10 @@ struct ConvolutionLevelPlan {
   let form: ActivationForm
   /// The kernel walks over the image itself.
   let isDirect: Bool
+  /// Pixels lie without padding behind each other: with 3 channels a row of a window of 7 is 21 bytes, not 28.
+  let isDense: Bool
+  /// Channels of a row of a window, padded to a tile.
+  let windowRowChannels: Int
   let pixelBytes: Int
   let planeStride: Int
   /// Bytes of one image.
@@ -31,7 +35,13 @@ struct ConvolutionLevelPlan {
     let choice = kernels.choices(matrix, level: index)[rows.rawValue]
     let form = choice.kernel.form
     let padded = level.paddedChannels
-    let pixelBytes = form.pixelBytes(channels: padded)
+    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows && !copies
+    let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
+    isDense =
+      isDirect && form == .codes && level.level.weight.layout == .bytes && level.channels == geometry.channels
+      && matrix.levels.count == 1 && matrix.gather == nil && dense < geometry.windowWidth * padded
+    windowRowChannels = isDense ? dense : geometry.windowWidth * padded
+    let pixelBytes = isDense ? level.channels : form.pixelBytes(channels: padded)
     let plane = (geometry.pixels * pixelBytes + 63) / 64 * 64
     self.choice = choice
     self.level = level
@@ -40,7 +50,6 @@ struct ConvolutionLevelPlan {
     planeStride = plane
     // Kernels may read whole vectors behind the last pixel.
     imageBytes = plane * (form == .bitPlanes ? level.level.activation.bits : 1) + 64
-    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows && !copies
     pieces = geometry.pieces
     piecePixels = geometry.hasWholeRows ? geometry.windowWidth : 1
     let codeBytes = (level.storedChannels + 63) / 64 * 64
@@ -58,6 +67,27 @@ struct ConvolutionLevelPlan {
     let weightBytes = matrix.levels.reduce(0) { $0 + $1.weights.count }
     let isBipolar = matrix.levels.contains { $0.level.activation.kind == .bipolar }
     return geometry.outputWidth < 14 && weightBytes > 512 << 10 && !isBipolar
+  }
+
+  /// The level's bytes for dense pixels: rows of a window lie in one piece, padded once.
+  func denseWeights(
+    panels: Int, _ geometry: ImageGeometry, _ memory: PlanMemory
+  ) -> UnsafePointer<UInt8> {
+    let rowTiles = windowRowChannels / 4
+    let count = panels * geometry.windowHeight * rowTiles * 64
+    let target = memory.allocate(byteCount: count).assumingMemoryBound(to: UInt8.self)
+    let source = level.weights.bound(to: UInt8.self)
+    let tapTiles = level.paddedChannels / 4
+    for place in 0..<count {
+      let (tile, output, byte) = (place / 64, place % 64 / 4, place % 4)
+      let (line, channel) = (tile / rowTiles, tile % rowTiles * 4 + byte)
+      let (panel, row) = (line / geometry.windowHeight, line % geometry.windowHeight)
+      let (column, inPixel) = (channel / level.channels, channel % level.channels)
+      let tap = row * geometry.windowWidth + column
+      let from = (tap * tapTiles + inPixel / 4) * 64 + output * 4 + inPixel % 4
+      target[place] = column < geometry.windowWidth ? source[panel * level.panelStride + from] : 0
+    }
+    return UnsafePointer(target)
   }
 
   /// Bytes of the copied windows of one call.
@@ -130,7 +160,9 @@ struct ConvolutionScratch {
   static var parameterBytes: Int { MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce }
 
   /// Codes of a run of pixels without padding, and what is read behind them.
-  static func tightBytes(_ channels: Int) -> Int { ImageStep.pixelsAtOnce * channels + 64 }
+  static func tightBytes(_ channels: Int) -> Int {
+    (channels <= 4 ? ImageStep.planarPixelsAtOnce : ImageStep.pixelsAtOnce) * channels + 64
+  }
 
   init(_ convolution: ScheduledConvolution, _ kernels: StepKernels) {
     let parameterBytes = Self.parameterBytes

@@ -8,7 +8,6 @@ struct Execution {
   let segmentCount: Int
   let crew: Crew
   let lanes: Int
-  let blockRows: Int
   let frame: UnsafeMutablePointer<RunFrame>
 
   /// With fewer rows than this for each lane, the lanes share the rows and split the matrices.
@@ -33,7 +32,8 @@ struct Execution {
         status = runShared(segment, rows: rows)
       } else {
         status = dispatch(
-          .rowBlocks, segment.firstStep, segment.endStep, total: rows, unitSize: ownBlockRows(rows))
+          .rowBlocks, segment.firstStep, segment.endStep, total: rows,
+          unitSize: ownBlockRows(rows, of: segment.unitRows))
       }
       guard status == 0 else { return status }
     }
@@ -41,10 +41,10 @@ struct Execution {
   }
 
   /// Rows of a unit when lanes work on blocks of their own: enough units to keep all lanes at work.
-  private func ownBlockRows(_ rows: Int) -> Int {
-    guard lanes > 1 else { return blockRows }
+  private func ownBlockRows(_ rows: Int, of unitRows: Int) -> Int {
+    guard lanes > 1 else { return unitRows }
     let fair = (rows + 2 * lanes - 1) / (2 * lanes)
-    return max(8, min(blockRows, (fair + 7) / 8 * 8))
+    return max(8, min(unitRows, (fair + 7) / 8 * 8))
   }
 
   /// Few rows: matrices are split by panels, the steps between them by rows.

@@ -15,6 +15,8 @@ struct Segment: BitwiseCopyable {
   var heads: Int
   /// The one step of this segment when it is a tensor operation.
   var tensor: UnsafePointer<TensorStep>?
+  /// Rows of a lane's unit, at most those of a block unless nothing passes through one.
+  var unitRows: Int
 }
 
 /// Everything about a session that can be decided before its memory is known. Immutable.
@@ -57,7 +59,7 @@ final class Plan: @unchecked Sendable {
       imageBytes: { matrix, level, geometry in
         let plan = ConvolutionLevelPlan(matrix, level: level, geometry, kernels)
         return (plan.imageBytes, plan.needsSums ? (geometry.pixels * 4 + 63) / 64 * 64 : 0)
-      })
+      }, writesCodes: { kernels.writesCodes($0) })
     let scratch = try Self.scratchBytes(schedule, kernels, maximums, graph)
     do throws(GraphError) {
       layout = try WorkspaceLayout(
@@ -71,7 +73,7 @@ final class Plan: @unchecked Sendable {
     steps = UnsafePointer(memory.store(emitted.map(\.0)))
     stepCount = emitted.count
     descriptions = emitted.map(\.1)
-    let segments = Self.segments(schedule, steps, memory)
+    let segments = Self.segments(schedule, steps, blockRows: layout.blockRows, memory)
     self.segments = UnsafePointer(memory.store(segments))
     segmentCount = segments.count
   }
@@ -150,7 +152,7 @@ final class Plan: @unchecked Sendable {
   }
 
   private static func segments(
-    _ schedule: Schedule, _ steps: UnsafePointer<Step>, _ memory: PlanMemory
+    _ schedule: Schedule, _ steps: UnsafePointer<Step>, blockRows: Int, _ memory: PlanMemory
   ) -> [Segment] {
     var segments: [Segment] = []
     for (index, step) in schedule.steps.enumerated() {
@@ -164,12 +166,26 @@ final class Plan: @unchecked Sendable {
         segments.append(
           Segment(
             firstStep: index, endStep: index + 1, space: UnsafePointer(memory.store(space)),
-            spaceCount: space.count, heads: heads, tensor: tensor))
+            spaceCount: space.count, heads: heads, tensor: tensor,
+            unitRows: step.isPlanar ? Self.planarRows : unitRows(step, blockRows)))
       } else {
         segments[segments.count - 1].endStep = index + 1
+        let unitRows = unitRows(step, blockRows)
+        segments[segments.count - 1].unitRows = min(segments[segments.count - 1].unitRows, unitRows)
       }
     }
     return segments
+  }
+
+  /// Rows of a unit that makes the image of planes, alone in its segment.
+  private static let planarRows = 2048
+
+  /// Windows over images are worked on by rows of the image: whole ones, or even parts of one.
+  private static func unitRows(_ step: ScheduledStep, _ blockRows: Int) -> Int {
+    guard step.work.isWindowed, case .fixed(let width)? = step.space.last else { return blockRows }
+    if width <= blockRows { return blockRows / width * width }
+    let parts = (width + blockRows - 1) / blockRows
+    return (width + parts - 1) / parts
   }
 
   /// A slot that is the memory of an input, wherever the host has it.

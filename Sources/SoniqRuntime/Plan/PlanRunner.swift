@@ -40,7 +40,7 @@ final class PlanRunner: @unchecked Sendable {
         scratch: workspace.start + plan.layout.scratchOffset, scratchStride: plan.layout.scratchStride))
     execution = Execution(
       segments: plan.segments, segmentCount: plan.segmentCount, crew: crew, lanes: plan.lanes,
-      blockRows: plan.layout.blockRows, frame: frame)
+      frame: frame)
   }
 
   /// Runs all segments under the default floating-point state; every size must be bound.

@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqGraph
 
 extension Schedule {
@@ -32,9 +33,28 @@ extension Schedule {
       }
       convolution.images.append(images)
     }
+    let planes = planes(of: input, convolution)
     append(
-      .image(convolution), [nodes[0]], reads: [input], writes: convolution.slots, space: slots[input].space)
+      .image(convolution), (planes.map { [$0.node] } ?? []) + [nodes[0]], reads: [planes?.source ?? input],
+      writes: convolution.slots, space: slots[input].space)
+    steps[steps.count - 1].isPlanar = planes != nil
     append(.convolution(convolution, function), nodes, reads: convolution.slots, writes: [output])
+  }
+
+  /// The planes that a transposition just before, for this convolution alone, makes an image with few channels of: its
+  /// codes are made of the planes themselves, and there is no transposition.
+  private mutating func planes(
+    of input: SlotID, _ convolution: ScheduledConvolution
+  ) -> (source: SlotID, node: Int)? {
+    guard let last = steps.last, last.writes == [input], case .tensor(.transpose([0, 2, 3, 1])) = last.work,
+      onlyReader(of: input) != nil, !slots[input].isExternal, slots[input].aliasOf == nil,
+      convolution.matrices.count == 1, let matrix = convolution.matrices.first, matrix.inputs <= 4,
+      matrix.levels.count == 1, matrix.gather == nil, matrix.levels[0].level.weight.layout == .bytes
+    else { return nil }
+    steps.removeLast()
+    slots[input].writer = nil
+    slots[last.reads[0]].readers.removeLast()
+    return (last.reads[0], last.nodes[0])
   }
 
   private mutating func addSlot(_ name: String, rowBytes: Int, space: [Dimension]) -> SlotID {

@@ -68,6 +68,13 @@ enum ScheduledWork {
     default: false
     }
   }
+  /// Its rows are pixels of which it takes those of a row of an image together.
+  var isWindowed: Bool {
+    switch self {
+    case .image, .convolution, .depthwiseImage, .depthwise: true
+    default: false
+    }
+  }
   /// Reads rows that other lanes make: all steps before it must be done.
   var readsOtherRows: Bool {
     switch self {
@@ -86,6 +93,10 @@ struct ScheduledStep {
   var reads: [SlotID]
   /// What it writes: one slot, or those of a matrix's activations: see `ActivationSlots`.
   var writes: [SlotID]
+  /// Set when it writes codes of this kind in place of floats.
+  var sink: ActivationCode?
+  /// An image that is read plane after plane, as [B,C,H,W].
+  var isPlanar = false
   /// The slots whose memory the output may take over.
   var inPlaceOf: [SlotID] = []
   /// The rows that it works on.
@@ -113,7 +124,7 @@ struct ActivationSlots {
 
 /// The steps of a graph in order: nodes are fused where one pass over the rows is enough.
 struct Schedule {
-  private(set) var steps: [ScheduledStep] = []
+  var steps: [ScheduledStep] = []
   var slots: [Slot] = []
   private(set) var segmentCount = 0
   private(set) var groupCount = 0
@@ -121,6 +132,8 @@ struct Schedule {
   private let preparedRowBytes: (PackedMatrix, Int) -> Int
   /// Bytes of an image of codes, and of the sums of its pixels' codes (0: not needed), for a level of a matrix.
   let imageBytes: (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int)
+  /// Whether the kernels of a step can write codes.
+  let writesCodes: (ScheduledWork) -> Bool
   /// For each value the node that reads it; nil when none does or several do.
   private var soleReaders: [Int?]
 
@@ -130,11 +143,14 @@ struct Schedule {
   ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
   ///   - preparedRowBytes: the most bytes that any kernel of this level of a matrix wants a row prepared to.
   ///   - imageBytes: see `imageBytes`.
+  ///   - writesCodes: see `writesCodes`.
   init(
     _ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool,
     preparedRowBytes: @escaping (PackedMatrix, Int) -> Int,
-    imageBytes: @escaping (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int)
+    imageBytes: @escaping (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int),
+    writesCodes: @escaping (ScheduledWork) -> Bool
   ) {
+    self.writesCodes = writesCodes
     self.graph = graph
     self.preparedRowBytes = preparedRowBytes
     self.imageBytes = imageBytes
@@ -159,6 +175,7 @@ struct Schedule {
       for value in graph.inputs.map(\.value) + graph.outputs { slots[value].isExternal = true }
     }
     addSteps()
+    for index in steps.indices { sink(index) }
     number()
   }
 
@@ -253,7 +270,7 @@ struct Schedule {
   }
 
   /// The one node that reads a value which nobody else wants.
-  private func onlyReader(of value: ValueID) -> Int? {
+  func onlyReader(of value: ValueID) -> Int? {
     slots[value].isKept ? nil : soleReaders[value]
   }
 
@@ -346,7 +363,7 @@ struct Schedule {
     for index in steps.indices {
       let isNewSegment =
         index == 0 || steps[index].space != steps[index - 1].space || steps[index].work.readsOtherRows
-        || steps[index - 1].work.hasOwnUnits
+        || steps[index].isPlanar || steps[index - 1].work.hasOwnUnits
       let isNewGroup = isNewSegment || steps[index].work.isMatrix || steps[index - 1].work.isMatrix
       if isNewSegment { segmentCount += 1 }
       if isNewGroup { groupCount += 1 }

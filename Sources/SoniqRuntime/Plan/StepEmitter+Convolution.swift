@@ -23,12 +23,19 @@ extension StepEmitter {
     }
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store(parts),
-      partCount: parts.count, geometry: convolution.geometry, input: step.reads[0], codes: scratch.codes,
-      tight: scratch.tight,
+      partCount: parts.count, geometry: convolution.geometry, input: step.reads[0],
+      isReady: readsCodes(step), isPlanar: step.isPlanar, codes: scratch.codes, tight: scratch.tight,
       parameters: scratch.parameters, gather: scratch.gather)
-    var description = describe(step, "quantize image", kernels.quantize)
+    var description = describeImage(step)
     description.level = convolution.matrices.first.map { levelText($0) } ?? ""
+    if step.isPlanar { description.operation = "quantize planes" }
     return (.image(memory.store(image)), description)
+  }
+
+  /// An image made of floats, or of the codes that the step before made.
+  func describeImage(_ step: ScheduledStep) -> StepDescription {
+    readsCodes(step)
+      ? describe(step, "place codes", "copy") : describe(step, "quantize image", kernels.quantize)
   }
 
   func emitConvolution(
@@ -50,6 +57,7 @@ extension StepEmitter {
       let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
       let levels = plans.enumerated().map { index, plan in
         var level = convolutionLevel(plan, matrix, index, geometry, convolution.images[group][index], borders)
+        level.arguments.sink = sink(step)
         if plan.kernelScratchBytes > 0 { level.scratch = index == 0 ? scratch.kernel.0 : scratch.kernel.1 }
         level.rows = index == 0 ? scratch.rows.0 : scratch.rows.1
         if index == 0, let fused { level.function = fused }
@@ -70,7 +78,8 @@ extension StepEmitter {
         BorderClasses(
           rows: UnsafePointer(memory.store(table.rows)), columns: UnsafePointer(memory.store(table.columns)),
           columnClasses: table.columnRanges.count)
-      }, output: step.writes[0], parameters: scratch.parameters, columnSums: scratch.columnSums,
+      }, output: step.writes[0], writesCodes: step.sink != nil, parameters: scratch.parameters,
+      columnSums: scratch.columnSums,
       multiplyAccumulates: convolution.matrices.reduce(0) { $0 + $1.inputs * $1.taps * $1.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
       activation: function.map { _ in kernels.activation.function },
@@ -144,7 +153,8 @@ extension StepEmitter {
     let zero = activation.fixedParameters.zero
     return ImageLevel(
       storage: image.codes, sums: image.sums ?? -1, form: plan.form.tag,
-      channels: plan.level.channels, paddedChannels: plan.level.paddedChannels,
+      channels: plan.level.channels,
+      paddedChannels: plan.isDense ? plan.level.channels : plan.level.paddedChannels,
       activationBits: activation.bits, pixelBytes: plan.pixelBytes,
       planeStride: plan.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
       paddingSum: Int32(truncatingIfNeeded: zero * plan.level.channels))
@@ -160,8 +170,13 @@ extension StepEmitter {
     arguments.codeStride = plan.isDirect ? geometry.strideWidth * plan.pixelBytes : plan.rowBytes
     if plan.isDirect, geometry.windowHeight > 1 {
       arguments.segments = UInt32(geometry.windowHeight)
-      arguments.segmentChannels = UInt32(geometry.windowWidth * plan.level.paddedChannels)
+      arguments.segmentChannels = UInt32(plan.windowRowChannels)
       arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
+    }
+    if plan.isDense {
+      arguments.weights = plan.denseWeights(panels: matrix.panelCount, geometry, memory)
+      arguments.paddedChannels = UInt32(geometry.windowHeight * plan.windowRowChannels)
+      arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
     arguments.codePlaneStride = plan.planeStride
     if let bits = plan.choice.copyBits {

@@ -26,9 +26,10 @@ extension StepEmitter {
       isSeamless: true)
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store([part]),
-      partCount: 1, geometry: depthwise.geometry, input: step.reads[0], codes: (0, 0),
+      partCount: 1, geometry: depthwise.geometry, input: step.reads[0], isReady: readsCodes(step),
+      isPlanar: false, codes: (0, 0),
       tight: ConvolutionScratch.parameterBytes, parameters: 0, gather: 0)
-    var description = describe(step, "quantize image", kernels.quantize)
+    var description = describeImage(step)
     description.level = levelText(depthwise)
     return (.image(memory.store(image)), description)
   }
@@ -60,15 +61,32 @@ extension StepEmitter {
     arguments.channels = UInt32(weights.channels)
     arguments.paddedChannels = UInt32(padded)
     arguments.weights = UnsafePointer(memory.store(integers))
-    arguments.zeroSums = UnsafePointer(memory.store(zeroSums))
+    arguments.windowWidth = UInt32(geometry.windowWidth)
     arguments.scale = scale
-    arguments.weightScale = weights.scales.bound(to: Float.self).baseAddress
-    arguments.bias = depthwise.bias.map { UnsafePointer(memory.store(paddedBias($0, to: padded))) }
-    if kernels.depthwise.instructionSet == .avx512 { arguments.tiles = tiles(weights) }
+    let scales = Array(weights.scales.bound(to: Float.self))
+    let bias = depthwise.bias.map { Array($0.bytes.bound(to: Float.self)) }
+    if kernels.depthwise.instructionSet == .avx512 {
+      let rowBytes = schedule.slots[step.writes[0]].rowBytes
+      let tiles = DepthwiseTiles(
+        weights, geometry, isTight: rowBytes == weights.channels * (step.sink == nil ? 4 : 1))
+      arguments.pixels = UInt32(tiles.pixels)
+      arguments.tiles = UnsafePointer(memory.store(tiles.tiles(weights.weights.bound(to: Int8.self))))
+      arguments.zeroSums = UnsafePointer(memory.store(tiles.ordered(zeroSums)))
+      arguments.weightScale = UnsafePointer(memory.store(tiles.ordered(scales)))
+      arguments.bias = bias.map { UnsafePointer(memory.store(tiles.ordered($0))) }
+    } else {
+      arguments.zeroSums = UnsafePointer(memory.store(zeroSums))
+      arguments.weightScale = weights.scales.bound(to: Float.self).baseAddress
+      arguments.bias = bias.map {
+        UnsafePointer(memory.store($0 + [Float](repeating: 0, count: padded - $0.count)))
+      }
+    }
+    arguments.sink = sink(step)
     let depthwiseStep = DepthwiseStep(
       function: kernels.depthwise.function, arguments: arguments, image: imageLevel(depthwise),
       geometry: geometry,
-      output: step.writes[0], activation: function.map { _ in kernels.activation.function },
+      output: step.writes[0], writesCodes: step.sink != nil,
+      activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0))
     var description = describe(
       step, function == nil ? "depthwise convolution" : "depthwise convolution + activation",
@@ -109,26 +127,60 @@ extension StepEmitter {
       pixelBytes: weights.paddedChannels, planeStride: 0, paddingCode: UInt8(truncatingIfNeeded: zero),
       paddingSum: 0)
   }
+}
 
-  private func paddedBias(_ bias: DenseConstant, to count: Int) -> [Float] {
-    let values = Array(bias.bytes.bound(to: Float.self))
-    return values + [Float](repeating: 0, count: count - values.count)
+/// Weights and numbers of a depthwise convolution in the order of `snq_depthwise_args.tiles`.
+private struct DepthwiseTiles {
+  /// Neighbouring pixels that are taken as one of 64 channels.
+  let pixels: Int
+  private let channels: Int
+  private let padded: Int
+  private let width: Int
+  private let height: Int
+  private let blocks: Int
+
+  /// * isTight: nothing lies between the outputs of two pixels.
+  init(_ weights: PackedDepthwise, _ geometry: ImageGeometry, isTight: Bool) {
+    channels = weights.channels
+    padded = weights.paddedChannels
+    width = geometry.windowWidth
+    height = geometry.windowHeight
+    let fits = isTight && channels == padded && 64 % channels == 0 && geometry.strideWidth == 1
+    pixels = fits ? 64 / channels : 1
+    blocks = (channels * pixels + 63) / 64
   }
 
-  /// See `snq_depthwise_args.tiles`.
-  private func tiles(_ weights: PackedDepthwise) -> UnsafePointer<Int8> {
-    let padded = weights.paddedChannels
-    let source = weights.weights.bound(to: Int8.self)
-    let tapGroups = (weights.taps + 3) / 4
-    let blocks = (padded + 63) / 64
-    var tiles = [Int8](repeating: 0, count: blocks * tapGroups * 256)
-    for tap in 0..<weights.taps {
-      for channel in 0..<padded {
-        let (block, inBlock) = (channel / 64, channel % 64)
-        let place = inBlock % 16 / 4 * 64 + inBlock / 16 * 16 + inBlock % 4 * 4 + tap % 4
-        tiles[(block * tapGroups + tap / 4) * 256 + place] = source[tap * padded + channel]
+  /// The channel at a place of the tiles' order; nil behind the last.
+  private func channel(_ place: Int) -> Int? {
+    let (block, lane) = (place / 16 % 4, place % 16)
+    let channel = place / 64 * 64 + lane / 4 * 16 + block * 4 + lane % 4
+    return channel < channels * pixels ? channel % channels : nil
+  }
+
+  /// Numbers of the channels; 0 where there is no channel or no number.
+  func ordered<Number: Numeric>(_ numbers: [Number]) -> [Number] {
+    (0..<blocks * 64).map { place in
+      guard let channel = channel(place), channel < numbers.count else { return 0 }
+      return numbers[channel]
+    }
+  }
+
+  /// * weights: [tap][padded channels]
+  func tiles(_ weights: UnsafeBufferPointer<Int8>) -> [Int8] {
+    let groups = (height + 3) / 4
+    var tiles: [Int8] = []
+    for block in 0..<blocks * 2 {
+      for group in 0..<groups {
+        for column in 0..<width {
+          for place in block * 32..<block * 32 + 32 {
+            for row in group * 4..<group * 4 + 4 {
+              let tap = row * width + column
+              tiles.append(row < height ? channel(place).map { weights[tap * padded + $0] } ?? 0 : 0)
+            }
+          }
+        }
       }
     }
-    return UnsafePointer(memory.store(tiles))
+    return tiles
   }
 }

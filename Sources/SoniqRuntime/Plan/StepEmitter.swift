@@ -76,6 +76,35 @@ struct StepEmitter {
   }
 
   func channels(_ slot: SlotID) -> UInt32 { UInt32(schedule.slots[slot].rowBytes / 4) }
+
+  /// The codes that a step writes, without the addresses; zeros when it writes floats.
+  func sink(_ step: ScheduledStep) -> snq_code_sink {
+    var sink = snq_code_sink()
+    guard let code = step.sink else { return sink }
+    let (scale, zero) = code.fixedParameters
+    sink.inverse = 1 / scale
+    sink.high = Float(code.codeCount - 1 - zero)
+    sink.zero = Int32(truncatingIfNeeded: zero)
+    return sink
+  }
+
+  /// The step before makes the codes that this one reads.
+  func readsCodes(_ step: ScheduledStep) -> Bool {
+    guard let slot = step.reads.first, let writer = schedule.slots[slot].writer else { return false }
+    return schedule.steps[writer].sink != nil
+  }
+
+  /// The kernels of a level by row class, for the matrix step that reads these activations. One for all where codes
+  /// are written or read: it can do both, and needs no sums of codes that others need.
+  private func choices(_ matrix: PackedMatrix, _ index: Int, _ slots: ActivationSlots) -> [MatmulChoice] {
+    let codes = schedule.slots[slots.codes(0)]
+    let steps = codes.readers + (codes.writer.map { [$0] } ?? [])
+    guard steps.contains(where: { schedule.steps[$0].sink != nil }) else {
+      return kernels.choices(matrix, level: index)
+    }
+    let choices = kernels.sinkChoices(matrix)
+    return choices[0].kernel.writesCodes ? choices : kernels.choices(matrix, level: index)
+  }
 }
 
 // MARK: Matrices
@@ -89,10 +118,14 @@ extension StepEmitter {
     arguments.levelCount = UInt32(matrix.levels.count)
     arguments.levels.0 = quantizeLevel(step, matrix, 0)
     if matrix.levels.count == 2 { arguments.levels.1 = quantizeLevel(step, matrix, 1) }
+    let isReady = readsCodes(step)
+    let slots = ActivationSlots(step.writes)
     let quantize = QuantizeStep(
-      function: row.function, arguments: arguments, input: step.reads[0],
-      target: activationTarget(matrix, ActivationSlots(step.writes)))
-    var description = describe(step, "quantize", row)
+      function: row.function, arguments: arguments, input: step.reads[0], isReady: isReady,
+      needsSums: matrix.levels[0].level.weight.storedConstant != 0 || matrix.levels[0].offsets != nil
+        || choices(matrix, 0, slots).contains { !$0.kernel.takesSegments },
+      target: activationTarget(matrix, slots))
+    var description = isReady ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
     description.level = levelText(matrix)
     return (.quantize(memory.store(quantize)), description)
   }
@@ -122,21 +155,24 @@ extension StepEmitter {
     _ step: ScheduledStep, _ matrix: PackedMatrix, _ function: ActivationFunction?
   ) -> (Step, StepDescription) {
     let slots = ActivationSlots(step.reads)
-    let choices = matrix.levels.indices.map { kernels.choices(matrix, level: $0) }
+    let choices = matrix.levels.indices.map { self.choices(matrix, $0, slots) }
     let fused = fused(choices)
     let levels = matrix.levels.indices.map { index in
-      MatmulLevel(
+      var arguments = matmulArguments(matrix, index)
+      arguments.sink = sink(step)
+      return MatmulLevel(
         variants: variants(
           choices[index], matrix.levels[index], fused: index == 0 ? fused : [],
           copy: copy(choices[index], matrix.levels[index], matrix)),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
-        arguments: matmulArguments(matrix, index))
+        arguments: arguments)
     }
     let matmul = MatmulStep(
       levels: memory.store(levels), levelCount: levels.count,
       fusingClasses: fused.indices.reduce(0) { $0 | (fused[$1] == nil ? 0 : 1 << UInt8($1)) },
-      rowParameters: slots.rowParameters, output: step.writes[0], panelCount: matrix.panelCount,
+      rowParameters: slots.rowParameters, output: step.writes[0], writesCodes: step.sink != nil,
+      panelCount: matrix.panelCount,
       panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
@@ -180,7 +216,7 @@ extension StepEmitter {
       let level = matrix.levels[index]
       return Preparation(
         function: kernels.prepare.function,
-        variants: variants(kernels.choices(matrix, level: index), level), codes: slots.codes(index),
+        variants: variants(choices(matrix, index, slots), level), codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         paddedChannels: UInt32(level.paddedChannels), activationBits: UInt32(level.level.activation.bits))
     }

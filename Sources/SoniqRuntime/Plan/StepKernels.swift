@@ -75,6 +75,33 @@ struct StepKernels {
     }
   }
 
+  /// The kernel of a matrix whose step writes codes, for any number of rows: that of many rows.
+  func sinkChoices(_ matrix: PackedMatrix) -> [MatmulChoice] {
+    let choices = choices(matrix, level: 0)
+    return choices.map { _ in choices[RowClass.many.rawValue] }
+  }
+
+  /// Whether a step can write codes in place of floats: one level whose rows have one scale, no offsets, no activation
+  /// function of its own.
+  func writesCodes(_ work: ScheduledWork) -> Bool {
+    func isPlain(_ matrix: PackedMatrix) -> Bool {
+      guard matrix.levels.count == 1, matrix.levels[0].offsets == nil,
+        case .fixed = matrix.levels[0].level.activation.scaling
+      else { return false }
+      return true
+    }
+    switch work {
+    case .matmul(let matrix, nil): return isPlain(matrix) && sinkChoices(matrix)[0].kernel.writesCodes
+    case .convolution(let convolution, nil):
+      return convolution.matrices.allSatisfy {
+        isPlain($0)
+          && ConvolutionLevelPlan($0, level: 0, convolution.geometry, self).choice.kernel.writesCodes
+      }
+    case .depthwise(_, nil): return depthwise.instructionSet == .avx512
+    default: return false
+    }
+  }
+
   /// The most bytes that a kernel of a level wants a row of codes prepared to; 0 when none wants that.
   func preparedRowBytes(_ matrix: PackedMatrix, level index: Int) -> Int {
     choices(matrix, level: index).map { preparedStride($0, matrix.levels[index]) }.max() ?? 0

@@ -55,6 +55,8 @@ struct ConvolutionStep: BitwiseCopyable {
   /// Set when some level has bipolar activations.
   var borders: BorderClasses?
   var output: StorageID
+  /// Codes, as `snq_matmul_args.sink` says, not floats.
+  var writesCodes: Bool
   var parameters: Int
   var columnSums: Int
   var multiplyAccumulates: Int
@@ -99,7 +101,8 @@ struct ConvolutionStep: BitwiseCopyable {
       while done < run.count {
         let piece = piece(run, done)
         for part in 0..<partCount {
-          multiply(parts + part, frame, window.lane, piece, target.floats(window), target.stride, wanted)
+          multiply(
+            parts + part, frame, window.lane, piece, target.address(window), target.rowBytes, wanted)
         }
         done &+= piece.count
       }
@@ -122,7 +125,7 @@ struct ConvolutionStep: BitwiseCopyable {
         for level in 0..<count { copy(levels + level, level, count, frame, scratch, window, begin..<end) }
         let first = copied(levels, scratch, parameters)
         let second = copied(levels + (count &- 1), scratch, parameters + 1)
-        multiply(parts + part, first, second, block, target.floats(window), target.stride, wanted)
+        multiply(parts + part, first, second, block, target.address(window), target.rowBytes, wanted)
       }
       begin = end
     }
@@ -179,7 +182,7 @@ struct ConvolutionStep: BitwiseCopyable {
 
   private func multiply(
     _ part: UnsafePointer<ConvolutionPart>, _ frame: borrowing RunFrame, _ lane: Int, _ run: PixelRun,
-    _ output: UnsafeMutablePointer<Float>, _ outputStride: Int, _ panels: Range<Int>
+    _ output: UnsafeMutableRawPointer, _ rowBytes: Int, _ panels: Range<Int>
   ) {
     let scratch = frame.scratch + lane &* frame.scratchStride
     let parameters = (scratch + self.parameters).assumingMemoryBound(to: snq_row_params.self)
@@ -188,19 +191,24 @@ struct ConvolutionStep: BitwiseCopyable {
     let second =
       levelCount == 2
       ? call(part.pointee.levels + 1, frame, scratch, run, parameters + 1, levelCount) : first
-    multiply(part, first, second, run, output, outputStride, panels)
+    multiply(part, first, second, run, output, rowBytes, panels)
   }
 
   /// One call, or two, for the rows that `firstLevel` and `secondLevel` describe.
   @inline(__always)
   private func multiply(
     _ part: UnsafePointer<ConvolutionPart>, _ firstLevel: snq_matmul_args, _ secondLevel: snq_matmul_args,
-    _ run: PixelRun, _ output: UnsafeMutablePointer<Float>, _ outputStride: Int, _ panels: Range<Int>
+    _ run: PixelRun, _ output: UnsafeMutableRawPointer, _ rowBytes: Int, _ panels: Range<Int>
   ) {
     let levels = part.pointee.levels
     var (first, second) = (firstLevel, secondLevel)
-    first.output = output + (run.begin &* outputStride &+ part.pointee.firstOutput)
-    first.outputStride = outputStride
+    let start = output + run.begin &* rowBytes
+    first.output = start.assumingMemoryBound(to: Float.self) + part.pointee.firstOutput
+    first.outputStride = rowBytes &>> 2
+    if writesCodes {
+      first.sink.codes = start.assumingMemoryBound(to: UInt8.self) + part.pointee.firstOutput
+      first.sink.codeStride = rowBytes
+    }
     let (rowEnd, panelBegin, panelEnd) = (
       UInt32(truncatingIfNeeded: run.count), UInt32(panels.lowerBound), UInt32(panels.upperBound)
     )
@@ -208,7 +216,7 @@ struct ConvolutionStep: BitwiseCopyable {
       return levels.pointee.function(&first, 0, rowEnd, panelBegin, panelEnd)
     }
     second.output = first.output
-    second.outputStride = outputStride
+    second.outputStride = first.outputStride
     if part.pointee.isFused {
       withUnsafePointer(to: &second) { next in
         first.next = next

@@ -10,15 +10,22 @@ struct DepthwiseStep: BitwiseCopyable {
   var image: ImageLevel
   var geometry: ImageGeometry
   var output: StorageID
+  /// Codes, as `snq_depthwise_args.sink` says, not floats.
+  var writesCodes: Bool
   var activation: snq_activation_function?
   var activationKind: UInt32
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]
+    let codes = target.address(window).assumingMemoryBound(to: UInt8.self)
     var runs = PixelRuns(
       rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
     while let run = runs.next() {
       var call = arguments
+      if writesCodes {
+        call.sink.codes = codes + run.begin &* target.rowBytes
+        call.sink.codeStride = target.rowBytes
+      }
       call.codes = UnsafePointer(
         image.start(frame, image: run.image) + geometry.firstPixel(run.row, run.column) &* image.pixelBytes)
       call.output = target.floats(window) + run.begin &* target.stride

@@ -90,6 +90,10 @@ struct ImageStep: BitwiseCopyable {
   var partCount: Int
   var geometry: ImageGeometry
   var input: StorageID
+  /// The input is the codes, of one seamless part, which the step before has made.
+  var isReady: Bool
+  /// The input is [B,C,H,W], for one level of at most 4 channels and a kernel that takes codes.
+  var isPlanar: Bool
   /// Offsets into the lane's scratch.
   var codes: (Int, Int)
   /// Codes of pixels without padding.
@@ -99,9 +103,12 @@ struct ImageStep: BitwiseCopyable {
 
   /// Pixels at a time, which the scratch has room for.
   static let pixelsAtOnce = 64
+  static let planarPixelsAtOnce = 256
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let source = frame.storages[input]
+    if isReady { return place(frame, window, rows, source) }
+    if isPlanar { return quantizePlanes(frame, window, rows, source) }
     let floats = UnsafePointer(source.floats(window))
     var runs = PixelRuns(
       rows, firstPixel: window.firstRow, height: geometry.height, width: geometry.width)
@@ -163,13 +170,8 @@ struct ImageStep: BitwiseCopyable {
   ) {
     let scratch = frame.scratch + lane &* frame.scratchStride
     let level = part.pointee.levels.0
-    let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
     let length = run.count &* level.channels
-    let paddedLength = run.count &* level.paddedChannels
-    let target = level.start(frame, image: run.image) + pixel &* level.pixelBytes
-    let isPadded = level.paddedChannels != level.channels
-    let isPrepared = part.pointee.prepares.0
-    let ready = isPrepared ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
+    let target = place(level, frame, run)
     var call = part.pointee.arguments
     call.input = input
     call.inputStride = length
@@ -178,21 +180,162 @@ struct ImageStep: BitwiseCopyable {
     call.levels.0.paddedChannels = call.channels
     call.levels.0.rows = (scratch + parameters).assumingMemoryBound(to: snq_row_params.self)
     call.levels.0.codeStride = length
-    let codes = isPadded ? (scratch + tight).assumingMemoryBound(to: UInt8.self) : ready
+    let codes: UnsafeMutablePointer<UInt8>
+    if level.paddedChannels != level.channels {
+      codes = (scratch + tight).assumingMemoryBound(to: UInt8.self)
+    } else {
+      codes = part.pointee.prepares.0 ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
+    }
     call.levels.0.codes = codes
     quantize(&call, 0, 1)
-    if isPadded { Self.spread(codes, level.channels, ready, level.paddedChannels, run.count) }
+    take(UnsafePointer(codes), part, frame, scratch, run)
+  }
+
+  /// Pieces of the planes' rows to codes, then to pixels.
+  private func quantizePlanes(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ source: RowStorage
+  ) {
+    let scratch = frame.scratch + window.lane &* frame.scratchStride
+    let codes = (scratch + tight).assumingMemoryBound(to: UInt8.self)
+    let level = parts.pointee.levels.0
+    let plane = geometry.height &* geometry.width
+    let floats = UnsafePointer(source.base.assumingMemoryBound(to: Float.self))
+    var call = parts.pointee.arguments
+    call.inputStride = plane
+    call.levels.0.codes = codes
+    call.levels.0.codeStride = Self.planarPixelsAtOnce
+    call.levels.0.rows = (scratch + parameters).assumingMemoryBound(to: snq_row_params.self)
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.height, width: geometry.width)
+    while let run = runs.next() {
+      var done = 0
+      while done < run.count {
+        var piece = run
+        piece.column = run.column &+ done
+        piece.count = min(Self.planarPixelsAtOnce, run.count &- done)
+        let place = run.image &* level.channels &* plane &+ run.row &* geometry.width &+ piece.column
+        call.input = floats + place
+        call.channels = UInt32(truncatingIfNeeded: piece.count)
+        call.levels.0.channels = call.channels
+        call.levels.0.paddedChannels = call.channels
+        quantize(&call, 0, UInt32(truncatingIfNeeded: level.channels))
+        interleave(codes, level, frame, piece)
+        done &+= piece.count
+      }
+      pad(parts, frame, run)
+    }
+  }
+
+  /// Codes of planes to pixels of `paddedChannels`, and their sums.
+  private func interleave(
+    _ codes: UnsafePointer<UInt8>, _ level: ImageLevel, _ frame: borrowing RunFrame, _ run: PixelRun
+  ) {
+    let target = place(level, frame, run)
+    let stride = level.paddedChannels
+    let planes = UnsafeRawPointer(codes)
+    var pixel = 0
+    if level.channels == 3 {
+      // Four bytes are stored at a time: those of a last pixel, which others may stand behind, are left.
+      while pixel &+ 16 < run.count {
+        @inline(__always) func load(_ channel: Int) -> SIMD16<UInt32> {
+          SIMD16<UInt32>(
+            truncatingIfNeeded: planes.loadUnaligned(
+              fromByteOffset: channel &* Self.planarPixelsAtOnce &+ pixel, as: SIMD16<UInt8>.self))
+        }
+        let words = load(0) | load(1) &<< 8 | load(2) &<< 16
+        let place = UnsafeMutableRawPointer(target + pixel &* stride)
+        if stride == 4 {
+          place.storeBytes(of: words, as: SIMD16<UInt32>.self)
+        } else {
+          for lane in 0..<16 { place.storeBytes(of: words[lane], toByteOffset: lane &* 3, as: UInt32.self) }
+        }
+        pixel &+= 16
+      }
+    }
+    while pixel < run.count {
+      for channel in 0..<stride {
+        target[pixel &* stride &+ channel] =
+          channel < level.channels ? codes[channel &* Self.planarPixelsAtOnce &+ pixel] : 0
+      }
+      pixel &+= 1
+    }
+    guard let sums = level.sumStart(frame, image: run.image) else { return }
+    let first = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
+    for pixel in 0..<run.count {
+      var sum: Int32 = 0
+      for channel in 0..<level.channels {
+        sum &+= Int32(codes[channel &* Self.planarPixelsAtOnce &+ pixel])
+      }
+      sums[first &+ pixel] = sum
+    }
+  }
+
+  /// Codes that are there, to where the convolution wants them.
+  private func place(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ source: RowStorage
+  ) {
+    let scratch = frame.scratch + window.lane &* frame.scratchStride
+    let codes = UnsafePointer(source.address(window).assumingMemoryBound(to: UInt8.self))
+    var runs = PixelRuns(
+      rows, firstPixel: window.firstRow, height: geometry.height, width: geometry.width)
+    while let run = runs.next() {
+      var done = 0
+      while done < run.count {
+        var piece = run
+        piece.begin = run.begin &+ done
+        piece.column = run.column &+ done
+        piece.count = min(Self.pixelsAtOnce, run.count &- done)
+        take(codes + piece.begin &* source.rowBytes, parts, frame, scratch, piece)
+        done &+= piece.count
+      }
+      pad(parts, frame, run)
+    }
+  }
+
+  /// The place of a run in the image.
+  @inline(__always)
+  private func place(
+    _ level: ImageLevel, _ frame: borrowing RunFrame, _ run: PixelRun
+  ) -> UnsafeMutablePointer<UInt8> {
+    let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
+    return level.start(frame, image: run.image) + pixel &* level.pixelBytes
+  }
+
+  /// Codes of a run, pixel after pixel, to the form and the place that the convolution wants, unless they are there.
+  private func take(
+    _ codes: UnsafePointer<UInt8>, _ part: UnsafePointer<ImagePart>, _ frame: borrowing RunFrame,
+    _ scratch: UnsafeMutableRawPointer, _ run: PixelRun
+  ) {
+    let level = part.pointee.levels.0
+    let target = place(level, frame, run)
+    let paddedLength = run.count &* level.paddedChannels
+    let isPrepared = part.pointee.prepares.0
+    var ready = codes
+    if level.paddedChannels != level.channels {
+      let padded = isPrepared ? (scratch + self.codes.0).assumingMemoryBound(to: UInt8.self) : target
+      Self.spread(codes, level.channels, padded, level.paddedChannels, run.count)
+      ready = UnsafePointer(padded)
+    }
     if isPrepared {
       var preparation = snq_prepare_args(
-        codes: UnsafePointer(ready), codeStride: paddedLength,
+        codes: ready, codeStride: paddedLength,
         paddedChannels: UInt32(truncatingIfNeeded: paddedLength),
         activationBits: UInt32(truncatingIfNeeded: level.activationBits), form: level.form, prepared: target,
         preparedStride: run.count &* level.pixelBytes, planeStride: level.planeStride)
       prepare(&preparation, 0, 1)
+    } else if ready != UnsafePointer(target) {
+      target.update(from: ready, count: paddedLength)
     }
     if let sums = level.sumStart(frame, image: run.image) {
-      for place in 0..<run.count {
-        sums[pixel &+ place] = Self.sum(codes + place &* level.channels, level.channels)
+      let pixel = (run.row &+ geometry.top) &* geometry.paddedWidth &+ geometry.left &+ run.column
+      if level.form == UInt32(SNQ_BIT_PLANES) {
+        for place in 0..<run.count {
+          sums[pixel &+ place] = Self.sum(planes: target + place &* level.pixelBytes, level)
+        }
+      } else {
+        for place in 0..<run.count {
+          sums[pixel &+ place] = Self.sum(codes + place &* level.channels, level.channels)
+        }
       }
     }
   }
@@ -225,9 +368,29 @@ struct ImageStep: BitwiseCopyable {
     }
   }
 
+  /// The sum of a pixel's codes from their planes.
+  @inline(__always)
+  private static func sum(planes: UnsafePointer<UInt8>, _ level: ImageLevel) -> Int32 {
+    var sum = 0
+    for plane in 0..<level.activationBits {
+      let words = UnsafeRawPointer(planes + plane &* level.planeStride)
+      var count = 0
+      var byte = 0
+      while byte &+ 8 <= level.pixelBytes {
+        count &+= words.loadUnaligned(fromByteOffset: byte, as: UInt64.self).nonzeroBitCount
+        byte &+= 8
+      }
+      if byte < level.pixelBytes {
+        count &+= words.loadUnaligned(fromByteOffset: byte, as: UInt32.self).nonzeroBitCount
+      }
+      sum &+= count &<< plane
+    }
+    return Int32(truncatingIfNeeded: sum)
+  }
+
   /// The sum of `count` codes.
   @inline(__always)
-  private static func sum(_ codes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
+  static func sum(_ codes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     var sums = SIMD8<UInt16>(repeating: 0)
     var total: Int32 = 0
     var place = 0

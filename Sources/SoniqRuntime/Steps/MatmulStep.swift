@@ -42,6 +42,8 @@ struct MatmulStep: BitwiseCopyable {
   var fusingClasses: UInt8
   var rowParameters: StorageID
   var output: StorageID
+  /// Codes, as `snq_matmul_args.sink` says, not floats.
+  var writesCodes: Bool
   var panelCount: Int
   /// Panels at a time: their weights and the outputs they make for a block of rows fit the L1 cache, so
   /// that the second level and the activation function find the outputs there.
@@ -60,6 +62,10 @@ struct MatmulStep: BitwiseCopyable {
     first.output = target.floats(window)
     first.integerOutput = target.integers(window)
     first.outputStride = target.stride
+    if writesCodes {
+      first.sink.codes = target.address(window).assumingMemoryBound(to: UInt8.self)
+      first.sink.codeStride = target.rowBytes
+    }
     var (secondKernel, second) = levels[levelCount - 1].call(
       frame, window, parameters + (levelCount - 1),
       scratchOffset: levels[0].variants[window.rowClass].scratchBytes)

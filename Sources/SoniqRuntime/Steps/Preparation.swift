@@ -76,6 +76,10 @@ struct QuantizeStep: BitwiseCopyable {
   /// Everything but the pointers that depend on the window.
   var arguments: snq_quantize_args
   var input: StorageID
+  /// The step before has written the codes: of one level, of fixed scale.
+  var isReady: Bool
+  /// A kernel reads the sums of codes, then.
+  var needsSums: Bool
   var target: ActivationTarget
 
   @inline(__always)
@@ -86,8 +90,22 @@ struct QuantizeStep: BitwiseCopyable {
     call.inputStride = source.stride
     call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
     target.place(&call.levels, frame, window)
-    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    if isReady {
+      fill(call.levels.0, rows)
+    } else {
+      function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    }
     target.prepare(frame, window, rows)
+  }
+
+  /// The parameters of rows whose codes are there.
+  private func fill(_ level: snq_activation_level, _ rows: Range<Int>) {
+    guard let codes = level.codes, let parameters = level.rows else { return }
+    for row in rows {
+      let sum = needsSums ? ImageStep.sum(codes + row &* level.codeStride, Int(level.channels)) : 0
+      parameters[row &* level.rowStride] = snq_row_params(
+        scale: level.scale, constant: level.zero, codeSum: sum)
+    }
   }
 }
 

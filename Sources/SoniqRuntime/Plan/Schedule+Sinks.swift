@@ -1,0 +1,61 @@
+import SoniqCore
+import SoniqGraph
+
+extension Schedule {
+  /// Where a step alone reads what a matrix or a convolution makes, and reads it to make codes of one fixed scale, the
+  /// matrix's kernel writes these codes and no floats.
+  mutating func sink(_ index: Int) {
+    let step = steps[index]
+    guard let code = wantedCode(step), step.reads.count == 1 else { return }
+    let floats = step.reads[0]
+    guard let writer = slots[floats].writer, steps[writer].writes == [floats],
+      writesCodes(steps[writer].work),
+      slots[floats].readers == [index], !slots[floats].isKept, !slots[floats].isExternal,
+      !slots[floats].isShared, slots[floats].aliasOf == nil, steps[writer].space == slots[floats].space
+    else { return }
+    let codes: SlotID
+    if case .quantize(let matrix) = step.work {
+      codes = step.writes[0]
+      // Few bytes, which no kernel wants in another form: as close as depthwise kernels write those of several pixels.
+      if matrix.levels[0].level.weight.layout == .bytes, matrix.inputs <= 64 {
+        slots[codes].rowBytes = matrix.inputs
+      }
+      slots[codes].readers.insert(index, at: 0)
+    } else {
+      codes = slots.count
+      slots.append(
+        Slot(name: "codes", rowBytes: slots[floats].rowBytes / 4, space: slots[floats].space))
+      slots[codes].readers = [index]
+    }
+    slots[codes].writer = writer
+    slots[floats].writer = nil
+    slots[floats].readers = []
+    steps[writer].writes = [codes]
+    steps[writer].sink = code
+    steps[index].reads = [codes]
+  }
+
+  /// The code that a step makes of all floats that it reads; nil when there are several, or none of fixed scale.
+  private func wantedCode(_ step: ScheduledStep) -> ActivationCode? {
+    let matrix: PackedMatrix
+    switch step.work {
+    case .depthwiseImage(let depthwise): return fixedCode(depthwise.weights.level.activation)
+    case .quantize(let packed):
+      // Nobody would write the padding.
+      guard let level = packed.levels.first, level.channels == level.paddedChannels else { return nil }
+      matrix = packed
+    case .image(let convolution):
+      guard convolution.matrices.count == 1, let packed = convolution.matrices.first else { return nil }
+      matrix = packed
+    default: return nil
+    }
+    // Three channels are spread by reading a byte behind them.
+    guard matrix.levels.count == 1, matrix.gather == nil, matrix.inputs % 4 == 0 else { return nil }
+    return fixedCode(matrix.levels[0].level.activation)
+  }
+
+  private func fixedCode(_ code: ActivationCode) -> ActivationCode? {
+    if case .fixed = code.scaling, code.kind == .affine { return code }
+    return nil
+  }
+}
