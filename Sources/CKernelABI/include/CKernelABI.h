@@ -139,7 +139,7 @@ struct snq_matmul_args {
   // then), or null.
   uint8_t *scratch;
   const snq_row_params *rows;
-  size_t rowStride;   // snq_row_params elements between rows (levels are interleaved)
+  size_t rowStride;   // snq_row_params elements between rows (levels are interleaved); 0: all rows have the first one's
   const float *bias;  // [padded outputs] or null; SNQ_START only
   float *output;      // [rows][outputStride]; only the first `outputs` of a row are written
   size_t outputStride;

@@ -66,6 +66,11 @@ struct RowParameters {
     _ target: UnsafeMutablePointer<MatmulRow>, _ level: UnsafePointer<snq_matmul_args>, _ begin: Int,
     _ end: Int
   ) -> (isUniform: Bool, isFixed: Bool) {
+    if level.pointee.rowStride == 0 {
+      let parameters = MatmulRow(level, begin)
+      for row in begin..<end { target[row &- begin] = parameters }
+      return (true, true)
+    }
     var difference: Int32 = 0
     var scales: UInt32 = 0
     for row in begin..<end {

@@ -179,6 +179,7 @@ extension StepEmitter {
       arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
     arguments.codePlaneStride = plan.planeStride
+    if image.sums == nil { arguments.rowStride = 0 }
     if let bits = plan.choice.copyBits {
       let copy = WeightCopy(plan.level, panels: matrix.panelCount, bits: bits, memory)
       copy.place(&arguments)

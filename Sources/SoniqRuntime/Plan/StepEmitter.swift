@@ -94,6 +94,15 @@ struct StepEmitter {
     return schedule.steps[writer].sink != nil
   }
 
+  /// Whether all rows have the same parameters: codes that are there, of fixed scale, whose sums no kernel reads.
+  private func sharesParameters(_ matrix: PackedMatrix, _ slots: ActivationSlots) -> Bool {
+    guard let writer = schedule.slots[slots.rowParameters].writer, readsCodes(schedule.steps[writer]),
+      let level = matrix.levels.first
+    else { return false }
+    return level.level.weight.storedConstant == 0 && level.offsets == nil
+      && choices(matrix, 0, slots).allSatisfy { $0.kernel.takesSegments }
+  }
+
   /// The kernels of a level by row class, for the matrix step that reads these activations. One for all where codes
   /// are written or read: it can do both, and needs no sums of codes that others need.
   private func choices(_ matrix: PackedMatrix, _ index: Int, _ slots: ActivationSlots) -> [MatmulChoice] {
@@ -122,8 +131,7 @@ extension StepEmitter {
     let slots = ActivationSlots(step.writes)
     let quantize = QuantizeStep(
       function: row.function, arguments: arguments, input: step.reads[0], isReady: isReady,
-      needsSums: matrix.levels[0].level.weight.storedConstant != 0 || matrix.levels[0].offsets != nil
-        || choices(matrix, 0, slots).contains { !$0.kernel.takesSegments },
+      needsSums: !sharesParameters(matrix, slots),
       target: activationTarget(matrix, slots))
     var description = isReady ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
     description.level = levelText(matrix)
@@ -160,6 +168,7 @@ extension StepEmitter {
     let levels = matrix.levels.indices.map { index in
       var arguments = matmulArguments(matrix, index)
       arguments.sink = sink(step)
+      if sharesParameters(matrix, slots) { arguments.rowStride = 0 }
       return MatmulLevel(
         variants: variants(
           choices[index], matrix.levels[index], fused: index == 0 ? fused : [],

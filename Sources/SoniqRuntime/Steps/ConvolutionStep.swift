@@ -267,7 +267,7 @@ struct ConvolutionStep: BitwiseCopyable {
     }
   }
 
-  /// The parameters of the rows of a run of output pixels.
+  /// The parameters of the rows of a run of output pixels: one for all of them where no sums are asked for.
   @inline(__always)
   private func fill(
     _ level: UnsafePointer<ConvolutionLevel>, _ frame: borrowing RunFrame, _ scratch: UnsafeMutableRawPointer,
@@ -275,10 +275,11 @@ struct ConvolutionStep: BitwiseCopyable {
   ) {
     let common = snq_row_params(
       scale: level.pointee.scale, constant: level.pointee.constant, codeSum: 0)
-    for row in 0..<run.count { parameters[row &* stride] = common }
     if let sums = level.pointee.image.sumStart(frame, image: run.image) {
       let columns = (scratch + columnSums).assumingMemoryBound(to: Int32.self)
-      sumWindows(sums + pixel, columns, parameters, stride, run.count)
+      sumWindows(sums + pixel, columns, common, parameters, stride, run.count)
+    } else {
+      parameters.pointee = common
     }
   }
 
@@ -286,22 +287,53 @@ struct ConvolutionStep: BitwiseCopyable {
   /// rows of the windows, which they share, then along them.
   @inline(__always)
   private func sumWindows(
-    _ first: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>,
+    _ first: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>, _ common: snq_row_params,
     _ parameters: UnsafeMutablePointer<snq_row_params>, _ stride: Int, _ count: Int
   ) {
     let width =
       (count &- 1) &* geometry.strideWidth &+ (geometry.windowWidth &- 1) &* geometry.dilationWidth &+ 1
-    for column in 0..<width { columns[column] = first[column] }
-    for row in 1..<max(1, geometry.windowHeight) {
-      let line = first + row &* geometry.dilationHeight &* geometry.paddedWidth
-      for column in 0..<width { columns[column] &+= line[column] }
+    let step = geometry.dilationHeight &* geometry.paddedWidth
+    var column = 0
+    while column &+ 8 <= width {
+      let place = first + column
+      var sum = Self.load(place)
+      for row in 1..<max(1, geometry.windowHeight) { sum &+= Self.load(place + row &* step) }
+      UnsafeMutableRawPointer(columns + column).storeBytes(of: sum, as: SIMD8<Int32>.self)
+      column &+= 8
     }
-    for row in 0..<count {
+    while column < width {
+      var sum = first[column]
+      for row in 1..<max(1, geometry.windowHeight) { sum &+= first[column &+ row &* step] }
+      columns[column] = sum
+      column &+= 1
+    }
+    var row = 0
+    if geometry.strideWidth == 1 {
+      while row &+ 8 <= count {
+        var sum = Self.load(columns + row)
+        for column in 1..<max(1, geometry.windowWidth) {
+          sum &+= Self.load(columns + (row &+ column &* geometry.dilationWidth))
+        }
+        for lane in 0..<8 {
+          parameters[(row &+ lane) &* stride] = snq_row_params(
+            scale: common.scale, constant: common.constant, codeSum: sum[lane])
+        }
+        row &+= 8
+      }
+    }
+    while row < count {
       let start = columns + row &* geometry.strideWidth
       var sum: Int32 = 0
       for column in 0..<geometry.windowWidth { sum &+= start[column &* geometry.dilationWidth] }
-      parameters[row &* stride].codeSum = sum
+      parameters[row &* stride] = snq_row_params(
+        scale: common.scale, constant: common.constant, codeSum: sum)
+      row &+= 1
     }
+  }
+
+  @inline(__always)
+  private static func load(_ place: UnsafePointer<Int32>) -> SIMD8<Int32> {
+    UnsafeRawPointer(place).loadUnaligned(as: SIMD8<Int32>.self)
   }
 
   /// The windows of neighbouring pixels as rows, for kernels that want a row in one piece.

@@ -78,7 +78,7 @@ struct QuantizeStep: BitwiseCopyable {
   var input: StorageID
   /// The step before has written the codes: of one level, of fixed scale.
   var isReady: Bool
-  /// A kernel reads the sums of codes, then.
+  /// A kernel reads the sums of codes, then; else the parameters of the first row are those of all.
   var needsSums: Bool
   var target: ActivationTarget
 
@@ -101,7 +101,7 @@ struct QuantizeStep: BitwiseCopyable {
   /// The parameters of rows whose codes are there.
   private func fill(_ level: snq_activation_level, _ rows: Range<Int>) {
     guard let codes = level.codes, let parameters = level.rows else { return }
-    for row in rows {
+    for row in needsSums ? rows : 0..<(rows.lowerBound == 0 ? 1 : 0) {
       let sum = needsSums ? ImageStep.sum(codes + row &* level.codeStride, Int(level.channels)) : 0
       parameters[row &* level.rowStride] = snq_row_params(
         scale: level.scale, constant: level.zero, codeSum: sum)
