@@ -53,7 +53,7 @@ RECIPE = Recipe(
     learning_rate=2e-3,
     epoch_images=10000,
     fast_epochs=1,
-    # The worst seen (97.18 % and 86.29 %) less some points.
+    # The worst of seeds 1 to 3 (97.18 % and 86.29 %) less some points.
     floors={"float": 0.95, "soniq": 0.8},
 )
 
