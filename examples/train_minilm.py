@@ -41,7 +41,7 @@ from texts import END, START, Embedder, HeldOut, Quality, Texts, padded, read_to
 
 TOKENS = 2048  # of a batch
 EMBEDDING_BITS = 4
-SEARCH_PART = 0.07  # of the steps, to learn precisions
+SEARCH_PART = 0.07  # of the first cycle's steps, to learn precisions
 STEPS_OF_A_ROUND = 100
 CARD = {
     "general.name": "all-MiniLM-L6-v2",
@@ -58,13 +58,28 @@ FLOOR = 0.70
 
 @dataclass(frozen=True)
 class Recipe:
-    """`encoder_bits`: stored bits of a weight of the encoder's layers; `average_bits`: of all, embeddings too."""
+    """`encoder_bits`: stored bits of a weight of the encoder's layers; `average_bits`: of all, embeddings too.
+    `cycles`: steps, and the learning rate that falls to 0 in their course."""
 
     palette: tuple[tuple[int, int], ...]
-    learning_rate: float
-    steps: int
+    cycles: tuple[tuple[int, float], ...]
     encoder_bits: float | None = None
     average_bits: float | None = None
+
+    @property
+    def steps(self) -> int:
+        return sum(steps for steps, _ in self.cycles)
+
+    def rate(self, step: int) -> float:
+        """Of the first cycle's rate: up for a twentieth of a cycle, then down by half a cosine."""
+        start = 0
+        for steps, rate in self.cycles:
+            if step < start + steps:
+                part = (step - start) / steps
+                rise = min(1.0, 20 * (part + 1 / steps))
+                return rate / self.cycles[0][1] * rise * (0.5 + 0.5 * math.cos(math.pi * part))
+            start += steps
+        return 0.0
 
     def target(self, teacher: SentenceEncoder) -> float:
         """The average over everything that is quantised."""
@@ -76,8 +91,9 @@ class Recipe:
 
 
 RECIPES = {
-    "2.5": Recipe(((2, 8), (4, 8)), learning_rate=3e-4, steps=1400, encoder_bits=2.5),
-    "4.57": Recipe(((4, 8), (8, 8)), learning_rate=1e-4, steps=300, average_bits=4.57),
+    "2.5": Recipe(((2, 8), (4, 8)), ((1400, 3e-4), (800, 2e-4)), encoder_bits=2.5),
+    # The table of positions, packed at 8 bits, makes 4.57 of it.
+    "4.57": Recipe(((4, 8), (8, 8)), ((320, 2e-4),), average_bits=4.535),
 }
 
 
@@ -109,8 +125,9 @@ def loss_of(student: soniq.qat.Quantization, teacher: SentenceEncoder, ids: Tens
 
 def prepare(recipe: Recipe, teacher: SentenceEncoder, texts: Texts) -> soniq.qat.Quantization:
     quantization = soniq.qat.prepare(
-        teacher, texts.batches(4), palette=recipe.palette, target_bits=recipe.target(teacher), steps=recipe.steps,
-        search_part=SEARCH_PART, end_bits=None, embedding_bits=EMBEDDING_BITS, skip=["positions"],
+        teacher, texts.batches(4), palette=recipe.palette, target_bits=recipe.target(teacher),
+        steps=recipe.cycles[0][0], search_part=SEARCH_PART, end_bits=None, embedding_bits=EMBEDDING_BITS,
+        skip=["positions"],
     )  # fmt: skip
     quantization.model.round_attention()
     return quantization
@@ -121,13 +138,10 @@ def train(
     checkpoint: Path, resume: bool,
 ) -> None:  # fmt: skip
     steps = recipe.steps
-    groups = quantization.parameter_groups(recipe.learning_rate)
+    groups = quantization.parameter_groups(recipe.cycles[0][1])
     optimizer = torch.optim.AdamW(groups, fused=True)
-
-    def curve(step: int) -> float:
-        return min(1.0, (step + 1) / (0.05 * steps)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-    curves = [curve] * 2 + [lambda step: 1.0] * (len(groups) - 2)
+    # What precisions are learned with keeps its rate.
+    curves = [recipe.rate] * 2 + [lambda step: 1.0] * (len(groups) - 2)
     trainer = soniq.qat.Trainer(
         quantization, lambda student, batch: loss_of(student, teacher, *batch), optimizer, clip=1.0,
         scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, curves), checkpoint=checkpoint,
@@ -135,6 +149,7 @@ def train(
     )  # fmt: skip
     if resume:
         trainer.resume(checkpoint)
+        texts.draw_anew(len(trainer.history))
     rounds = math.ceil(steps / STEPS_OF_A_ROUND)
     trainer.fit(lambda: texts.batches(math.ceil(steps / rounds)), rounds)
     trainer.plot(checkpoint.with_suffix(".curve.png"))
@@ -234,7 +249,6 @@ def print_table(recipe: Recipe, packed: Path, held_out: HeldOut, arguments: argp
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", choices=RECIPES)
-    parser.add_argument("--steps", type=int, help="batches of 2048 tokens (default: the recipe's)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     parser.add_argument("--only-table", action="store_true", help="of the packed model in the output folder")
@@ -252,7 +266,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     recipe = RECIPES[arguments.recipe]
-    recipe = dataclasses.replace(recipe, steps=arguments.steps or (FAST_STEPS if arguments.fast else recipe.steps))
+    if arguments.fast:
+        recipe = dataclasses.replace(recipe, cycles=((FAST_STEPS, recipe.cycles[0][1]),))
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     name = f"minilm-{arguments.recipe}" + ("-fast" if arguments.fast else "")

@@ -44,7 +44,12 @@ class Texts:
         examples = [example for meaning in meanings for example in meaning.examples]
         self.pieces = [text.ids for text in tokenizer.encode_batch(glosses + examples, add_special_tokens=False)]
         self.tokens = tokens
+        self.seed = seed
         self.random = np.random.default_rng(seed)
+
+    def draw_anew(self, number: int) -> None:
+        """Other batches than before, for every `number` others: a resumed training shall not see its first again."""
+        self.random = np.random.default_rng((self.seed, number))
 
     def sentence(self) -> list[int]:
         """A text, the beginning of one, or several in a row."""
