@@ -41,7 +41,7 @@ from texts import END, START, Embedder, HeldOut, Quality, Texts, padded, read_to
 
 TOKENS = 2048  # of a batch
 EMBEDDING_BITS = 4
-SEARCH_PART = 0.07  # of the first cycle's steps, to learn precisions
+SEARCH_PART = 0.07  # of the steps, to learn precisions
 STEPS_OF_A_ROUND = 100
 CARD = {
     "general.name": "all-MiniLM-L6-v2",
@@ -58,28 +58,18 @@ FLOOR = 0.70
 
 @dataclass(frozen=True)
 class Recipe:
-    """`encoder_bits`: stored bits of a weight of the encoder's layers; `average_bits`: of all, embeddings too.
-    `cycles`: steps, and the learning rate that falls to 0 in their course."""
+    """`encoder_bits`: stored bits of a weight of the encoder's layers; `average_bits`: of all, embeddings too."""
 
     palette: tuple[tuple[int, int], ...]
-    cycles: tuple[tuple[int, float], ...]
+    learning_rate: float
+    steps: int
     encoder_bits: float | None = None
     average_bits: float | None = None
 
-    @property
-    def steps(self) -> int:
-        return sum(steps for steps, _ in self.cycles)
-
     def rate(self, step: int) -> float:
-        """Of the first cycle's rate: up for a twentieth of a cycle, then down by half a cosine."""
-        start = 0
-        for steps, rate in self.cycles:
-            if step < start + steps:
-                part = (step - start) / steps
-                rise = min(1.0, 20 * (part + 1 / steps))
-                return rate / self.cycles[0][1] * rise * (0.5 + 0.5 * math.cos(math.pi * part))
-            start += steps
-        return 0.0
+        """Of the learning rate: up for a twentieth of the steps, then down by half a cosine."""
+        part = min(1.0, step / self.steps)
+        return min(1.0, 20 * (part + 1 / self.steps)) * (0.5 + 0.5 * math.cos(math.pi * part))
 
     def target(self, teacher: SentenceEncoder) -> float:
         """The average over everything that is quantised."""
@@ -91,9 +81,9 @@ class Recipe:
 
 
 RECIPES = {
-    "2.5": Recipe(((2, 8), (4, 8)), ((1400, 3e-4), (800, 2e-4)), encoder_bits=2.5),
+    "2.5": Recipe(((2, 8), (4, 8)), learning_rate=3e-4, steps=1400, encoder_bits=2.5),
     # The table of positions, packed at 8 bits, makes 4.57 of it.
-    "4.57": Recipe(((4, 8), (8, 8)), ((320, 2e-4),), average_bits=4.535),
+    "4.57": Recipe(((4, 8), (8, 8)), learning_rate=2e-4, steps=320, average_bits=4.535),
 }
 
 
@@ -126,7 +116,7 @@ def loss_of(student: soniq.qat.Quantization, teacher: SentenceEncoder, ids: Tens
 def prepare(recipe: Recipe, teacher: SentenceEncoder, texts: Texts) -> soniq.qat.Quantization:
     quantization = soniq.qat.prepare(
         teacher, texts.batches(4), palette=recipe.palette, target_bits=recipe.target(teacher),
-        steps=recipe.cycles[0][0], search_part=SEARCH_PART, end_bits=None, embedding_bits=EMBEDDING_BITS,
+        steps=recipe.steps, search_part=SEARCH_PART, end_bits=None, embedding_bits=EMBEDDING_BITS,
         skip=["positions"],
     )  # fmt: skip
     quantization.model.round_attention()
@@ -138,7 +128,7 @@ def train(
     checkpoint: Path, resume: bool,
 ) -> None:  # fmt: skip
     steps = recipe.steps
-    groups = quantization.parameter_groups(recipe.cycles[0][1])
+    groups = quantization.parameter_groups(recipe.learning_rate)
     optimizer = torch.optim.AdamW(groups, fused=True)
     # What precisions are learned with keeps its rate.
     curves = [recipe.rate] * 2 + [lambda step: 1.0] * (len(groups) - 2)
@@ -267,7 +257,7 @@ def main() -> None:
     arguments = parse()
     recipe = RECIPES[arguments.recipe]
     if arguments.fast:
-        recipe = dataclasses.replace(recipe, cycles=((FAST_STEPS, recipe.cycles[0][1]),))
+        recipe = dataclasses.replace(recipe, steps=FAST_STEPS)
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     name = f"minilm-{arguments.recipe}" + ("-fast" if arguments.fast else "")

@@ -32,13 +32,13 @@ def tokenizer(folder: Path):
 
 @pytest.fixture(scope="session")
 def packed(folder: Path, tokenizer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The model at each palette, calibrated as the demo does."""
+    """The model at each palette, calibrated as the demo does, and the trained one of the repository."""
     import demo
 
     work = tmp_path_factory.mktemp("minilm")
     ids, mask = demo.tokenize(tokenizer, demo.calibration_sentences())
     np.savez(work / "calibration.npz", input_ids=ids, attention_mask=mask)
-    paths = {}
+    paths = {"trained": demo.TRAINED}
     for palette, options in PALETTES.items():
         paths[palette] = work / f"minilm-{palette}.soniq"
         command = [os.environ["SONIQ_PACK"], "pack", folder, "-o", paths[palette]]

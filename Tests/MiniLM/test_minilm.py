@@ -32,7 +32,7 @@ def exact(folder: Path, sentences, tmp_path_factory: pytest.TempPathFactory) -> 
     return demo.reference_embeddings(path, *sentences)
 
 
-@pytest.mark.parametrize(("palette", "mean", "lowest"), [("8", 0.998, 0.996), ("4,8", 0.985, 0.9)])
+@pytest.mark.parametrize(("palette", "mean", "lowest"), [("8", 0.998, 0.996), ("4,8", 0.985, 0.9), ("trained", 0.9, 0.5)])
 def test_embeddings_are_close_to_float(
     packed: dict[str, Path], sentences, exact: np.ndarray, palette: str, mean: float, lowest: float
 ) -> None:
@@ -42,7 +42,7 @@ def test_embeddings_are_close_to_float(
     assert cosines.mean() >= mean and cosines.min() >= lowest
 
 
-@pytest.mark.parametrize("palette", ["8", "4,8"])
+@pytest.mark.parametrize("palette", ["8", "4,8", "trained"])
 def test_equal_bits_on_every_instruction_set_and_thread_count(packed: dict[str, Path], palette: str) -> None:
     generator = np.random.default_rng(3)
     ids = generator.integers(1000, 30000, (3, 37)).astype(np.int32)
@@ -87,6 +87,13 @@ def test_batches_and_padding_change_nothing(packed: dict[str, Path], sentences) 
         length = int(mask[row].sum())
         alone = model(input_ids=ids[row : row + 1, :length])["sentence_embedding"]
         assert np.array_equal(alone[0], together[row])
+
+
+def test_the_trained_model_says_what_it_is(packed: dict[str, Path]) -> None:
+    metadata = soniq.load(packed["trained"]).metadata
+    assert packed["trained"].stat().st_size <= 10 * MEGABYTE
+    assert metadata["general.license"] == "Apache-2.0" and metadata["soniq.calibration"] == "trained"
+    assert metadata["soniq.palette"] == "w2a8+w4a8" and float(metadata["soniq.average_bits"]) < 3.4
 
 
 def test_sizes(packed: dict[str, Path]) -> None:

@@ -21,14 +21,16 @@ import soniq
 
 HERE = Path(__file__).parent
 ROUNDS = 3
+# Made by examples/train_minilm.py.
+TRAINED = HERE / "minilm-2.5.soniq"
 
 
 @dataclass
 class Case:
-    """One packed model and what was measured of it."""
+    """One packed model and what was measured of it. `options` pack it; None where it is packed already."""
 
     palette: str
-    options: list[str]
+    options: list[str] | None
     path: Path
     average_bits: float = 0.0
     file_bytes: int = 0
@@ -88,11 +90,15 @@ def reference_embeddings(path: Path, ids: np.ndarray, mask: np.ndarray) -> np.nd
 
 
 def pack(case: Case, tool: Path, folder: Path, calibration: Path) -> None:
-    command = [str(tool), "pack", str(folder), "-o", str(case.path), "--calibrate", str(calibration)]
-    start = time.perf_counter()
-    subprocess.run([*command, *case.options], check=True, stdout=subprocess.DEVNULL)
+    if case.options is None:
+        took = "trained, in the repository"
+    else:
+        command = [str(tool), "pack", str(folder), "-o", str(case.path), "--calibrate", str(calibration)]
+        start = time.perf_counter()
+        subprocess.run([*command, *case.options], check=True, stdout=subprocess.DEVNULL)
+        took = f"in {time.perf_counter() - start:.0f} s"
     case.file_bytes = case.path.stat().st_size
-    print(f"  {case.path.name}: {case.file_bytes / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s")
+    print(f"  {case.path.name}: {case.file_bytes / 1e6:.1f} MB, {took}")
 
 
 def latency(engine: str, model: Path, threads: int) -> dict[str, float]:
@@ -113,10 +119,10 @@ def median_latencies(engines: dict[str, tuple[str, Path]], threads: int) -> dict
     }
 
 
-def search(model: soniq.Model, tokenizer: Tokenizer, sentences: list[str], embeddings: np.ndarray) -> None:
+def search(case: Case, tokenizer: Tokenizer, sentences: list[str], embeddings: np.ndarray) -> None:
     queries = read_lines("queries.txt")
-    answers = embed(model, *tokenize(tokenizer, queries)) @ embeddings.T
-    print("\nSemantic search, 4,8 palette:")
+    answers = embed(soniq.load(case.path), *tokenize(tokenizer, queries)) @ embeddings.T
+    print(f"\nSemantic search, {case.palette} palette, {case.file_bytes / 1e6:.1f} MB:")
     for query, scores in zip(queries, answers, strict=True):
         best = int(scores.argmax())
         print(f"  {query}\n    {scores[best]:.2f}  {sentences[best]}")
@@ -128,17 +134,18 @@ def cosines(embeddings: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 
 def print_table(cases: list[Case], rival: dict[int, dict[str, float]], rival_cosines: np.ndarray) -> None:
-    print("\npalette  bits/weight  file MB  cosine mean  min     threads  ms at 16 / 64 / 256 tokens (ratio to INT8)")
+    columns = "bits/weight  file MB  cosine mean  min     threads  ms at 16 / 64 / 256 tokens (ratio to INT8)"
+    print(f"\n{'palette':11}  {columns}")
     for case in cases:
         for threads, times in case.latency.items():
             row = " / ".join(f"{times[n]:.2f} ({rival[threads][n] / times[n]:.2f}x)" for n in times)
             quality = f"{case.cosines.mean():.5f}      {case.cosines.min():.4f}"
             size = f"{case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}"
-            print(f"{case.palette:7}  {size}  {quality}  {threads:7}  {row}")
+            print(f"{case.palette:11}  {size}  {quality}  {threads:7}  {row}")
     for threads, times in rival.items():
         row = " / ".join(f"{value:.2f}" for value in times.values())
         quality = f"{rival_cosines.mean():.5f}      {rival_cosines.min():.4f}"
-        print(f"{'ONNX Runtime INT8 per channel':31} {quality}  {threads:7}  {row}")
+        print(f"{'ONNX Runtime INT8 per channel':35} {quality}  {threads:7}  {row}")
 
 
 def write_json(
@@ -187,6 +194,7 @@ def main() -> None:
     cases = [
         Case("8", ["--palette", "8"], arguments.work / "minilm-8.soniq"),
         Case("4,8", ["--palette", "4,8", "--target-bits", "5.0"], arguments.work / "minilm-4-8.soniq"),
+        Case("trained 2,4", None, TRAINED),
     ]
     print("Packing all-MiniLM-L6-v2 ...")
     for case in cases:
@@ -204,7 +212,7 @@ def main() -> None:
         case.average_bits = float(model.metadata["soniq.average_bits"])
         for report in model.kernels():
             case.kernels[report.kernel] = case.kernels.get(report.kernel, 0) + 1
-    search(model, tokenizer, sentences, embeddings)
+    search(cases[-1], tokenizer, sentences, embeddings)
 
     print(f"\nTiming, {ROUNDS} rounds, engines taking turns ...")
     engines = {case.palette: ("soniq", case.path) for case in cases} | {"rival": ("onnxruntime", int8)}
