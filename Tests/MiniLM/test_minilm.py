@@ -32,7 +32,9 @@ def exact(folder: Path, sentences, tmp_path_factory: pytest.TempPathFactory) -> 
     return demo.reference_embeddings(path, *sentences)
 
 
-@pytest.mark.parametrize(("palette", "mean", "lowest"), [("8", 0.998, 0.996), ("4,8", 0.985, 0.9), ("trained", 0.9, 0.5)])
+@pytest.mark.parametrize(
+    ("palette", "mean", "lowest"), [("8", 0.998, 0.996), ("4,8", 0.985, 0.9), ("trained", 0.9, 0.5)]
+)
 def test_embeddings_are_close_to_float(
     packed: dict[str, Path], sentences, exact: np.ndarray, palette: str, mean: float, lowest: float
 ) -> None:
