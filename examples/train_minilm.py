@@ -53,7 +53,7 @@ CARD = {
 FAST_STEPS = 12
 FAST_PAIRS = 200
 # Mean cosine of --fast, in libsoniq; see docs/results.md for what the seeds gave.
-FLOOR = 0.70
+FLOOR = 0.75
 
 
 @dataclass(frozen=True)
