@@ -1,6 +1,6 @@
 """Trains all-MiniLM-L6-v2 at low precision, exports and packs it, and prints a table of quality and speed.
 
-    python examples/train_minilm.py 2.5            encoder at 2.5 stored bits a weight, embeddings at 4: 1 to 2 hours
+    python examples/train_minilm.py 2.5            encoder at 2.5 stored bits a weight, embeddings at 4: an hour
     python examples/train_minilm.py 4.57           everything at 4.57: a quarter of an hour
     python examples/train_minilm.py 2.5 --resume   goes on after an interruption
     python examples/train_minilm.py 2.5 --only-table
