@@ -91,6 +91,7 @@ class Recipe:
     * load: the images, from the folder where sets are kept and whether --fast was given
     * parent: the float network, from (images, whether --fast was given, seed)
     * epoch_images: images that one epoch takes; None: all
+    * autocast: products in bfloat16, for processors that have them; what codes are made of stays float32
     * fast_epochs: of --fast, which trains SONIQ alone
     * floors: least held-out accuracy of the parent ("float") and of SONIQ with --fast
     """
@@ -103,6 +104,7 @@ class Recipe:
     fast_epochs: int
     floors: dict[str, float]
     epoch_images: int | None = None
+    autocast: bool = False
 
 
 @dataclass
@@ -132,18 +134,22 @@ def cosine(step: int, steps: int) -> float:
 
 
 def distil(
-    teacher: nn.Module, images: Images, choices: dict, epochs: int, most: int | None, rate: float, seed: int
+    recipe: Recipe, teacher: nn.Module, images: Images, choices: dict, epochs: int, seed: int, curve: Path
 ) -> soniq.qat.Quantization:
-    """A network taught by `teacher` with no labels, at fixed precisions in the end."""
+    """A network taught by `teacher` with no labels, at fixed precisions in the end; `curve`: where its loss and
+    accuracy are drawn."""
+    most, rate = recipe.epoch_images, recipe.learning_rate
     steps = max(1, epochs * math.ceil(min(len(images.train), most or len(images.train)) / images.batch))
     quantization = soniq.qat.prepare(teacher, [images.train[:200]], steps=steps, **choices)
     if not epochs:
         return quantization
 
     def loss(student: soniq.qat.Quantization, batch: tuple[Tensor, Tensor]) -> Tensor:
-        with torch.no_grad():
-            target = teacher(batch[0])
-        return soniq.qat.logits_symmetric_kl(student(batch[0]), target)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.autocast):
+            with torch.no_grad():
+                target = teacher(batch[0])
+            logits = student(batch[0])
+        return soniq.qat.logits_symmetric_kl(logits.float(), target.float())
 
     groups = quantization.parameter_groups(rate)
     optimizer = torch.optim.AdamW(groups)
@@ -155,6 +161,7 @@ def distil(
         quantization, loss, optimizer, scheduler=schedule, metric=lambda model: images.accuracy(model, images.watched)
     )
     trainer.fit(lambda: images.epoch(random, most), epochs)
+    trainer.plot(curve)
     quantization.freeze()
     return quantization.eval()
 
@@ -207,9 +214,9 @@ def run(recipe: Recipe, arguments: argparse.Namespace, images: Images, seed: int
         method, start = recipe.methods[name], time.perf_counter()
         torch.manual_seed(seed)
         epochs = recipe.fast_epochs if arguments.fast else method.epochs
-        most, rate = recipe.epoch_images, recipe.learning_rate
-        quantization = distil(copy.deepcopy(teacher), images, method.choices, epochs, most, rate, seed)
         path = arguments.output / f"{name}-{seed}.onnx"
+        curve = path.with_suffix(".curve.png")
+        quantization = distil(recipe, copy.deepcopy(teacher), images, method.choices, epochs, seed, curve)
         results[name] = evaluate(quantization, method.label, images, path, seed, start)
         print(results[name].row(), flush=True)
     return results

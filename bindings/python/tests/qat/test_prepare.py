@@ -66,6 +66,19 @@ def test_embeddings_have_bits_of_their_own() -> None:
     assert quantization.model.head.levels[0].weight_bits == 8
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_rows_of_embeddings_have_the_scale_of_least_error(bits: int) -> None:
+    torch.manual_seed(1)
+    source = nn.Embedding(500, 256)
+    table = QuantEmbedding(source, Precision(bits, 8).resolved(False))
+    ids = torch.arange(500)
+    found = (table(ids) - source(ids)).square().sum(1)
+    table.reach.fill_(1)
+    of_greatest = (table(ids) - source(ids)).square().sum(1)
+    assert bool((found <= of_greatest * 1.0001).all())
+    assert bits == 8 or found.mean() < 0.9 * of_greatest.mean()
+
+
 def test_autocast_leaves_the_codes_alone() -> None:
     network, ids = tokens()
     quantization = prepare(network, [ids], palette=[(2, 8), (4, 8)], target_bits=6, steps=2)

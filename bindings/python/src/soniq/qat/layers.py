@@ -206,7 +206,9 @@ class QuantLayer(nn.Module):
         """`x` by level, the channels of each in their order."""
         if len(self.levels) == 1:
             return (x,)
-        return x.index_select(axis, self.order).split(self.run_lengths, axis)
+        if self.channels not in self.run_lengths:
+            x = x.index_select(axis, self.order)
+        return x.split(self.run_lengths, axis)
 
     def _column(self, values: Tensor) -> Tensor:
         """[outputs] that broadcasts to the weight."""

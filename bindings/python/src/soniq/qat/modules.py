@@ -10,6 +10,8 @@ from .arithmetic import dynamic_bipolar, guarded
 from .layers import QuantLayer
 from .palette import AFFINE, Precision
 
+ROWS_AT_ONCE = 4096
+
 
 class QuantLinear(QuantLayer):
     """y = x W^T + b, x [..., channels]."""
@@ -59,8 +61,8 @@ class QuantConv1d(_QuantConv):
 class QuantEmbedding(nn.Module):
     """Rows of a table [rows, channels] at one precision of weights, with one binary16 scale a row.
 
-    A row's scale is its greatest magnitude / the greatest integer (with one bit: its mean magnitude), rounded to
-    binary16; gradients are straight-through.
+    A row's scale is its greatest magnitude / the greatest integer times `reach` [rows], found once so that the
+    squared error is least (with one bit: its mean magnitude), rounded to binary16; gradients are straight-through.
     """
 
     def __init__(self, source: nn.Embedding, level: Precision) -> None:
@@ -68,13 +70,29 @@ class QuantEmbedding(nn.Module):
         self.level = level
         self.padding_idx = source.padding_idx
         self.weight = nn.Parameter(source.weight.detach().clone())
+        self.register_buffer("reach", torch.ones(self.weight.shape[0], device=self.weight.device))
+        self.search_reach()
 
-    def _integers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def search_reach(self) -> None:
+        """Tries half of the greatest magnitude, and more in steps of a 24th, for every row."""
+        if self.level.weight_bits == 1:
+            return
+        for part, best in zip(self.weight.split(ROWS_AT_ONCE), self.reach.split(ROWS_AT_ONCE), strict=True):
+            least = torch.full_like(best, torch.inf)
+            for tried in range(24, 11, -1):
+                reach = torch.full_like(best, tried / 24)
+                integers, scale = self._integers(part, reach)
+                error = (integers * scale - part).square().sum(-1)
+                best.copy_(torch.where(error < least, reach, best))
+                least = torch.minimum(error, least)
+
+    def _integers(self, rows: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
         """Integers [..., channels] and scales [..., 1] of rows."""
         bits = self.level.weight_bits
         affine = self.level.weight_code == AFFINE
         top = 2.0 ** (bits - 1) - 1 if affine else 2.0**bits - 1
-        scale = guarded(dynamic_bipolar(rows, top).half().float())
+        scale = guarded((dynamic_bipolar(rows, top) * reach[..., None]).half().float())
         steps = rows / scale
         if affine:
             return torch.round(steps.clamp(-top, top)), scale
@@ -83,14 +101,14 @@ class QuantEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         rows = functional.embedding(ids, self.weight, self.padding_idx)
         with torch.no_grad():
-            integers, scale = self._integers(rows)
+            integers, scale = self._integers(rows, self.reach[ids])
             error = integers * scale - rows
         return rows + error
 
     @torch.no_grad()
     def weight_codes(self) -> Tensor:
         """uint8 [rows, channels]"""
-        integers, _ = self._integers(self.weight)
+        integers, _ = self._integers(self.weight, self.reach)
         if self.level.weight_code == AFFINE:
             return (integers + 2 ** (self.level.weight_bits - 1)).to(torch.uint8)
         return ((integers + 2**self.level.weight_bits - 1) / 2).to(torch.uint8)
@@ -98,7 +116,7 @@ class QuantEmbedding(nn.Module):
     @torch.no_grad()
     def row_scales(self) -> Tensor:
         """binary16 [rows]"""
-        return self._integers(self.weight)[1].squeeze(-1).half()
+        return self._integers(self.weight, self.reach)[1].squeeze(-1).half()
 
 
 class AttentionInputs(nn.Module):
