@@ -41,18 +41,24 @@ struct FloatAttentionScratch {
   let scratch = FloatAttentionScratch(start, Int(args.sequence), Int(args.headDim))
   let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
   if count == 0 {
-    clearOutput(args, unit)
+    clearOutput(args, unit, 0..<Int(args.sequence))
     return
   }
   packKeysAndValues(args, unit, scratch, count)
   let sequence = Int(args.sequence)
+  let padded = roundedUp(count, to: 32)
+  var visibleKeys = VisibleKeys(args, scratch.positions, count)
   var row = 0
   while row < sequence {
     let rows = min(4, sequence &- row)
     // A group of fewer than four rows repeats its last one.
-    scoreRows(args, unit, scratch, count, row, rows &- 1)
-    for index in 0..<rows { softmax(scratch.scores + index &* roundedUp(count, to: 32), count) }
-    weighValues(args, unit, scratch, count, row, rows)
+    let visible = visibleKeys.ofFour(row, rows &- 1)
+    scoreRows(args, unit, scratch, padded, roundedUp(visible.3, to: 32), row, rows &- 1)
+    softmaxInPlace(scratch.scores, visible.0)
+    softmaxInPlace(scratch.scores + padded, visible.1)
+    softmaxInPlace(scratch.scores + 2 &* padded, visible.2)
+    softmaxInPlace(scratch.scores + 3 &* padded, visible.3)
+    weighValues(args, unit, scratch, padded, visible, row, rows)
     row &+= 4
   }
 }
@@ -81,20 +87,20 @@ struct FloatAttentionScratch {
   }
 }
 
-/// Scores of four query rows against all keys: fma over the channels in order from 0, times the scale.
+/// Scores of four query rows against the first `reach` keys, rows `padded` apart: fma over the channels in order
+/// from 0, times the scale.
 @inline(__always) private func scoreRows(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ count: Int,
-  _ row: Int, _ last: Int
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ padded: Int,
+  _ reach: Int, _ row: Int, _ last: Int
 ) {
   let headDim = Int(args.headDim)
-  let padded = roundedUp(count, to: 32)
   let scale = FloatLanes(repeating: args.scale)
   let a = unit.query + row &* args.queryStride
   let b = unit.query + (row &+ min(1, last)) &* args.queryStride
   let c = unit.query + (row &+ min(2, last)) &* args.queryStride
   let d = unit.query + (row &+ min(3, last)) &* args.queryStride
   var key = 0
-  while key < padded {
+  while key < reach {
     let tiles = UnsafePointer(scratch.keys + key &* headDim)
     let zero = FloatLanes(repeating: 0)
     var (a0, a1, b0, b1, c0, c1, d0, d1) = (zero, zero, zero, zero, zero, zero, zero, zero)
@@ -119,8 +125,9 @@ struct FloatAttentionScratch {
   }
 }
 
-/// exp(score - greatest) * (1 / 16-lane sum), in place, over `count` keys.
-@inline(__always) private func softmax(_ scores: UnsafeMutablePointer<Float>, _ count: Int) {
+/// exp(score - greatest) * (1 / 16-lane sum), in place, over `count` keys. Not private: the compiler would give it a
+/// weak symbol.
+@inline(never) func softmaxInPlace(_ scores: UnsafeMutablePointer<Float>, _ count: Int) {
   var greatest = FloatLanes(repeating: -.infinity)
   var key = 0
   while key < count {
@@ -148,12 +155,11 @@ struct FloatAttentionScratch {
 
 /// output = fma over the keys in order from 0 of probability * value.
 @inline(__always) private func weighValues(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ count: Int,
-  _ row: Int, _ rows: Int
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ padded: Int,
+  _ visible: (Int, Int, Int, Int), _ row: Int, _ rows: Int
 ) {
   let headDim = Int(args.headDim)
   let paddedDim = roundedUp(headDim, to: 16)
-  let padded = roundedUp(count, to: 32)
   let a = UnsafePointer(scratch.scores)
   let (b, c, d) = (a + padded, a + 2 &* padded, a + 3 &* padded)
   var channel = 0
@@ -161,11 +167,19 @@ struct FloatAttentionScratch {
     let zero = FloatLanes(repeating: 0)
     var (sumA, sumB, sumC, sumD) = (zero, zero, zero, zero)
     var value = UnsafePointer(scratch.values + channel)
-    for key in 0..<count {
+    for key in 0..<visible.0 {
       let v = FloatLanes(load: value)
       sumA = fma(FloatLanes(repeating: a[key]), v, sumA)
       sumB = fma(FloatLanes(repeating: b[key]), v, sumB)
       sumC = fma(FloatLanes(repeating: c[key]), v, sumC)
+      sumD = fma(FloatLanes(repeating: d[key]), v, sumD)
+      value += paddedDim
+    }
+    // Up to three keys that only later rows see.
+    for key in visible.0..<visible.3 {
+      let v = FloatLanes(load: value)
+      if key < visible.1 { sumB = fma(FloatLanes(repeating: b[key]), v, sumB) }
+      if key < visible.2 { sumC = fma(FloatLanes(repeating: c[key]), v, sumC) }
       sumD = fma(FloatLanes(repeating: d[key]), v, sumD)
       value += paddedDim
     }

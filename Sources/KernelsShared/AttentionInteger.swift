@@ -19,7 +19,7 @@ import CKernelABI
   let scratch = IntegerAttentionScratch(start, Int(args.sequence), Int(args.headDim))
   let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
   if count == 0 {
-    clearOutput(args, unit)
+    clearOutput(args, unit, 0..<Int(args.sequence))
     return
   }
   encodeKeys(args, unit, scratch, count)
@@ -27,6 +27,7 @@ import CKernelABI
   prepareQueries(args, unit, scratch)
   let sequence = Int(args.sequence)
   let padded = roundedUp(count, to: 32)
+  var visibleKeys = VisibleKeys(args, scratch.positions, count)
   var row = 0
   while row < sequence {
     let rows = min(4, sequence &- row)
@@ -39,16 +40,56 @@ import CKernelABI
     encodeQuery(args, unit, scratch, d, 3)
     let factor = scratch.queryFactors
     let factors = (factor[a], factor[b], factor[c], factor[d])
-    let greatest = scoreRows(scratch, Int(args.headDim), padded, factors)
-    weighValues(args, unit, scratch, padded, row, rows, greatest)
+    let visible = visibleKeys.ofFour(row, rows &- 1)
+    let reach = roundedUp(visible.3, to: 32)
+    var greatest = scoreRows(scratch, Int(args.headDim), padded, reach, factors)
+    if args.isCausal != 0 { greatest = hideLaterKeys(scratch, padded, reach, visible) }
+    weighValues(args, unit, scratch, padded, reach, row, rows, greatest)
+    if visible.0 == 0 { clearBlindRows(args, unit, row, rows, visible) }
     row &+= 4
   }
 }
 
-/// t = fma(float(I) * factor, key step, log2(value step)) of four query rows against all keys; returns the
-/// greatest of every row.
+/// Keys that a row does not see get the score of a key that does not exist; returns the greatest of what is left.
+@inline(__always) private func hideLaterKeys(
+  _ scratch: IntegerAttentionScratch, _ padded: Int, _ reach: Int, _ visible: (Int, Int, Int, Int)
+) -> (Float, Float, Float, Float) {
+  let scores = scratch.scores
+  return (
+    hideKeys(scores, visible.0, reach), hideKeys(scores + padded, visible.1, reach),
+    hideKeys(scores + 2 &* padded, visible.2, reach), hideKeys(scores + 3 &* padded, visible.3, reach)
+  )
+}
+
+@inline(__always) private func hideKeys(
+  _ scores: UnsafeMutablePointer<Float>, _ visible: Int, _ reach: Int
+) -> Float {
+  let hidden = FloatLanes(repeating: paddingScore)
+  var greatest = hidden
+  var key = 0
+  while key < reach {
+    let isVisible = LaneMask(first: max(0, min(16, visible &- key)))
+    let kept = select(isVisible, FloatLanes(load: scores + key), hidden)
+    kept.store(scores + key)
+    greatest = maximum(kept, greatest)
+    key &+= 16
+  }
+  return greatest.maximum()
+}
+
+/// Rows that see no key have no weights to divide by.
+@inline(__always) private func clearBlindRows(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ row: Int, _ rows: Int, _ visible: (Int, Int, Int, Int)
+) {
+  let blind = visible.3 == 0 ? 4 : visible.2 == 0 ? 3 : visible.1 == 0 ? 2 : 1
+  clearOutput(args, unit, row..<(row &+ min(rows, blind)))
+}
+
+/// t = fma(float(I) * factor, key step, log2(value step)) of four query rows against the first `reach` keys, rows
+/// `padded` apart; returns the greatest of every row.
 @inline(__always) private func scoreRows(
-  _ scratch: IntegerAttentionScratch, _ headDim: Int, _ padded: Int, _ factors: (Float, Float, Float, Float)
+  _ scratch: IntegerAttentionScratch, _ headDim: Int, _ padded: Int, _ reach: Int,
+  _ factors: (Float, Float, Float, Float)
 ) -> (Float, Float, Float, Float) {
   let tilesPerBlock = headDim &>> 2
   let stride = roundedUp(headDim, to: 16)
@@ -61,7 +102,7 @@ import CKernelABI
   let lowest = FloatLanes(repeating: paddingScore)
   var (ma, mb, mc, md) = (lowest, lowest, lowest, lowest)
   var key = 0
-  while key < padded {
+  while key < reach {
     let low = UnsafePointer(scratch.keyTiles + key &* headDim)
     let high = low + 16 &* headDim
     let (i0, i1) = (IntegerLanes(load: scratch.offsets + key), IntegerLanes(load: scratch.offsets + key + 16))
@@ -108,15 +149,15 @@ import CKernelABI
 /// products of the 32 keys before are summed, because the two keep different ports of the core busy.
 @inline(__always) private func weighValues(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ padded: Int,
-  _ row: Int, _ rows: Int, _ greatest: (Float, Float, Float, Float)
+  _ reach: Int, _ row: Int, _ rows: Int, _ greatest: (Float, Float, Float, Float)
 ) {
   let headDim = Int(args.headDim)
   var weights = WeightRows(greatest)
   var products = ProductSums()
   weights.encode(scratch, padded, 0)
   var key = 0
-  while key < padded {
-    if key &+ 32 < padded { weights.encode(scratch, padded, key &+ 32) }
+  while key < reach {
+    if key &+ 32 < reach { weights.encode(scratch, padded, key &+ 32) }
     products.add(scratch, padded, 0, key, headDim)
     key &+= 32
   }
@@ -126,7 +167,7 @@ import CKernelABI
   while channel < headDim {
     products = ProductSums()
     key = 0
-    while key < padded {
+    while key < reach {
       products.add(scratch, padded, channel, key, headDim)
       key &+= 32
     }

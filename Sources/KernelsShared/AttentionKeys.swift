@@ -45,8 +45,32 @@ struct AttentionUnit {
   return count
 }
 
-@inline(__always) func clearOutput(_ args: snq_attention_args, _ unit: AttentionUnit) {
-  for position in 0..<Int(args.sequence) {
+/// How many of the valid keys, from the first, a query sees; asked for in the order of positions.
+struct VisibleKeys {
+  private let positions: UnsafePointer<UInt32>
+  private let count: Int
+  private var visible: Int
+
+  @inline(__always) init(_ args: snq_attention_args, _ positions: UnsafePointer<UInt32>, _ count: Int) {
+    self.positions = positions
+    self.count = count
+    visible = args.isCausal == 0 ? count : 0
+  }
+
+  @inline(__always) mutating func at(_ position: Int) -> Int {
+    while visible < count, Int(positions[visible]) <= position { visible &+= 1 }
+    return visible
+  }
+
+  /// Those of four rows from `row`, of which `last` + 1 exist; the last stands for those that do not.
+  @inline(__always) mutating func ofFour(_ row: Int, _ last: Int) -> (Int, Int, Int, Int) {
+    let (a, b) = (at(row), at(row &+ min(1, last)))
+    return (a, b, at(row &+ min(2, last)), at(row &+ min(3, last)))
+  }
+}
+
+@inline(__always) func clearOutput(_ args: snq_attention_args, _ unit: AttentionUnit, _ positions: Range<Int>) {
+  for position in positions {
     for channel in 0..<Int(args.headDim) { unit.output[position &* args.outputStride &+ channel] = 0 }
   }
 }

@@ -66,8 +66,10 @@ struct NodeReader {
       let heads = try cursor.word("heads", in: FormatLimits.dimensionRange)
       let scale = try cursor.float("scale")
       let precision = try cursor.tag(AttentionPrecision.self, "precision")
-      try cursor.reserved(3)
-      return .attention(heads: heads, scale: scale, precision: precision)
+      if version == 1 { try cursor.reserved(1) }
+      let isCausal = version == 1 ? false : try cursor.flag("isCausal")
+      try cursor.reserved(2)
+      return .attention(Attention(heads: heads, scale: scale, precision: precision, isCausal: isCausal))
     case .meanPool: return .meanPool
     case .l2Normalize: return .l2Normalize(epsilon: try cursor.float("epsilon"))
     case .convolution:

@@ -83,11 +83,12 @@ extension ModelSerializer {
     case .activation(let function):
       sink.byte(Int(function.rawValue))
       sink.zeros(3)
-    case .attention(let heads, let scale, let precision):
-      sink.word(heads)
-      sink.float(scale)
-      sink.byte(Int(precision.rawValue))
-      sink.zeros(3)
+    case .attention(let attention):
+      sink.word(attention.heads)
+      sink.float(attention.scale)
+      sink.byte(Int(attention.precision.rawValue))
+      sink.byte(attention.isCausal ? 1 : 0)
+      sink.zeros(2)
     case .l2Normalize(let epsilon): sink.float(epsilon)
     case .positions, .add, .meanPool: break
     case .convolution(let window, let weights):

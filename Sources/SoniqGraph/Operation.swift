@@ -28,8 +28,8 @@ package enum Operation: Sendable {
   /// inputs: two of one shape -> same shape.
   case add
   /// inputs: qkv [B,S,3*heads*headDim] (q, then k, then v) and optionally mask int32 [B,S] (0 = ignore)
-  /// -> [B,S,heads*headDim]. Integer products (docs/kernels.md) or the float reference.
-  case attention(heads: Int, scale: Float, precision: AttentionPrecision)
+  /// -> [B,S,heads*headDim].
+  case attention(Attention)
   /// inputs: x [B,S,K] and optionally mask int32 [B,S] -> [B,K], mean over the positions not masked.
   case meanPool
   /// inputs: [..., K] -> same shape, each row divided by max(its Euclidean norm, epsilon).
@@ -55,10 +55,4 @@ extension Operation {
     default: nil
     }
   }
-}
-
-/// Arithmetic of the two products of attention.
-package enum AttentionPrecision: UInt8, Sendable, Hashable {
-  case float32 = 1
-  case int8 = 2
 }

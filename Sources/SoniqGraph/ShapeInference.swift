@@ -37,8 +37,7 @@ extension Graph {
       }
       _ = try fixedLast(index, shape)
       return InferredOutput(elementType: .float32, shape: shape)
-    case .attention(let heads, let scale, let precision):
-      return try inferredAttention(index, heads: heads, scale: scale, precision: precision)
+    case .attention(let attention): return try inferredAttention(index, attention)
     case .meanPool:
       try requireInputs(index, counts: 1...2)
       try require(index, input: 0, is: .float32, rank: 3)
@@ -118,8 +117,9 @@ extension Graph {
   }
 
   private func inferredAttention(
-    _ index: Int, heads: Int, scale: Float, precision: AttentionPrecision
+    _ index: Int, _ attention: Attention
   ) throws(GraphError) -> InferredOutput {
+    let heads = attention.heads
     try requireInputs(index, counts: 1...2)
     try require(index, input: 0, is: .float32, rank: 3)
     let shape = values[nodes[index].inputs[0]].shape
@@ -127,14 +127,14 @@ extension Graph {
     guard heads >= 1, channels % 3 == 0, (channels / 3) % heads == 0 else {
       throw GraphError(.invalidAttribute, node: index, field: "heads")
     }
-    try requirePositive(index, scale, field: "scale")
+    try requirePositive(index, attention.scale, field: "scale")
     try requireMask(index, positions: Array(shape[..<2]))
     // The limits of the attention kernels; within them both integer products stay in int32.
     let headLength = channels / 3 / heads
     guard headLength % 4 == 0, (4...256).contains(headLength) else {
       throw GraphError(.invalidAttribute, node: index, field: "heads")
     }
-    let longest = precision == .int8 ? Int(Int32.max) / (255 * 127) : 1 << 20
+    let longest = attention.precision == .int8 ? Int(Int32.max) / (255 * 127) : 1 << 20
     guard maximum(shape[1]) <= longest else {
       throw GraphError(.invalidSize, node: index, field: "inputs", element: 0)
     }

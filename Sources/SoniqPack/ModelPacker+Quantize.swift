@@ -182,8 +182,9 @@ extension ModelPacker {
   private func withIntegerAttention(_ model: ModelDescription) -> ModelDescription {
     var changed = model
     for index in changed.graph.nodes.indices {
-      guard case .attention(let heads, let scale, _) = changed.graph.nodes[index].operation else { continue }
-      changed.graph.nodes[index].operation = .attention(heads: heads, scale: scale, precision: .int8)
+      guard case .attention(var attention) = changed.graph.nodes[index].operation else { continue }
+      attention.precision = .int8
+      changed.graph.nodes[index].operation = .attention(attention)
     }
     return changed
   }

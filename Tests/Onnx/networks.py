@@ -155,7 +155,7 @@ class Signal(nn.Module):
 
 
 class Attention(nn.Module):
-    """BERT's, with its mask, spelled out or by PyTorch's own function."""
+    """BERT's, with its mask, spelled out or by PyTorch's own function; without one causal, by that function."""
 
     def __init__(self, width: int, heads: int, is_spelled: bool) -> None:
         super().__init__()
@@ -169,14 +169,31 @@ class Attention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         query, key, value = (self._split(layer(x)) for layer in (self.query, self.key, self.value))
         if self.is_spelled:
             scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
             context = functional.softmax(scores + mask, dim=-1) @ value
         else:
-            context = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            context = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None)
         return self.dense(context.transpose(1, 2).reshape(x.shape))
+
+
+class PackedAttention(nn.Module):
+    """Query, key and value of one layer, unpacked as vision transformers and small language models do."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.packed = nn.Linear(width, 3 * width)
+        self.dense = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        packed = self.packed(x).view(x.shape[0], x.shape[1], 3, self.heads, -1)
+        query, key, value = packed.permute(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = scores.masked_fill(mask < 0, -math.inf)
+        return self.dense((functional.softmax(scores, -1) @ value).transpose(1, 2).reshape(x.shape))
 
 
 class Encoder(nn.Module):
@@ -205,6 +222,26 @@ class Encoder(nn.Module):
         kept = attention_mask.unsqueeze(-1).expand(x.size()).float()
         mean = torch.sum(x * kept, 1) / torch.clamp(kept.sum(1), min=1e-9)
         return functional.normalize(mean, p=2, dim=1), x
+
+
+class Decoder(nn.Module):
+    """Positions that see what is before them; a mask added to scores, or PyTorch's own function."""
+
+    def __init__(self, attention: Callable[[int, int], nn.Module], has_mask: bool, positions: int = 21) -> None:
+        super().__init__()
+        width, heads = 16, 4
+        self.words = nn.Embedding(97, width)
+        self.positions = nn.Parameter(torch.randn(positions, width))
+        self.attention = nn.ModuleList(attention(width, heads) for _ in range(2))
+        self.norm = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.head = nn.Linear(width, 97)
+        self.register_buffer("mask", torch.full((positions, positions), -1e4).triu(1) if has_mask else None)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        x = self.words(input_ids) + self.positions
+        for attention, norm in zip(self.attention, self.norm, strict=True):
+            x = x + attention(norm(x), self.mask)
+        return self.head(x)
 
 
 @dataclass
@@ -238,6 +275,11 @@ def encoder(is_spelled: bool) -> Network:
     return Network(lambda: Encoder(is_spelled=is_spelled), inputs, ["sentence_embedding", "last_hidden_state"], dynamic)
 
 
+def decoder(attention: Callable[[int, int], nn.Module], has_mask: bool) -> Network:
+    inputs = {"input_ids": tokens(below=97, batch=3, length=21)}
+    return Network(lambda: Decoder(attention, has_mask), inputs, ["logits"], {"input_ids": {0: "batch"}})
+
+
 def networks() -> dict[str, Network]:
     batch = {"image": {0: "batch"}}
     return {
@@ -247,6 +289,9 @@ def networks() -> dict[str, Network]:
         "signal": Network(Signal, image(2, 4, 50), ["shares"], batch),
         "encoder": encoder(is_spelled=True),
         "encoder_sdpa": encoder(is_spelled=False),
+        "decoder": decoder(lambda width, heads: Attention(width, heads, is_spelled=True), has_mask=True),
+        "decoder_sdpa": decoder(lambda width, heads: Attention(width, heads, is_spelled=False), has_mask=False),
+        "decoder_packed": decoder(PackedAttention, has_mask=True),
     }
 
 

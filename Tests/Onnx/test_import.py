@@ -85,7 +85,7 @@ def test_both_exporters_pack_to_the_same_numbers(name: str, tmp_path: Path) -> N
         np.testing.assert_allclose(outputs[1][key], array, rtol=0, atol=FLOAT_TOLERANCE * np.abs(array).max())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "unet", "encoder"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "unet", "encoder", "decoder", "decoder_sdpa"])
 def test_eight_bits_stay_within_the_quantisation_error(name: str, tmp_path: Path) -> None:
     model = Path(__file__).parent / f"models/{name}-legacy.onnx"
     np.savez(tmp_path / "calibration.npz", **inputs_of(model, 48, seed=1))
@@ -94,6 +94,28 @@ def test_eight_bits_stay_within_the_quantisation_error(name: str, tmp_path: Path
     wanted = reference(model, inputs)
     for key, array in run(packed, inputs).items():
         assert distance(array, wanted[key]) <= EIGHT_BIT_TOLERANCE
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if "coder" in model.stem], ids=lambda path: path.stem)
+def test_attention_is_one_operation(model: Path, tmp_path: Path) -> None:
+    packed = soniq.load(pack(model, tmp_path / "model.soniq", "--palette", "f32"))
+    operations = [report.operation for report in packed.kernels()]
+    assert operations.count("attention") == 2 and "softmax" not in " ".join(operations), operations
+
+
+def test_a_mask_that_is_not_causal_is_kept(tmp_path: Path) -> None:
+    source = onnx.load(Path(__file__).parent / "models/decoder-dynamo.onnx")
+    (mask,) = (tensor for tensor in source.graph.initializer if tensor.name == "mask")
+    numbers = onnx.numpy_helper.to_array(mask).copy()
+    numbers[3, 4] = 0
+    mask.CopyFrom(onnx.numpy_helper.from_array(numbers, "mask"))
+    model = tmp_path / "model.onnx"
+    onnx.save(source, model)
+    packed = pack(model, tmp_path / "model.soniq", "--palette", "f32")
+    assert "attention" not in [report.operation for report in soniq.load(packed).kernels()]
+    inputs = inputs_of(model)
+    wanted = reference(model, inputs)["logits"]
+    assert np.abs(run(packed, inputs)["logits"] - wanted).max() <= FLOAT_TOLERANCE * np.abs(wanted).max()
 
 
 class Images:

@@ -110,6 +110,12 @@ enum MalformedTables {
     MalformedCase("attention precision 0", .unknownTag, "nodes[6].precision", in: .complete) {
       try $0.set(.nodes, after: "attention", 24, to: UInt8(0))
     },
+    MalformedCase("causal attention in a file of version 1", .reservedNotZero, "nodes[6].reserved", in: .complete) {
+      try $0.set(.nodes, after: "attention", 25, to: UInt8(1))
+    },
+    MalformedCase("causal flag 2", .outOfRange, "nodes[0].isCausal", in: .attention) {
+      try $0.set(.nodes, after: "wide", 25, to: UInt8(2))
+    },
     MalformedCase("code kind 3", .unknownTag, "constants[1].levels[0].weight.kind") {
       try $0.set(.constants, after: "projection", 21, to: UInt8(3))
     },

@@ -48,7 +48,9 @@ enum ModelText {
     case .layerNorm(let gamma, let beta, let epsilon): "layer norm \(gamma) \(beta) epsilon \(epsilon)"
     case .activation(let function): "activation \(function)"
     case .add: "add"
-    case .attention(let heads, let scale, let precision): "attention \(heads) scale \(scale) \(precision)"
+    case .attention(let attention):
+      "attention \(attention.heads) scale \(attention.scale) \(attention.precision)"
+        + (attention.isCausal ? " causal" : "")
     case .meanPool: "mean pool"
     case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
     case .convolution(let window, let weights):

@@ -7,6 +7,7 @@ enum SampleModel: CaseIterable {
   case complete
   case tensors
   case convolutions
+  case attention
 
   func make() -> ModelDescription {
     switch self {
@@ -14,6 +15,7 @@ enum SampleModel: CaseIterable {
     case .complete: SampleModels.complete()
     case .tensors: SampleModels.tensors()
     case .convolutions: SampleModels.convolutions()
+    case .attention: SampleModels.attention()
     }
   }
 }
@@ -136,7 +138,7 @@ enum SampleModels {
       ("positions", .positions, [0]), ("words", .embedding(table: 0), [0]),
       ("places", .embedding(table: 1), [2]), ("add", .add, [3, 4]),
       ("norm", .layerNorm(gamma: 2, beta: 3, epsilon: 1e-12), [5]), ("qkv", .linear(matrix: 4), [6]),
-      ("attention", .attention(heads: 2, scale: 0.5, precision: .int8), [7, 1]),
+      ("attention", .attention(Attention(heads: 2, scale: 0.5, precision: .int8)), [7, 1]),
       ("output", .linear(matrix: 5), [8]), ("gelu", .activation(.geluErf), [9]),
       ("pool", .meanPool, [10, 1]), ("normalize", .l2Normalize(epsilon: 1e-9), [11]),
     ]

@@ -37,7 +37,7 @@ struct GraphFixture {
     let norm = node(.layerNorm(gamma: gamma, beta: gamma, epsilon: 1e-5), [sum], .float32, narrow)
     let wide = node(.linear(matrix: packed), [norm], .float32, tokens + [.fixed(96)])
     let mixed = node(
-      .attention(heads: 4, scale: 0.5, precision: .int8), [wide, mask], .float32, narrow)
+      .attention(Attention(heads: 4, scale: 0.5, precision: .int8)), [wide, mask], .float32, narrow)
     let line = node(.linear(matrix: float), [mixed], .float32, tokens + [.fixed(20)])
     let gelu = node(.activation(.geluErf), [line], .float32, tokens + [.fixed(20)])
     let pooled = node(.meanPool, [gelu, mask], .float32, [.symbol(0), .fixed(20)])

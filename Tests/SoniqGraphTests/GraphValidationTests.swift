@@ -40,10 +40,10 @@ import Testing
     Breakage("table of the wrong kind", .wrongKind) { $0.graph.nodes[0].operation = .embedding(table: 1) },
     Breakage("more positions than rows", .invalidSize) { $0.graph.symbols[1].maximum = 17 },
     Breakage("heads that do not divide", .invalidAttribute) {
-      $0.graph.nodes[6].operation = .attention(heads: 5, scale: 1, precision: .int8)
+      $0.graph.nodes[6].operation = .attention(Attention(heads: 5, scale: 1))
     },
     Breakage("scale that is not finite", .invalidAttribute) {
-      $0.graph.nodes[6].operation = .attention(heads: 4, scale: .infinity, precision: .int8)
+      $0.graph.nodes[6].operation = .attention(Attention(heads: 4, scale: .infinity))
     },
     Breakage("epsilon 0", .invalidAttribute) {
       $0.graph.nodes[4].operation = .layerNorm(gamma: 0, beta: 0, epsilon: 0)

@@ -12,16 +12,18 @@ struct AttentionCase {
   var headDim: Int
   var values: [Float]
   var mask: [Int32]?
+  var isCausal = false
 
   static let gap = 3
   var width: Int { heads * headDim }
   var stride: Int { 3 * width + Self.gap }
 
   init(
-    _ sequence: Int, _ headDim: Int, _ content: RowKernels.Content, masked: Bool,
+    _ sequence: Int, _ headDim: Int, _ content: RowKernels.Content, masked: Bool, causal: Bool = false,
     _ generator: inout SeededGenerator
   ) {
     self.sequence = sequence
+    isCausal = causal
     self.headDim = headDim
     values = content.values(batch * sequence * (3 * heads * headDim + Self.gap) - Self.gap, &generator)
     // The second batch entry has no valid key.
@@ -42,7 +44,7 @@ struct AttentionCase {
       query: input.start, key: input.start + width, value: input.start + 2 * width, queryStride: stride,
       keyStride: stride, valueStride: stride, mask: mask == nil ? nil : UnsafePointer(valid.start),
       batch: UInt32(batch), sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
-      scale: 1 / Float(headDim).squareRoot(), output: output.start, outputStride: width,
+      scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start, outputStride: width,
       scratch: scratch.assumingMemoryBound(to: UInt8.self))
     for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }
     let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
@@ -57,7 +59,9 @@ struct AttentionCase {
       let first = (entry * sequence + position) * stride + part * width + head * headDim
       return values[first..<first + headDim].map { Double($0) }
     }
-    let keys = (0..<sequence).filter { key in mask.map { $0[entry * sequence + key] != 0 } ?? true }
+    let keys = (0...(isCausal ? position : sequence - 1)).filter { key in
+      mask.map { $0[entry * sequence + key] != 0 } ?? true
+    }
     return softmaxMean(row(position, 0), keys.map { (row($0, 1), row($0, 2)) })
   }
 
@@ -86,6 +90,8 @@ struct AttentionCase {
         : snq_attention_float_scratch(UInt32(sequence), UInt32(headDim))
     }
   }
+  /// (masked, causal)
+  static let modes = [(false, false), (true, false), (false, true), (true, true)]
   static let sizes = [
     (1, 4), (2, 8), (3, 12), (15, 16), (16, 20), (17, 32), (33, 32), (40, 64), (7, 100), (5, 256),
   ]
@@ -97,12 +103,13 @@ struct AttentionCase {
     for (sequence, headDim) in Self.sizes {
       let bytes = mode.scratchBytes(sequence, headDim)
       for content in RowKernels.Content.allCases {
-        for masked in [false, true] {
-          let attention = AttentionCase(sequence, headDim, content, masked: masked, &generator)
+        for (masked, causal) in Self.modes {
+          let attention = AttentionCase(
+            sequence, headDim, content, masked: masked, causal: causal, &generator)
           let expected = attention.run(mode.family.reference.function, scratchBytes: bytes).map(
             \.comparableBits)
           let actual = attention.run(kernel.function, scratchBytes: bytes).map(\.comparableBits)
-          #expect(actual == expected, "S \(sequence) d \(headDim) \(content) masked \(masked)")
+          #expect(actual == expected, "S \(sequence) d \(headDim) \(content) masked \(masked) causal \(causal)")
         }
       }
     }
@@ -112,9 +119,9 @@ struct AttentionCase {
   func equalsPortableOnLongSequences(instructionSet: InstructionSet, mode: Mode) throws {
     let kernel = try RowKernels.kernel(mode.family, of: instructionSet)
     var generator = SeededGenerator(seed: 72)
-    for sequence in [255, 300] {
+    for (sequence, (masked, causal)) in zip([255, 300, 290, 260], Self.modes) {
       let bytes = mode.scratchBytes(sequence, 32)
-      let attention = AttentionCase(sequence, 32, .ordinary, masked: sequence == 300, &generator)
+      let attention = AttentionCase(sequence, 32, .ordinary, masked: masked, causal: causal, &generator)
       let expected = attention.run(mode.family.reference.function, scratchBytes: bytes).map(\.comparableBits)
       #expect(attention.run(kernel.function, scratchBytes: bytes).map(\.comparableBits) == expected)
     }
@@ -126,8 +133,9 @@ struct AttentionCase {
   func isAccurate(mode: Mode) {
     var generator = SeededGenerator(seed: 73)
     for (sequence, headDim) in Self.sizes {
-      for masked in [false, true] {
-        let attention = AttentionCase(sequence, headDim, .ordinary, masked: masked, &generator)
+      for (masked, causal) in Self.modes {
+        let attention = AttentionCase(
+          sequence, headDim, .ordinary, masked: masked, causal: causal, &generator)
         let output = attention.run(
           mode.family.reference.function, scratchBytes: mode.scratchBytes(sequence, headDim))
         var errors: [Double] = []
@@ -171,6 +179,39 @@ struct AttentionCase {
     for position in 0..<16 {
       for (channel, truth) in attention.truth(batch: 0, head: 1, position: position).enumerated() {
         #expect(abs(Double(output[position * attention.width + 32 + channel]) - truth) < 0.06)
+      }
+    }
+  }
+
+  /// What comes after a position does not change one bit of it: the output is that of the shorter sequence.
+  @Test(arguments: [InstructionSet.portable] + RowKernels.faster, Mode.allCases)
+  func laterPositionsAreNotSeen(instructionSet: InstructionSet, mode: Mode) throws {
+    let kernel = try RowKernels.kernel(mode.family, of: instructionSet)
+    var generator = SeededGenerator(seed: 76)
+    var whole = AttentionCase(70, 32, .ordinary, masked: false, causal: true, &generator)
+    whole.batch = 1
+    let output = whole.run(kernel.function, scratchBytes: mode.scratchBytes(70, 32))
+    for length in [1, 2, 3, 4, 5, 16, 31, 32, 33, 64, 69] {
+      var part = whole
+      part.sequence = length
+      part.isCausal = false
+      let alone = part.run(kernel.function, scratchBytes: mode.scratchBytes(length, 32))
+      let (from, to) = ((length - 1) * whole.width, length * whole.width)
+      #expect(output[from..<to].map(\.bitPattern) == alone[from..<to].map(\.bitPattern), "position \(length)")
+    }
+  }
+
+  /// Positions before the first valid key have nothing to look at.
+  @Test(arguments: Mode.allCases)
+  func blindPositionsAreZero(mode: Mode) {
+    var generator = SeededGenerator(seed: 77)
+    for blind in [1, 2, 3, 4, 6, 8] {
+      var attention = AttentionCase(9, 8, .ordinary, masked: false, causal: true, &generator)
+      attention.mask = (0..<18).map { $0 % 9 < blind ? 0 : 1 }
+      let output = attention.run(mode.family.reference.function, scratchBytes: mode.scratchBytes(9, 8))
+      for position in 0..<9 {
+        let row = output[position * attention.width..<(position + 1) * attention.width]
+        #expect(row.allSatisfy { $0 == 0 } == (position < blind), "position \(position) of \(blind) blind ones")
       }
     }
   }

@@ -26,7 +26,7 @@ import Testing
       case .convolution: "convolution"
       case .depthwiseConvolution: "depthwise"
       case .add: "add"
-      case .attention(let heads, _, _): "attention \(heads)"
+      case .attention(let attention): "\(attention.isCausal ? "causal " : "")attention \(attention.heads)"
       case .layerNorm: "layerNorm"
       case .meanPool: "meanPool"
       case .l2Normalize: "l2Normalize"

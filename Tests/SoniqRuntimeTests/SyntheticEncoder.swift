@@ -137,7 +137,7 @@ final class SyntheticEncoder {
     let scale = 1 / Float(width / shape.heads).squareRoot()
     for layer in layers {
       let attention = Operation.attention(
-        heads: shape.heads, scale: scale, precision: precision == .float ? .float32 : .int8)
+        Attention(heads: shape.heads, scale: scale, precision: precision == .float ? .float32 : .int8))
       let mixed = node(attention, [linear(layer.query, x, precision), mask], width: width)
       let projected = linear(layer.output, mixed, precision)
       x = layerNorm(layer.outputNorm, node(.add, [projected, x], width: width))

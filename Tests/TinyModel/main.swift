@@ -117,7 +117,7 @@ func makeModel() throws -> ModelDescription {
     "attention.qkv", outputs: 3 * hidden, inputs: hidden, [level(.symmetric(4)), level(.symmetric(8))])
   let projected = build.node(
     "attention qkv", .linear(matrix: qkv), [embedded], rows + [.fixed(3 * hidden)])
-  let attention = Operation.attention(heads: heads, scale: 0.25, precision: .int8)
+  let attention = Operation.attention(Attention(heads: heads, scale: 0.25, precision: .int8))
   let attended = build.node("attention", attention, [projected, mask], states)
   let output = try build.matrix("attention.output", outputs: hidden, inputs: hidden, [level(.symmetric(8))])
   let mixed = build.node("attention output", .linear(matrix: output), [attended], states)

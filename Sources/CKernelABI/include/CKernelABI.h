@@ -431,6 +431,8 @@ typedef void (*snq_depthwise_float_function)(const snq_depthwise_float_args *arg
 // Attention of one encoder block. Per batch entry and head: out = softmax(q k^T * scale) v over the valid
 // keys. Units are (batch, head) pairs, unit = batch * heads + head. Masked keys are removed before anything
 // else: the V valid keys are numbered 0..<V in order. V = 0 gives zeros. Output must not overlap the inputs.
+// With isCausal the sums, maxima and chains of a query at a position go over the valid keys up to that position,
+// the first of the V; a query that has none gives zeros. S below stays the maximum over all V.
 //
 // attention_float (reference mode):
 //  * score = (fma chain over the channels in order, from 0, of q*k) * scale; m = max of the scores
@@ -456,6 +458,7 @@ typedef struct {
   const int32_t *mask;  // [batch][sequence], 0 = masked, or null
   uint32_t batch, sequence, heads, headDim;  // headDim: multiple of 4, at most 256
   float scale;
+  uint32_t isCausal;  // 0 or 1
   float *output;  // [batch][sequence][outputStride]
   size_t outputStride;
   uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by

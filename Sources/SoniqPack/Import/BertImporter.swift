@@ -133,7 +133,7 @@ private struct BertEncoder {
       name + ".attention.self", ["query", "key", "value"], input, rows + [.fixed(3 * sizes.hidden)])
     let scale = 1 / Float(sizes.hidden / sizes.heads).squareRoot()
     let context = builder.node(
-      name + ".attention", .attention(heads: sizes.heads, scale: scale, precision: .float32),
+      name + ".attention", .attention(Attention(heads: sizes.heads, scale: scale)),
       [qkv, mask], shape)
     let attended = try linear(name + ".attention.output.dense", context, (sizes.hidden, sizes.hidden), shape)
     let attendedSum = builder.node(name + ".attention.output.add", .add, [attended, input], shape)

@@ -130,12 +130,12 @@ final class Plan: @unchecked Sendable {
         most = max(most, ConvolutionScratch.parameterBytes + tight)
       case .floatConvolution(let geometry, _, _), .floatDepthwise(let geometry, _, _, _):
         most = max(most, WindowCopy.scratchBytes(geometry))
-      case .attention(let heads, _, let precision):
+      case .attention(let attention):
         let sequence = size(step.space[1], maximums)
-        let headLength = schedule.slots[step.writes[0]].rowBytes / 4 / heads
+        let headLength = schedule.slots[step.writes[0]].rowBytes / 4 / attention.heads
         guard
           let bytes = kernels.attentionScratchBytes(
-            sequence: sequence, headLength: headLength, isInteger: precision == .int8)
+            sequence: sequence, headLength: headLength, isInteger: attention.precision == .int8)
         else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
         most = max(most, bytes)
       default: break
@@ -158,7 +158,7 @@ final class Plan: @unchecked Sendable {
     for (index, step) in schedule.steps.enumerated() {
       if step.segment == segments.count {
         var heads = 0
-        if case .attention(let count, _, _) = step.work { heads = count }
+        if case .attention(let attention) = step.work { heads = attention.heads }
         var tensor: UnsafePointer<TensorStep>?
         if case .tensor(let step) = steps[index] { tensor = step }
         // The units of attention are batch entries times heads.

@@ -44,7 +44,7 @@ enum ScheduledWork {
   case positions
   case pool
   case normalize(epsilon: Float)
-  case attention(heads: Int, scale: Float, precision: AttentionPrecision)
+  case attention(Attention)
   case image(ScheduledConvolution)
   case convolution(ScheduledConvolution, ActivationFunction?)
   case floatConvolution(ImageGeometry, [FloatMatrix], ActivationFunction?)
@@ -331,8 +331,7 @@ struct Schedule {
     case .activation(let function):
       work = .activation(function)
       inPlaceOf = node.inputs
-    case .attention(let heads, let scale, let precision):
-      work = .attention(heads: heads, scale: scale, precision: precision)
+    case .attention(let attention): work = .attention(attention)
     case .meanPool: work = .pool
     case .l2Normalize(let epsilon):
       work = .normalize(epsilon: epsilon)

@@ -47,7 +47,7 @@ struct StepEmitter {
       )
     case .pool: emitPool(step)
     case .normalize(let epsilon): emitNormalize(step, epsilon)
-    case .attention(let heads, let scale, let precision): emitAttention(step, heads, scale, precision)
+    case .attention(let attention): emitAttention(step, attention)
     case .unary(let function): emitUnary(step, function)
     case .tensor(let operation): emitTensor(step, operation)
     case .image(let convolution): emitImage(step, convolution)
@@ -381,19 +381,20 @@ extension StepEmitter {
   }
 
   private func emitAttention(
-    _ step: ScheduledStep, _ heads: Int, _ scale: Float, _ precision: AttentionPrecision
+    _ step: ScheduledStep, _ attention: Attention
   ) -> (Step, StepDescription) {
-    let row = precision == .int8 ? kernels.integerAttention : kernels.floatAttention
+    let row = attention.precision == .int8 ? kernels.integerAttention : kernels.floatAttention
     var arguments = snq_attention_args()
-    arguments.heads = UInt32(heads)
-    arguments.headDim = channels(step.writes[0]) / UInt32(heads)
-    arguments.scale = scale
-    let attention = AttentionStep(
+    arguments.heads = UInt32(attention.heads)
+    arguments.headDim = channels(step.writes[0]) / UInt32(attention.heads)
+    arguments.scale = attention.scale
+    arguments.isCausal = attention.isCausal ? 1 : 0
+    let run = AttentionStep(
       function: row.function, arguments: arguments, input: step.reads[0],
       mask: step.reads.count == 2 ? step.reads[1] : -1, output: step.writes[0],
       batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
     var description = describe(step, "attention", row)
-    description.level = precision == .int8 ? "8x8" : "float32"
-    return (.attention(memory.store(attention)), description)
+    description.level = attention.precision == .int8 ? "8x8" : "float32"
+    return (.attention(memory.store(run)), description)
   }
 }

@@ -47,7 +47,8 @@ enum Step: BitwiseCopyable {
     case .tensor(let step): return step.pointee.work.multiplyAccumulates(frame.sizes)
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
-      return 2 &* sequence &* sequence &* Int(step.pointee.arguments.headDim)
+      let pairs = step.pointee.arguments.isCausal == 0 ? sequence &* sequence : sequence &* (sequence &+ 1) / 2
+      return 2 &* pairs &* Int(step.pointee.arguments.headDim)
     default: return 0
     }
   }

@@ -2,6 +2,8 @@ import SoniqCore
 import SoniqGraph
 
 extension OnnxConversion {
+  private static let largestTriangle = 1 << 24
+
   mutating func transpose() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let rank = onnxShape(input).count
@@ -255,5 +257,25 @@ extension OnnxConversion {
     let side = Extent(block)
     let split = try reshape(input, to: [shape[0], shape[1], height, side, width, side])
     return [try reshape(transpose(split, [0, 3, 5, 1, 2, 4]), to: [shape[0], depth, height, width])]
+  }
+
+  /// Matrices of which one triangle is kept; the other is 0.
+  mutating func triangle() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = onnxShape(input)
+    guard shape.count >= 2, let rows = draft.extent(shape[shape.count - 2]).fixed,
+      let columns = draft.extent(shape[shape.count - 1]).fixed,
+      let count = checkedProduct(rows, columns), count <= Self.largestTriangle
+    else { throw fault("the size of its matrices is not known, or too large") }
+    let diagonal = try knownInput(1, "k")?.integers?.first ?? 0
+    let isUpper = node.integer("upper", default: 1) != 0
+    let kept = (0..<count).map { index -> Int64 in
+      let right = Int64(index % columns - index / columns)
+      return (isUpper ? right >= diagonal : right <= diagonal) ? 1 : 0
+    }
+    let mask = constant(KnownTensor(shape: [rows, columns], type: .bool, elements: .integers(kept)))
+    let isReal = draft.values[input].elementType == .float32
+    let zero = isReal ? scalar(0) : constant(KnownTensor(integers: [0], shape: []))
+    return [try tensor(.select, mask, input, zero)]
   }
 }

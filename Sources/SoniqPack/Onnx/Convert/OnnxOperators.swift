@@ -79,6 +79,7 @@ enum OnnxOperators {
     ("Pad", { c throws(PackError) in try c.pad() }),
     ("DepthToSpace", { c throws(PackError) in try c.depthToSpace() }),
     ("SpaceToDepth", { c throws(PackError) in try c.spaceToDepth() }),
+    ("Trilu", { c throws(PackError) in try c.triangle() }),
   ]
 
   private static let sums: [Row] = [

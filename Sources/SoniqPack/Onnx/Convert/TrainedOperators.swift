@@ -63,7 +63,7 @@ extension OnnxConversion {
     let (rows, channels) = (stored.shape[0], stored.shape[1])
     guard let scales = try knownNumbers(2, "scales", count: rows) else { throw fault("it has no scales") }
     guard scales.allSatisfy({ $0 >= 0 && $0 <= 65504 }) else {
-      throw fault("a scale is not a binary16 above 0")
+      throw fault("a scale is negative or no binary16")
     }
     guard let kinds = node.integers("weight_code"), let bits = node.integers("weight_bits"),
       let zeros = node.integers("weight_zero"), kinds.count == 1, bits.count == 1, zeros.count == 1,
@@ -128,7 +128,7 @@ extension OnnxConversion {
       throw fault("it has no scales")
     }
     guard scales.joined().allSatisfy({ $0.isFinite && $0 >= 0 }) else {
-      throw fault("a scale is not positive")
+      throw fault("a scale is negative or infinite")
     }
     // [outputs][channels][taps] as [outputs][taps][channels].
     var codes = [UInt8](repeating: 0, count: count)

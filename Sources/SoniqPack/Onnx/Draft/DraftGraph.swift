@@ -25,7 +25,7 @@ enum DraftOperation: Sendable {
   case depthwise(Window, weights: [Float], bias: [Float]?, grid: CodeGrid?)
   case foldTaps(Window, height: Int, width: Int, bias: [Float]?)
   case layerNorm(gamma: [Float], beta: [Float], epsilon: Float)
-  case attention(heads: Int, scale: Float)
+  case attention(Attention)
   case meanPool
   case l2Normalize(epsilon: Float)
   /// table: [rows][channels].

@@ -137,7 +137,7 @@ struct DraftLowering {
       return .layerNorm(
         gamma: dense(node.name + ".weight", gamma, [gamma.count]),
         beta: dense(node.name + ".bias", beta, [beta.count]), epsilon: epsilon)
-    case .attention(let heads, let scale): return .attention(heads: heads, scale: scale, precision: .float32)
+    case .attention(let attention): return .attention(attention)
     case .meanPool: return .meanPool
     case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
     case .embedding(let table, let rows, let channels):

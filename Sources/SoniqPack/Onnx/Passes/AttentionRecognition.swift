@@ -1,7 +1,7 @@
 import SoniqCore
 import SoniqGraph
 
-/// Finds attention as exporters write it: products of heads, a scale, a mask, softmax, a product with the values.
+/// Finds attention as exporters write it: products of heads, a scale, masks, softmax, a product with the values.
 /// Query, key and value become one linear layer where they come from three of one input.
 struct AttentionRecognition: DraftPass {
   private var draft: DraftGraph
@@ -35,7 +35,8 @@ struct AttentionRecognition: DraftPass {
     }
     draft.nodes.append(
       DraftNode(
-        name: node.name, operation: .attention(heads: form.heads, scale: form.scale),
+        name: node.name,
+        operation: .attention(Attention(heads: form.heads, scale: form.scale, isCausal: form.isCausal)),
         inputs: [merged] + (form.mask.map { [$0] } ?? []), output: node.output))
   }
 
@@ -115,6 +116,7 @@ struct AttentionForm {
   let key: ValueID
   let value: ValueID
   let mask: ValueID?
+  let isCausal: Bool
 
   init?(_ node: DraftNode, _ matcher: PatternMatcher) {
     let draft = matcher.draft
@@ -126,14 +128,18 @@ struct AttentionForm {
     else { return nil }
     var factor: Float = 1
     var mask: ValueID?
+    var isCausal = false
     var current = scores
-    for _ in 0..<4 {
+    for _ in 0..<5 {
       if let (inner, number) = Self.scaled(current, matcher) {
         factor *= number
         current = inner
       } else if mask == nil, let (inner, found) = Self.masked(current, matcher) {
         // A scale outside would scale the mask too: it would still mask.
         mask = found
+        current = inner
+      } else if !isCausal, let inner = CausalMask.masked(current, matcher) {
+        isCausal = true
         current = inner
       } else {
         break
@@ -159,6 +165,7 @@ struct AttentionForm {
     self.key = key.value
     self.value = value.value
     self.mask = mask
+    self.isCausal = isCausal
   }
 
   /// What softmax over the last axis is taken of; rows that are not numbers may be set to 0 behind it.
@@ -239,6 +246,7 @@ struct AttentionForm {
     guard order == permutation, let whole = matcher.reshaped(current) else { return nil }
     let split = matcher.draft.shape(current)
     var source = whole
+    while matcher.draft.rank(source) != 3, let inner = matcher.reshaped(source) { source = inner }
     while let (inner, number) = scaled(source, matcher) {
       factor *= number
       source = inner

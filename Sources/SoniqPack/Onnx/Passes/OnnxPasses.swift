@@ -11,7 +11,8 @@ enum OnnxPasses {
     // Functions next: their arithmetic has constants that layers would take.
     ActivationRecognition.self, NormRecognition.self,
     // Biases into their layers, transposes into one: what attention is recognised by.
-    AffineFolding.self, MergedTranspose.self, TransposeSinking.self, AttentionRecognition.self,
+    AffineFolding.self, MergedTranspose.self, TransposeSinking.self, SliceOfSplit.self,
+    AttentionRecognition.self,
     PositionEmbedding.self, PoolingRecognition.self,
     // Batch norms, behind which channels are last now.
     AffineFolding.self,
