@@ -69,7 +69,9 @@ struct VisibleKeys {
   }
 }
 
-@inline(__always) func clearOutput(_ args: snq_attention_args, _ unit: AttentionUnit, _ positions: Range<Int>) {
+@inline(__always) func clearOutput(
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ positions: Range<Int>
+) {
   for position in positions {
     for channel in 0..<Int(args.headDim) { unit.output[position &* args.outputStride &+ channel] = 0 }
   }

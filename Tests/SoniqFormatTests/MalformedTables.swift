@@ -110,7 +110,7 @@ enum MalformedTables {
     MalformedCase("attention precision 0", .unknownTag, "nodes[6].precision", in: .complete) {
       try $0.set(.nodes, after: "attention", 24, to: UInt8(0))
     },
-    MalformedCase("causal attention in a file of version 1", .reservedNotZero, "nodes[6].reserved", in: .complete) {
+    MalformedCase("causal in version 1", .reservedNotZero, "nodes[6].reserved", in: .complete) {
       try $0.set(.nodes, after: "attention", 25, to: UInt8(1))
     },
     MalformedCase("causal flag 2", .outOfRange, "nodes[0].isCausal", in: .attention) {

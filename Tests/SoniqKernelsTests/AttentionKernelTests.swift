@@ -44,7 +44,8 @@ struct AttentionCase {
       query: input.start, key: input.start + width, value: input.start + 2 * width, queryStride: stride,
       keyStride: stride, valueStride: stride, mask: mask == nil ? nil : UnsafePointer(valid.start),
       batch: UInt32(batch), sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
-      scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start, outputStride: width,
+      scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start,
+      outputStride: width,
       scratch: scratch.assumingMemoryBound(to: UInt8.self))
     for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }
     let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
@@ -109,7 +110,8 @@ struct AttentionCase {
           let expected = attention.run(mode.family.reference.function, scratchBytes: bytes).map(
             \.comparableBits)
           let actual = attention.run(kernel.function, scratchBytes: bytes).map(\.comparableBits)
-          #expect(actual == expected, "S \(sequence) d \(headDim) \(content) masked \(masked) causal \(causal)")
+          let label = "S \(sequence) d \(headDim) \(content) masked \(masked) causal \(causal)"
+          #expect(actual == expected, "\(label)")
         }
       }
     }
@@ -211,7 +213,7 @@ struct AttentionCase {
       let output = attention.run(mode.family.reference.function, scratchBytes: mode.scratchBytes(9, 8))
       for position in 0..<9 {
         let row = output[position * attention.width..<(position + 1) * attention.width]
-        #expect(row.allSatisfy { $0 == 0 } == (position < blind), "position \(position) of \(blind) blind ones")
+        #expect(row.allSatisfy { $0 == 0 } == (position < blind), "position \(position) of \(blind)")
       }
     }
   }

@@ -47,7 +47,8 @@ enum Step: BitwiseCopyable {
     case .tensor(let step): return step.pointee.work.multiplyAccumulates(frame.sizes)
     case .attention(let step):
       let sequence = frame.size(step.pointee.sequence)
-      let pairs = step.pointee.arguments.isCausal == 0 ? sequence &* sequence : sequence &* (sequence &+ 1) / 2
+      let isCausal = step.pointee.arguments.isCausal != 0
+      let pairs = isCausal ? sequence &* (sequence &+ 1) / 2 : sequence &* sequence
       return 2 &* pairs &* Int(step.pointee.arguments.headDim)
     default: return 0
     }

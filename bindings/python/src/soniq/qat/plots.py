@@ -24,17 +24,20 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def draw_training(history: Sequence[EpochReport], path: str | Path) -> None:
-    """Loss and metric of every epoch as PNG; the phase in which precisions are learned is shaded."""
+    """Loss (on a scale of powers of ten) and metric of every epoch as PNG; the phase in which precisions are learned
+    is shaded."""
     figure = _figure(8, 3.5)
     loss_axes = figure.subplots()
     epochs = [report.epoch for report in history]
     loss_axes.plot(epochs, [report.loss for report in history], color="tab:blue", marker=".")
     loss_axes.set_xlabel("epoch")
     loss_axes.set_ylabel("loss", color="tab:blue")
+    if all(report.loss > 0 for report in history):
+        loss_axes.set_yscale("log")
     searched = [report.epoch for report in history if report.phase == "search"]
     if searched:
         loss_axes.axvspan(min(searched) - 0.5, max(searched) + 0.5, alpha=0.15, label="precisions are learned")
-        loss_axes.legend(loc="upper center")
+        figure.legend(loc="outside upper center")
     if any(report.metric is not None for report in history):
         metric_axes = loss_axes.twinx()
         metric_axes.plot(epochs, [report.metric for report in history], color="tab:orange", marker=".")
