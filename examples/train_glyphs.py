@@ -43,7 +43,7 @@ RECIPE = Recipe(
     parent=parent,
     methods={
         "soniq": Method("SONIQ W1A1 + W4A4, 2.0 bits", 60, SONIQ | {"search_part": 0.25}),
-        "gdnsq-w2a2": Method("GDNSQ W2A2", 30, gdnsq(2)),
+        "gdnsq-w2a2": Method("GDNSQ W2A2", 30, gdnsq(2) | {"search_part": 0.3}),
         "gdnsq-w1a1": Method("GDNSQ W1A1", 30, gdnsq(1)),
         "w2a2": Method("uniform W2A2", 15, {"palette": [(2, 2)]}),
         "w4a4": Method("uniform W4A4", 5, {"palette": [(4, 4)]}),
