@@ -1,7 +1,7 @@
 """Trains low-bit networks on generated characters in colour, exports and packs them, and prints a table.
 
-    python examples/train_glyphs.py                  all methods, one seed (about half an hour of two cores)
-    python examples/train_glyphs.py --fast           two minutes: SONIQ only; fails below the floor
+    python examples/train_glyphs.py                  all methods, one seed (two hours of one core)
+    python examples/train_glyphs.py --fast           a minute: SONIQ only; fails below the floor
     python examples/train_glyphs.py --methods soniq
 
 ResNet-20 of 16, 32 and 64 channels on the 62 characters of examples/images/glyphs.py, 32 x 32 x 3: 31000 to train on,
