@@ -45,6 +45,12 @@
  * the host orders the calls. Models and matrices are immutable and shared; give each thread a session.
  * Functions without a handle may be called from any thread at any time. Callbacks run on the thread that
  * called the library unless said otherwise, and must not call functions on the object that is calling them.
+ * A thread that calls the library, or runs a task of it, needs 64 KiB of stack beside what its callbacks use.
+ *
+ * FLOATING POINT. The thread's state (rounding, traps, denormals; MXCSR and the x87 control word) may be anything:
+ * results do not depend on it, nothing traps, and each function leaves it as it was, flags of exceptions included.
+ * Log, progress and parallel_for find the state of the caller; `width` and an allocator may find the default one. What a
+ * callback changes of it is gone when it returns.
  *
  * OPTION STRUCTS. Start from the SONIQ_..._INIT macro of the type (all zero but the first two fields), set
  * what you need. Zero always means the default. `struct_size` tells the library which header the caller was
@@ -150,11 +156,13 @@ SONIQ_API const char *soniq_status_name(soniq_status status);
 /* The status that the failing call returned; SONIQ_OK for NULL. */
 SONIQ_API soniq_status soniq_error_status(const soniq_error *error);
 
-/* One sentence for people, without a newline: what, where, what was expected. Its words are not part of the
- * interface. "" for NULL. Valid until the error is destroyed, like all text of an error. */
+/* One sentence for people on one line of at most 2048 bytes: what, where, what was expected. Control characters in
+ * names of the host or of a file are written as "\n" or "\u{1b}". Its words are not part of the interface. "" for
+ * NULL. Valid until the error is destroyed, like all text of an error. */
 SONIQ_API const char *soniq_error_message(const soniq_error *error);
 
-/* Name of the node, tensor or symbol that the error is about, or NULL when it is about none. */
+/* Name of the node, tensor or symbol that the error is about, as it is, whatever characters are in it; NULL when it
+ * is about none. */
 SONIQ_API const char *soniq_error_node(const soniq_error *error);
 
 /* Name of the parameter, the option, or the field of the file that is wrong, or NULL. */
@@ -210,7 +218,7 @@ enum {
   SONIQ_LOG_WARNING = 30
 };
 
-/* Receives a log message: `length` bytes of UTF-8 without newline, NUL-terminated, valid during the call.
+/* Receives a log message: `length` bytes of UTF-8 on one line, as in an error, NUL-terminated, valid during the call.
  * Without such a function nothing is logged. Never called by soniq_session_run or soniq_matrix_multiply. */
 typedef void (*soniq_log_function)(void *context, uint32_t level, const char *message, size_t length);
 

@@ -73,11 +73,8 @@ func snq_matmul_bytes_6x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -85,11 +82,8 @@ func snq_matmul_nibbles_6x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -97,11 +91,8 @@ func snq_matmul_planes_6x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -109,11 +100,8 @@ func snq_matmul_bit_serial_1x1__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyBits(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyBits(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -121,11 +109,8 @@ func snq_matmul_tables_4x2__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyTables(1, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyTables(1, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -133,9 +118,6 @@ func snq_matmul_half_tables_2x2__avx2(
   _ args: UnsafePointer<snq_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyTables(2, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyTables(2, level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }

@@ -1,15 +1,19 @@
 public import CSoniq
 import CPlatform
 import Glibc
+import SoniqMemory
 
 /// `soniq_error **`
 typealias ErrorPointer = UnsafeMutablePointer<OpaquePointer?>?
 
-/// Runs the body of an entry point and turns what it throws into a status and an error object.
+/// Runs the body of an entry point in the default floating-point state, whatever the host's is, and turns what it
+/// throws into a status and an error object. The body gets the host's state for the host's callbacks.
 @inline(__always)
-func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_status {
+func entry(_ error: ErrorPointer, _ body: (HostFloatState) throws(Failure) -> Void) -> soniq_status {
+  let host = HostFloatState.enter()
+  defer { host.leave() }
   do throws(Failure) {
-    try body()
+    try body(host)
     error?.pointee = nil
     return soniq_status(SONIQ_OK)
   } catch let failure {
@@ -18,9 +22,17 @@ func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_s
   }
 }
 
+/// The same for a body that calls no function of the host.
+@inline(__always)
+func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_status {
+  entry(error) { (_: HostFloatState) throws(Failure) in try body() }
+}
+
 /// A record in one block of memory with its text behind it, or the constant one when there is no memory.
 private func makeError(_ failure: Failure) -> OpaquePointer {
-  let texts = [failure.message, failure.node, failure.field].map { $0.map { Array($0.utf8) } }
+  let texts = [PlainText.escaped(failure.message), failure.node, failure.field].map {
+    $0.map { Array($0.utf8) }
+  }
   var byteCount = MemoryLayout<snq_error_record>.size
   for text in texts { byteCount += (text?.count ?? 0) + 1 }
   guard let memory = malloc(byteCount) else {

@@ -10,17 +10,18 @@ import SoniqRuntime
 struct Log: @unchecked Sendable {
   let function: soniq_log_function?
   let context: UnsafeMutableRawPointer?
+  let host: HostFloatState
 
   /// Hands a message to the host; it is built only when somebody listens.
   func write(_ level: Int, _ message: @autoclosure () -> String) {
     guard let function else { return }
-    var message = message()
+    var message = PlainText.escaped(message())
     message.withUTF8 { bytes in
       let length = bytes.count
       withUnsafeTemporaryAllocation(of: CChar.self, capacity: length + 1) { copy in
         for index in 0..<length { copy[index] = CChar(bitPattern: bytes[index]) }
         copy[length] = 0
-        function(context, UInt32(level), UnsafePointer(copy.baseAddress), length)
+        host.call { function(context, UInt32(level), UnsafePointer(copy.baseAddress), length) }
       }
     }
   }
@@ -30,11 +31,12 @@ struct Log: @unchecked Sendable {
 struct Progress {
   let function: soniq_progress_function?
   let context: UnsafeMutableRawPointer?
+  let host: HostFloatState
 
   /// - Returns: false when the host wants to stop.
   func report(_ completed: Int, of total: Int) -> Bool {
     guard let function else { return true }
-    return function(context, UInt64(completed), UInt64(total)) == 0
+    return host.call { function(context, UInt64(completed), UInt64(total)) } == 0
   }
 }
 

@@ -1,5 +1,4 @@
 public import CSoniq
-import CPlatform
 import SoniqCore
 import SoniqGraph
 
@@ -18,8 +17,6 @@ public func soniq_matrix_pack(
     let read = try VersionedStruct.read(options, defaults: soniq_matrix_options(), "options")
     let options = try MatrixOptions(read ?? soniq_matrix_options(), outputs: outputs, inputs: inputs)
     try MatrixPacking.checkSizes(outputs: outputs, inputs: inputs, levels: options.levels)
-    let saved = snq_float_state_enter()
-    defer { snq_float_state_leave(saved) }
     let packing = try MatrixPacking(weights: weights, outputs: outputs, inputs: inputs, options: options)
     matrix.pointee = try MatrixHandle(packing, options: options).retained()
   }
@@ -56,8 +53,6 @@ public func soniq_matrix_unpack(
     guard count >= matrix.outputs * matrix.inputs else {
       throw .argument("count", "is \(count), \(matrix.outputs * matrix.inputs) are needed")
     }
-    let saved = snq_float_state_enter()
-    defer { snq_float_state_leave(saved) }
     for (level, channels) in zip(matrix.levels, handle.options.channels) {
       unpack(level, channels, matrix, into: weights)
     }

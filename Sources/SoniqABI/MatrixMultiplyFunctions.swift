@@ -1,6 +1,7 @@
 public import CSoniq
 import SoniqCore
 import SoniqGraph
+import SoniqMemory
 import SoniqRuntime
 
 /// The rows of a multiplication: how far apart they lie, in elements.
@@ -30,7 +31,7 @@ public func soniq_matrix_multiply(
   _ matrix: OpaquePointer?, _ input: UnsafePointer<Float>?, _ inputStride: Int, _ rows: Int,
   _ output: UnsafeMutablePointer<Float>?, _ outputStride: Int, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let handle = try MatrixHandle.borrow(matrix)
     guard let input else { throw .null("input") }
     guard let output else { throw .null("output") }
@@ -48,7 +49,7 @@ public func soniq_matrix_multiply(
         do throws(RuntimeError) {
           try multiplier.multiply(
             input: input + row * inputs.stride, inputStride: inputs.stride, rows: count,
-            output: output + row * outputs.stride, outputStride: outputs.stride)
+            output: output + row * outputs.stride, outputStride: outputs.stride, host)
         } catch { throw Failure(error) }
         row += count
       }
@@ -62,7 +63,7 @@ public func soniq_matrix_multiply_codes(
   _ matrix: OpaquePointer?, _ codes: UnsafePointer<UInt8>?, _ zeros: UnsafePointer<Int32>?, _ rows: Int,
   _ output: UnsafeMutablePointer<Int32>?, _ outputStride: Int, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let handle = try MatrixHandle.borrow(matrix)
     guard let codes else { throw .null("codes") }
     guard let output else { throw .null("output") }
@@ -85,7 +86,7 @@ public func soniq_matrix_multiply_codes(
         do throws(RuntimeError) {
           try multiplier.multiply(
             codes: codes + row * inputs.stride, zeros: zeros.map { $0 + row * levelCount }, rows: count,
-            output: output + row * outputs.stride, outputStride: outputs.stride)
+            output: output + row * outputs.stride, outputStride: outputs.stride, host)
         } catch { throw Failure(error) }
         row += count
       }

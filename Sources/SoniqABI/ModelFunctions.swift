@@ -1,4 +1,5 @@
 public import CSoniq
+import SoniqMemory
 import SoniqRuntime
 
 /// The options of a model from C; NULL is all defaults.
@@ -20,11 +21,11 @@ public func soniq_model_open(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ path: UnsafePointer<CChar>?,
   _ options: UnsafePointer<soniq_model_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let model = try clear(model, "model")
     let path = try TextIn.read(path, limit: TextIn.pathLimit, "path")
     let options = try modelOptions(options)
-    model.pointee = try ModelHandle(source: .file(path: path), options: options).retained()
+    model.pointee = try ModelHandle(source: .file(path: path), options: options, host).retained()
   }
 }
 
@@ -34,7 +35,7 @@ public func soniq_model_open_memory(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ bytes: UnsafeRawPointer?, _ byteCount: Int,
   _ options: UnsafePointer<soniq_model_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let model = try clear(model, "model")
     guard let bytes else { throw .null("bytes") }
     guard byteCount >= 0 else { throw .argument("byte_count", "is too large") }
@@ -43,7 +44,7 @@ public func soniq_model_open_memory(
     guard options.flags & UInt32(SONIQ_MODEL_COPY) != 0 || UInt(bitPattern: bytes) % 64 == 0 else {
       throw .argument("bytes", "is not aligned to 64 bytes: align it or set SONIQ_MODEL_COPY")
     }
-    model.pointee = try ModelHandle(source: .memory(buffer), options: options).retained()
+    model.pointee = try ModelHandle(source: .memory(buffer), options: options, host).retained()
   }
 }
 
@@ -65,9 +66,9 @@ public func soniq_model_verify(
   _ model: OpaquePointer?, _ progress: soniq_progress_function?, _ progressContext: UnsafeMutableRawPointer?,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let model = try ModelHandle.borrow(model)
-    try model.verify(Progress(function: progress, context: progressContext))
+    try model.verify(Progress(function: progress, context: progressContext, host: host))
   }
 }
 

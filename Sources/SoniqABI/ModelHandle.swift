@@ -28,9 +28,9 @@ final class ModelHandle: Handle {
   let metadata: [soniq_metadata]
   let metadataKeys: [String]
 
-  init(source: ModelSource, options: soniq_model_options) throws(Failure) {
+  init(source: ModelSource, options: soniq_model_options, _ host: HostFloatState) throws(Failure) {
     isCopied = options.flags & UInt32(SONIQ_MODEL_COPY) != 0
-    let log = Log(function: options.log, context: options.log_context)
+    let log = Log(function: options.log, context: options.log_context, host: host)
     let read = ReadOptions(copiesFile: isCopied)
     let description: ModelDescription
     do throws(FormatError) {
@@ -42,7 +42,8 @@ final class ModelHandle: Handle {
     bytes = Self.storage(description) ?? source.bytes
     isMapped = source.bytes.baseAddress == nil && !isCopied
     if options.flags & UInt32(SONIQ_MODEL_VERIFY) != 0 {
-      try Self.verify(bytes, Progress(function: options.progress, context: options.progress_context))
+      try Self.verify(
+        bytes, Progress(function: options.progress, context: options.progress_context, host: host))
     }
     do throws(RuntimeError) { model = try Model(description) } catch { throw Failure(error) }
     do throws(MemoryError) { arena = try MemoryArena() } catch { throw Failure(error) }

@@ -1,5 +1,6 @@
 public import CSoniq
 import SoniqGraph
+import SoniqMemory
 import SoniqRuntime
 
 /// The options of a session from C; NULL is all defaults.
@@ -36,11 +37,11 @@ public func soniq_session_create(
   _ session: UnsafeMutablePointer<OpaquePointer?>?, _ model: OpaquePointer?,
   _ options: UnsafePointer<soniq_session_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let session = try clear(session, "session")
     let model = try ModelHandle.borrow(model)
     let options = try sessionOptions(options)
-    let log = Log(function: options.log, context: options.log_context)
+    let log = Log(function: options.log, context: options.log_context, host: host)
     session.pointee = try SessionHandle(model, options: SessionOptions(options), log: log).retained()
   }
 }
@@ -102,12 +103,12 @@ public func soniq_session_clear_inputs(
 public func soniq_session_run(
   _ session: OpaquePointer?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error) { (host: HostFloatState) throws(Failure) in
     let handle = try SessionHandle.borrow(session)
     try handle.exclusively { () throws(Failure) in
       handle.hasOutputs = false
       do throws(RuntimeError) {
-        try handle.session.run()
+        try handle.session.run(host)
       } catch { throw Failure(error, nodeName: handle.model.nodeName) }
       handle.hasOutputs = true
       handle.runCount &+= 1

@@ -31,7 +31,7 @@ extension Failure {
     self.init(
       Status(error.code), error.message,
       node: place == .tensor ? error.subject : error.node.flatMap(nodeName),
-      field: place == .option ? error.subject : nil)
+      field: place == .option ? error.subject : place == .environment ? "SONIQ_MAX_ISA" : nil)
   }
 
   init(_ error: GraphError, nodeName: (Int) -> String? = { _ in nil }) {
@@ -114,14 +114,16 @@ extension Status {
 
 extension RuntimeError {
   /// What `subject` names.
-  enum Place { case tensor, option, nothing }
+  enum Place { case tensor, option, environment, nothing }
 
   var place: Place {
     switch code {
     case .noSuchInput, .noSuchOutput, .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge,
       .dimensionConflict, .inputMissing, .idOutOfRange, .outputNotReady:
       subject.isEmpty ? .nothing : .tensor
-    case .unknownInstructionSet, .invalidOption, .invalidArgument, .nullPointer:
+    // The option is a constant, checked before: the variable is wrong, and `subject` its value.
+    case .unknownInstructionSet: .environment
+    case .invalidOption, .invalidArgument, .nullPointer:
       subject.isEmpty ? .nothing : .option
     case .invalidGraph, .outOfMemory, .workspaceTooLarge, .workspaceTooSmall, .workspaceMisaligned,
       .threadFailed, .hostParallelForFailed:

@@ -21,12 +21,14 @@ final class MatmulBench {
   init(_ size: KernelProfile.Size, rows: Int) {
     self.size = size
     self.rows = rows
-    paddedChannels = (size.channels + 31) / 32 * 32
+    let paddedChannels = (size.channels + 31) / 32 * 32
+    self.paddedChannels = paddedChannels
     let paddedOutputs = (size.outputs + 15) / 16 * 16
     weights = AlignedBuffer(byteCount: paddedChannels * paddedOutputs + 4096)
     codes = AlignedBuffer(byteCount: rows * (paddedChannels + 64))
     prepared = AlignedBuffer(byteCount: rows * (8 * paddedChannels + 128))
-    scratch = AlignedBuffer(byteCount: 64 * paddedChannels)
+    let scratchBytes = MatmulKernelRegistry.rows.map { $0.scratchBytes(paddedChannels: paddedChannels) }
+    scratch = AlignedBuffer(byteCount: scratchBytes.max() ?? 0)
     parameters = AlignedBuffer(byteCount: rows * MemoryLayout<snq_row_params>.stride)
     zeros = AlignedBuffer(byteCount: 4 * paddedOutputs)
     output = AlignedBuffer(byteCount: rows * paddedOutputs * 4)
@@ -79,7 +81,9 @@ final class MatmulBench {
     arguments.codeStride = paddedChannels + 64
     arguments.rows = UnsafePointer(parameters.bound(to: snq_row_params.self).baseAddress)
     arguments.rowStride = 1
-    if subject.kernel.scratchPerChannel > 0 { arguments.scratch = scratch.bound(to: UInt8.self).baseAddress }
+    if subject.kernel.scratchBytes(paddedChannels: paddedChannels) > 0 {
+      arguments.scratch = scratch.bound(to: UInt8.self).baseAddress
+    }
     arguments.output = output.bound(to: Float.self).baseAddress
     arguments.outputStride = (size.outputs + 15) / 16 * 16
     arguments.mode = UInt32(SNQ_START)

@@ -53,8 +53,9 @@ package struct MatmulKernel: Sendable {
   package let weightBits: ClosedRange<Int>
   /// The form that `snq_matmul_args.codes` must have.
   package var form = ActivationForm.codes
-  /// Bytes of `snq_matmul_args.scratch` for each padded channel of the level; 0: none is read.
+  /// Bytes of `snq_matmul_args.scratch` for each padded channel of the level, and for any level.
   package var scratchPerChannel = 0
+  package var fixedScratch = 0
   /// Takes `snq_matmul_args.next`: see `fusing(_:)`.
   package var fusesLevels = false
   /// Takes the channels of a row in `snq_matmul_args.segments` pieces.
@@ -67,6 +68,11 @@ package struct MatmulKernel: Sendable {
   package var instructionSet: InstructionSet { row.instructionSet }
   /// What a CPU must have beside the instruction set.
   package var needs: InstructionExtension? { row.needs }
+
+  /// Bytes of `snq_matmul_args.scratch`, a multiple of 64; 0: it is not used.
+  package func scratchBytes(paddedChannels: Int) -> Int {
+    fixedScratch + (scratchPerChannel * paddedChannels + 63) / 64 * 64
+  }
 
   package func accepts(weightBits bits: Int, activationBits: Int) -> Bool {
     weightBits.contains(bits) && layouts.contains(WeightLayout(bits: bits))

@@ -9,37 +9,39 @@ package enum MatmulKernelRegistry {
     row: KernelRow("snq_matmul_any_8x1__portable", .portable, snq_matmul_any_8x1__portable),
     layouts: [.bytes, .nibbles, .planes], weightBits: 1...8)
 
+  private static let avx2Scratch = SNQ_MATMUL_SCRATCH_AVX2
+
   package static let faster: [MatmulKernel] = [
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x1__avx2", .avx2, snq_matmul_bytes_6x1__avx2),
-      layouts: [.bytes], weightBits: 8...8),
+      layouts: [.bytes], weightBits: 8...8, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_nibbles_6x1__avx2", .avx2, snq_matmul_nibbles_6x1__avx2),
-      layouts: [.nibbles], weightBits: 4...4),
+      layouts: [.nibbles], weightBits: 4...4, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_planes_6x1__avx2", .avx2, snq_matmul_planes_6x1__avx2),
-      layouts: [.planes], weightBits: 1...7),
+      layouts: [.planes], weightBits: 1...7, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_bit_serial_1x1__avx2", .avx2, snq_matmul_bit_serial_1x1__avx2),
-      layouts: [.planes], weightBits: 1...3, form: .bitPlanes),
+      layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_tables_4x2__avx2", .avx2, snq_matmul_tables_4x2__avx2),
-      layouts: [.planes], weightBits: 1...7, form: .tables),
+      layouts: [.planes], weightBits: 1...7, form: .tables, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_half_tables_2x2__avx2", .avx2, snq_matmul_half_tables_2x2__avx2),
-      layouts: [.planes], weightBits: 1...7, form: .halfTables),
+      layouts: [.planes], weightBits: 1...7, form: .halfTables, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_bytes_vnni_6x1__avx2", .avx2, snq_matmul_bytes_vnni_6x1__avx2, needs: .avxVNNI),
-      layouts: [.bytes], weightBits: 8...8),
+      layouts: [.bytes], weightBits: 8...8, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_nibbles_vnni_6x1__avx2", .avx2, snq_matmul_nibbles_vnni_6x1__avx2, needs: .avxVNNI),
-      layouts: [.nibbles], weightBits: 4...4),
+      layouts: [.nibbles], weightBits: 4...4, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_planes_vnni_6x1__avx2", .avx2, snq_matmul_planes_vnni_6x1__avx2, needs: .avxVNNI),
-      layouts: [.planes], weightBits: 1...7),
+      layouts: [.planes], weightBits: 1...7, fixedScratch: avx2Scratch),
     MatmulKernel(
       row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
       layouts: [.bytes], weightBits: 8...8, fusesLevels: true, takesSegments: true),
@@ -61,7 +63,8 @@ package enum MatmulKernelRegistry {
     MatmulKernel(
       row: KernelRow(
         "snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...3, form: .halfTables, fusesLevels: true, takesSegments: true),
+      layouts: [.planes], weightBits: 1...3, form: .halfTables, fixedScratch: avx2Scratch, fusesLevels: true,
+      takesSegments: true),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }

@@ -2,6 +2,7 @@ import CKernelABI
 import SoniqCore
 package import SoniqGraph
 import SoniqKernels
+package import SoniqMemory
 
 /// One packed matrix, ready to multiply: the runtime without a graph. One thread may use it at a time.
 package final class MatrixMultiplier: @unchecked Sendable {
@@ -145,10 +146,11 @@ package final class MatrixMultiplier: @unchecked Sendable {
   ///   - rows: 0 ... `maximumRows`.
   ///   - output: [rows][outputStride] float32, the first `outputs` of each row are written.
   ///   - outputStride: floats between rows, at least `outputs`.
+  ///   - host: as in `Session.run`.
   /// - Throws: `invalidArgument`, `hostParallelForFailed`.
   package func multiply(
     input: UnsafePointer<Float>, inputStride: Int, rows: Int, output: UnsafeMutablePointer<Float>,
-    outputStride: Int
+    outputStride: Int, _ host: HostFloatState? = nil
   ) throws(RuntimeError) {
     try requireRows(rows)
     try requireStride(inputStride, atLeast: matrix.inputs, "inputStride")
@@ -157,7 +159,7 @@ package final class MatrixMultiplier: @unchecked Sendable {
     place(Self.input, UnsafeMutableRawPointer(mutating: input), stride: inputStride)
     place(Self.output, UnsafeMutableRawPointer(output), stride: outputStride)
     runner.sizes[0] = rows
-    try runner.run()
+    try runner.run(host)
   }
 
   /// The exact integer dot products of every level, summed: output[r][o] = sum of w * u.
@@ -169,10 +171,11 @@ package final class MatrixMultiplier: @unchecked Sendable {
   ///   - rows: 0 ... `maximumRows`.
   ///   - output: [rows][outputStride] int32.
   ///   - outputStride: elements between rows, at least `outputs`.
+  ///   - host: as in `Session.run`.
   /// - Throws: `invalidArgument`, `hostParallelForFailed`.
   package func multiply(
     codes: UnsafePointer<UInt8>, zeros: UnsafePointer<Int32>?, rows: Int,
-    output: UnsafeMutablePointer<Int32>, outputStride: Int
+    output: UnsafeMutablePointer<Int32>, outputStride: Int, _ host: HostFloatState? = nil
   ) throws(RuntimeError) {
     try requireRows(rows)
     try requireStride(outputStride, atLeast: matrix.outputs, "outputStride")
@@ -181,6 +184,6 @@ package final class MatrixMultiplier: @unchecked Sendable {
     takeCodes.pointee.arguments.zeros = zeros
     place(Self.output, UnsafeMutableRawPointer(output), stride: outputStride)
     runner.sizes[0] = rows
-    try runner.run(integerSteps)
+    try runner.run(integerSteps, host)
   }
 }

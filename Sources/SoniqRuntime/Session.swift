@@ -67,12 +67,13 @@ package final class Session: @unchecked Sendable {
 
   /// Computes all outputs. Allocates nothing, locks nothing, logs nothing.
   ///
+  /// - Parameter host: the state that the host's `parallelFor` is called in; nil: the caller's own of now.
   /// - Throws: before anything is computed `inputMissing`, `dimensionConflict`, `idOutOfRange`; else
   ///   `hostParallelForFailed`.
-  package func run() throws(RuntimeError) {
+  package func run(_ host: HostFloatState? = nil) throws(RuntimeError) {
     areOutputsReady = false
     try inputs.prepare()
-    try runner.run()
+    try runner.run(host)
     areOutputsReady = true
   }
 

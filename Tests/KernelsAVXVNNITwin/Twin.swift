@@ -10,11 +10,8 @@ package func evexBytes(
   _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyDotBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyDotBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 /// snq_matmul_nibbles_vnni_6x1__avx2 with the AVX-512 instruction.
@@ -23,11 +20,8 @@ package func evexNibbles(
   _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyDotNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyDotNibbles(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 /// snq_matmul_planes_vnni_6x1__avx2 with the AVX-512 instruction.
@@ -36,9 +30,6 @@ package func evexPlanes(
   _ args: UnsafePointer<snq_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
-  snq_with_scratch_avx2(
-    { scratch, args, rowBegin, rowEnd, panelBegin, panelEnd in
-      guard let scratch, let level = args?.assumingMemoryBound(to: snq_matmul_args.self) else { return }
-      multiplyDotPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
-    }, args, rowBegin, rowEnd, panelBegin, panelEnd)
+  guard let level = args, let scratch = level.pointee.scratch else { return }
+  multiplyDotPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }

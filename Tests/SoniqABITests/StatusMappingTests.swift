@@ -30,6 +30,7 @@ import Testing
     switch RuntimeError(code, subject: "thing").place {
     case .tensor: #expect(failure.node == "thing" && failure.field == nil)
     case .option: #expect(failure.field == "thing" && failure.node == nil)
+    case .environment: #expect(failure.field == "SONIQ_MAX_ISA" && failure.node == nil)
     case .nothing: #expect(failure.field == nil && failure.node == nil)
     }
   }

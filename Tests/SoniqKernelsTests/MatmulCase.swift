@@ -125,15 +125,15 @@ final class MatmulCase: CustomStringConvertible {
 
   private var prepared: [ActivationForm: PreparedRows] = [:]
 
-  private var scratch: GuardedBuffer<UInt8>?
+  /// By size: each kernel gets exactly what it asks for.
+  private var scratch: [Int: GuardedBuffer<UInt8>] = [:]
 
   /// Points the arguments at the scratch and at the activations in the form that a kernel wants.
   func place(for kernel: MatmulKernel, in args: inout snq_matmul_args) {
-    if kernel.scratchPerChannel > 0 {
-      let memory =
-        scratch
-        ?? GuardedBuffer([UInt8](repeating: 0xa5, count: kernel.scratchPerChannel * packing.paddedChannels))
-      scratch = memory
+    let scratchBytes = kernel.scratchBytes(paddedChannels: packing.paddedChannels)
+    if scratchBytes > 0 {
+      let memory = scratch[scratchBytes] ?? GuardedBuffer([UInt8](repeating: 0xa5, count: scratchBytes))
+      scratch[scratchBytes] = memory
       args.scratch = memory.start
     }
     let form = kernel.form

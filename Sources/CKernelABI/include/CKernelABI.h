@@ -153,6 +153,9 @@ struct snq_matmul_args {
   snq_code_sink sink;
 };
 
+// Bytes of snq_matmul_args.scratch that the AVX2 kernels use.
+enum { SNQ_MATMUL_SCRATCH_AVX2 = 25600 };
+
 typedef void (*snq_matmul_function)(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
                                     uint32_t panelBegin, uint32_t panelEnd);
 

@@ -10,6 +10,7 @@
 #include "cache_size.h"
 #include "cpu_features.h"
 #include "error_record.h"
+#include "float_state.h"
 #include "memory_arenas.h"
 #include "threads.h"
 #endif

@@ -1,4 +1,4 @@
-// Waiting, pausing and floating-point state: what the thread pool needs and Swift cannot spell.
+// Waiting and pausing: what the thread pool needs and Swift cannot spell.
 #ifndef SONIQ_THREADS_H
 #define SONIQ_THREADS_H
 #ifndef _GNU_SOURCE
@@ -21,15 +21,6 @@ static inline void snq_futex_wake(const uint32_t *word, int32_t waiters) {
 }
 
 static inline void snq_cpu_pause(void) { _mm_pause(); }
-
-// MXCSR: rounding to nearest, all exceptions masked, denormals kept.
-static inline uint32_t snq_float_state_enter(void) {
-  uint32_t saved = _mm_getcsr();
-  _mm_setcsr(0x1f80u);
-  return saved;
-}
-
-static inline void snq_float_state_leave(uint32_t saved) { _mm_setcsr(saved); }
 
 // Monotonic time in nanoseconds.
 static inline uint64_t snq_clock_nanoseconds(void) {

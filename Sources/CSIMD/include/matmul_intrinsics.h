@@ -197,18 +197,6 @@ static inline __attribute__((always_inline, nodebug)) void *snq_opaque(void *poi
   return pointer;
 }
 
-// Calls the body of an AVX2 matrix kernel with SNQ_SCRATCH_AVX2 bytes of its stack, aligned to 64 and not set to
-// anything: the compiler of the kernels would write all of them first.
-enum { SNQ_SCRATCH_AVX2 = 25600 };
-typedef void (*snq_scratch_body)(uint8_t *scratch, const void *args, uint32_t rowBegin, uint32_t rowEnd,
-                                 uint32_t panelBegin, uint32_t panelEnd);
-static inline __attribute__((always_inline, nodebug)) void snq_with_scratch_avx2(
-    snq_scratch_body body, const void *args, uint32_t rowBegin, uint32_t rowEnd, uint32_t panelBegin,
-    uint32_t panelEnd) {
-  _Alignas(64) uint8_t scratch[SNQ_SCRATCH_AVX2];
-  body(scratch, args, rowBegin, rowEnd, panelBegin, panelEnd);
-}
-
 // Calls `body` with 81 vectors of memory on the stack, aligned and without content: an array of Swift would be filled
 // with zeros first, which takes as long as a short row.
 SNQ_INLINE("avx512f")

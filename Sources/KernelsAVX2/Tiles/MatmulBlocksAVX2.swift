@@ -60,7 +60,7 @@ struct BlockOperands {
   let sums: UnsafeMutablePointer<__m256i>
 }
 
-/// Scratch memory of `multiplyBlocks`, SNQ_SCRATCH_AVX2 bytes: sums, words of codes, weights.
+/// Scratch memory of `multiplyBlocks`, SNQ_MATMUL_SCRATCH_AVX2 bytes: sums, words of codes, weights.
 private struct BlockScratch {
   let sums: UnsafeMutablePointer<__m256i>
   let words: UnsafeMutablePointer<UInt8>

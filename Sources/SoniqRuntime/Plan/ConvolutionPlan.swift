@@ -56,7 +56,7 @@ struct ConvolutionLevelPlan {
     rowBytes =
       form == .codes
       ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : kernels.preparedStride(choice, level)
-    kernelScratchBytes = (kernels.scratchBytes(choice, level) + 63) / 64 * 64
+    kernelScratchBytes = kernels.scratchBytes(choice, level)
     needsSums =
       level.level.weight.storedConstant != 0 || level.offsets != nil || !choice.kernel.takesSegments
   }

@@ -1,6 +1,6 @@
-import CPlatform
 import SoniqGraph
 import SoniqKernels
+import SoniqMemory
 
 /// Runs the segments of a plan. Everything here is pointers and numbers: no array, no reference count.
 struct Execution {
@@ -14,9 +14,10 @@ struct Execution {
   static let rowsWorthOwnBlocks = 16
 
   /// - Returns: 0, or what the host's `parallel_for` returned.
-  func run() -> Int32 {
-    let saved = snq_float_state_enter()
-    defer { snq_float_state_leave(saved) }
+  func run(_ host: HostFloatState?) -> Int32 {
+    let caller = HostFloatState.enter()
+    defer { caller.leave() }
+    frame.pointee.host = host ?? caller
     for index in 0..<segmentCount {
       let segment = segments[index]
       var rows = 1
@@ -84,7 +85,7 @@ struct Execution {
         split: split, firstStep: firstStep, endStep: endStep, total: end, unitSize: unitSize,
         origin: origin, rows: rows)
       let units = (end - origin + unitSize - 1) / unitSize
-      let status = crew.run(units, Self.unit, UnsafeMutableRawPointer(frame))
+      let status = crew.run(units, Self.unit, UnsafeMutableRawPointer(frame), frame.pointee.host)
       guard status == 0 else { return status }
       origin = end
     }

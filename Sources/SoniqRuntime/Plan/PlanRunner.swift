@@ -1,5 +1,6 @@
 import CPlatform
 import SoniqGraph
+import SoniqMemory
 import SoniqOperators
 
 /// A plan with its memory and its threads: what sessions and matrices run. One thread at a time.
@@ -43,15 +44,16 @@ final class PlanRunner: @unchecked Sendable {
       frame: frame)
   }
 
-  /// Runs all segments under the default floating-point state; every size must be bound.
+  /// Runs all segments under the default floating-point state; every size must be bound. `host`: as in
+  /// `Session.run`.
   ///
   /// - Throws: `hostParallelForFailed`, `idOutOfRange` for an index that the graph computed.
-  func run() throws(RuntimeError) {
+  func run(_ host: HostFloatState?) throws(RuntimeError) {
     for alias in 0..<aliasCount {
       storages[aliases[alias].slot].base = storages[aliases[alias].source].base
     }
     for lane in 0..<plan.lanes { faults[lane] = IndexFault() }
-    try check(execution.run())
+    try check(execution.run(host))
     try checkIndices()
   }
 
@@ -70,7 +72,7 @@ final class PlanRunner: @unchecked Sendable {
   }
 
   /// The same with other steps, one for each step of the plan, which are not profiled.
-  func run(_ steps: UnsafePointer<Step>) throws(RuntimeError) {
+  func run(_ steps: UnsafePointer<Step>, _ host: HostFloatState?) throws(RuntimeError) {
     let costs = frame.pointee.costs
     frame.pointee.steps = steps
     frame.pointee.costs = nil
@@ -78,7 +80,7 @@ final class PlanRunner: @unchecked Sendable {
       frame.pointee.steps = plan.steps
       frame.pointee.costs = costs
     }
-    try run()
+    try run(host)
   }
 
   private func check(_ status: Int32) throws(RuntimeError) {

@@ -1,5 +1,6 @@
 import SoniqGraph
 import SoniqKernels
+import SoniqMemory
 import SoniqOperators
 
 /// Where the rows of a value or of scratch lie.
@@ -81,6 +82,8 @@ struct RunFrame: BitwiseCopyable {
   /// Scratch of each lane for attention and for gathering.
   var scratch: UnsafeMutableRawPointer
   var scratchStride: Int
+  /// What the host's functions are called in; set before each run.
+  var host = HostFloatState()
   /// The region at work.
   var region = Region()
 

@@ -109,7 +109,7 @@ struct StepKernels {
 
   /// Bytes of scratch that a kernel of a level uses.
   func scratchBytes(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
-    choice.kernel.scratchPerChannel * level.storedChannels
+    choice.kernel.scratchBytes(paddedChannels: level.storedChannels)
   }
 
   /// The most scratch that a call for this matrix needs, all levels together.

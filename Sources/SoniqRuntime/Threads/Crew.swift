@@ -1,3 +1,5 @@
+import SoniqMemory
+
 /// Who does the work of a session.
 enum Crew {
   case caller
@@ -31,14 +33,16 @@ enum Crew {
     }
   }
 
-  /// Runs units 0..<count (at most `JobBoard.maximumUnits`); 0 or the host's error.
-  func run(_ count: Int, _ body: UnitBody, _ context: UnsafeMutableRawPointer) -> Int32 {
+  /// Runs units 0..<count (at most `JobBoard.maximumUnits`); 0 or the host's error. `state`: the host's.
+  func run(
+    _ count: Int, _ body: UnitBody, _ context: UnsafeMutableRawPointer, _ state: HostFloatState
+  ) -> Int32 {
     switch self {
     case .pool(let pool):
       pool.run(count, body, context)
       return 0
     case .host(let host) where count > 1:
-      return host.run(count, body, context)
+      return host.run(count, body, context, state)
     case .caller, .host:
       for unit in 0..<count { body(context, 0, unit) }
       return 0

@@ -1,4 +1,4 @@
-import CPlatform
+import SoniqMemory
 import Synchronization
 
 /// The host's `parallel_for` as the threads of a session: every body it starts is one lane.
@@ -22,7 +22,9 @@ final class HostThreads: @unchecked Sendable {
   /// Runs units 0..<count.
   ///
   /// - Returns: 0, what the host returned, or -1 when it returned before the work was done.
-  func run(_ count: Int, _ body: UnitBody, _ context: UnsafeMutableRawPointer) -> Int32 {
+  func run(
+    _ count: Int, _ body: UnitBody, _ context: UnsafeMutableRawPointer, _ state: HostFloatState
+  ) -> Int32 {
     self.count = count
     self.body = body
     self.context = context
@@ -30,20 +32,22 @@ final class HostThreads: @unchecked Sendable {
     finished.store(0, ordering: .releasing)
     let argument = Unmanaged.passUnretained(self).toOpaque()
     let bodies = UInt32(min(laneCount, count))
-    let status = hook.parallelFor(
-      hook.context, bodies,
-      { argument, lane in
-        guard let argument else { return }
-        Unmanaged<HostThreads>.fromOpaque(argument).takeUnretainedValue().work(lane: Int(lane))
-      }, argument)
+    let status = state.call {
+      hook.parallelFor(
+        hook.context, bodies,
+        { argument, lane in
+          guard let argument else { return }
+          Unmanaged<HostThreads>.fromOpaque(argument).takeUnretainedValue().work(lane: Int(lane))
+        }, argument)
+    }
     guard status == 0 else { return status }
     return finished.load(ordering: .acquiring) == count ? 0 : -1
   }
 
   private func work(lane: Int) {
     guard lane < laneCount, let body, let context else { return }
-    let saved = snq_float_state_enter()
-    defer { snq_float_state_leave(saved) }
+    let own = HostFloatState.enter()
+    defer { own.leave() }
     while true {
       let unit = next.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
       guard unit < count else { return }

@@ -10,6 +10,8 @@ final class WorkerPool: @unchecked Sendable {
   private let board = JobBoard()
   private var threads: [pthread_t] = []
   private let process = getpid()
+  /// Four times what a lane needs (soniq.h: 64 KiB), because the host's thread-local variables lie there too.
+  private static let stackBytes = 1 << 18
 
   /// - Throws: `threadFailed`; no thread is left.
   init(laneCount: Int) throws(RuntimeError) {
@@ -48,7 +50,7 @@ final class WorkerPool: @unchecked Sendable {
     var attributes = pthread_attr_t()
     guard pthread_attr_init(&attributes) == 0 else { return ENOMEM }
     defer { pthread_attr_destroy(&attributes) }
-    _ = pthread_attr_setstacksize(&attributes, 1 << 19)
+    _ = pthread_attr_setstacksize(&attributes, Self.stackBytes)
     var all = sigset_t()
     var former = sigset_t()
     sigfillset(&all)

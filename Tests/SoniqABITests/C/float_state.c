@@ -1,0 +1,251 @@
+// The floating-point state of the host's thread: results do not depend on it, no call changes it, and the host's
+// callbacks find it.
+// usage: float_state MODEL...
+#include <immintrin.h>
+
+#include "any_model.h"
+
+typedef struct {
+  unsigned mxcsr;
+  unsigned short x87;
+} float_state;
+
+static float_state get_state(void) {
+  float_state state;
+  state.mxcsr = _mm_getcsr();
+  __asm__ volatile("fnstcw %0" : "=m"(state.x87));
+  return state;
+}
+
+static void set_state(float_state state) {
+  _mm_setcsr(state.mxcsr);
+  __asm__ volatile("fldcw %0" : : "m"(state.x87));
+}
+
+enum { ordinary_mxcsr = 0x1f80, ordinary_x87 = 0x037f };
+
+// Rounding, denormals, flags of exceptions that the host has had, and traps: all that feenableexcept can set.
+static const float_state states[] = {
+    {0x1f80u | _MM_ROUND_UP, 0x0b7f},
+    {0x1f80u | _MM_ROUND_DOWN | 0x8040u, 0x077f},
+    {0x1f80u | _MM_ROUND_TOWARD_ZERO, 0x0c7f},
+    {0x1f80u | 0x3du, 0x007f},
+    {_MM_MASK_DENORM | _MM_MASK_UNDERFLOW | _MM_MASK_INEXACT, 0x0372},
+    {0, 0x0340},
+};
+
+static float_state host_state;
+static int in_host_state;  // whether the state is `host_state` and not the ordinary one
+static int state_changes, callback_faults, callback_calls;
+
+static void look(void) {
+  float_state now = get_state();
+  state_changes += now.mxcsr != host_state.mxcsr || now.x87 != host_state.x87;
+}
+
+// Nothing of the test may compute in the host's state: it is entered for each call of the library alone.
+#define KEEPS(call)                                                                         \
+  do {                                                                                      \
+    soniq_status kept_status;                                                               \
+    float_state ordinary = {ordinary_mxcsr, ordinary_x87};                                  \
+    set_state(host_state);                                                                  \
+    in_host_state = 1;                                                                      \
+    kept_status = (call);                                                                   \
+    in_host_state = 0;                                                                      \
+    look();                                                                                 \
+    set_state(ordinary);                                                                    \
+    last_status = kept_status;                                                              \
+  } while (0)
+#define KEEPS_VOID(call) KEEPS(((call), SONIQ_OK))
+
+static soniq_status last_status;
+
+static void note_callback(void) {
+  float_state now = get_state();
+  callback_calls++;
+  callback_faults += in_host_state && (now.mxcsr != host_state.mxcsr || now.x87 != host_state.x87);
+}
+
+// A callback that leaves the state other than it found it: results must not follow.
+static void spoil(void) {
+  float_state other = {0x1f80u | _MM_ROUND_UP | 0x8040u, 0x0b7f};
+  set_state(other);
+}
+
+static void on_log(void *context, uint32_t level, const char *message, size_t length) {
+  (void)context, (void)level, (void)message, (void)length;
+  note_callback();
+  spoil();
+}
+
+static int32_t on_progress(void *context, uint64_t completed, uint64_t total) {
+  (void)context, (void)completed, (void)total;
+  note_callback();
+  spoil();
+  return 0;
+}
+
+static uint32_t width(void *context) {
+  (void)context;
+  return 2;
+}
+
+static int32_t parallel_for(void *context, uint32_t count, soniq_task_function task, void *argument) {
+  uint32_t i;
+  (void)context;
+  note_callback();
+  for (i = 0; i < count; i++) {
+    task(argument, i);
+    note_callback();
+  }
+  spoil();
+  return 0;
+}
+
+static unsigned char expected[ANY_OUTPUT_BYTES], found[ANY_OUTPUT_BYTES];
+
+// Everything about a model in the host's state; its outputs are `bytes`.
+static size_t whole_life(const char *path, uint32_t isa, int host_threads, unsigned char *bytes) {
+  soniq_model_options model_options = SONIQ_MODEL_OPTIONS_INIT;
+  soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
+  soniq_thread_pool pool = SONIQ_THREAD_POOL_INIT;
+  soniq_model_statistics sizes = SONIQ_MODEL_STATISTICS_INIT;
+  soniq_session_statistics statistics = SONIQ_SESSION_STATISTICS_INIT;
+  soniq_kernel_report report = SONIQ_KERNEL_REPORT_INIT;
+  soniq_metadata entry = SONIQ_METADATA_INIT;
+  soniq_tensor output = SONIQ_TENSOR_INIT;
+  soniq_model *model = NULL;
+  soniq_session *session = NULL;
+  soniq_error *error = NULL;
+  size_t workspace = 0, used;
+  uint32_t index = 0;
+  pool.width = width;
+  pool.parallel_for = parallel_for;
+  model_options.flags = SONIQ_MODEL_VERIFY | (host_threads ? SONIQ_MODEL_COPY : 0);
+  model_options.log = on_log;
+  model_options.progress = on_progress;
+  options.maximum_isa = isa;
+  options.log = on_log;
+  options.flags = SONIQ_SESSION_PROFILE;
+  if (host_threads) {
+    options.thread_pool = &pool;
+  } else {
+    options.thread_count = 1;
+  }
+  KEEPS(soniq_model_open(&model, path, &model_options, NULL));
+  CHECK(last_status == SONIQ_OK);
+  if (model == NULL) return 0;
+  KEEPS(soniq_model_verify(model, on_progress, NULL, NULL));
+  CHECK(last_status == SONIQ_OK);
+  KEEPS(soniq_model_get_statistics(model, &sizes, NULL));
+  KEEPS(soniq_model_metadata_get(model, 0, &entry, NULL));
+  KEEPS(soniq_model_input_index(model, "no such input", &index, &error));
+  CHECK(last_status == SONIQ_ERROR_NOT_FOUND);
+  KEEPS(soniq_error_status(error));
+  KEEPS_VOID(soniq_error_message(error));
+  KEEPS_VOID(soniq_error_destroy(error));
+  KEEPS(soniq_session_workspace_size(model, &options, &workspace, NULL));
+  CHECK(last_status == SONIQ_OK && workspace > 0);
+  KEEPS(soniq_session_create(&session, model, &options, NULL));
+  CHECK(last_status == SONIQ_OK);
+  if (session == NULL) return 0;
+  KEEPS(soniq_session_run(session, &error));
+  CHECK(last_status == SONIQ_ERROR_STATE);
+  KEEPS_VOID(soniq_error_destroy(error));
+  KEEPS(any_set_inputs(model, session, 5));
+  CHECK(last_status == SONIQ_OK);
+  KEEPS(soniq_session_run(session, NULL));
+  CHECK(last_status == SONIQ_OK);
+  KEEPS(soniq_session_output(session, 0, &output, NULL));
+  KEEPS(soniq_session_kernel_get(session, 0, &report, NULL));
+  KEEPS(soniq_session_get_statistics(session, &statistics, NULL));
+  CHECK(last_status == SONIQ_OK);
+  used = any_outputs(model, session, bytes);
+  CHECK(used > 0);
+  KEEPS(soniq_session_profile_reset(session, NULL));
+  KEEPS(soniq_session_clear_inputs(session, NULL));
+  KEEPS_VOID(soniq_session_destroy(session));
+  KEEPS_VOID(soniq_model_destroy(model));
+  return used;
+}
+
+enum { outputs = 20, inputs = 48, rows = 3 };
+
+// Everything about a matrix; the results are `bytes`.
+static size_t matrix_life(uint32_t isa, unsigned char *bytes) {
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_matrix_info info = SONIQ_MATRIX_INFO_INIT;
+  soniq_matrix *matrix = NULL;
+  const float *scales = NULL;
+  static float unpacked[outputs * inputs], products[rows * outputs];
+  static int32_t integers[rows * outputs];
+  static uint8_t codes[rows * inputs];
+  size_t used = 0;
+  options.maximum_isa = isa;
+  options.levels[0].weight_bits = 3;
+  options.levels[0].activation_scale = 0.013f;
+  options.levels[0].activation_zero = 120;
+  KEEPS(soniq_matrix_pack(&matrix, any_floats, outputs, inputs, &options, NULL));
+  CHECK(last_status == SONIQ_OK);
+  if (matrix == NULL) return 0;
+  KEEPS(soniq_matrix_unpack(matrix, unpacked, outputs * inputs, NULL));
+  KEEPS(soniq_matrix_multiply(matrix, any_floats, 0, rows, products, 0, NULL));
+  CHECK(last_status == SONIQ_OK);
+  KEEPS(soniq_matrix_multiply_codes(matrix, codes, NULL, rows, integers, 0, NULL));
+  KEEPS(soniq_matrix_multiply(matrix, NULL, 0, rows, products, 0, NULL));
+  CHECK(last_status == SONIQ_ERROR_INVALID_ARGUMENT);
+  KEEPS(soniq_matrix_get_info(matrix, &info, NULL));
+  KEEPS(soniq_matrix_scales(matrix, 0, &scales, NULL));
+  CHECK(scales != NULL);
+  memcpy(bytes + used, unpacked, sizeof unpacked);
+  used += sizeof unpacked;
+  memcpy(bytes + used, products, sizeof products);
+  used += sizeof products;
+  memcpy(bytes + used, integers, sizeof integers);
+  used += sizeof integers;
+  memcpy(bytes + used, scales, outputs * sizeof *scales);
+  used += outputs * sizeof *scales;
+  KEEPS_VOID(soniq_matrix_destroy(matrix));
+  return used;
+}
+
+static void compare(const char *path, uint32_t isa, int host_threads) {
+  const float_state ordinary = {ordinary_mxcsr, ordinary_x87};
+  size_t size, i;
+  host_state = ordinary;
+  size = path != NULL ? whole_life(path, isa, host_threads, expected) : matrix_life(isa, expected);
+  for (i = 0; i < sizeof states / sizeof *states; i++) {
+    size_t other;
+    host_state = states[i];
+    memset(found, 0, sizeof found);
+    other = path != NULL ? whole_life(path, isa, host_threads, found) : matrix_life(isa, found);
+    if (other != size || memcmp(expected, found, size) != 0 || state_changes > 0 || callback_faults > 0) {
+      fprintf(stderr, "%s, isa %s, threads of the %s, state %zu: %d calls changed the state, %d callbacks missed it\n",
+              path != NULL ? path : "matrix", soniq_isa_name(isa), host_threads ? "host" : "library", i, state_changes,
+              callback_faults);
+    }
+    CHECK(other == size && memcmp(expected, found, size) == 0);
+    CHECK(state_changes == 0 && callback_faults == 0);
+    state_changes = callback_faults = 0;
+  }
+}
+
+int main(int argc, char **argv) {
+  const uint32_t sets[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
+  int i, set;
+  if (argc < 2) return 2;
+  any_fill();
+  for (set = 0; set < 3; set++) {
+    if (sets[set] > soniq_cpu_isa()) {
+      printf("skipped %s: this CPU does not run it\n", soniq_isa_name(sets[set]));
+      continue;
+    }
+    compare(NULL, sets[set], 0);
+    for (i = 1; i < argc; i++) {
+      compare(argv[i], sets[set], 0);
+      compare(argv[i], sets[set], 1);
+    }
+  }
+  CHECK(callback_calls > 0);
+  return check_report();
+}
