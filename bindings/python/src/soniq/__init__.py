@@ -7,7 +7,8 @@
 from .errors import SoniqError
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
-from .model import KernelReport, Model, Outputs, StepProfile, TensorInfo, load
+from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .session import Outputs
 
 __version__ = "0.1.0"
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from . import _abi
+from . import _abi, arguments
 from .library import call, isa_code, library, text
 from .session import ELEMENT_TYPES, Lease, Outputs, Session, SessionPool, SessionSettings
 
@@ -19,7 +22,7 @@ class TensorInfo:
     """An input or output. A dimension is a number, or the name of a dynamic size."""
 
     name: str
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     shape: tuple[int | str, ...]
     maximum_shape: tuple[int, ...]
     is_optional: bool
@@ -52,10 +55,11 @@ class KernelReport:
 class Model:
     """An open model. Calls may come from several threads at once; see `soniq.load`."""
 
-    def __init__(self, path: str | os.PathLike[str], settings: SessionSettings, verify: bool) -> None:
+    def __init__(self, path: str | bytes | os.PathLike[str], settings: SessionSettings, verify: bool) -> None:
+        encoded = arguments.path(path, "path")
         self._handle = ctypes.c_void_p()
         options = _abi.ModelOptions(flags=_abi.MODEL_VERIFY if verify else 0)
-        call("soniq_model_open", ctypes.byref(self._handle), os.fsencode(path), ctypes.byref(options))
+        call("soniq_model_open", ctypes.byref(self._handle), encoded, ctypes.byref(options))
         self._finalizer = weakref.finalize(self, library().soniq_model_destroy, self._handle)
         self._settings = settings
         self._pool = SessionPool(self._handle, settings)
@@ -63,10 +67,11 @@ class Model:
         self.outputs: list[TensorInfo] = self._describe("output")
         self.metadata: dict[str, str | int | float | bool] = self._read_metadata()
 
-    def __call__(self, **inputs: np.ndarray) -> Outputs:
+    def __call__(self, **inputs: npt.ArrayLike) -> Outputs:
         """Runs the model on inputs given by name.
 
-        An array of the model's dtype that is C-contiguous is read in place; another is converted first.
+        An array of the model's dtype that is C-contiguous and aligned is read in place; another is converted first,
+        whatever its byte order, strides, alignment or number type.
         Raises TypeError for an unknown or missing name, ValueError for values that do not convert, and
         SoniqError for what the library refuses (shapes, ids out of range).
         """
@@ -103,14 +108,14 @@ class Model:
         """Sizes of file and memory in bytes, and `sessions`: how many sessions exist."""
         statistics = _abi.ModelStatistics()
         call("soniq_model_get_statistics", self._handle, ctypes.byref(statistics))
-        values = {name: getattr(statistics, name) for name, _ in statistics._fields_ if name != "struct_size"}
+        values = {name: getattr(statistics, name) for name, *_ in statistics._fields_ if name != "struct_size"}
         return {**values, "sessions": len(self._pool.sessions())}
 
     def verify(self) -> None:
         """Checks every byte of the file; raises SoniqError naming the field and offset that is wrong."""
         call("soniq_model_verify", self._handle, _abi.ProgressFunction(0), None)
 
-    def _prepare(self, inputs: dict[str, np.ndarray]) -> list[tuple[int, np.ndarray]]:
+    def _prepare(self, inputs: dict[str, npt.ArrayLike]) -> list[tuple[int, npt.NDArray[Any]]]:
         known = [info.name for info in self.inputs]
         unknown = [name for name in inputs if name not in known]
         missing = [info.name for info in self.inputs if not info.is_optional and info.name not in inputs]
@@ -160,13 +165,13 @@ class Model:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | bytes | os.PathLike[str],
     *,
     threads: int = 0,
     max_isa: str | None = None,
     profile: bool = False,
     verify: bool = False,
-    maximums: dict[str, int] | None = None,
+    maximums: Mapping[str, int] | None = None,
     kernel_profile: str | None = None,
 ) -> Model:
     """Opens a `.soniq` file; its weights are used in place and not copied.
@@ -183,28 +188,36 @@ def load(
             result is the same with any.
 
     Raises:
+        TypeError, ValueError: a parameter of a wrong type or out of range; the message names it.
         SoniqError: the file cannot be read or is not a valid model.
         LibraryNotFoundError: libsoniq.so is not installed.
     """
-    if threads < 0:
-        raise ValueError("threads must be 0 or more")
-    limits = tuple((maximums or {}).items())
-    settings = SessionSettings(threads, isa_code(max_isa), profile, limits, kernel_profile)
-    return Model(path, settings, verify)
+    settings = SessionSettings(
+        threads=arguments.integer(threads, "threads", 0, arguments.UINT32_MAXIMUM),
+        maximum_isa=isa_code(max_isa),
+        profile=bool(profile),
+        maximums=_limits(maximums),
+        kernel_profile=None if kernel_profile is None else arguments.text(kernel_profile, "kernel_profile"),
+    )
+    return Model(path, settings, bool(verify))
 
 
-def _converted(values: np.ndarray, info: TensorInfo) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype != info.dtype:
-        if info.dtype == np.int32:
-            if array.dtype.kind not in "iub":
-                raise ValueError(f"input {info.name!r} takes integers, not {array.dtype}")
-            limits = np.iinfo(np.int32)
-            if array.size and (array.min() < limits.min or array.max() > limits.max):
-                raise ValueError(f"input {info.name!r} has values that do not fit int32")
-        elif array.dtype.kind not in "fiub":
-            raise ValueError(f"input {info.name!r} takes numbers, not {array.dtype}")
-    return np.ascontiguousarray(array, dtype=info.dtype)
+def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]:
+    if maximums is None:
+        return ()
+    if not isinstance(maximums, Mapping):
+        raise TypeError(f"maximums must be a mapping of names to integers, not {type(maximums).__name__}")
+    return tuple(
+        (arguments.text(name, "a name in maximums"), arguments.integer(size, f"maximums[{name!r}]", 1, 2**63 - 1))
+        for name, size in maximums.items()
+    )
+
+
+def _converted(values: npt.ArrayLike, info: TensorInfo) -> npt.NDArray[Any]:
+    name = f"input {info.name!r}"
+    if info.dtype == np.int32:
+        return arguments.integers(values, name, np.int32)
+    return arguments.floats(values, name)
 
 
 def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _abi
 from .library import call, library
 
-ELEMENT_TYPES = {_abi.FLOAT32: np.dtype(np.float32), _abi.INT32: np.dtype(np.int32)}
+Entry = TypeVar("Entry", bound=_abi.SizedStruct)
+
+ELEMENT_TYPES: dict[int, np.dtype[Any]] = {_abi.FLOAT32: np.dtype(np.float32), _abi.INT32: np.dtype(np.int32)}
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class SessionSettings:
     threads: int = 0
     maximum_isa: int = 0
     profile: bool = False
-    maximums: tuple[tuple[str, int], ...] = ()
-    kernel_profile: str | None = None
+    maximums: tuple[tuple[bytes, int], ...] = ()
+    kernel_profile: bytes | None = None
 
 
 class Session:
@@ -35,21 +39,21 @@ class Session:
             thread_count=settings.threads,
             maximum_isa=settings.maximum_isa,
             flags=_abi.SESSION_PROFILE if settings.profile else 0,
-            kernel_profile=settings.kernel_profile.encode() if settings.kernel_profile else None,
+            kernel_profile=settings.kernel_profile,
         )
         limits = (_abi.SizeLimit * len(settings.maximums))(
-            *((name.encode(), maximum) for name, maximum in settings.maximums)
+            *(_abi.SizeLimit(name, maximum) for name, maximum in settings.maximums)
         )
         if settings.maximums:
             options.size_limit_count = len(limits)
             options.size_limits = limits
         self.handle = ctypes.c_void_p()
-        self._borrowed: list[np.ndarray] = []
+        self._borrowed: list[npt.NDArray[Any]] = []
         call("soniq_session_create", ctypes.byref(self.handle), model_handle, ctypes.byref(options))
         self._finalizer = weakref.finalize(self, library().soniq_session_destroy, self.handle)
 
-    def run(self, inputs: list[tuple[int, np.ndarray]]) -> None:
-        """Runs on C-contiguous arrays of the model's element types; inputs not named keep their default."""
+    def run(self, inputs: list[tuple[int, npt.NDArray[Any]]]) -> None:
+        """Runs on C-contiguous, aligned arrays of the model's element types; inputs not named keep their default."""
         call("soniq_session_clear_inputs", self.handle)
         self._borrowed = [array for _, array in inputs]
         for index, array in inputs:
@@ -69,7 +73,7 @@ class Session:
     def kernels(self) -> list[_abi.KernelReport]:
         return self._entries("kernel", _abi.KernelReport)
 
-    def _entries(self, kind: str, structure: type) -> list:
+    def _entries(self, kind: str, structure: type[Entry]) -> list[Entry]:
         count = ctypes.c_uint32()
         call(f"soniq_session_{kind}_count", self.handle, ctypes.byref(count))
         entries = [structure() for _ in range(count.value)]
@@ -81,7 +85,7 @@ class Session:
         statistics = _abi.SessionStatistics()
         call("soniq_session_get_statistics", self.handle, ctypes.byref(statistics))
         skipped = {"struct_size", "reserved"}
-        return {name: getattr(statistics, name) for name, _ in statistics._fields_ if name not in skipped}
+        return {name: getattr(statistics, name) for name, *_ in statistics._fields_ if name not in skipped}
 
 
 class SessionPool:
@@ -131,7 +135,7 @@ class _View:
         self.__array_interface__ = {"shape": shape, "typestr": kind, "data": (tensor.data, True), "version": 3}
 
 
-class Outputs(Mapping[str, np.ndarray]):
+class Outputs(Mapping[str, npt.NDArray[Any]]):
     """Outputs of one call by name: read-only views of the library's memory, no copies.
 
     While one of them is alive its session serves no other call; `.copy()` what you keep for long.
@@ -141,12 +145,12 @@ class Outputs(Mapping[str, np.ndarray]):
         self._lease = lease
         self._names = names
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
         if name not in self._names:
             raise KeyError(f"no output {name!r}: the model has {', '.join(self._names)}")
         return np.asarray(_View(self._lease, self._lease.session.output(self._names.index(name))))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __len__(self) -> int:
