@@ -119,11 +119,15 @@ package struct PoolOperator: BitwiseCopyable {
       let rest = count - channel
       let place = UnsafeMutableRawPointer(target + channel)
       if rest >= 16 {
-        let result: SIMD16<Float> = taps.combined(channel) { $0.replacing(with: $1, where: $1 .> $0) }
+        let result: SIMD16<Float> = taps.combined(channel) {
+          $0.replacing(with: $1, where: ($1 .> $0) .| ($1 .!= $1))
+        }
         place.storeBytes(of: isMaximum ? result : result / divisor, as: SIMD16<Float>.self)
         channel += 16
       } else if rest >= 4 {
-        let result: SIMD4<Float> = taps.combined(channel) { $0.replacing(with: $1, where: $1 .> $0) }
+        let result: SIMD4<Float> = taps.combined(channel) {
+          $0.replacing(with: $1, where: ($1 .> $0) .| ($1 .!= $1))
+        }
         place.storeBytes(of: isMaximum ? result : result / divisor, as: SIMD4<Float>.self)
         channel += 4
       } else {
@@ -142,8 +146,8 @@ package struct PoolOperator: BitwiseCopyable {
     let columnStride: Int
     let isMaximum: Bool
 
-    /// The largest or the sum of some channels of all taps. Comparing is left to the caller: that of generic lanes is
-    /// a hundred times slower.
+    /// The largest or the sum of some channels of all taps; NaN is the largest, wherever it stands. Comparing is
+    /// left to the caller: that of generic lanes is a hundred times slower.
     @inline(__always)
     func combined<Lanes: SIMD<Float> & BitwiseCopyable>(
       _ channel: Int, _ larger: (Lanes, Lanes) -> Lanes
@@ -177,7 +181,7 @@ package struct PoolOperator: BitwiseCopyable {
       for row in 0..<rows {
         for column in 0..<columns where row > 0 || column > 0 {
           let value = first[channel &+ row &* rowStride &+ column &* columnStride]
-          sum = isMaximum ? (value > sum ? value : sum) : sum + value
+          sum = isMaximum ? (value > sum || value.isNaN ? value : sum) : sum + value
         }
       }
       return sum

@@ -148,7 +148,7 @@ package struct ReduceOperator: BitwiseCopyable {
   }
 }
 
-/// The index of the largest or smallest element along an axis. NaN is passed over.
+/// The index of the largest or smallest element along an axis. NaN is both, as in numpy and ONNX's reference.
 package struct ArgumentOperator: BitwiseCopyable {
   let input: Extents
   let axis: Int
@@ -167,7 +167,8 @@ package struct ArgumentOperator: BitwiseCopyable {
       for candidate in 1..<max(1, size) {
         let value = source[candidate &* inner]
         let isBetter = isMinimum ? value < best : value > best
-        if isBetter || best.isNaN && !value.isNaN || selectsLast && value == best {
+        let isEqual = value == best || value.isNaN && best.isNaN
+        if isBetter || value.isNaN && !best.isNaN || selectsLast && isEqual {
           best = value
           index = candidate
         }

@@ -46,6 +46,19 @@ import Testing
     }
   }
 
+  /// A NaN in a window is its maximum, whatever tap it is and however many channels are taken at once.
+  @Test(arguments: [1, 3, 4, 7, 16, 21])
+  func poolsNaN(channels: Int) throws {
+    let window = Window(height: 2, width: 3)
+    for place in 0..<6 {
+      let x = TensorArray([1, 2, 3, channels]) { index in
+        index[1] * 3 + index[2] == place ? .nan : Double(index[3] - index[2])
+      }
+      try TensorRun(.pool(.maximum, window), [x]).expect(
+        TensorArray([1, 1, 1, channels], Array(repeating: .nan, count: channels)))
+    }
+  }
+
   @Test func folds() throws {
     var generator = SeededGenerator(seed: 132)
     for window in Self.windows {

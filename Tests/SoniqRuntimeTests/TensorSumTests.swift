@@ -98,6 +98,23 @@ import Testing
     }
   }
 
+  /// NaN is the largest and the smallest, wherever it stands among the others.
+  @Test(arguments: [false, true])
+  func argumentsOfNaN(isMinimum: Bool) throws {
+    let rows: [[Double]] = [[.nan, 1, 2, 0], [1, .nan, 2, 0], [1, 2, 0, .nan], [5, .nan, .nan, 9]]
+    let x = TensorArray([4, 4], rows.flatMap { $0 })
+    for selectsLast in [false, true] {
+      let expected = rows.map { row in
+        Double((selectsLast ? row.lastIndex(where: \.isNaN) : row.firstIndex(where: \.isNaN)) ?? -1)
+      }
+      var indices = TensorArray([4], expected)
+      indices.type = .int32
+      try TensorRun(
+        .argument(isMinimum: isMinimum, axis: 1, keepsDimensions: false, selectsLast: selectsLast), [x]
+      ).expect(indices)
+    }
+  }
+
   @Test(arguments: [false, true])
   func softmax(isLogarithm: Bool) throws {
     var generator = SeededGenerator(seed: 124)
