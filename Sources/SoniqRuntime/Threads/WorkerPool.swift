@@ -10,8 +10,10 @@ final class WorkerPool: @unchecked Sendable {
   private let board = JobBoard()
   private var threads: [pthread_t] = []
   private let process = getpid()
-  /// Four times what a lane needs (soniq.h: 64 KiB), because the host's thread-local variables lie there too.
+  /// Four times what a lane needs (soniq.h: 64 KiB), and the most that is tried: the thread-local variables of the
+  /// host and of its libraries lie on the stack too.
   private static let stackBytes = 1 << 18
+  private static let mostStackBytes = 1 << 30
 
   /// - Throws: `threadFailed`; no thread is left.
   init(laneCount: Int) throws(RuntimeError) {
@@ -47,15 +49,26 @@ final class WorkerPool: @unchecked Sendable {
 
   /// Starts a worker that no signal of the host interrupts; 0 or the system's error number.
   private func start(_ lane: Int) -> Int32 {
-    var attributes = pthread_attr_t()
-    guard pthread_attr_init(&attributes) == 0 else { return ENOMEM }
-    defer { pthread_attr_destroy(&attributes) }
-    _ = pthread_attr_setstacksize(&attributes, Self.stackBytes)
     var all = sigset_t()
     var former = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, &former)
     defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+    var stackBytes = Self.stackBytes
+    var status = start(lane, stackBytes: stackBytes)
+    // The system's word for a stack that the thread-local variables do not fit.
+    while status == EINVAL, stackBytes < Self.mostStackBytes {
+      stackBytes *= 2
+      status = start(lane, stackBytes: stackBytes)
+    }
+    return status
+  }
+
+  private func start(_ lane: Int, stackBytes: Int) -> Int32 {
+    var attributes = pthread_attr_t()
+    guard pthread_attr_init(&attributes) == 0 else { return ENOMEM }
+    defer { pthread_attr_destroy(&attributes) }
+    _ = pthread_attr_setstacksize(&attributes, stackBytes)
     let assignment = Unmanaged.passRetained(Assignment(board: board, lane: lane))
     var thread = pthread_t()
     let status = pthread_create(
