@@ -1,6 +1,7 @@
 public import CSoniq
 import CPlatform
 import Glibc
+import SoniqCore
 import SoniqMemory
 
 /// `soniq_error **`
@@ -30,7 +31,7 @@ func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_s
 
 /// A record in one block of memory with its text behind it, or the constant one when there is no memory.
 private func makeError(_ failure: Failure) -> OpaquePointer {
-  let texts = [PlainText.escaped(failure.message), failure.node, failure.field].map {
+  let texts = [PlainText.message(failure.message), failure.node, failure.field].map {
     $0.map { Array($0.utf8) }
   }
   var byteCount = MemoryLayout<snq_error_record>.size

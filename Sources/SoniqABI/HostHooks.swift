@@ -1,4 +1,5 @@
 import CSoniq
+import SoniqCore
 import SoniqGraph
 import SoniqMemory
 import SoniqKernels
@@ -15,7 +16,7 @@ struct Log: @unchecked Sendable {
   /// Hands a message to the host; it is built only when somebody listens.
   func write(_ level: Int, _ message: @autoclosure () -> String) {
     guard let function else { return }
-    var message = PlainText.escaped(message())
+    var message = PlainText.message(message())
     message.withUTF8 { bytes in
       let length = bytes.count
       withUnsafeTemporaryAllocation(of: CChar.self, capacity: length + 1) { copy in

@@ -92,7 +92,7 @@ package struct Inspection {
     }
   }
 
-  /// The tree, one item a line.
+  /// The tree, one item a line, whatever characters its names have.
   package func tree(title: String) -> String {
     let graph = model.graph
     var lines = ["\(title)  \(fileByteCount) bytes"]
@@ -121,7 +121,7 @@ package struct Inspection {
     let total = WeightAccount(graph)
     lines.append(
       "total  \(total.weightCount) weights  \(decimal(total.averageBits, 4)) bits  \(total.byteCount) bytes")
-    return lines.joined(separator: "\n")
+    return lines.map(PlainText.escaped).joined(separator: "\n")
   }
 
   /// The same as a JSON object.

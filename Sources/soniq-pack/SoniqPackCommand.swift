@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import SoniqCore
 import SoniqPack
 
 @main
@@ -28,7 +29,7 @@ func reporting(_ body: () throws(PackError) -> Void) throws {
   do throws(PackError) {
     try body()
   } catch {
-    writeError("soniq-pack: \(error.description)\n")
+    writeError("soniq-pack: \(PlainText.escaped(error.description))\n")
     throw ExitCode(error.kind.rawValue)
   }
 }

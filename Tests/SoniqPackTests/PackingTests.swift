@@ -81,6 +81,16 @@ import Testing
     #expect(!names.contains { $0.contains("part") })
   }
 
+  /// A name in a file can be no line of the tree, and reaches no terminal.
+  @Test func namesStayOnTheirLine() {
+    var model = ModelDescription(graph: Graph(), metadata: [], owner: [])
+    let lines = Inspection(model, fileByteCount: 1).tree(title: "m").split(separator: "\n").count
+    model.metadata = [("a\n  forged: 1", .text("\u{1b}[2J\r\u{202e}"))]
+    let tree = Inspection(model, fileByteCount: 1).tree(title: "m")
+    #expect(tree.split(separator: "\n").count == lines + 1)
+    #expect(tree.contains(#"  a\n  forged: 1: \u{1b}[2J\r\u{202e}"#))
+  }
+
   @Test func slicesKeepTheTopBits() throws {
     let checkpoint = try TinyCheckpoint()
     let imported = try ModelImporters.importModel(path: checkpoint.path)

@@ -29,12 +29,12 @@ extension PackReport {
         + "and padding (\(weights.byteCount) bytes)",
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
-    guard let agreement else { return lines.joined(separator: "\n") }
+    guard let agreement else { return lines.map(PlainText.escaped).joined(separator: "\n") }
     lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
     lines.append(
       "output against float32 on part of them: cosine mean \(decimal(agreement.meanCosine, 5)), "
         + "lowest \(decimal(agreement.minimumCosine, 5))")
-    return lines.joined(separator: "\n")
+    return lines.map(PlainText.escaped).joined(separator: "\n")
   }
 
   private func levelTotals() -> [(String, Int)] {

@@ -1,16 +1,18 @@
 /// Messages for people, which hold names that a file or a host has chosen: no such name may end the line, drive a
 /// terminal, turn the direction of the text round, or fill a log.
-enum PlainText {
+package enum PlainText {
   /// Bytes of a message. From a longer one the middle is left out: what it is about stands at both ends.
-  static let limit = 2048
+  package static let limit = 2048
 
-  /// The text on one line: control and format characters as `\n` or `\u{1b}`, at most `limit` bytes.
-  static func escaped(_ text: String) -> String {
-    let plain = text.utf8.count <= limit && text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
-    if plain { return text }
+  /// The text on one line of at most `limit` bytes: control and format characters as `\n` or `\u{1b}`.
+  package static func message(_ text: String) -> String { shortened(escaped(text)) }
+
+  /// The text on one line of any length.
+  package static func escaped(_ text: String) -> String {
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
     var result = ""
     for scalar in text.unicodeScalars { append(scalar, to: &result) }
-    return shortened(result)
+    return result
   }
 
   private static func append(_ scalar: Unicode.Scalar, to text: inout String) {
