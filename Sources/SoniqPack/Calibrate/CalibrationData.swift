@@ -76,6 +76,14 @@ package enum CalibrationData: Sendable {
     }
   }
 
+  /// The most rows of an input in a run.
+  func largestRun(input name: String, maximumBatch: Int) -> Int? {
+    switch self {
+    case .tokens: maximumBatch
+    case .samples(let samples): samples.runLength(of: name, maximumBatch: maximumBatch)
+    }
+  }
+
   /// The sizes that one dimension of an input has in all samples, the first dimension of a run left out.
   func largest(input name: String, dimension: Int) -> Int? {
     switch self {
@@ -85,104 +93,5 @@ package enum CalibrationData: Sendable {
         (1..<array.shape.count).contains(dimension) ? array.shape[dimension] : nil
       }
     }
-  }
-}
-
-/// Samples of every graph input; the first axis of each array counts them.
-package struct SampleArrays: Sendable {
-  package var arrays: [InputArray]
-  package var source: String
-
-  package var count: Int { arrays.first?.shape.first ?? 0 }
-
-  /// * arrays: at least one; all have as many samples.
-  package init(arrays: [InputArray], source: String) {
-    self.arrays = arrays
-    self.source = source
-  }
-
-  func limited(to limit: Int) -> SampleArrays {
-    guard count > limit, limit > 0 else { return self }
-    let chosen = (0..<limit).map { $0 * count / limit }
-    return SampleArrays(arrays: arrays.map { Self.rows(chosen, of: $0, of: count) }, source: source)
-  }
-
-  func runs(maximumBatch: Int) -> [[InputArray]] {
-    stride(from: 0, to: count, by: max(1, maximumBatch)).map { begin in
-      let samples = Array(begin..<min(count, begin + max(1, maximumBatch)))
-      return arrays.map { Self.rows(samples, of: $0, of: count) }
-    }
-  }
-
-  private static func rows(_ samples: [Int], of array: InputArray, of count: Int) -> InputArray {
-    let length = array.bytes.count / max(1, count)
-    var part = array
-    part.shape[0] = samples.count
-    part.bytes = samples.flatMap { array.bytes[$0 * length..<($0 + 1) * length] }
-    return part
-  }
-
-  /// Reads one array a graph input from an .npz or .safetensors file, named as the inputs, or from an .npy file for a
-  /// model of one input.
-  ///
-  /// - Throws: `data` when an array is missing, or its shape or type does not fit the input.
-  package static func read(path: String, graph: Graph) throws(PackError) -> SampleArrays {
-    let inputs = graph.inputs.filter { $0.fill == nil }.map { graph.values[$0.value] }
-    let file: TensorFile
-    if path.hasSuffix(".npy") {
-      guard inputs.count == 1 else {
-        let names = inputs.map(\.name).joined(separator: ", ")
-        throw PackError(
-          .data, file: path,
-          "the model has \(inputs.count) inputs (\(names)): give an .npz file with one array each")
-      }
-      file = try TensorFile.numpyArray(path: path, name: inputs[0].name)
-    } else {
-      file = path.hasSuffix(".npz") ? try .numpyArchive(path: path) : try .safetensors(path: path)
-    }
-    var arrays: [InputArray] = []
-    for input in inputs { arrays.append(try array(of: input, in: file)) }
-    guard let count = arrays.first?.shape.first, count > 0, arrays.allSatisfy({ $0.shape[0] == count }) else {
-      throw PackError(.data, file: path, "the arrays must have as many samples each, at least one")
-    }
-    return SampleArrays(arrays: arrays, source: "\(count) samples given")
-  }
-
-  private static func array(of input: Value, in file: TensorFile) throws(PackError) -> InputArray {
-    let place = "tensor \(input.name)"
-    guard let tensor = file.tensors[input.name] else {
-      let names = file.tensors.keys.sorted().joined(separator: ", ")
-      throw PackError(
-        .data, file: file.path, place: place, "missing; the file has \(names.isEmpty ? "no arrays" : names)")
-    }
-    let fits =
-      tensor.shape.count == input.shape.count
-      && zip(tensor.shape, input.shape).dropFirst().allSatisfy { size, dimension in
-        if case .fixed(let wanted) = dimension { size == wanted } else { size > 0 }
-      }
-    guard fits else {
-      let wanted = input.shape.enumerated().map { position, dimension in
-        if position == 0 { return "samples" }
-        if case .fixed(let size) = dimension { return "\(size)" }
-        return "any"
-      }
-      throw PackError(
-        .data, file: file.path, place: place,
-        "shape \(tensor.shape), the model's input is [\(wanted.joined(separator: ", "))]")
-    }
-    if input.elementType == .float32 {
-      return InputArray(
-        name: input.name, floats: try file.floats(input.name, shape: tensor.shape), shape: tensor.shape)
-    }
-    let integers = try file.integers(input.name).values
-    guard let narrow = exact(integers) else {
-      throw PackError(.data, file: file.path, place: place, "a number does not fit 32 bits")
-    }
-    return InputArray(name: input.name, integers: narrow, shape: tensor.shape)
-  }
-
-  private static func exact(_ values: [Int64]) -> [Int32]? {
-    let narrow = values.compactMap { Int32(exactly: $0) }
-    return narrow.count == values.count ? narrow : nil
   }
 }

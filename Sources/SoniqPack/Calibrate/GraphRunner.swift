@@ -35,17 +35,15 @@ package final class GraphRunner {
     }
   }
 
-  /// The most samples that fit: a fixed first dimension of an input, or the maximum of its symbol.
+  /// The most sequences or samples of a run: not above the maximum of any symbol that counts them.
   private static func maximumBatch(_ graph: Graph, _ data: CalibrationData) -> Int {
     var most = maximumSamples
     if case .tokens(let tokens) = data {
       most = max(1, maximumRows / max(1, tokens.sequences.map(\.count).max() ?? 1))
     }
     for input in graph.inputs where input.fill == nil {
-      switch graph.values[input.value].shape[0] {
-      case .fixed(let size): most = min(most, size)
-      case .symbol(let symbol): most = min(most, graph.symbols[symbol].maximum)
-      }
+      guard case .symbol(let symbol) = graph.values[input.value].shape[0] else { continue }
+      most = min(most, graph.symbols[symbol].maximum)
     }
     return max(1, most)
   }
@@ -57,7 +55,10 @@ package final class GraphRunner {
       let value = graph.values[input.value]
       for (dimension, size) in value.shape.enumerated() {
         guard case .symbol(let symbol) = size else { continue }
-        let most = dimension == 0 ? batch : data.largest(input: value.name, dimension: dimension)
+        let most =
+          dimension == 0
+          ? data.largestRun(input: value.name, maximumBatch: batch)
+          : data.largest(input: value.name, dimension: dimension)
         guard let most else { continue }
         sizes[symbol] = max(sizes[symbol] ?? 0, most)
       }
@@ -138,7 +139,15 @@ package final class GraphRunner {
     do throws(RuntimeError) {
       return try body()
     } catch {
-      throw PackError(.software, place: "calibration", error.message)
+      throw PackError(Self.isOfData(error.code) ? .data : .software, place: "calibration", error.message)
+    }
+  }
+
+  /// Whether the samples are to blame, not the packer: nobody reads their numbers before they are run.
+  private static func isOfData(_ code: RuntimeError.Code) -> Bool {
+    switch code {
+    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .wrongDimension: true
+    default: false
     }
   }
 }

@@ -8,7 +8,8 @@ package final class MappedFile: @unchecked Sendable {
   /// - Throws: `noInput` when the path is missing, no regular file, or not readable.
   package init(path: String) throws(PackError) {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // O_NONBLOCK: opening a pipe must not wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw PackError(.noInput, file: path, Self.reason(errno)) }
     defer { close(descriptor) }
     var status = stat()
@@ -16,7 +17,8 @@ package final class MappedFile: @unchecked Sendable {
       throw PackError(.noInput, file: path, Self.reason(errno))
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw PackError(.noInput, file: path, "not a regular file")
+      throw PackError(
+        .noInput, file: path, "not a regular file; pipes and devices must be saved to a file first")
     }
     let count = Int(status.st_size)
     guard count > 0 else {

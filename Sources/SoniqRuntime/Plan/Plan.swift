@@ -47,8 +47,8 @@ final class Plan: @unchecked Sendable {
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
       mostRows: Self.mostRows(graph, maximums))
     lanes = try Crew.laneCount(options)
-    let produced = Set(graph.nodes.map(\.output))
-    for value in options.keptValues where !produced.contains(value) {
+    let available = Set(graph.nodes.map(\.output) + graph.inputs.map(\.value))
+    for value in options.keptValues where !available.contains(value) {
       throw RuntimeError(.invalidOption, subject: "keptValues", actual: value)
     }
     self.graph = graph
