@@ -28,7 +28,7 @@ package struct CompensatedQuantizer: Sendable {
     guard order.count == moments.channels, count == order.count else {
       throw .size(.secondMoments, got: moments.channels, expected: count)
     }
-    if let position = firstPermutationFault(order.map { UInt32($0) }, count: count) {
+    if let position = firstPermutationFault(order.map { UInt32(exactly: $0) ?? .max }, count: count) {
       throw .notAPermutation(.gather, position: position)
     }
     guard let factor = TriangularFactor(moments, order: order, damping: damping) else { return nil }
@@ -43,9 +43,9 @@ package struct CompensatedQuantizer: Sendable {
     weights: UnsafeBufferPointer<Float>, outputs: Int
   ) throws(QuantizationError) -> [QuantizedRun] {
     let channels = order.count
-    guard outputs > 0, let count = checkedProduct(outputs, channels), weights.count == count else {
-      throw .size(.weights, got: weights.count, expected: channels)
-    }
+    guard outputs > 0 else { throw .size(.weights, got: 0, expected: 1) }
+    guard let count = checkedProduct(outputs, channels) else { throw .tooLarge }
+    guard weights.count == count else { throw .size(.weights, got: weights.count, expected: count) }
     if let index = weights.firstIndex(where: { !$0.isFinite }) {
       throw .invalidNumber(.weights, index: index)
     }
