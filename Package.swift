@@ -156,6 +156,7 @@ let package = Package(
     tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
-    tests("SoniqPackTests", ["SoniqCore", "SoniqGraph", "SoniqPack"]),
+    tests("SoniqOperatorsTests", ["SoniqOperators"]),
+    tests("SoniqPackTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers", "SoniqPack"]),
   ]
 )

@@ -6,6 +6,8 @@ package struct ActivationSample: Sendable {
   private var numbers: [Float] = []
   private var lowest: Float = 0
   private var highest: Float = 0
+  /// Whether every number was finite.
+  package private(set) var isFinite = true
   /// Every so many numbers one is kept; doubled when there are too many.
   private var step = 1
   private var skipped = 0
@@ -17,6 +19,8 @@ package struct ActivationSample: Sendable {
     for number in floats {
       lowest = min(lowest, number)
       highest = max(highest, number)
+      // A comparison passes over NaN: the limits do not show it.
+      isFinite = isFinite && number.isFinite
       skipped += 1
       guard skipped >= step else { continue }
       skipped = 0
@@ -27,9 +31,6 @@ package struct ActivationSample: Sendable {
       }
     }
   }
-
-  /// Whether every number was finite.
-  package var isFinite: Bool { lowest.isFinite && highest.isFinite }
 
   /// The code that a level asks for with the scale of the least mean squared error: the largest number is cut off where
   /// that makes the others more exact. Numbers that are never negative, as behind a ReLU, take affine codes with zero 0,
