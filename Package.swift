@@ -138,7 +138,7 @@ let package = Package(
       dependencies: ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqTestSupport"],
       path: "Tests/TinyModel", swiftSettings: common),
     .target(
-      name: "SoniqTestSupport", dependencies: ["SoniqCore"], path: "Tests/SoniqTestSupport",
+      name: "SoniqTestSupport", dependencies: ["SoniqCore", "SoniqKernels"], path: "Tests/SoniqTestSupport",
       swiftSettings: common),
     tests(
       "SoniqABITests", ["SoniqABI", "CSoniq", "CPlatform", "SoniqFormat", "SoniqGraph", "SoniqRuntime"],

@@ -1,5 +1,6 @@
 /* Prints a hash of results for matrices of every pair of widths, and of every model given as an argument.
- * The output must be the same on every instruction set: .ci/same-bits compares it. */
+ * The output must be the same on every instruction set: .ci/same-bits compares it. With --cpu it prints only the
+ * newest instruction set of this CPU. */
 #include <inttypes.h>
 #include <soniq.h>
 #include <stdio.h>
@@ -115,6 +116,10 @@ static void run(const char *path, uint32_t thread_count) {
 }
 
 int main(int count, char **arguments) {
+  if (count == 2 && strcmp(arguments[1], "--cpu") == 0) {
+    puts(soniq_isa_name(soniq_cpu_isa()));
+    return 0;
+  }
   soniq_level levels[2] = {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT};
   for (uint32_t code = SONIQ_CODE_BIPOLAR; code <= SONIQ_CODE_AFFINE; code++) {
     uint32_t most = code == SONIQ_CODE_BIPOLAR ? 7 : 8;

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "examples/minilm"))
+sys.path[:0] = [str(REPOSITORY / "examples/minilm"), str(REPOSITORY / "Tests/Support")]
 
 PALETTES = {"8": ["--palette", "8"], "4,8": ["--palette", "4,8", "--target-bits", "5.0"]}
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import demo
+import instruction_sets
 import numpy as np
 import pytest
 import reference
@@ -44,40 +45,61 @@ def test_embeddings_are_close_to_float(
     assert cosines.mean() >= mean and cosines.min() >= lowest
 
 
-@pytest.mark.parametrize("palette", ["8", "4,8", "trained"])
-def test_equal_bits_on_every_instruction_set_and_thread_count(packed: dict[str, Path], palette: str) -> None:
+Outputs = dict[str, np.ndarray]
+
+
+def outputs_of_random_tokens(path: Path, isa: str, threads: int) -> tuple[Outputs, set[str]]:
+    """Outputs as bits, and the instruction sets of the kernels that made them."""
     generator = np.random.default_rng(3)
     ids = generator.integers(1000, 30000, (3, 37)).astype(np.int32)
     mask = (np.arange(37) < np.array([37, 20, 1])[:, None]).astype(np.int32)
-    results = {}
-    for isa in ("portable", "avx2", "avx512"):
-        for threads in (1, 2):
-            model = soniq.load(packed[palette], threads=threads, max_isa=isa)
-            outputs = model(input_ids=ids, attention_mask=mask)
-            results[isa, threads] = {name: array.copy() for name, array in outputs.items()}
-            kernels = {report.kernel.rsplit("__", 1)[-1] for report in model.kernels() if "__" in report.kernel}
-            assert kernels == {isa}, f"asked for {isa}, ran {kernels}: does this CPU have it?"
-    first = results["portable", 1]
-    for key, outputs in results.items():
+    model = soniq.load(path, threads=threads, max_isa=isa)
+    outputs = {name: array.view(np.int32).copy() for name, array in model(input_ids=ids, attention_mask=mask).items()}
+    return outputs, instruction_sets.of_kernels(model.kernels())
+
+
+@pytest.fixture(scope="session")
+def portable(packed: dict[str, Path]) -> dict[str, Outputs]:
+    return {palette: outputs_of_random_tokens(path, "portable", 1)[0] for palette, path in packed.items()}
+
+
+@pytest.mark.parametrize("isa", instruction_sets.ALL)
+@pytest.mark.parametrize("palette", ["8", "4,8", "trained"])
+def test_equal_bits_on_every_instruction_set_and_thread_count(
+    packed: dict[str, Path], portable: dict[str, Outputs], palette: str, isa: str
+) -> None:
+    instruction_sets.require(isa)
+    for threads in (1, 2):
+        outputs, ran = outputs_of_random_tokens(packed[palette], isa, threads)
+        assert ran == {isa}, f"asked for {isa}, ran {ran}"
         for name, array in outputs.items():
-            assert np.array_equal(array.view(np.int32), first[name].view(np.int32)), (key, name)
+            assert np.array_equal(array, portable[palette][name]), (isa, threads, name)
 
 
-def test_environment_caps_the_instruction_set(packed: dict[str, Path]) -> None:
-    """SONIQ_MAX_ISA gives the same bits too; a value that does not exist is an error."""
+def run_capped(path: Path, isa: str) -> subprocess.CompletedProcess[str]:
+    """Prints the embedding of some tokens and the instruction sets that ran, under this SONIQ_MAX_ISA."""
     code = (
-        "import soniq, sys, numpy; m = soniq.load(sys.argv[1], threads=2);"
+        "import instruction_sets, numpy, soniq, sys; m = soniq.load(sys.argv[1], threads=2);"
         "o = m(input_ids=numpy.arange(1000, 1020, dtype='i4')[None]);"
-        "print(o['sentence_embedding'].tobytes().hex())"
+        "print(o['sentence_embedding'].tobytes().hex(), *instruction_sets.of_kernels(m.kernels()))"
     )
-    answers = {}
-    for isa in ("portable", "avx2", "avx512", "sse9"):
-        command = [sys.executable, "-c", code, str(packed["8"])]
-        environment = {**os.environ, "SONIQ_MAX_ISA": isa}
-        answers[isa] = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert answers["portable"].stdout and answers["portable"].stdout == answers["avx2"].stdout
-    assert answers["portable"].stdout == answers["avx512"].stdout
-    assert answers["sse9"].returncode != 0 and "SONIQ_MAX_ISA" in answers["sse9"].stderr
+    paths = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(instruction_sets.__file__).parent)])
+    environment = {**os.environ, "SONIQ_MAX_ISA": isa, "PYTHONPATH": paths}
+    return subprocess.run([sys.executable, "-c", code, str(path)], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+def test_environment_caps_the_instruction_set(packed: dict[str, Path], isa: str) -> None:
+    """SONIQ_MAX_ISA gives the same bits too."""
+    instruction_sets.require(isa)
+    portable, capped = (run_capped(packed["8"], cap).stdout.split() for cap in ("portable", isa))
+    assert portable[1:] == ["portable"] and capped[1:] == [isa]
+    assert portable[0] == capped[0]
+
+
+def test_a_cap_that_does_not_exist_is_an_error(packed: dict[str, Path]) -> None:
+    answer = run_capped(packed["8"], "sse9")
+    assert answer.returncode != 0 and "SONIQ_MAX_ISA" in answer.stderr
 
 
 def test_batches_and_padding_change_nothing(packed: dict[str, Path], sentences) -> None:

@@ -1,6 +1,7 @@
 import CKernelABI
 import KernelsAVXVNNITwin
 import SoniqKernels
+import SoniqTestSupport
 
 /// A kernel of an extension, built from the same source with other instructions of the same meaning.
 struct ExtensionTwin {
@@ -9,11 +10,11 @@ struct ExtensionTwin {
   let kernel: MatmulKernel
 }
 
-/// The twins that this CPU can execute.
+/// The twins that can run here.
 enum ExtensionTwins {
   static let all: [ExtensionTwin] = {
     // AVX-512 VNNI on 256 bits; every CPU that runs the AVX-512 kernels has it.
-    guard CPUFeatures.detect().instructionSet == .avx512 else { return [] }
+    guard CPUFeatures.underTest.instructionSet == .avx512 else { return [] }
     let functions: [(String, MatmulFunction)] = [
       ("snq_matmul_bytes_vnni_6x1__avx2", evexBytes), ("snq_matmul_nibbles_vnni_6x1__avx2", evexNibbles),
       ("snq_matmul_planes_vnni_6x1__avx2", evexPlanes),

@@ -8,11 +8,9 @@ import Testing
 @Suite struct MatmulKernelTests {
   /// The kernels of an instruction set; cancels the test, saying so, when this CPU cannot run them.
   static func kernels(of instructionSet: InstructionSet) throws -> [MatmulKernel] {
-    guard instructionSet <= CPUFeatures.detect().instructionSet else {
-      try Test.cancel("this CPU does not run \(instructionSet.rawValue): its kernels were NOT tested")
-    }
+    try instructionSet.require()
     let kernels = MatmulKernelRegistry.rows.filter {
-      $0.instructionSet == instructionSet && CPUFeatures.detect().runs($0.row)
+      $0.instructionSet == instructionSet && CPUFeatures.underTest.runs($0.row)
     }
     #expect(!kernels.isEmpty, "no \(instructionSet.rawValue) kernel in the registry")
     return kernels + ExtensionTwins.all.filter { $0.original.instructionSet == instructionSet }.map(\.kernel)
@@ -22,8 +20,8 @@ import Testing
   /// natively the report must say so: this test is then listed as skipped.
   @Test(
     .enabled(
-      if: CPUFeatures.detect().extensions.contains(.avxVNNI),
-      "this CPU has no avxvnni: the snq_matmul_*_vnni_*__avx2 kernels did NOT run, only \(ExtensionTwins.report)"
+      if: CPUFeatures.underTest.extensions.contains(.avxVNNI),
+      "no avxvnni under test: the snq_matmul_*_vnni_*__avx2 kernels did NOT run, only \(ExtensionTwins.report)"
     ))
   func kernelsOfAVXVNNIRan() throws {
     let needing = MatmulKernelRegistry.rows.filter { $0.needs == .avxVNNI }.map(\.name)
@@ -161,14 +159,12 @@ import Testing
   @Test(arguments: MatmulKernelRegistry.rows.filter(\.fusesLevels).map(\.name), [1, 3, 6, 13])
   func fusedLevelsEqualTwoCalls(name: String, rows: Int) throws {
     let kernel = try #require(MatmulKernelRegistry.rows.first { $0.name == name })
-    guard kernel.instructionSet <= CPUFeatures.detect().instructionSet else {
-      try Test.cancel("this CPU does not run \(name): it was NOT tested")
-    }
+    try RowKernels.requireRuns(kernel.row)
     let bits = kernel.weightBits.upperBound
     let activationBits = kernel.form.activationBits.upperBound
     let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 7)
     let nextKernels = MatmulKernelRegistry.rows.filter {
-      $0.fusesLevels && $0.instructionSet == kernel.instructionSet
+      $0.fusesLevels && $0.instructionSet == kernel.instructionSet && CPUFeatures.underTest.runs($0.row)
     }
     for nextKernel in nextKernels {
       let nextActivation = IntegerCode(

@@ -11,10 +11,17 @@ enum RowKernels {
   static func kernel<Function>(
     _ family: KernelFamily<Function>, of instructionSet: InstructionSet
   ) throws -> KernelRow<Function> {
-    guard instructionSet <= CPUFeatures.detect().instructionSet else {
-      try Test.cancel("this CPU does not run \(instructionSet.rawValue): its kernels were NOT tested")
-    }
+    try instructionSet.require()
     return try #require(family.rows.first { $0.instructionSet == instructionSet })
+  }
+
+  /// Cancels the test, saying so, when this CPU cannot run the kernel.
+  static func requireRuns<Function>(_ kernel: KernelRow<Function>) throws {
+    try kernel.instructionSet.require()
+    guard CPUFeatures.underTest.runs(kernel) else {
+      kernel.instructionSet.reportSkipped("\(Test.current?.name ?? "") with \(kernel.name)")
+      try Test.cancel("this CPU does not run \(kernel.name)")
+    }
   }
 
   /// The kernels that must equal the portable one.
@@ -46,6 +53,15 @@ enum RowKernels {
         }
       }
     }
+  }
+}
+
+extension InstructionSet {
+  /// Cancels the test, saying so, when its kernels cannot run here.
+  func require() throws {
+    guard self > CPUFeatures.underTest.instructionSet else { return }
+    reportSkipped(Test.current?.name ?? "")
+    try Test.cancel("\(rawValue) is not under test")
   }
 }
 

@@ -131,7 +131,7 @@ import Testing
       let fixture = Fixture(
         shape, shape: [2, height, width, channels], level: level, seed: UInt64(3000 + window * 10 + channels))
       let expected = fixture.reference(isFloat: isFloat, hasActivation: hasActivation)
-      for instructions in InstructionSet.allCases where instructions <= CPUFeatures.detect().instructionSet {
+      for instructions in InstructionSet.underTest() {
         for threads in [1, 3] {
           var options = SessionOptions()
           options.threadCount = threads

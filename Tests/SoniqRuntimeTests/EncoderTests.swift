@@ -64,7 +64,7 @@ import Testing
       let tokens = TokenBatch(
         batch: batch, sequence: sequence, vocabulary: 50, masksTails: true, using: &generator)
       var expected: [[Float]]?
-      for set in InstructionSet.allCases where set <= CPUFeatures.detect().instructionSet {
+      for set in InstructionSet.underTest() {
         for threads in 1...3 {
           var options = SessionOptions()
           options.maximumInstructionSet = set.rawValue

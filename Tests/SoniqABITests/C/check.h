@@ -9,6 +9,7 @@
 
 static int check_passed;
 static int check_failed;
+static int check_skipped;
 
 // One condition that must hold.
 #define CHECK(condition) check_that((condition) != 0, #condition, __FILE__, __LINE__)
@@ -61,9 +62,33 @@ static inline void check_failure(soniq_status expected, soniq_status status, son
   soniq_error_destroy(error);
 }
 
+// What cannot be checked on this machine, by name.
+static inline void check_skip(const char *what) {
+  check_skipped++;
+  printf("skipped: %s\n", what);
+}
+
+// The SONIQ_MAX_ISA that the tests were started with; empty, which is no cap, when there was none. To be called
+// before a test changes it.
+static inline const char *outer_cap(void) {
+  static char text[32];
+  static int known;
+  const char *value = getenv("SONIQ_MAX_ISA");
+  if (!known && value != NULL) strncpy(text, value, sizeof text - 1);
+  known = 1;
+  return text;
+}
+
+// The newest instruction set that sessions and matrices may use in this run.
+static inline uint32_t newest_isa(void) {
+  uint32_t isa = soniq_cpu_isa();
+  if (strcmp(outer_cap(), "portable") == 0) return SONIQ_ISA_PORTABLE;
+  return strcmp(outer_cap(), "avx2") == 0 && isa > SONIQ_ISA_AVX2 ? SONIQ_ISA_AVX2 : isa;
+}
+
 // Prints the totals in the form that the driver adds up.
 static inline int check_report(void) {
-  printf("%d passed, %d failed\n", check_passed, check_failed);
+  printf("%d passed, %d failed, %d skipped\n", check_passed, check_failed, check_skipped);
   return check_failed != 0 || check_passed == 0;
 }
 

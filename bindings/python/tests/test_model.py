@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import instruction_sets
 import numpy as np
 import pytest
 
@@ -102,13 +103,18 @@ def test_broken_files(tmp_path: Path, model_path: Path) -> None:
     assert caught.value.status in ("CHECKSUM", "FORMAT")
 
 
-def test_equal_on_every_instruction_set_and_thread_count(model_path: Path, model: soniq.Model) -> None:
+@pytest.mark.parametrize("isa", instruction_sets.ALL)
+def test_equal_on_every_instruction_set_and_thread_count(model_path: Path, model: soniq.Model, isa: str) -> None:
+    instruction_sets.require(isa)
     ids = tokens(model, (3, 7))
     exact = model(input_ids=ids)["sentence_embedding"].copy()
-    for isa in ("portable", "avx2", "avx512"):
-        for threads in (1, 2):
-            other = soniq.load(model_path, threads=threads, max_isa=isa)
-            assert np.array_equal(other(input_ids=ids)["sentence_embedding"], exact), (isa, threads)
+    for threads in (1, 2):
+        other = soniq.load(model_path, threads=threads, max_isa=isa)
+        assert np.array_equal(other(input_ids=ids)["sentence_embedding"], exact), (isa, threads)
+        assert instruction_sets.of_kernels(other.kernels()) == {isa}
+
+
+def test_an_unknown_instruction_set_is_an_error(model_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown instruction set"):
         soniq.load(model_path, max_isa="sse9")
 

@@ -1,12 +1,23 @@
-"""Tests of training. They need PyTorch, and are left out where it is not installed."""
+"""Tests of training. They need PyTorch, and each file of them is skipped where it is not installed."""
 
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]
+
+class Skipped(pytest.Module):
+    """A file of tests that cannot even be imported here."""
+
+    def collect(self):
+        pytest.skip("PyTorch is not installed", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    # None: as usual.
+    return None if importlib.util.find_spec("torch") else Skipped.from_parent(parent, path=module_path)
 
 
 @pytest.fixture(autouse=True)
