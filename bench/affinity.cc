@@ -1,4 +1,5 @@
 #include "affinity.h"
+#include "isa.h"
 
 #include <sched.h>
 
@@ -60,7 +61,7 @@ OneCore::~OneCore() {
 void RequireCores(int threads) {
   const int cores = CPU_COUNT(&AllowedCores());
   if (threads >= 1 && threads <= cores) return;
-  std::fprintf(stderr, "matmul_bench: %d threads wanted, this process may use %d cores\n", threads, cores);
+  std::fprintf(stderr, "%s: %d threads wanted, this process may use %d cores\n", ProgramName(), threads, cores);
   std::exit(1);
 }
 

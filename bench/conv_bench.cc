@@ -2,7 +2,8 @@
 // docs/performance.md describes the method.
 //
 // usage: conv_bench --convolutions=FILE[,FILE...] [OPTION...] [GOOGLE-BENCHMARK-OPTION...]
-//   --threads=1  --batch=1  --isa=avx512  --rounds=9  --chunk-milliseconds=3
+//   --threads=1  --batch=1  --rounds=9  --chunk-milliseconds=3
+//   --isa=NAME              portable, avx2 or avx512; default: the newest of the machine, up to SONIQ_MAX_ISA
 //   --destinations=u8,s32   u8: scaled, ReLU, rounded to bytes; s32: sums
 //
 // Names: onednn_int8/conv/<channels>x<size>x<size>-<outputs>-<kernel>-s<stride>[-g<groups>]/<destination>/batch:<b>
@@ -30,7 +31,7 @@ using Options = std::map<std::string, std::string>;
 using Destination = OneDnnConvolution::Destination;
 
 Options TakeOptions(int& argc, char** argv) {
-  Options options = {{"convolutions", ""}, {"threads", "1"},  {"batch", "1"}, {"isa", "avx512"},
+  Options options = {{"convolutions", ""}, {"threads", "1"},  {"batch", "1"}, {"isa", ""},
                      {"rounds", "9"},      {"destinations", "u8,s32"}, {"chunk-milliseconds", "3"}};
   int kept = 1;
   for (int i = 1; i < argc; i++) {
@@ -61,7 +62,7 @@ void VerifyOrExit(const Convolution& shape, int64_t batch, int threads) {
   OneDnnConvolution sums(shape, batch, Destination::kSums, threads);
   sums.Run();
   if (sums.IsRight(32)) return;
-  std::fprintf(stderr, "conv_bench: %s: wrong sums\n", shape.Name().c_str());
+  std::fprintf(stderr, "%s: %s: wrong sums\n", ProgramName(), shape.Name().c_str());
   std::exit(1);
 }
 
@@ -111,10 +112,11 @@ int main(int argc, char** argv) {
   SelectIsa(options.at("isa"));
   RequireCores(Number(options, "threads"));
   Register(options);
+  benchmark::AddCustomContext("isa", SelectedIsa());
   benchmark::ConsoleReporter lines(benchmark::ConsoleReporter::OO_Tabular);
   ExactNameJsonReporter file;
   if (benchmark::RunSpecifiedBenchmarks(&lines, writes_file ? &file : nullptr) == 0) {
-    std::fprintf(stderr, "conv_bench: no convolution to measure\n");
+    std::fprintf(stderr, "%s: no convolution to measure\n", ProgramName());
     return 1;
   }
   return 0;

@@ -1,4 +1,5 @@
 #include "conv_problem.h"
+#include "isa.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -30,7 +31,7 @@ double Convolution::Products() const {
 std::vector<Convolution> ReadConvolutions(const std::string& path) {
   std::ifstream file(path);
   if (!file) {
-    std::fprintf(stderr, "conv_bench: cannot read %s\n", path.c_str());
+    std::fprintf(stderr, "%s: cannot read %s\n", ProgramName(), path.c_str());
     std::exit(1);
   }
   std::vector<Convolution> result;
@@ -42,7 +43,7 @@ std::vector<Convolution> ReadConvolutions(const std::string& path) {
     if (!(words >> c.channels)) continue;
     words >> c.size >> c.outputs >> c.kernel >> c.stride >> c.padding >> c.groups >> c.occurrences;
     if (!words || !IsSound(c)) {
-      std::fprintf(stderr, "conv_bench: %s:%d is not a convolution\n", path.c_str(), number);
+      std::fprintf(stderr, "%s: %s:%d is not a convolution\n", ProgramName(), path.c_str(), number);
       std::exit(1);
     }
     result.push_back(c);

@@ -1,8 +1,9 @@
 // Matrix products of soniq, through soniq.h, against oneDNN. docs/performance.md describes the method.
 //
-// usage: matmul_bench --shapes=FILE[,FILE...] [OPTION...] [GOOGLE-BENCHMARK-OPTION...]
+// usage: matmul_bench --list-isas        prints what --isa may be on this machine, oldest first
+//        matmul_bench --shapes=FILE[,FILE...] [OPTION...] [GOOGLE-BENCHMARK-OPTION...]
 //   --threads=1        of each multiplication; 1 is pinned to a core
-//   --isa=avx512       avx512 or avx2, for both libraries
+//   --isa=NAME         portable, avx2 or avx512, for both libraries; default: the newest of the machine, up to SONIQ_MAX_ISA
 //   --schemes=...      of soniq, separated by commas
 //   --boundaries=codes,f32
 //   --rivals=1         0: soniq only
@@ -36,7 +37,7 @@ using Options = std::map<std::string, std::string>;
 Options TakeOptions(int& argc, char** argv) {
   Options options = {{"shapes", ""},
                      {"threads", "1"},
-                     {"isa", "avx512"},
+                     {"isa", ""},
                      {"schemes", "w1a1,w1a4,w1a8,w2a2,w2a4,w2a8,w3a3,w4a4,w4a8,w8a8,w1a1+w4a4@75,w1a1+w4a4@87.5"},
                      {"boundaries", "codes,f32"},
                      {"rivals", "1"},
@@ -141,12 +142,16 @@ void ReportLoad(int threads) {
   char text[16];
   std::snprintf(text, sizeof text, "%.2f", busy);
   benchmark::AddCustomContext("threads:" + std::to_string(threads) + "/isa:" + SelectedIsa() + "/busy_cores", text);
-  if (busy > 0.1) std::fprintf(stderr, "matmul_bench: others keep %s cores busy: times will be worse\n", text);
+  if (busy > 0.1) std::fprintf(stderr, "%s: others keep %s cores busy: times will be worse\n", ProgramName(), text);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--list-isas") == 0) {
+    for (const std::string& isa : MeasurableIsas()) std::printf("%s\n", isa.c_str());
+    return 0;
+  }
   const Options options = TakeOptions(argc, argv);
   // A reporter for the file may be given only when there is a file.
   const bool writes_file = std::any_of(argv, argv + argc, [](const char* argument) {
@@ -167,7 +172,7 @@ int main(int argc, char** argv) {
   LineReporter lines;
   ExactNameJsonReporter file;
   if (benchmark::RunSpecifiedBenchmarks(&lines, writes_file ? &file : nullptr) == 0) {
-    std::fprintf(stderr, "matmul_bench: no row to measure\n");
+    std::fprintf(stderr, "%s: no row to measure\n", ProgramName());
     return 1;
   }
   return 0;

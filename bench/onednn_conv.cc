@@ -5,6 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "isa.h"
+
 using dnnl::convolution_forward;
 using dnnl::memory;
 using Type = memory::data_type;
@@ -44,7 +46,7 @@ OneDnnConvolution::OneDnnConvolution(const Convolution& c, int64_t batch, Destin
   const convolution_forward::primitive_desc description(
       wanted, to_bytes ? BytesAttributes(c) : dnnl::primitive_attr(), engine_);
   kernel_ = description.impl_info_str();
-  plain_source_ = RandomCodes({input, Type::u8, Tag::nchw}, 0, 255);
+  plain_source_ = RandomCodes({input, Type::u8, Tag::nchw}, 0, LargestSafeCode());
   source_ = memory(description.src_desc(), engine_);
   dnnl::reorder(plain_source_, source_).execute(stream_, plain_source_, source_);
   const Tag order = c.groups == 1 ? Tag::oihw : Tag::goihw;

@@ -19,8 +19,7 @@ using Type = memory::data_type;
 using Tag = memory::format_tag;
 using Dimensions = memory::dims;
 
-// Sums in 16 bits of the AVX2 kernels saturate with codes of 8 bits. The time does not depend on codes.
-int ActivationCodeBits() { return UsesAvx512() ? 0 : 7; }
+int ActivationCodeBits() { return LargestSafeCode() == 255 ? 0 : 7; }
 
 class OneDnnEngine : public Engine {
  public:

@@ -74,6 +74,42 @@ FOR_AVX2 LOOP(TableAvx2,
               "vpaddb %%ymm10, %%ymm\\n, %%ymm\\n\n")
 FOR_AVX2 LOOP(FloatsAvx2, "vfmadd231ps %%ymm12, %%ymm13, %%ymm\\n\n")
 
+#undef ZERO_REGISTERS
+#define ZERO_REGISTERS ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n pxor %xmm\\n, %xmm\\n\n .endr\n"
+#define FOR_PORTABLE __attribute__((target("sse4.2")))
+
+// The same with 128 bits and two operands: what a constant is copied to is overwritten.
+FOR_PORTABLE LOOP(BytesPortable,
+                  "movdqa %%xmm13, %%xmm10\n"
+                  "pmaddubsw %%xmm12, %%xmm10\n"
+                  "pmaddwd %%xmm14, %%xmm10\n"
+                  "paddd %%xmm10, %%xmm\\n\n")
+FOR_PORTABLE LOOP(NibblesPortable,
+                  "movdqa %%xmm13, %%xmm10\n"
+                  "pmaddubsw %%xmm12, %%xmm10\n"
+                  "paddw %%xmm10, %%xmm\\n\n")
+FOR_PORTABLE LOOP(PopcountPortable,
+                  "movdqa %%xmm12, %%xmm10\n"
+                  "pand %%xmm12, %%xmm10\n"
+                  "movdqa %%xmm10, %%xmm11\n"
+                  "psrlw $4, %%xmm11\n"
+                  "pand %%xmm14, %%xmm10\n"
+                  "pand %%xmm14, %%xmm11\n"
+                  "movdqa %%xmm15, %%xmm13\n"
+                  "pshufb %%xmm10, %%xmm13\n"
+                  "paddb %%xmm13, %%xmm\\n\n"
+                  "movdqa %%xmm15, %%xmm13\n"
+                  "pshufb %%xmm11, %%xmm13\n"
+                  "paddb %%xmm13, %%xmm\\n\n")
+FOR_PORTABLE LOOP(TablePortable,
+                  "movdqa %%xmm13, %%xmm10\n"
+                  "pshufb %%xmm12, %%xmm10\n"
+                  "paddb %%xmm10, %%xmm\\n\n")
+FOR_PORTABLE LOOP(FloatsPortable,
+                  "movaps %%xmm13, %%xmm10\n"
+                  "mulps %%xmm12, %%xmm10\n"
+                  "addps %%xmm10, %%xmm\\n\n")
+
 // Products a second of a loop whose body makes `products`, on all threads at once.
 double Measure(void (*loop)(long), double products, int threads) {
   return SumOverThreads(threads, [=](int) {
@@ -94,9 +130,18 @@ Peaks MeasurePeaks(int threads) {
   Peaks peaks;
   if (UsesAvx512()) {
     peaks.bytes = peaks.nibbles = measure(BytesAvx512, 64);
-    peaks.popcount = measure(PopcountAvx512, 512);
-    peaks.table = measure(TableAvx512, 256);
+    // 0 where the CPU has no such instruction: then no kernel is built on it either.
+    peaks.popcount = __builtin_cpu_supports("avx512vpopcntdq") ? measure(PopcountAvx512, 512) : 0;
+    peaks.table = __builtin_cpu_supports("avx512vbmi") ? measure(TableAvx512, 256) : 0;
     peaks.floats = measure(FloatsAvx512, 16);
+    return peaks;
+  }
+  if (!UsesAvx2()) {
+    peaks.bytes = measure(BytesPortable, 16);
+    peaks.nibbles = measure(NibblesPortable, 16);
+    peaks.popcount = measure(PopcountPortable, 128);
+    peaks.table = measure(TablePortable, 64);
+    peaks.floats = measure(FloatsPortable, 4);
     return peaks;
   }
   const bool vnni = __builtin_cpu_supports("avxvnni");

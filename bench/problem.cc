@@ -1,4 +1,5 @@
 #include "problem.h"
+#include "isa.h"
 
 #include <cmath>
 #include <cstdio>
@@ -10,7 +11,7 @@
 namespace {
 
 [[noreturn]] void Fail(const std::string& message) {
-  std::fprintf(stderr, "matmul_bench: %s\n", message.c_str());
+  std::fprintf(stderr, "%s: %s\n", ProgramName(), message.c_str());
   std::exit(1);
 }
 

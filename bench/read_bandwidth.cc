@@ -32,9 +32,16 @@ __attribute__((target("avx2"))) void ReadAvx2(const char* data, size_t bytes) {
   }
 }
 
+void ReadPortable(const char* data, size_t bytes) {
+  for (const char* end = data + bytes; data < end; data += 128) {
+    asm volatile(".irp n,0,1,2,3,4,5,6,7\n movdqa 16*\\n(%0), %%xmm\\n\n .endr\n" ::"r"(data)
+                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7");
+  }
+}
+
 // The best of several samples: neighbours can only take bandwidth away.
 double Measure(const char* data, size_t bytes) {
-  const auto read = UsesAvx512() ? ReadAvx512 : ReadAvx2;
+  const auto read = UsesAvx512() ? ReadAvx512 : UsesAvx2() ? ReadAvx2 : ReadPortable;
   double best = 0;
   read(data, bytes);
   for (int sample = 0; sample < kSamples; sample++) {
@@ -55,7 +62,7 @@ double Measure(const char* data, size_t bytes) {
 std::vector<Bandwidth> MeasureReadBandwidths(int threads) {
   void* const buffer = mmap(nullptr, kLargest, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (buffer == MAP_FAILED) {
-    std::fprintf(stderr, "matmul_bench: no memory to measure the bandwidth\n");
+    std::fprintf(stderr, "%s: no memory to measure the bandwidth\n", ProgramName());
     std::exit(1);
   }
   madvise(buffer, kLargest, MADV_HUGEPAGE);

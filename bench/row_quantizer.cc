@@ -100,6 +100,25 @@ FOR_AVX2 RowParameters QuantizeAvx2(const float* input, size_t channels, uint8_t
   return {rounding.scale, int32_t(rounding.zero)};
 }
 
+RowParameters QuantizePortable(const float* input, size_t channels, uint8_t* codes) {
+  Range range;
+  for (size_t i = 0; i < channels; i++) range.Add(input[i]);
+  const Rounding rounding(range, 127);
+  const __m128 inverse = _mm_set1_ps(rounding.inverse), zero = _mm_set1_ps(rounding.zero);
+  const size_t whole = channels / 16 * 16;
+  for (size_t i = 0; i < whole; i += 16) {
+    __m128i values[4];
+    for (int part = 0; part < 4; part++) {
+      values[part] = _mm_cvtps_epi32(_mm_add_ps(_mm_mul_ps(_mm_loadu_ps(input + i + 4 * part), inverse), zero));
+    }
+    const __m128i packed =
+        _mm_packus_epi16(_mm_packs_epi32(values[0], values[1]), _mm_packs_epi32(values[2], values[3]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm_min_epu8(packed, _mm_set1_epi8(127)));
+  }
+  for (size_t i = whole; i < channels; i++) codes[i] = rounding.Code(input[i]);
+  return {rounding.scale, int32_t(rounding.zero)};
+}
+
 // Plain: the compiler makes of it what there is to make.
 INLINED void Scale(const int32_t* __restrict sums, size_t outputs, RowParameters row,
                    const float* __restrict weight_scales, const int32_t* __restrict weight_sums,
@@ -120,6 +139,11 @@ FOR_AVX2 void ScaleAvx2(const int32_t* sums, size_t outputs, RowParameters row, 
   Scale(sums, outputs, row, weight_scales, weight_sums, output);
 }
 
+void ScalePortable(const int32_t* sums, size_t outputs, RowParameters row, const float* weight_scales,
+                   const int32_t* weight_sums, float* output) {
+  Scale(sums, outputs, row, weight_scales, weight_sums, output);
+}
+
 // Split over threads as the product is. A single row is too short to be split.
 template <typename Body>
 void ForEachRow(size_t rows, Body body) {
@@ -131,7 +155,7 @@ void ForEachRow(size_t rows, Body body) {
 }  // namespace
 
 void QuantizeRows(const float* input, size_t rows, size_t channels, uint8_t* codes, RowParameters* parameters) {
-  const auto quantize = UsesAvx512() ? QuantizeAvx512 : QuantizeAvx2;
+  const auto quantize = UsesAvx512() ? QuantizeAvx512 : UsesAvx2() ? QuantizeAvx2 : QuantizePortable;
   ForEachRow(rows, [=](size_t row) {
     parameters[row] = quantize(input + row * channels, channels, codes + row * channels);
   });
@@ -139,7 +163,7 @@ void QuantizeRows(const float* input, size_t rows, size_t channels, uint8_t* cod
 
 void ScaleRows(const int32_t* sums, size_t rows, size_t outputs, const RowParameters* parameters,
                const float* weight_scales, const int32_t* weight_sums, float* output) {
-  const auto scale = UsesAvx512() ? ScaleAvx512 : ScaleAvx2;
+  const auto scale = UsesAvx512() ? ScaleAvx512 : UsesAvx2() ? ScaleAvx2 : ScalePortable;
   ForEachRow(rows, [=](size_t row) {
     scale(sums + row * outputs, outputs, parameters[row], weight_scales, weight_sums, output + row * outputs);
   });

@@ -6,12 +6,13 @@
 #include <cstdlib>
 
 #include "engine.h"
+#include "isa.h"
 
 namespace {
 
 void Check(soniq_status status, soniq_error* error) {
   if (status == SONIQ_OK) return;
-  std::fprintf(stderr, "matmul_bench: soniq: %s: %s\n", soniq_status_name(status), soniq_error_message(error));
+  std::fprintf(stderr, "%s: soniq: %s: %s\n", ProgramName(), soniq_status_name(status), soniq_error_message(error));
   std::exit(1);
 }
 

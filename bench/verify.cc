@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine.h"
+#include "isa.h"
 
 namespace {
 
@@ -27,7 +28,7 @@ double Tolerance(const Scheme& scheme) {
 }
 
 [[noreturn]] void Fail(const std::string& name, const Place& place, double found, double expected) {
-  std::fprintf(stderr, "matmul_bench: %s: wrong result: row %zu, output %zu is %.9g, expected %.9g\n", name.c_str(),
+  std::fprintf(stderr, "%s: %s: wrong result: row %zu, output %zu is %.9g, expected %.9g\n", ProgramName(), name.c_str(),
                place.row, place.output, found, expected);
   std::exit(1);
 }

@@ -23,6 +23,8 @@ import rivals
 from contestants import ConvolutionSum, EngineError, Setting, Worker
 from model_rows import BUSY
 
+import soniq
+
 # Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them.
 SCHEMES = {
     "w8a8": ["--palette", "8"],
@@ -149,8 +151,16 @@ def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) ->
 def context() -> dict[str, Any]:
     with open("/proc/cpuinfo") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    return {"cpu": names[0] if names else "unknown", "cores": len(os.sched_getaffinity(0)), "engines": {},
-            "date": datetime.date.today().isoformat(), "busy_cores": {}, "revision": revision()}
+    isa = instruction_set()
+    return {"cpu": names[0] if names else "unknown", "isa": isa, "capped": isa != soniq.cpu_isa(),
+            "cores": len(os.sched_getaffinity(0)), "engines": {}, "date": datetime.date.today().isoformat(),
+            "busy_cores": {}, "revision": revision()}
+
+
+def instruction_set() -> str:
+    """The newest that soniq may use."""
+    order = ("portable", "avx2", "avx512")
+    return min(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA") or order[-1], key=order.index)
 
 
 def revision() -> str:

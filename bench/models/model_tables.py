@@ -84,8 +84,12 @@ def targets(report: Report) -> str:
 def machine(report: Report) -> str:
     context = report.context
     engines = "; ".join(dict.fromkeys(context["engines"].values()))
-    text = f"* {context['cpu']}, {context['cores']} cores; revision {context['revision']}; {context['date']}.\n"
+    # Reports of before this was noted are of machines with AVX-512.
+    isa = context.get("isa", "avx512")
+    text = f"* {context['cpu']}, {context['cores']} cores; {isa}; revision {context['revision']}; {context['date']}.\n"
     text += f"* {engines}; {context['rounds']} rounds of {context['seconds']} s an engine.\n"
+    if context.get("capped"):
+        text += "* soniq and oneDNN were kept to that instruction set; ONNX Runtime and OpenVINO cannot be.\n"
     for threads in sorted({row.threads for row in report.rows}):
         busy = report.busy_cores(threads)
         if report.disturbed(threads):
