@@ -136,15 +136,15 @@ def other_targets(report: Report) -> list[Outcome]:
 
 
 def demo_targets(demo: Path) -> list[Outcome]:
-    """From the figures that `make demo` leaves: MiniLM packed at 4,8 against ONNX Runtime INT8, one thread."""
+    """From the figures that `make demo` leaves: MiniLM packed at 4,8 against ONNX Runtime INT8, one thread. Of the
+    newest instruction set, whose rows come first: ONNX Runtime cannot be kept to an older one."""
     target = "MiniLM at 4,8, one thread, to ONNX Runtime INT8, 16 / 64 / 256 tokens"
     cases = json.loads(demo.read_text())["cases"] if demo.exists() else []
-    ratios = {
-        tokens: case["onnxruntime_int8_ms"][tokens] / milliseconds
-        for case in cases if case["palette"] == "4,8" for tokens, milliseconds in case["latency_ms"].items()
-    }
-    if not ratios:
+    case = next((case for case in cases if case["palette"] == "4,8"), None)
+    if case is None:
         return [Outcome(target, 2, None, "make demo", [])]
+    rival = case["onnxruntime_int8_ms"]
+    ratios = {tokens: rival[tokens] / milliseconds for tokens, milliseconds in case["latency_ms"].items()}
     worst = min(ratios, key=lambda tokens: ratios[tokens])
     below = [f"{tokens} tokens {ratio:.2f}x" for tokens, ratio in ratios.items() if ratio < 2]
     return [Outcome(target, 2, ratios[worst], f"{worst} tokens", below)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -25,9 +26,16 @@ ROUNDS = 3
 TRAINED = HERE / "minilm-2.5.soniq"
 
 
+INSTRUCTION_SETS = ("portable", "avx2", "avx512")
+RIVAL = "ONNX Runtime INT8 per channel"
+
+
 @dataclass
 class Case:
-    """One packed model and what was measured of it. `options` pack it; None where it is packed already."""
+    """One packed model and what was measured of it. `options` pack it; None where it is packed already.
+
+    `kernels` and `latency` are by instruction set; `latency` then by threads, and by tokens.
+    """
 
     palette: str
     options: list[str] | None
@@ -35,8 +43,21 @@ class Case:
     average_bits: float = 0.0
     file_bytes: int = 0
     cosines: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    kernels: dict[str, int] = field(default_factory=dict)
-    latency: dict[int, dict[str, float]] = field(default_factory=dict)
+    kernels: dict[str, dict[str, int]] = field(default_factory=dict)
+    latency: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+
+
+def cpu_name() -> str:
+    """As the machine calls itself."""
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
+
+
+def instruction_sets() -> list[str]:
+    """Those to measure: the newest of this CPU, up to SONIQ_MAX_ISA, and AVX2 beside AVX-512."""
+    cap = os.environ.get("SONIQ_MAX_ISA") or INSTRUCTION_SETS[-1]
+    newest = min(soniq.cpu_isa(), cap, key=INSTRUCTION_SETS.index)
+    return [newest, "avx2"] if newest == "avx512" else [newest]
 
 
 def read_lines(name: str) -> list[str]:
@@ -101,22 +122,49 @@ def pack(case: Case, tool: Path, folder: Path, calibration: Path) -> None:
     print(f"  {case.path.name}: {case.file_bytes / 1e6:.1f} MB, {took}")
 
 
-def latency(engine: str, model: Path, threads: int) -> dict[str, float]:
-    command = [sys.executable, str(HERE / "latency_worker.py"), engine, str(model), "--threads", str(threads)]
+def latency(model: Path, threads: int, isa: str | None) -> dict[str, float]:
+    """Milliseconds by tokens, of soniq with this instruction set, or of ONNX Runtime where it is None."""
+    engine = ["onnxruntime", str(model)] if isa is None else ["soniq", str(model), "--isa", isa]
+    command = [sys.executable, str(HERE / "latency_worker.py"), *engine, "--threads", str(threads)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-def median_latencies(engines: dict[str, tuple[str, Path]], threads: int) -> dict[str, dict[str, float]]:
-    """Engines take turns, a process each, so that a slow moment of the machine hits all of them."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
+def median_latencies(
+    engines: dict[tuple[str, str | None], Path], threads: int
+) -> dict[tuple[str, str | None], dict[str, float]]:
+    """By name and instruction set. Engines take turns, a process each, so that a slow moment of the machine hits all
+    of them."""
+    runs: dict[tuple[str, str | None], list[dict[str, float]]] = {key: [] for key in engines}
     for _ in range(ROUNDS):
-        for name, (engine, model) in engines.items():
-            runs[name].append(latency(engine, model, threads))
+        for (name, isa), model in engines.items():
+            runs[name, isa].append(latency(model, threads, isa))
     return {
-        name: {length: statistics.median(run[length] for run in results) for length in results[0]}
-        for name, results in runs.items()
+        key: {length: statistics.median(run[length] for run in results) for length in results[0]}
+        for key, results in runs.items()
     }
+
+
+def time_all(cases: list[Case], rival_model: Path) -> dict[int, dict[str, float]]:
+    """Fills in the latencies of the cases, with two threads on the newest instruction set only; returns the rival's."""
+    sets = instruction_sets()
+    rival = {}
+    for threads in (1, 2):
+        engines = {(case.palette, isa): case.path for case in cases for isa in (sets if threads == 1 else sets[:1])}
+        medians = median_latencies({**engines, (RIVAL, None): rival_model}, threads)
+        rival[threads] = medians[RIVAL, None]
+        for case in cases:
+            for isa in sets:
+                if (case.palette, isa) in medians:
+                    case.latency.setdefault(isa, {})[threads] = medians[case.palette, isa]
+    return rival
+
+
+def count_kernels(model: soniq.Model) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for report in model.kernels():
+        counts[report.kernel] = counts.get(report.kernel, 0) + 1
+    return counts
 
 
 def search(case: Case, tokenizer: Tokenizer, sentences: list[str], embeddings: np.ndarray) -> None:
@@ -135,38 +183,42 @@ def cosines(embeddings: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 def print_table(cases: list[Case], rival: dict[int, dict[str, float]], rival_cosines: np.ndarray) -> None:
     columns = "bits/weight  file MB  cosine mean  min     threads  ms at 16 / 64 / 256 tokens (ratio to INT8)"
-    print(f"\n{'palette':11}  {columns}")
-    for case in cases:
-        for threads, times in case.latency.items():
-            row = " / ".join(f"{times[n]:.2f} ({rival[threads][n] / times[n]:.2f}x)" for n in times)
-            quality = f"{case.cosines.mean():.5f}      {case.cosines.min():.4f}"
-            size = f"{case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}"
-            print(f"{case.palette:11}  {size}  {quality}  {threads:7}  {row}")
+    print(f"\nOn {cpu_name()}:\n{'palette':11}  {'kernels':7}  {columns}")
+    for isa in cases[0].latency:
+        for case in cases:
+            for threads, times in case.latency[isa].items():
+                row = " / ".join(f"{times[n]:.2f} ({rival[threads][n] / times[n]:.2f}x)" for n in times)
+                quality = f"{case.cosines.mean():.5f}      {case.cosines.min():.4f}"
+                size = f"{case.average_bits:11.3f}  {case.file_bytes / 1e6:7.1f}"
+                print(f"{case.palette:11}  {isa:7}  {size}  {quality}  {threads:7}  {row}")
     for threads, times in rival.items():
         row = " / ".join(f"{value:.2f}" for value in times.values())
         quality = f"{rival_cosines.mean():.5f}      {rival_cosines.min():.4f}"
-        print(f"{'ONNX Runtime INT8 per channel':35} {quality}  {threads:7}  {row}")
+        print(f"{RIVAL + ' *':44} {quality}  {threads:7}  {row}")
+    print("* on whatever instructions of this CPU it chooses: ONNX Runtime cannot be kept to an older set")
 
 
 def write_json(
     path: Path, cases: list[Case], rival: dict[int, dict[str, float]], rival_cosines: np.ndarray
 ) -> None:
     rows = []
-    for case in cases:
+    for isa, case in ((isa, case) for isa in cases[0].latency for case in cases):
         row = {
+            "cpu": cpu_name(),
+            "isa": isa,
             "palette": case.palette,
             "average_bits": case.average_bits,
             "file_bytes": case.file_bytes,
             "cosine_mean": float(case.cosines.mean()),
             "cosine_min": float(case.cosines.min()),
-            "latency_ms": case.latency[1],
+            "latency_ms": case.latency[isa][1],
             "onnxruntime_int8_ms": rival[1],
-            "latency_ms_two_threads": case.latency[2],
-            "onnxruntime_int8_ms_two_threads": rival[2],
             "onnxruntime_int8_cosine_mean": float(rival_cosines.mean()),
             "onnxruntime_int8_cosine_min": float(rival_cosines.min()),
-            "kernels": case.kernels,
+            "kernels": case.kernels[isa],
         }
+        if 2 in case.latency[isa]:
+            row |= {"latency_ms_two_threads": case.latency[isa][2], "onnxruntime_int8_ms_two_threads": rival[2]}
         rows.append(row)
     path.write_text(json.dumps({"cases": rows}, indent=2) + "\n")
     print(f"\nwritten to {path}")
@@ -210,21 +262,16 @@ def main() -> None:
         embeddings = embed(model, ids, mask)
         case.cosines = cosines(embeddings, exact)
         case.average_bits = float(model.metadata["soniq.average_bits"])
-        for report in model.kernels():
-            case.kernels[report.kernel] = case.kernels.get(report.kernel, 0) + 1
+        for isa in instruction_sets():
+            case.kernels[isa] = count_kernels(soniq.load(case.path, threads=1, max_isa=isa))
     search(cases[-1], tokenizer, sentences, embeddings)
 
     print(f"\nTiming, {ROUNDS} rounds, engines taking turns ...")
-    engines = {case.palette: ("soniq", case.path) for case in cases} | {"rival": ("onnxruntime", int8)}
-    rival = {}
-    for threads in (1, 2):
-        medians = median_latencies(engines, threads)
-        rival[threads] = medians["rival"]
-        for case in cases:
-            case.latency[threads] = medians[case.palette]
+    rival = time_all(cases, int8)
     print_table(cases, rival, rival_cosines)
     for case in cases:
-        print(f"kernels of {case.palette}: " + ", ".join(f"{name} x{count}" for name, count in case.kernels.items()))
+        kernels = case.kernels[instruction_sets()[0]]
+        print(f"kernels of {case.palette}: " + ", ".join(f"{name} x{count}" for name, count in kernels.items()))
     write_json(arguments.json, cases, rival, rival_cosines)
 
 

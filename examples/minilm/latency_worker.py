@@ -22,10 +22,10 @@ def tokens(length: int) -> dict[str, np.ndarray]:
     return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
 
-def soniq_runner(path: str, threads: int):
+def soniq_runner(path: str, threads: int, isa: str | None):
     import soniq
 
-    model = soniq.load(path, threads=threads)
+    model = soniq.load(path, threads=threads, max_isa=isa)
 
     def run(inputs: dict[str, np.ndarray]) -> None:
         model(**inputs)
@@ -33,7 +33,7 @@ def soniq_runner(path: str, threads: int):
     return run, lambda values: values.astype(np.int32)
 
 
-def onnxruntime_runner(path: str, threads: int):
+def onnxruntime_runner(path: str, threads: int, isa: None):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -64,11 +64,12 @@ def main() -> None:
     parser.add_argument("engine", choices=("soniq", "onnxruntime"))
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--isa", help="soniq uses none newer; ONNX Runtime cannot be told")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[-arguments.threads :])
     make = soniq_runner if arguments.engine == "soniq" else onnxruntime_runner
-    run, convert = make(arguments.model, arguments.threads)
+    run, convert = make(arguments.model, arguments.threads, arguments.isa)
     result = {}
     for length in LENGTHS:
         inputs = {name: convert(values) for name, values in tokens(length).items()}
