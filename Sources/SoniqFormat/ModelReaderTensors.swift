@@ -25,7 +25,7 @@ struct TensorReader {
       return .cast(type)
     case .transpose, .reshape, .expand, .concatenate, .slice, .pad, .gather:
       return try readLayout(&cursor, tag)
-    case .reduce, .softmax, .argument, .matmul: return try readSum(&cursor, tag)
+    case .reduce, .softmax, .argument, .cumulate, .matmul: return try readSum(&cursor, tag)
     case .pool, .resize, .foldTaps: return try readImage(&cursor, tag)
     }
   }
@@ -126,6 +126,11 @@ struct TensorReader {
       try cursor.reserved(1)
       return .argument(
         isMinimum: flags & 1 != 0, axis: axis, keepsDimensions: flags & 2 != 0, selectsLast: flags & 4 != 0)
+    case .cumulate:
+      let axis = try readAxis(&cursor, reserved: 0)
+      let flags = try cursor.byte("flags", in: 0...3)
+      try cursor.reserved(1)
+      return .cumulate(axis: axis, isExclusive: flags & 1 != 0, isReversed: flags & 2 != 0)
     default:
       let transposesRight = try cursor.flag("transposesRight")
       try cursor.reserved(2)

@@ -39,6 +39,8 @@ extension ModelSerializer {
     case .softmax(let axis, let isLogarithm): head(.softmax, axis, isLogarithm ? 1 : 0, to: &sink)
     case .argument(let isMinimum, let axis, let keeps, let selectsLast):
       head(.argument, axis, (isMinimum ? 1 : 0) | (keeps ? 2 : 0) | (selectsLast ? 4 : 0), to: &sink)
+    case .cumulate(let axis, let isExclusive, let isReversed):
+      head(.cumulate, axis, (isExclusive ? 1 : 0) | (isReversed ? 2 : 0), to: &sink)
     case .matmul(let transposesRight): head(.matmul, transposesRight ? 1 : 0, to: &sink)
     case .pool, .resize, .foldTaps: writeImage(operation, to: &sink)
     }

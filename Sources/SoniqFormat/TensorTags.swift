@@ -4,7 +4,7 @@ import SoniqGraph
 enum TensorTag: UInt8 {
   case constant = 1
   case unary, binary, select, cast, transpose, reshape, expand, concatenate, slice, pad, gather, reduce
-  case softmax, argument, matmul, pool, resize, foldTaps
+  case softmax, argument, matmul, pool, resize, foldTaps, cumulate
 }
 
 enum UnaryTag: UInt8 {

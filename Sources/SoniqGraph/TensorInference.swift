@@ -22,6 +22,10 @@ extension Graph {
       let shape = try check.one(.float32)
       try check.require(axis: axis, rank: shape.count)
       return InferredOutput(elementType: .float32, shape: shape)
+    case .cumulate(let axis, _, _):
+      try check.requireInputs(1...1)
+      try check.require(axis: axis, rank: check.shape(0).count)
+      return InferredOutput(elementType: check.value(0).elementType, shape: check.shape(0))
     case .argument(_, let axis, let keeps, _): return try check.argument(axis, keepsDimensions: keeps)
     case .matmul(let transposesRight): return try check.matmul(transposesRight: transposesRight)
     case .pool(_, let window): return try check.pool(window)

@@ -154,6 +154,9 @@ package enum TensorOperation: Sendable {
   case softmax(axis: Int, isLogarithm: Bool)
   /// float32 -> int32: index of the largest (smallest) element, the first or last of equal ones.
   case argument(isMinimum: Bool, axis: Int, keepsDimensions: Bool, selectsLast: Bool)
+  /// Sums of all elements of the axis up to each, without itself where it is exclusive; from the other end where it is
+  /// reversed. The axis may be a symbol; int32 wraps.
+  case cumulate(axis: Int, isExclusive: Bool, isReversed: Bool)
   /// [..., M, K] x [..., K, N] -> [..., M, N] as numpy.matmul, float32. transposesRight: [..., N, K].
   case matmul(transposesRight: Bool)
   /// [B,H,W,C] -> [B,H',W',C]; H, W fixed.

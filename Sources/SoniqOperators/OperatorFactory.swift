@@ -41,6 +41,11 @@ package struct OperatorFactory {
     case .transpose, .reshape, .expand, .slice: return moved(operation, shapes[0], output)
     case .concatenate, .pad, .gather: return joined(operation, index, shapes, output)
     case .reduce, .argument, .softmax, .matmul: return summed(operation, shapes, output)
+    case .cumulate(let axis, let isExclusive, let isReversed):
+      return .cumulate(
+        CumulativeOperator(
+          input: Extents(shapes[0]), axis: axis, isExclusive: isExclusive, isReversed: isReversed,
+          isFloat: types[0] == .float32))
     case .pool, .resize, .foldTaps:
       return image(operation, shapes[0], graph.values[node.output].shape, output)
     }

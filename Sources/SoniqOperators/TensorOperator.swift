@@ -15,6 +15,7 @@ package enum TensorOperator: BitwiseCopyable {
   case reduce(ReduceOperator, Extents)
   case argument(ArgumentOperator, Extents)
   case softmax(SoftmaxOperator)
+  case cumulate(CumulativeOperator)
   case matmul(MatmulOperator)
   case pool(PoolOperator, Extents)
   case resize(ResizeOperator, Extents)
@@ -32,6 +33,7 @@ package enum TensorOperator: BitwiseCopyable {
     case .gather(let work):
       work.indices.elements(sizes) &* work.data.elements(sizes) / work.data.size(work.axis, sizes)
     case .softmax(let work): work.items(sizes)
+    case .cumulate(let work): work.items(sizes)
     case .matmul(let work): work.items(sizes)
     case .element(_, let output), .reduce(_, let output), .argument(_, let output), .pool(_, let output),
       .resize(_, let output), .fold(_, let output):
@@ -46,6 +48,7 @@ package enum TensorOperator: BitwiseCopyable {
     case .reduce(let work, _): work.cost(sizes)
     case .argument(let work, _): work.cost(sizes)
     case .softmax(let work): work.cost(sizes) &* 8
+    case .cumulate(let work): work.cost(sizes)
     case .matmul(let work): work.cost(sizes)
     case .pool(let work, _): work.cost
     case .resize(let work, _): work.cost
@@ -73,6 +76,7 @@ package enum TensorOperator: BitwiseCopyable {
     case .reduce(let work, _): work.run(frame, range)
     case .argument(let work, _): work.run(frame, range)
     case .softmax(let work): work.run(frame, range)
+    case .cumulate(let work): work.run(frame, range)
     case .matmul(let work): work.run(frame, range)
     case .pool(let work, _): work.run(frame, range)
     case .resize(let work, _): work.run(frame, range)

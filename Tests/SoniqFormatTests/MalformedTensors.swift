@@ -14,8 +14,17 @@ enum MalformedTensors {
     MalformedCase("tensor operation 0", .unknownTag, "nodes[38].tensor", in: .tensors) {
       try $0.set(.nodes, after: "transpose", 12, to: UInt8(0))
     },
-    MalformedCase("tensor operation 20", .unknownTag, "nodes[38].tensor", in: .tensors) {
-      try $0.set(.nodes, after: "transpose", 12, to: UInt8(20))
+    MalformedCase("tensor operation 21", .unknownTag, "nodes[38].tensor", in: .tensors) {
+      try $0.set(.nodes, after: "transpose", 12, to: UInt8(21))
+    },
+    MalformedCase("flags of a running sum", .outOfRange, "nodes[1].flags", in: .sums) {
+      try $0.set(.nodes, after: "cumulate", 14, to: UInt8(4))
+    },
+    MalformedCase("axis past those of a running sum", .invalidModel, "nodes[1].axis", in: .sums) {
+      try $0.set(.nodes, after: "cumulate", 13, to: UInt8(4))
+    },
+    MalformedCase("details of a running sum", .reservedNotZero, "nodes[1].reserved", in: .sums) {
+      try $0.set(.nodes, after: "cumulate", 15, to: UInt8(1))
     },
     MalformedCase("rank 9", .limitExceeded, "nodes[38].rank", in: .tensors) {
       try $0.set(.nodes, after: "transpose", 13, to: UInt8(9))

@@ -22,6 +22,8 @@ extension ModelText {
     case .gather(let axis): "gather \(axis)"
     case .reduce(let function, let axes, let keeps):
       "reduce \(function.rawValue) \(keeps ? 1 : 0) \(axes.reduce(0) { $0 | 1 << $1 })"
+    case .cumulate(let axis, let isExclusive, let isReversed):
+      "cumulate \(axis) \((isExclusive ? 1 : 0) + (isReversed ? 2 : 0))"
     case .softmax(let axis, let isLogarithm): "softmax \(axis) \(isLogarithm ? 1 : 0)"
     case .argument(let isMinimum, let axis, let keeps, let selectsLast):
       "argument \(axis) \((isMinimum ? 1 : 0) + (keeps ? 2 : 0) + (selectsLast ? 4 : 0))"

@@ -8,6 +8,7 @@ enum SampleModel: CaseIterable {
   case tensors
   case convolutions
   case attention
+  case sums
 
   func make() -> ModelDescription {
     switch self {
@@ -16,6 +17,7 @@ enum SampleModel: CaseIterable {
     case .tensors: SampleModels.tensors()
     case .convolutions: SampleModels.convolutions()
     case .attention: SampleModels.attention()
+    case .sums: SampleModels.sums()
     }
   }
 }

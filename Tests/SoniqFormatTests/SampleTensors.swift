@@ -16,6 +16,21 @@ extension SampleModels {
   }
 }
 
+extension SampleModels {
+  /// Running sums: tensor operation 20.
+  static func sums() -> ModelDescription {
+    let constants = SampleConstants()
+    var sample = TensorSample(constants)
+    let whole = sample.add(.cast(.int32), sample.image)
+    sample.add(.cumulate(axis: 2, isExclusive: false, isReversed: false), whole, name: "cumulate")
+    sample.add(.cumulate(axis: 0, isExclusive: true, isReversed: false), sample.image)
+    sample.add(.cumulate(axis: 3, isExclusive: true, isReversed: true), sample.image)
+    sample.graph.outputs = sample.graph.nodes.suffix(3).map(\.output)
+    return ModelDescription(
+      graph: sample.graph, metadata: [("general.name", .text("sums"))], owner: constants.owners)
+  }
+}
+
 /// Nodes whose outputs get the shapes that the graph infers.
 private struct TensorSample {
   var graph = Graph()

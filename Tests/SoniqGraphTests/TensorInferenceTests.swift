@@ -59,6 +59,9 @@ import Testing
     Refusal("one operand", .wrongInputCount, .binary(.add), [fixed(2)]),
     Refusal("truth of reals", .elementTypeMismatch, .binary(.and), [fixed(2), fixed(2)]),
     Refusal("slope of integers", .elementTypeMismatch, .binary(.prelu), [fixed(2), fixed(2)], .int32),
+    Refusal(
+      "a running sum along no axis", .invalidAttribute,
+      .cumulate(axis: 1, isExclusive: false, isReversed: false), [fixed(2)]),
     Refusal("NaN as a bound", .invalidAttribute, .unary(.clip(low: .nan, high: 1)), [fixed(2)]),
     Refusal("infinite slope", .invalidAttribute, .unary(.leakyRelu(alpha: .infinity)), [fixed(2)]),
     Refusal("an axis twice", .notAPermutation, .transpose([0, 0]), [fixed(2, 3)]),

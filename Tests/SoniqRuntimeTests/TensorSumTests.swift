@@ -70,6 +70,35 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true], [false, true])
+  func runningSums(isExclusive: Bool, isReversed: Bool) throws {
+    var generator = SeededGenerator(seed: 126)
+    for shape in [[1], [9], [3, 10], [2, 5, 4], [4, 300]] {
+      for type in [ElementType.float32, .int32] {
+        var x = TensorArray.integers(shape, -50...50, using: &generator)
+        x.type = type
+        for axis in shape.indices {
+          var expected = TensorArray(shape) { index in
+            let places = (0..<shape[axis]).filter { place in
+              let isBefore = isReversed ? place > index[axis] : place < index[axis]
+              return isBefore || !isExclusive && place == index[axis]
+            }
+            return places.reduce(0.0) { sum, place in
+              var other = index
+              other[axis] = place
+              return sum + x[other]
+            }
+          }
+          expected.type = type
+          let operation = TensorOperation.cumulate(
+            axis: axis, isExclusive: isExclusive, isReversed: isReversed)
+          try TensorRun(operation, [x]).expect(expected)
+          if shape[0] <= 5 { try TensorRun(operation, [x], batched: [0]).expect(expected) }
+        }
+      }
+    }
+  }
+
   @Test func largestOfNaN() throws {
     let x = TensorArray([2, 9], (0..<18).map { $0 == 12 ? .nan : Double($0) })
     try TensorRun(.reduce(.maximum, axes: [1], keepsDimensions: false), [x]).expect(

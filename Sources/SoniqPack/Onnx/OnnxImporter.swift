@@ -23,6 +23,7 @@ package enum OnnxImporter {
         draft.removeUnused()
         progress.step("importing", index + 1, OnnxPasses.all.count)
       }
+      try draft.requireSizesResolved()
       let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
       let fileName = path.split(separator: "/").last.map(String.init) ?? path
       let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName

@@ -84,6 +84,7 @@ extension TensorOperation {
     case .gather: "tensor.gather"
     case .reduce: "tensor.reduce"
     case .softmax: "tensor.softmax"
+    case .cumulate: "tensor.cumulate"
     case .argument: "tensor.argument"
     case .matmul: "tensor.matmul"
     case .pool: "tensor.pool"

@@ -260,7 +260,7 @@ def numbers(values: list) -> str:
 
 TENSORS = (
     "constant unary binary select cast transpose reshape expand concatenate slice pad gather reduce softmax argument "
-    "matmul pool resize foldTaps"
+    "matmul pool resize foldTaps cumulate"
 ).split()
 
 
@@ -271,7 +271,7 @@ def tensor(table: Table) -> str:
 
 def tensor_attributes(table: Table, name: str) -> str:
     # Three bytes of details; those without meaning are 0.
-    meant = {"constant": 0, "select": 0, "foldTaps": 0, "pad": 2, "softmax": 2, "argument": 2, "reduce": 3, "resize": 3}
+    meant = {"constant": 0, "select": 0, "foldTaps": 0, "pad": 2, "softmax": 2, "argument": 2, "cumulate": 2, "reduce": 3, "resize": 3}
     details = table.take(f"{meant.get(name, 1)}B")
     table.reserved(3 - len(details))
     if name == "constant":
@@ -344,7 +344,7 @@ def interface(table: Table) -> list[str]:
     return lines + [f"output {value}" for value in table.take(f"{table.one('I')}I")]
 
 
-@pytest.mark.parametrize("name", ["version1", "version2-tensors", "version2-convolutions"])
+@pytest.mark.parametrize("name", ["version1", "version2-tensors", "version2-convolutions", "version2-sums"])
 def test_golden_file(name):
     sections = read_sections((GOLDEN / f"{name}.soniq").read_bytes())
     tables = [Table(data) for _, data in sections[:6]]

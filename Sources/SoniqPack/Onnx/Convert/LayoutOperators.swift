@@ -155,6 +155,7 @@ extension OnnxConversion {
     if draft.known(data) != nil, draft.known(indices) != nil {
       return [try tensor(.gather(axis: axis), data, indices)]
     }
+    if axis == 0, let whole = try gatherOfJoined(data, indices) { return [whole] }
     if let table = draft.known(data), let floats = table.floats, table.shape.count == 2, axis == 0,
       isHostInput(indices)
     {

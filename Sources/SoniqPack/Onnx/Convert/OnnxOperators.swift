@@ -75,6 +75,8 @@ enum OnnxOperators {
     ("Split", { c throws(PackError) in try c.split() }),
     ("Slice", { c throws(PackError) in try c.slice() }),
     ("Gather", { c throws(PackError) in try c.gather() }),
+    ("GatherElements", { c throws(PackError) in try c.gatherElements() }),
+    ("GatherND", { c throws(PackError) in try c.gatherND() }),
     ("Expand", { c throws(PackError) in try c.expand() }), ("Tile", { c throws(PackError) in try c.tile() }),
     ("Pad", { c throws(PackError) in try c.pad() }),
     ("DepthToSpace", { c throws(PackError) in try c.depthToSpace() }),
@@ -91,6 +93,7 @@ enum OnnxOperators {
     ("ReduceLogSumExp", { c throws(PackError) in try c.reduceLogSumExp() }),
     ("Softmax", { c throws(PackError) in try c.softmax(isLogarithm: false) }),
     ("LogSoftmax", { c throws(PackError) in try c.softmax(isLogarithm: true) }),
+    ("CumSum", { c throws(PackError) in try c.cumulativeSum() }),
     ("ArgMax", { c throws(PackError) in try c.argument(isMinimum: false) }),
     ("ArgMin", { c throws(PackError) in try c.argument(isMinimum: true) }),
   ]

@@ -110,6 +110,13 @@ extension OnnxConversion {
     if shape.isEmpty { shape = [.fixed(1)] }
     let current = draft.shape(value)
     if shape == current { return value }
+    // A product of sizes that came with one reshape goes with the next: both are one.
+    let isProduct = current.contains { draft.extent($0).symbols.count > 1 }
+    if isProduct, let maker = draft.nodes.last(where: { $0.output == value }),
+      case .tensor(.reshape) = maker.operation
+    {
+      return try reshape(maker.inputs[0], to: extents)
+    }
     guard extents.allSatisfy({ $0.coefficient > 0 }), let count = draft.product(shape),
       count == draft.product(current)
     else {

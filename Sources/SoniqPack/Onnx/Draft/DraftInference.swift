@@ -12,7 +12,9 @@ extension DraftGraph {
       return constant(folded.simplified, name: name)
     }
     for input in inputs {
-      if let known = values[input].known { try requireRunnable(known, name: name) }
+      if let known = values[input].known, known.shape.contains(0) {
+        throw PackError(.data, place: "node \(name)", "one of its constants is empty")
+      }
     }
     let inferred = try infer(operation, inputs, name: name)
     return append(name, .tensor(operation), inputs, inferred.shape, type: inferred.elementType)
@@ -45,12 +47,18 @@ extension DraftGraph {
     }
   }
 
-  /// A constant that runs must have whole numbers of 32 bits and no size 0.
-  private func requireRunnable(_ tensor: KnownTensor, name: String) throws(PackError) {
-    func fail(_ message: String) -> PackError { PackError(.data, place: "node \(name)", message) }
-    guard !tensor.shape.contains(0) else { throw fail("one of its constants is empty") }
-    if case .sizes = tensor.elements {
-      throw fail("it computes with dynamic sizes; fix them with --shape")
+  /// Whether sizes that only a run knows are left to be computed with.
+  /// - Throws: `data` with every node that does.
+  func requireSizesResolved() throws(PackError) {
+    let users = nodes.filter { node in
+      node.inputs.contains { input in
+        if case .sizes? = values[input].known?.elements { true } else { false }
+      }
     }
+    guard !users.isEmpty else { return }
+    let names = users.map(\.name).joined(separator: ", ")
+    throw PackError(
+      .data, place: users.count == 1 ? "node \(names)" : "nodes \(names)",
+      "computing with dynamic sizes is not supported; fix the sizes with --shape")
   }
 }

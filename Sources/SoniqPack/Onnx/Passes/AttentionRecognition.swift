@@ -138,6 +138,8 @@ struct AttentionForm {
         // A scale outside would scale the mask too: it would still mask.
         mask = found
         current = inner
+      } else if let inner = Self.unhidden(current, matcher) {
+        current = inner
       } else if !isCausal, let inner = CausalMask.masked(current, matcher) {
         isCausal = true
         current = inner
@@ -216,6 +218,21 @@ struct AttentionForm {
       return (no, form.mask)
     }
     return nil
+  }
+
+  /// Scores with a mask that hides nothing, whatever the host gives.
+  private static func unhidden(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
+    var scores: ValueID?
+    for (inner, other) in matcher.orders(value, .add) where UniformValue.of(other, matcher) == 0 {
+      scores = inner
+    }
+    if let node = matcher.maker(value), case .tensor(.select) = node.operation,
+      let condition = UniformValue.of(node.inputs[0], matcher)
+    {
+      scores = node.inputs[condition != 0 ? 1 : 2]
+    }
+    guard let scores, matcher.draft.shape(scores) == matcher.draft.shape(value) else { return nil }
+    return scores
   }
 
   private static func isOfKeys(_ form: MaskEvaluation, rank: Int) -> Bool {

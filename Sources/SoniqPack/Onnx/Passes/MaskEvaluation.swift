@@ -61,18 +61,13 @@ struct MaskEvaluation {
     var kept: [Float] = []
     var whole: MaskEvaluation?
     for input in node.inputs {
-      if let known = matcher.draft.known(input) {
-        let number = known.uniform ?? uniformInteger(known)
-        guard let number else { return nil }
+      if let number = UniformValue.of(input, matcher) {
         masked.append(number)
         kept.append(number)
         continue
       }
       guard let part = evaluate(input, matcher, &budget)?.aligned(from: matcher.draft.rank(input), to: rank)
-      else {
-        // The shape of anything may be all that counts, as in a tensor of ones.
-        return nil
-      }
+      else { return nil }
       if let whole {
         guard whole.mask == part.mask, whole.batchAxis == part.batchAxis,
           whole.positionAxis == part.positionAxis
@@ -85,12 +80,6 @@ struct MaskEvaluation {
     guard var whole, let low = apply(masked), let high = apply(kept) else { return nil }
     (whole.whenMasked, whole.whenKept) = (low, high)
     return whole
-  }
-
-  private static func uniformInteger(_ known: KnownTensor) -> Float? {
-    guard let integers = known.integers, let first = integers.first, integers.allSatisfy({ $0 == first })
-    else { return nil }
-    return Float(first)
   }
 
   private func mapped(_ apply: (Float) -> Float?) -> MaskEvaluation? {
@@ -129,7 +118,7 @@ struct MaskEvaluation {
     return result
   }
 
-  private static func apply(_ function: UnaryFunction, _ x: Float) -> Float? {
+  static func apply(_ function: UnaryFunction, _ x: Float) -> Float? {
     switch function {
     case .not: x == 0 ? 1 : 0
     case .negative: -x
@@ -139,7 +128,7 @@ struct MaskEvaluation {
     }
   }
 
-  private static func apply(_ function: BinaryFunction, _ left: Float, _ right: Float) -> Float? {
+  static func apply(_ function: BinaryFunction, _ left: Float, _ right: Float) -> Float? {
     switch function {
     case .add: left + right
     case .subtract: left - right
