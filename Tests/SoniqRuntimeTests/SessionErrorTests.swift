@@ -84,7 +84,11 @@ import Testing
     #expect(refused { $0.maximums = [SymbolMaximum(name: "S", maximum: 0)] } == .invalidOption)
     #expect(refused { $0.maximums = [SymbolMaximum(name: "T", maximum: 1)] } == .invalidOption)
     #expect(refused { $0.keptValues = [10_000] } == .invalidOption)
-    #expect(refused { $0.keptValues = [0] } == .invalidOption)
+    #expect(refused { $0.keptValues = [-1] } == .invalidOption)
+    // The graph's own inputs may be kept, as what its nodes make.
+    var keeping = SessionOptions()
+    keeping.keptValues = [0]
+    #expect(throws: Never.self) { _ = try Session(model, options: keeping) }
     let refusing = AllocatorHooks(context: nil, allocate: { _, _, _ in nil }, free: { _, _, _ in })
     #expect(refused { $0.allocator = refusing } == .outOfMemory)
   }
