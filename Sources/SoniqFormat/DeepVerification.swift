@@ -10,6 +10,7 @@ struct DeepVerification {
 
   func run() throws(FormatError) {
     var section = SectionKind.tables.count
+    let plain = plainConstants
     for (index, constant) in reader.graph.constants.enumerated() {
       let fields = constant.fields
       var offsets: [String: Int] = [:]
@@ -17,8 +18,18 @@ struct DeepVerification {
         offsets[field.name] = reader.directory.sections[section + ordinal].offset
       }
       section += fields.count
-      try ConstantVerification(index: index, offsets: offsets).run(constant)
+      try ConstantVerification(index: index, offsets: offsets, allowsInfinity: plain.contains(index))
+        .run(constant)
     }
+  }
+
+  /// The values of `constant` nodes, which may be infinite, as those of masks are.
+  private var plainConstants: Set<ConstantID> {
+    var plain: Set<ConstantID> = []
+    for node in reader.graph.nodes {
+      if case .tensor(.constant(let constant)) = node.operation { plain.insert(constant) }
+    }
+    return plain
   }
 }
 
@@ -27,6 +38,7 @@ private struct ConstantVerification {
   let index: Int
   /// File offset of each field.
   let offsets: [String: Int]
+  let allowsInfinity: Bool
 
   private func fault(
     _ code: FormatError.Code, _ field: String, at byte: Int, got: FormatError.Quantity,
@@ -55,7 +67,8 @@ private struct ConstantVerification {
   }
 
   private func requireFinite(_ bytes: ConstantBytes, _ field: String) throws(FormatError) {
-    for (element, number) in bytes.bound(to: Float.self).enumerated() where !number.isFinite {
+    for (element, number) in bytes.bound(to: Float.self).enumerated()
+    where allowsInfinity ? number.isNaN : !number.isFinite {
       throw fault(.outOfRange, field, at: element * 4, got: .real(Double(number)), expected: .none)
     }
   }

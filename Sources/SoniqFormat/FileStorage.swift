@@ -32,6 +32,11 @@ package final class FileStorage: @unchecked Sendable {
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw systemFault(path) }
     defer { close(descriptor) }
+    return try file(descriptor: descriptor, path: path, copies: copies)
+  }
+
+  /// The bytes of a regular file that is open for reading.
+  static func file(descriptor: Int32, path: String, copies: Bool) throws(FormatError) -> FileStorage {
     let size = try sizeOfRegularFile(descriptor, path)
     if copies { return try copy(descriptor, size, path) }
     guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {

@@ -15,25 +15,29 @@ extension ModelPacker {
     if let share = options.coarseShare { return try shared(share, model, layers, calibration) }
     let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
-    let weightCount =
-      layers.linears.reduce(0) { $0 + $1.weights.count } + layers.tables.reduce(0) { $0 + $1.weights.count }
     let candidates = candidates(layers, sensitivity)
-    let allocation = try ChannelAllocation(
-      candidates, weightCount: weightCount, byteLimit: byteLimit(candidates, weightCount))
+    let allocation = ChannelAllocation(
+      candidates, byteLimit: try byteLimit(candidates, layers, others: otherWeights(model.graph, layers)))
     let runs = zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
       ChannelRun.split(coarse: levels[0], fine: levels[1], fineChannels: fine, count: size)
     }
     return withEnds(runs, layers)
   }
 
+  /// What the ends of a convolutional network keep.
+  private static let endLevel = Level(
+    weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
+
   /// The first and the last layer of a convolutional network at 8 bits.
   private func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers) -> [[ChannelRun]] {
-    guard options.keepsEnds else { return runs }
-    let eight = Level(weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
     var changed = runs
-    for index in layers.ends { changed[index] = ChannelRun.whole(eight, count: layers.linears[index].inputs) }
+    for index in ends(layers) {
+      changed[index] = ChannelRun.whole(Self.endLevel, count: layers.linears[index].inputs)
+    }
     return changed
   }
+
+  private func ends(_ layers: WeightLayers) -> Set<Int> { options.keepsEnds ? layers.ends : [] }
 
   /// The same part of every layer's channels at the coarse level: those that it hurts least there.
   private func shared(
@@ -52,12 +56,57 @@ extension ModelPacker {
     return withEnds(runs, layers)
   }
 
-  /// The target in bytes; without one, a quarter of the way from all coarse to all fine.
-  private func byteLimit(_ candidates: [AllocationCandidate], _ weightCount: Int) -> Int {
-    if let target = options.targetBits { return Int(target * Double(weightCount) / 8) }
+  /// The bytes that candidates may take; without a target, a quarter of the way from all coarse to all fine.
+  /// * others: weights that are no candidates.
+  private func byteLimit(
+    _ candidates: [AllocationCandidate], _ layers: WeightLayers, others: WeightAccount
+  ) throws(PackError) -> Int {
     let coarse = candidates.reduce(0) { $0 + $1.byteCount(0) }
-    let fine = candidates.reduce(0) { $0 + $1.byteCount($1.gains.count) }
-    return coarse + max(0, fine - coarse) / 4
+    guard let target = options.targetBits else {
+      let fine = candidates.reduce(0) { $0 + $1.byteCount($1.gains.count) }
+      return coarse + max(0, fine - coarse) / 4
+    }
+    let weightCount = candidates.reduce(others.weightCount) { $0 + $1.weightCount }
+    let limit = Int(target * Double(weightCount) / 8) - others.byteCount
+    guard coarse <= limit else {
+      let least = Double(coarse + others.byteCount) * 8 / Double(max(1, weightCount))
+      throw PackError(
+        .usage, place: "--target-bits",
+        "\(target) is too small: at least \(decimal((least * 1000).rounded(.up) / 1000, 3)) bits a weight with "
+          + "palette \(options.palette.text)" + Self.reason(ends(layers).map { layers.linears[$0] }, others))
+    }
+    return limit
+  }
+
+  /// Why the least is as much as it is, where it is more than the coarse level.
+  private static func reason(_ ends: [LinearLayer], _ others: WeightAccount) -> String {
+    var parts: [String] = []
+    if !ends.isEmpty {
+      let names = Set(ends.sorted { $0.node < $1.node }.map(\.name)).sorted().joined(separator: ", ")
+      parts.append("the first and the last layer (\(names)) keep 8 bits unless --no-ends is given")
+    }
+    if others.weightCount > 0 {
+      parts.append(
+        "\(others.weightCount) weights have levels of their own (depthwise, or packed by the model)")
+    }
+    return parts.isEmpty ? "" : "; " + parts.joined(separator: "; ")
+  }
+
+  /// Weights that the palette does not concern: of depthwise convolutions, and those that the model states codes of.
+  private func otherWeights(_ graph: Graph, _ layers: WeightLayers) -> WeightAccount {
+    let chosen = Set(layers.linears.map(\.constant) + layers.tables.map(\.constant))
+    let depthwise = Set(layers.depthwise.map(\.constant))
+    var account = WeightAccount()
+    for constant in WeightAccount.weightConstants(graph)
+    where !chosen.contains(constant) && !depthwise.contains(constant) {
+      if let stored = WeightAccount(graph.constants[constant]) { account += stored }
+    }
+    for layer in layers.depthwise {
+      account += WeightAccount(
+        weightCount: layer.weights.count,
+        byteCount: WeightForecast.depthwise(channels: layer.channels, taps: layer.taps))
+    }
+    return account
   }
 
   private func oneLevel(
@@ -76,11 +125,19 @@ extension ModelPacker {
     let levels = options.palette.levels
     let granularity = levels.map { $0.weight.layout.tileChannels }.max() ?? 8
     var candidates: [AllocationCandidate] = []
-    for layer in layers.linears {
+    let ends = ends(layers)
+    for (index, layer) in layers.linears.enumerated() {
       let (outputs, inputs, hasMap, taps) = (layer.outputs, layer.inputs, layer.producer == nil, layer.taps)
+      guard !ends.contains(index) else {
+        let bytes = WeightForecast.linear(
+          outputs: outputs, levels: [Self.endLevel], channels: [inputs], taps: taps, hasMap: false)
+        candidates.append(
+          AllocationCandidate(weightCount: layer.weights.count, gains: [], granularity: 1) { _ in bytes })
+        continue
+      }
       candidates.append(
         AllocationCandidate(
-          name: layer.name, gains: sensitivity.gains[candidates.count], granularity: granularity
+          weightCount: layer.weights.count, gains: sensitivity.gains[index], granularity: granularity
         ) { fine in
           WeightForecast.linear(
             outputs: outputs, levels: levels, channels: [inputs - fine, fine], taps: taps, hasMap: hasMap)
@@ -90,7 +147,7 @@ extension ModelPacker {
       let (rows, channels) = (table.rows, table.channels)
       candidates.append(
         AllocationCandidate(
-          name: table.name, gains: sensitivity.gains[candidates.count], granularity: 8
+          weightCount: table.weights.count, gains: sensitivity.gains[candidates.count], granularity: 8
         ) { fine in
           WeightForecast.table(
             rows: rows, levels: levels, channels: [channels - fine, fine], blockLength: Self.tableBlockLength)

@@ -44,7 +44,15 @@ package struct ModelPacker {
     let model = imported.description
     var layers = try WeightLayers(model.graph)
     // Nothing to choose in a model that was quantised before.
-    guard !layers.isEmpty else { return floatModel(imported) }
+    guard !layers.isEmpty else {
+      let bits = WeightAccount(model.graph).averageBits
+      if let target = options.targetBits, bits > target {
+        throw PackError(
+          .usage, place: "--target-bits",
+          "\(target) is too small: the model's own codes take \(decimal(bits, 3)) bits a weight")
+      }
+      return floatModel(imported)
+    }
     let data = try calibrationData(imported)
     let calibration = try Calibration.run(model, layers, data: data, progress: progress)
     let assignment = try assign(model, layers, calibration)
@@ -54,6 +62,7 @@ package struct ModelPacker {
     report.calibrationUnit = data.unit
     report.layers = self.layers(of: packed.graph)
     report.weights = WeightAccount(packed.graph)
+    report.targetBits = options.targetBits
     report.agreement = try agreement(model, packed, data)
     add(metadata(report, packed.graph), to: &packed)
     return (packed, report)

@@ -38,13 +38,14 @@ struct CalibrateCostCommand: ParsableCommand {
 
   func run() throws {
     try reporting { () throws(PackError) in
+      let file = try OutputFile(path: output)
       var calibration = Calibration(limit: try limit())
       calibration.rounds = rounds
       let line = ProgressLine(isForced: progress).report
       let profile = calibration.run(machine: Self.machine()) { done, total in
         line.step("measuring", done, total)
       }
-      try write(swift ? Self.source(profile) : profile.text)
+      try file.write(Array((swift ? Self.source(profile) : profile.text).utf8))
     }
   }
 
@@ -63,15 +64,6 @@ struct CalibrateCostCommand: ParsableCommand {
     let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
     let name = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
     return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
-  }
-
-  private func write(_ text: String) throws(PackError) {
-    do {
-      // To a temporary name first, then renamed.
-      try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
-    } catch {
-      throw PackError(.cannotCreate, file: output, "cannot be written: \(error.localizedDescription)")
-    }
   }
 
   private static func source(_ profile: KernelProfile) -> String {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SoniqCore
 import SoniqFormat
 import SoniqGraph
 import SoniqPack
@@ -81,6 +82,7 @@ struct PackCommand: ParsableCommand {
 
   private func pack() throws(PackError) {
     let file = try OutputFile(path: output)
+    try file.refuse(inputs: [model] + (calibrate.map { [$0] } ?? []))
     var options = PackOptions(palette: try Palette(palette))
     options.targetBits = targetBits
     options.splitsOutliers = outlierSplit
@@ -89,12 +91,19 @@ struct PackCommand: ParsableCommand {
     }
     options.tokenLimit = calibrationTokens
     var imported = try importModel(keepsCodes: !options.palette.isFloat)
+    try file.refuse(inputs: imported.dataFiles)
+    for (name, full) in imported.fullNames.sorted(by: { $0.key < $1.key }) {
+      let words = "\"\(full)\" is called \"\(name)\" in the packed file"
+      writeError("soniq-pack: note: \(PlainText.escaped(words))\n")
+    }
     if let name { imported.setName(name) }
     if let calibrate {
       if let framing = imported.framing {
         options.calibration = .tokens(try .read(path: calibrate, framing: framing))
       } else {
-        options.calibration = .samples(try .read(path: calibrate, graph: imported.description.graph))
+        options.calibration = .samples(
+          try .read(
+            path: calibrate, graph: imported.description.graph, fullNames: imported.fullNames))
       }
     }
     guard calibrationSamples > 0 else {

@@ -28,6 +28,7 @@ struct SliceCommand: ParsableCommand {
   func run() throws {
     try reporting { () throws(PackError) in
       let target = try OutputFile(path: output)
+      try target.refuse(inputs: [file])
       let (model, _) = try PackedFile.open(file)
       let cut = try Slice.cut(model, bits: bits)
       let byteCount = try target.write(cut)

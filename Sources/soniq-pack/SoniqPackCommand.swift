@@ -17,7 +17,8 @@ struct SoniqPackCommand: ParsableCommand {
         soniq-pack calibrate-cost -o profile.json
 
       Exit codes: 0 done, 64 wrong usage, 65 wrong data, 66 input missing, 70 a bug of soniq-pack,
-      73 output cannot be made, 74 reading or writing failed.
+      73 output cannot be made, 74 reading or writing failed. No command writes over a file that it
+      reads, and none leaves part of a file, also when a signal ends it.
       """,
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self,
@@ -26,6 +27,7 @@ struct SoniqPackCommand: ParsableCommand {
 
 /// Runs a command's work; an error becomes one line on standard error and its exit code.
 func reporting(_ body: () throws(PackError) -> Void) throws {
+  TerminationSignals.watch()
   do throws(PackError) {
     try body()
   } catch {

@@ -172,5 +172,5 @@ def test_the_tool_names_every_node_that_it_does_not_know(tmp_path: Path) -> None
     command = [os.environ["SONIQ_PACK"], "pack", tmp_path / "odd.onnx", "-o", output]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 65
-    assert "first (Det: unknown operator); second (Hardmax: unknown operator)" in result.stderr
+    assert "unknown operators Det (1: first), Hardmax (1: second)" in result.stderr
     assert not output.exists()

@@ -49,6 +49,7 @@ import Testing
   @Test(arguments: [
     ("hidden_size", "33"), ("hidden_size", "0"), ("hidden_size", "-1"), ("hidden_size", "1.5"),
     ("num_attention_heads", "5"), ("hidden_act", "\"softplus\""), ("layer_norm_eps", "-1"),
+    ("layer_norm_eps", "0"), ("layer_norm_eps", "1e-60"),
     ("vocab_size", "\"many\""), ("is_decoder", "true"), ("position_embedding_type", "\"relative_key\""),
   ]) func wrongField(field: String, value: String) throws {
     let checkpoint = try TinyCheckpoint { _, config in config[field] = value }

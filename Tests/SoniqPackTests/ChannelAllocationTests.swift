@@ -10,7 +10,7 @@ import Testing
   private static func candidate(
     _ gains: [Double], granularity: Int, _ byteCount: @escaping @Sendable (Int) -> Int
   ) -> AllocationCandidate {
-    AllocationCandidate(name: "layer", gains: gains, granularity: granularity, byteCount: byteCount)
+    AllocationCandidate(weightCount: 1, gains: gains, granularity: granularity, byteCount: byteCount)
   }
 
   private static func bytes(_ candidates: [AllocationCandidate], _ fine: [[Int]]) -> Int {
@@ -42,14 +42,14 @@ import Testing
     }
   }
 
-  @Test(arguments: UInt64(7000)..<7060) func theBudgetIsNeverExceeded(seed: UInt64) throws {
+  @Test(arguments: UInt64(7000)..<7060) func theBudgetIsNeverExceeded(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let candidates = Self.layers(using: &generator)
     let coarse = Self.bytes(candidates, candidates.map { _ in [] })
     let fine = Self.bytes(candidates, candidates.map { Array($0.gains.indices) })
     for _ in 0..<10 {
       let limit = coarse + Int.random(in: 0...max(0, fine - coarse) + 100, using: &generator)
-      let allocation = try ChannelAllocation(candidates, weightCount: 1, byteLimit: limit)
+      let allocation = ChannelAllocation(candidates, byteLimit: limit)
       #expect(allocation.fineChannels.count == candidates.count)
       #expect(Self.bytes(candidates, allocation.fineChannels) <= limit, "seed \(seed), limit \(limit)")
       for (candidate, channels) in zip(candidates, allocation.fineChannels) {
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// One price for every channel: the groups with the most gain are taken, and no choice of groups has more.
-  @Test(arguments: UInt64(7100)..<7130) func withOnePriceItIsTheBestOfAll(seed: UInt64) throws {
+  @Test(arguments: UInt64(7100)..<7130) func withOnePriceItIsTheBestOfAll(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let candidates = (0..<Int.random(in: 1...3, using: &generator)).map { _ in
       let groups = Int.random(in: 1...4, using: &generator)
@@ -74,7 +74,7 @@ import Testing
     }
     let most = Self.bytes(candidates, candidates.map { Array($0.gains.indices) })
     for limit in stride(from: 100 * candidates.count, through: most + 5, by: 5) {
-      let taken = try ChannelAllocation(candidates, weightCount: 1, byteLimit: limit).fineChannels
+      let taken = ChannelAllocation(candidates, byteLimit: limit).fineChannels
       let best = Self.best(candidates, limit: limit)
       let got = Self.gain(candidates, taken)
       #expect(abs(got - best) < 1e-12, "seed \(seed), limit \(limit): \(got), the best \(best)")
@@ -82,7 +82,7 @@ import Testing
   }
 
   /// Prices that differ from layer to layer: by gain per byte, short of the best by less than one group.
-  @Test(arguments: UInt64(7200)..<7230) func withSeveralPricesItLosesLessThanAGroup(seed: UInt64) throws {
+  @Test(arguments: UInt64(7200)..<7230) func withSeveralPricesItLosesLessThanAGroup(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let candidates = (0..<Int.random(in: 2...3, using: &generator)).map { _ in
       let gains = (0..<Int.random(in: 1...4, using: &generator) * 2).map { _ in
@@ -93,7 +93,7 @@ import Testing
     }
     let most = Self.bytes(candidates, candidates.map { Array($0.gains.indices) })
     for limit in stride(from: 50 * candidates.count, through: most + 3, by: 3) {
-      let taken = try ChannelAllocation(candidates, weightCount: 1, byteLimit: limit).fineChannels
+      let taken = ChannelAllocation(candidates, byteLimit: limit).fineChannels
       let best = Self.best(candidates, limit: limit)
       let got = Self.gain(candidates, taken)
       let group = candidates.map { $0.gains.sorted(by: >).prefix(2).reduce(0, +) }.max() ?? 0
@@ -128,42 +128,41 @@ import Testing
     return choices.filter { $0.bytes <= limit }.map(\.gain).max() ?? 0
   }
 
-  @Test func groupsByHand() throws {
+  @Test func groupsByHand() {
     // Layer 0: groups of gain 5 + 3 and 2 + 1 at 1 byte a channel. Layer 1: 8 + 6 and 4 + 0 at 2 bytes a channel.
     let candidates = [
       Self.candidate([1, 5, 2, 3], granularity: 2) { 10 + $0 },
       Self.candidate([0, 8, 6, 4], granularity: 2) { 20 + 2 * $0 },
     ]
-    func taken(_ limit: Int) throws -> [[Int]] {
-      try ChannelAllocation(candidates, weightCount: 8, byteLimit: limit).fineChannels
+    func taken(_ limit: Int) -> [[Int]] {
+      ChannelAllocation(candidates, byteLimit: limit).fineChannels
     }
     // Gains per byte: 4 and 1.5; 3.5 and 1.
-    #expect(try taken(31) == [[], []])
-    #expect(try taken(32) == [[1, 3], []])
-    #expect(try taken(36) == [[1, 3], [1, 2]])
+    #expect(taken(31) == [[], []])
+    #expect(taken(32) == [[1, 3], []])
+    #expect(taken(36) == [[1, 3], [1, 2]])
     // The group of layer 1 does not fit: the next that does is taken.
-    #expect(try taken(34) == [[0, 1, 2, 3], []])
-    #expect(try taken(38) == [[0, 1, 2, 3], [1, 2]])
-    #expect(try taken(42) == [[0, 1, 2, 3], [0, 1, 2, 3]])
+    #expect(taken(34) == [[0, 1, 2, 3], []])
+    #expect(taken(38) == [[0, 1, 2, 3], [1, 2]])
+    #expect(taken(42) == [[0, 1, 2, 3], [0, 1, 2, 3]])
   }
 
-  @Test func equalGainsGoByLayerAndChannel() throws {
+  @Test func equalGainsGoByLayerAndChannel() {
     let candidates = [[Double]](repeating: [1, 1, 1, 1], count: 2).map {
       Self.candidate($0, granularity: 2) { 10 * $0 }
     }
-    let taken = try ChannelAllocation(candidates, weightCount: 8, byteLimit: 60).fineChannels
+    let taken = ChannelAllocation(candidates, byteLimit: 60).fineChannels
     #expect(taken == [[0, 1, 2, 3], [0, 1]])
   }
 
-  @Test func tooLittleSaysHowMuchIsNeeded() throws {
-    let candidates = [Self.candidate([1, 2], granularity: 1) { 100 + $0 }]
-    #expect(try ChannelAllocation(candidates, weightCount: 200, byteLimit: 100).fineChannels == [[]])
-    #expect {
-      _ = try ChannelAllocation(candidates, weightCount: 200, byteLimit: 99)
-    } throws: { error in
-      (error as? PackError)?.kind == .usage && "\(error)".contains("--target-bits")
-        && "\(error)".contains("4.000 bits")
-    }
+  @Test func layersWithoutAChoiceOnlyTakeTheirBytes() {
+    let candidates = [
+      Self.candidate([], granularity: 1) { _ in 50 },
+      Self.candidate([1, 2], granularity: 1) { 100 + 10 * $0 },
+    ]
+    #expect(ChannelAllocation(candidates, byteLimit: 150).fineChannels == [[], []])
+    #expect(ChannelAllocation(candidates, byteLimit: 165).fineChannels == [[], [1]])
+    #expect(ChannelAllocation(candidates, byteLimit: 170).fineChannels == [[], [0, 1]])
   }
 
   // MARK: What the bytes are

@@ -106,8 +106,8 @@ import Testing
     model.output("fused")
     expectError(
       [
-        "model.onnx", "2 nodes", "the_memory (LSTM: unknown operator)",
-        "the_fused (com.microsoft.FusedConv: unknown operator)",
+        "model.onnx", "2 nodes",
+        "unknown operators LSTM (1: the_memory), com.microsoft.FusedConv (1: the_fused)",
       ], model)
   }
 
@@ -115,7 +115,7 @@ import Testing
     let model = try Self.small()
     model.node("Odd\nkind\u{1b}", ["logits"], ["memory"])
     model.output("memory")
-    expectError(["Odd?kind?: unknown operator"], model)
+    expectError(["unknown operator Odd?kind? (1: the_memory)"], model)
   }
 
   @Test func anUnsupportedNodeThatNobodyNeedsIsIgnored() throws {

@@ -92,8 +92,11 @@ package struct SampleArrays: Sendable {
   /// Reads one array a graph input from an .npz or .safetensors file, named as the inputs, or from an .npy file for a
   /// model of one input.
   ///
+  /// * fullNames: names that the arrays of inputs may have in place of those of the graph.
   /// - Throws: `data` when an array is missing, or its shape or type does not fit the input.
-  package static func read(path: String, graph: Graph) throws(PackError) -> SampleArrays {
+  package static func read(
+    path: String, graph: Graph, fullNames: [String: String] = [:]
+  ) throws(PackError) -> SampleArrays {
     let inputs = graph.inputs.filter { $0.fill == nil }.map { graph.values[$0.value] }
     let file: TensorFile
     if path.hasSuffix(".npy") {
@@ -108,7 +111,7 @@ package struct SampleArrays: Sendable {
       file = path.hasSuffix(".npz") ? try .numpyArchive(path: path) : try .safetensors(path: path)
     }
     var arrays: [InputArray] = []
-    for input in inputs { arrays.append(try array(of: input, in: file)) }
+    for input in inputs { arrays.append(try array(of: input, in: file, fullNames)) }
     let fixedLengths = inputs.map { input -> Int? in
       if case .fixed(let length) = input.shape[0] { length } else { nil }
     }
@@ -124,9 +127,12 @@ package struct SampleArrays: Sendable {
     return samples
   }
 
-  private static func array(of input: Value, in file: TensorFile) throws(PackError) -> InputArray {
+  private static func array(
+    of input: Value, in file: TensorFile, _ fullNames: [String: String]
+  ) throws(PackError) -> InputArray {
     let place = "tensor \(input.name)"
-    guard let tensor = file.tensors[input.name] else {
+    let stored = file.tensors[input.name] == nil ? fullNames[input.name] ?? input.name : input.name
+    guard let tensor = file.tensors[stored] else {
       let names = file.tensors.keys.sorted().joined(separator: ", ")
       throw PackError(
         .data, file: file.path, place: place, "missing; the file has \(names.isEmpty ? "no arrays" : names)")
@@ -148,9 +154,9 @@ package struct SampleArrays: Sendable {
     }
     if input.elementType == .float32 {
       return InputArray(
-        name: input.name, floats: try file.floats(input.name, shape: tensor.shape), shape: tensor.shape)
+        name: input.name, floats: try file.floats(stored, shape: tensor.shape), shape: tensor.shape)
     }
-    let integers = try file.integers(input.name).values
+    let integers = try file.integers(stored).values
     guard let narrow = exact(integers) else {
       throw PackError(.data, file: file.path, place: place, "a number does not fit 32 bits")
     }

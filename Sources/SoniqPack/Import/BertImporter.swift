@@ -35,8 +35,8 @@ private struct BertSizes {
       throw folder.fieldError("num_attention_heads", "\(heads) does not divide hidden_size \(hidden)")
     }
     let epsilon = folder.config["layer_norm_eps"]?.real ?? 1e-12
-    guard epsilon >= 0, epsilon < 1 else {
-      throw folder.fieldError("layer_norm_eps", "must be in 0..<1")
+    guard Float(epsilon) > 0, epsilon < 1 else {
+      throw folder.fieldError("layer_norm_eps", "must be above 0, as float32 too, and below 1")
     }
     self.epsilon = Float(epsilon)
     let activations: [String: ActivationFunction] = [

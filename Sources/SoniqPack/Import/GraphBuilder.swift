@@ -50,7 +50,7 @@ package struct GraphBuilder {
       }
       return constant(name, .floatMatrix(matrix))
     } catch {
-      throw PackError(.software, place: name, "\(error)")
+      throw PackError(.data, place: name, "\(error)")
     }
   }
 

@@ -14,6 +14,10 @@ package struct ImportedModel: Sendable {
   package var description: ModelDescription
   /// The ids that frame a token sequence, for calibration without data; nil when the model takes no tokens.
   package var framing: TokenFraming?
+  /// Files beside the model's own that hold its tensors.
+  package var dataFiles: [String] = []
+  /// The model's own names of inputs and outputs that a packed file cannot hold, by what they are called in it.
+  package var fullNames: [String: String] = [:]
 
   package init(description: ModelDescription, framing: TokenFraming? = nil) {
     self.description = description
@@ -68,6 +72,14 @@ package enum ModelImporters {
       let names = known.map { $0.modelType }.joined(separator: ", ")
       throw folder.fieldError("model_type", "unknown architecture \"\(type)\"; known: \(names)")
     }
-    return try importer.importModel(folder)
+    do throws(PackError) {
+      let imported = try importer.importModel(folder)
+      try imported.requirePackable()
+      return imported
+    } catch {
+      var named = error
+      named.file = error.file ?? path
+      throw named
+    }
   }
 }

@@ -27,12 +27,16 @@ package enum OnnxImporter {
       let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
       let fileName = path.split(separator: "/").last.map(String.init) ?? path
       let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName
-      return ImportedModel(
+      var imported = ImportedModel(
         description: ModelDescription(
           graph: result.graph,
           metadata: StatedMetadata.entries(file.model, fileName: name),
           owner: [result.store]),
         framing: framing(result.graph))
+      imported.dataFiles = file.externalData.paths(of: file.tensors)
+      imported.fullNames = result.fullNames
+      try imported.requirePackable(causes: conversion.notFinite)
+      return imported
     } catch {
       var named = error
       named.file = error.file ?? (error.kind == .usage ? nil : path)

@@ -27,6 +27,37 @@ package struct OutputFile: Sendable {
     self.path = path
   }
 
+  /// Checks, before any long work, that the file is none that the command reads, under whatever name.
+  ///
+  /// * inputs: files, or folders of which no file may be replaced but packed ones.
+  /// - Throws: `usage`.
+  package func refuse(inputs: [String]) throws(PackError) {
+    guard let own = FileIdentity(path: path) else { return }
+    for input in inputs {
+      if MappedFile.isDirectory(input) {
+        if let file = own.file(under: input), !PackedFile.isPacked(file) {
+          throw PackError(
+            .usage, file: path, "is also a file of the model, \(file); name another file to write")
+        }
+      } else if FileIdentity(path: input) == own {
+        let words = input == path ? "is also an input" : "is also an input, \(input)"
+        throw PackError(.usage, file: path, words + "; name another file to write")
+      }
+    }
+  }
+
+  /// Writes bytes, which appear under the file's name only when they are complete.
+  package func write(_ bytes: [UInt8]) throws(PackError) {
+    do throws(FormatError) {
+      let file = try AtomicFile(target: path)
+      try file.append(bytes)
+      try file.synchronize()
+      try file.publish()
+    } catch {
+      throw PackError(.cannotCreate, file: path, error.message)
+    }
+  }
+
   /// Writes the model; `ModelWriter` makes it appear under its name only when it is complete.
   ///
   /// Returns the bytes written.

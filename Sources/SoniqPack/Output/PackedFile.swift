@@ -17,6 +17,12 @@ package enum PackedFile {
     try reading(path) { () throws(FormatError) in try ModelFile.verify(path: path) }
   }
 
+  /// Whether a file begins as packed ones do.
+  static func isPacked(_ path: String) -> Bool {
+    guard let file = try? MappedFile(path: path), file.bytes.count >= 3 else { return false }
+    return file.bytes.prefix(3).elementsEqual([0x89, 0x53, 0x51])
+  }
+
   private static func reading<Result>(
     _ path: String, _ body: () throws(FormatError) -> Result
   ) throws(PackError) -> Result {

@@ -2,9 +2,9 @@ import SoniqCore
 
 /// A layer that may give each input channel one of two levels.
 struct AllocationCandidate: Sendable {
-  let name: String
+  let weightCount: Int
   /// What each channel's error costs the model less at the fine level than at the coarse one, summed over
-  /// outputs or rows.
+  /// outputs or rows; empty for a layer whose level is not chosen.
   let gains: [Double]
   /// Channels move in groups of so many: the tiles of both levels stay full.
   let granularity: Int
@@ -24,18 +24,11 @@ struct ChannelAllocation: Sendable {
     var gainPerByte: Double
   }
 
-  /// * byteLimit: the most bytes that all candidates together may take.
-  ///
-  /// - Throws: `usage` when even all channels at the coarse level need more.
-  init(_ candidates: [AllocationCandidate], weightCount: Int, byteLimit: Int) throws(PackError) {
+  /// * byteLimit: the most bytes that all candidates together may take: at least what all channels at the coarse level
+  ///   need.
+  init(_ candidates: [AllocationCandidate], byteLimit: Int) {
     fineChannels = candidates.map { _ in [] }
     var total = candidates.reduce(0) { $0 + $1.byteCount(0) }
-    guard total <= byteLimit else {
-      let least = Double(total) * 8 / Double(max(weightCount, 1))
-      throw PackError(
-        .usage, place: "--target-bits",
-        "too small: the coarse level alone stores \(decimal(least, 3)) bits a weight")
-    }
     let ordered = Self.groups(candidates)
     // A second level brings scales and a map of its own, which its first group alone may not be worth:
     // groups are taken by gain as long as they fit, and smaller ones may still fit when one does not.
@@ -54,7 +47,7 @@ struct ChannelAllocation: Sendable {
   /// the ones before it.
   private static func groups(_ candidates: [AllocationCandidate]) -> [Group] {
     var groups: [Group] = []
-    for (index, candidate) in candidates.enumerated() {
+    for (index, candidate) in candidates.enumerated() where !candidate.gains.isEmpty {
       let order = candidate.gains.indices.sorted {
         (candidate.gains[$0], $1) > (candidate.gains[$1], $0)
       }

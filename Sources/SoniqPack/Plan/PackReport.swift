@@ -13,6 +13,8 @@ package struct PackReport: Sendable, Hashable {
   package var layers: [Layer] = []
   /// Everything stored for weights.
   package var weights = WeightAccount()
+  /// What the user asked for, if anything.
+  package var targetBits: Double?
   package var calibration: String
   package var calibrationTokens: Int
   package var calibrationUnit = "tokens"
@@ -26,7 +28,7 @@ extension PackReport {
     var lines = [
       "\(path): \(byteCount) bytes, palette \(palette)",
       "\(weights.weightCount) weights, \(decimal(weights.averageBits, 4)) bits each with scales, sums, maps "
-        + "and padding (\(weights.byteCount) bytes)",
+        + "and padding (\(weights.byteCount) bytes)" + (targetBits.map { ", target \($0)" } ?? ""),
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
     guard let agreement else { return lines.map(PlainText.escaped).joined(separator: "\n") }

@@ -93,6 +93,11 @@ enum WeightForecast {
     return bytes + (hasMap && used.count > 1 ? channels.reduce(0, +) * 4 : 0)
   }
 
+  static func depthwise(channels: Int, taps: Int) -> Int {
+    let padded = (channels + panelOutputs - 1) / panelOutputs * panelOutputs
+    return padded * taps + padded * 4
+  }
+
   static func table(rows: Int, levels: [Level], channels: [Int], blockLength: Int) -> Int {
     let used = zip(levels, channels).filter { $0.1 > 0 }
     let bytes = used.reduce(0) { sum, run in

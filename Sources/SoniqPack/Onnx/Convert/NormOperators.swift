@@ -17,6 +17,9 @@ extension OnnxConversion {
       let variance = try knownNumbers(4, "variance", count: channels)
     else { throw fault("one of its inputs is missing") }
     let epsilon = Double(node.real("epsilon", default: 1e-5))
+    if let odd = variance.firstIndex(where: { !((Double($0) + epsilon) > 0) }) {
+      throw fault("its variance of channel \(odd), \(variance[odd]), with epsilon \(epsilon) is not above 0")
+    }
     let factors = (0..<channels).map { Double(scale[$0]) / (Double(variance[$0]) + epsilon).squareRoot() }
     let terms = (0..<channels).map { Double(bias[$0]) - Double(mean[$0]) * factors[$0] }
     return [try perChannel(input, factors: factors.map { Float($0) }, terms: terms.map { Float($0) })]
@@ -39,6 +42,7 @@ extension OnnxConversion {
       throw fault("it normalises dynamic sizes")
     }
     let epsilon = node.real("epsilon", default: 1e-5)
+    guard epsilon > 0, epsilon.isFinite else { throw fault("its epsilon \(epsilon) is not above 0") }
     guard let gamma = try knownNumbers(1, "scale", count: length) else { throw fault("its scale is missing") }
     let beta = try knownNumbers(2, "bias", count: length) ?? [Float](repeating: 0, count: length)
     let rows = try reshape(input, to: shape[..<axis].map { draft.extent($0) } + [Extent(length)])

@@ -9,8 +9,10 @@ struct OnnxConversion {
   private var named: [String: ValueID] = [:]
   private var unread: [String: TensorProto]
   /// Nodes that could not be converted, and names that therefore are not there.
-  private var faults: [String] = []
+  private var faults = ImportFaults()
   private var missing: Set<String> = []
+  /// Tensors of the file that hold NaN or infinities: what an error about a layer's weights names.
+  private(set) var notFinite: [String] = []
   /// The node that is being converted.
   private(set) var node: OnnxNode
 
@@ -25,7 +27,13 @@ struct OnnxConversion {
   /// Converts every node; then the outputs.
   /// - Throws: `data` with all nodes that are not supported.
   mutating func convert(_ graph: OnnxGraph) throws(PackError) {
+    try file.externalData.requireFiles(of: usedTensors(graph))
     for node in graph.nodes {
+      // Also of a node behind others that cannot be converted.
+      guard faults.isKnown(node) else {
+        missing.formUnion(node.outputs)
+        continue
+      }
       guard node.inputs.allSatisfy({ !missing.contains($0) }) else {
         missing.formUnion(node.outputs)
         continue
@@ -34,26 +42,28 @@ struct OnnxConversion {
       convertNode()
     }
     guard faults.isEmpty else {
-      let words = faults.count == 1 ? "1 node" : "\(faults.count) nodes"
-      throw PackError(
-        .data, file: file.path, "\(words) cannot be imported: \(faults.joined(separator: "; "))")
+      throw PackError(.data, file: file.path, faults.message)
     }
     for output in graph.outputs {
       draft.outputs.append((output.name, try self.value(named: output.name)))
     }
   }
 
+  private func usedTensors(_ graph: OnnxGraph) -> [TensorProto] {
+    let names = Set(graph.nodes.flatMap(\.inputs)).union(graph.outputs.map(\.name))
+    return names.sorted().compactMap { unread[$0] }
+  }
+
   private mutating func convertNode() {
-    guard let converter = OnnxOperators.converter(of: node) else {
-      return refuse("\(node.name) (\(node.typeName): unknown operator)")
-    }
+    guard let converter = OnnxOperators.converter(of: node) else { return }
     let results: [ValueID]
     do throws(PackError) {
       // Constants are decoded before the converter looks at any.
       for name in node.inputs where !name.isEmpty { _ = try value(named: name) }
       results = try converter(&self)
     } catch {
-      let place = error.place == "node \(node.name)" ? "" : error.place.map { $0 + ": " } ?? ""
+      let source = error.file == file.path ? "" : error.file.map { $0 + ": " } ?? ""
+      let place = source + (error.place == "node \(node.name)" ? "" : error.place.map { $0 + ": " } ?? "")
       return refuse("\(node.name) (\(node.typeName): \(place)\(error.message))")
     }
     for (name, value) in zip(node.outputs, results) where !name.isEmpty {
@@ -69,7 +79,7 @@ struct OnnxConversion {
   }
 
   private mutating func refuse(_ words: String) {
-    faults.append(words)
+    faults.add(words)
     missing.formUnion(node.outputs)
   }
 
@@ -110,7 +120,11 @@ struct OnnxConversion {
     guard let tensor = unread.removeValue(forKey: name) else {
       throw PackError(.data, file: file.path, place: "value \(name)", "it is made by no node")
     }
-    let value = draft.constant(try file.tensor(tensor), name: name)
+    let known = try file.tensor(tensor)
+    if let floats = known.floats, let element = floats.firstIndex(where: { !$0.isFinite }) {
+      notFinite.append("tensor \(name) holds \(floats[element]) at element \(element)")
+    }
+    let value = draft.constant(known, name: name)
     named[name] = value
     return value
   }

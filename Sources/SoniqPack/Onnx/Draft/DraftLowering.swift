@@ -25,10 +25,12 @@ struct DraftLowering {
   struct Result {
     var graph: Graph
     var store: ConstantStore
+    /// The model's names of inputs and outputs that are called otherwise in the graph, by those.
+    var fullNames: [String: String]
   }
 
   /// * keepsCodes: whether weights whose codes the model states are packed as they are, rather than as real numbers.
-  /// - Throws: `data` when a product of dynamic sizes is left, or the graph is not valid.
+  /// - Throws: `data` when a product of dynamic sizes is left.
   static func lower(_ draft: DraftGraph, keepsCodes: Bool) throws(PackError) -> Result {
     var lowering = DraftLowering(draft, keepsCodes: keepsCodes)
     for input in draft.inputs {
@@ -38,14 +40,8 @@ struct DraftLowering {
     }
     for node in draft.nodes { try lowering.add(node) }
     try lowering.addOutputs()
-    lowering.makeNamesUnique()
-    do throws(GraphError) {
-      try lowering.graph.validate()
-    } catch {
-      let place = error.node.map { "node \(lowering.graph.nodes[$0].name)" }
-      throw PackError(.data, place: place, error.message)
-    }
-    return Result(graph: lowering.graph, store: lowering.store)
+    let fullNames = lowering.makeNamesUnique()
+    return Result(graph: lowering.graph, store: lowering.store, fullNames: fullNames)
   }
 
   private mutating func addOutputs() throws(PackError) {
@@ -63,20 +59,31 @@ struct DraftLowering {
     }
   }
 
-  /// Adds numbers to names that are used twice. Those of inputs and outputs stay.
-  private mutating func makeNamesUnique() {
+  /// Adds numbers to names that are used twice, and shortens those that are too long. Those of inputs and outputs stay
+  /// where they can; returns those that could not.
+  private mutating func makeNamesUnique() -> [String: String] {
     let ends = graph.inputs.map(\.value) + graph.outputs
     let isEnd = Set(ends)
-    var names = UniqueNames()
+    var fullNames: [String: String] = [:]
+    var names = StoredNames()
     for value in ends + graph.values.indices.filter({ !isEnd.contains($0) }) {
-      graph.values[value].name = names.unique(graph.values[value].name)
+      let name = graph.values[value].name
+      graph.values[value].name = names.unique(name)
+      if isEnd.contains(value), graph.values[value].name != name {
+        fullNames[graph.values[value].name] = name
+      }
     }
-    names = UniqueNames()
+    names = StoredNames()
+    for symbol in graph.symbols.indices {
+      graph.symbols[symbol].name = names.unique(graph.symbols[symbol].name)
+    }
+    names = StoredNames()
     for node in graph.nodes.indices { graph.nodes[node].name = names.unique(graph.nodes[node].name) }
-    names = UniqueNames()
+    names = StoredNames()
     for constant in graph.constantNames.indices {
       graph.constantNames[constant] = names.unique(graph.constantNames[constant])
     }
+    return fullNames
   }
 
   private mutating func add(_ node: DraftNode) throws(PackError) {
@@ -285,21 +292,5 @@ struct DraftLowering {
     graph.constants.append(constant)
     graph.constantNames.append(name)
     return graph.constants.count - 1
-  }
-}
-
-/// Names that are given once.
-private struct UniqueNames {
-  private var taken: Set<String> = []
-  private var numbers: [String: Int] = [:]
-
-  mutating func unique(_ name: String) -> String {
-    let name = name.isEmpty ? "unnamed" : name
-    var result = name
-    while !taken.insert(result).inserted {
-      numbers[name, default: 1] += 1
-      result = "\(name).\(numbers[name, default: 1])"
-    }
-    return result
   }
 }

@@ -25,8 +25,7 @@ struct ExternalData {
     guard let location = fields["location"], !location.isEmpty else {
       throw fail("its external data has no location")
     }
-    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.hasPrefix("/"), !parts.contains(".."), !location.utf8.contains(0) else {
+    guard Self.isInside(location) else {
       throw fail("its external data \"\(location)\" is outside the model's folder")
     }
     let path = folder + "/" + location
@@ -50,6 +49,32 @@ struct ExternalData {
           + "\"\(location)\", which has \(file.bytes.count)")
     }
     return Array(file.bytes[offset..<offset + length])
+  }
+
+  private static func isInside(_ location: String) -> Bool {
+    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
+    return !location.hasPrefix("/") && !parts.contains("..") && !location.utf8.contains(0)
+  }
+
+  /// The paths that tensors are in; those outside the folder left out.
+  func paths(of tensors: [TensorProto]) -> [String] {
+    let locations = tensors.filter { $0.dataLocation == 1 }.flatMap { tensor in
+      tensor.externalData.filter { $0.key == "location" && !$0.value.isEmpty }.map(\.value)
+    }.filter(Self.isInside)
+    return Set(locations).sorted().map { folder + "/" + $0 }
+  }
+
+  /// - Throws: `noInput` that names every file that is missing, and the tensors in it.
+  func requireFiles(of tensors: [TensorProto]) throws(PackError) {
+    for path in paths(of: tensors) where !MappedFile.exists(path) {
+      let reason = MappedFile.reason(errno)
+      let names = tensors.filter { paths(of: [$0]) == [path] }.map(\.name)
+      let what = names.count == 1 ? "tensor \(names[0])" : "\(names.count) tensors, \(names[0]) the first"
+      let others = paths(of: tensors).filter { $0 != path && !MappedFile.exists($0) }
+      let more = others.isEmpty ? "" : "; also missing: " + others.joined(separator: ", ")
+      throw PackError(
+        .noInput, file: path, "\(reason); it holds \(what) of \(modelPath) and must lie beside it" + more)
+    }
   }
 
   private func number(_ text: String) -> Int? {

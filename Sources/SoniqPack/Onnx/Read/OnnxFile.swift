@@ -38,6 +38,13 @@ struct OnnxFile {
     guard model.hasGraph else { throw PackError(.data, file: path, "not an ONNX model: it holds no graph") }
   }
 
+  /// Every tensor that the file describes outside of branches.
+  var tensors: [TensorProto] {
+    let nodes = model.graph.node + model.functions.flatMap(\.node)
+    let constants = nodes.flatMap { $0.attribute.flatMap { $0.hasT ? [$0.t] : [] } }
+    return model.graph.initializer + constants
+  }
+
   private static func words(_ error: any Error) -> String {
     guard let error = error as? BinaryDecodingError else { return "it cannot be decoded" }
     switch error {

@@ -275,6 +275,15 @@ nonisolated struct AttributeProto: @unchecked Sendable {
   /// Clears the value of `t`. Subsequent reads from it will return its default value.
   mutating func clearT() {_uniqueStorage()._t = nil}
 
+  var g: GraphProto {
+    get {_storage._g ?? GraphProto()}
+    set {_uniqueStorage()._g = newValue}
+  }
+  /// Returns true if `g` has been explicitly set.
+  var hasG: Bool {_storage._g != nil}
+  /// Clears the value of `g`. Subsequent reads from it will return its default value.
+  mutating func clearG() {_uniqueStorage()._g = nil}
+
   var floats: [Float] {
     get {_storage._floats}
     set {_uniqueStorage()._floats = newValue}
@@ -288,6 +297,11 @@ nonisolated struct AttributeProto: @unchecked Sendable {
   var strings: [Data] {
     get {_storage._strings}
     set {_uniqueStorage()._strings = newValue}
+  }
+
+  var graphs: [GraphProto] {
+    get {_storage._graphs}
+    set {_uniqueStorage()._graphs = newValue}
   }
 
   var type: Int32 {
@@ -849,7 +863,7 @@ nonisolated extension NodeProto: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".AttributeProto"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{2}\u{2}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{b}type\0\u{3}ref_attr_name\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}f\0\u{1}i\0\u{1}s\0\u{1}t\0\u{1}g\0\u{1}floats\0\u{1}ints\0\u{1}strings\0\u{2}\u{2}graphs\0\u{2}\u{9}type\0\u{3}ref_attr_name\0")
 
   fileprivate class _StorageClass {
     var _name: String? = nil
@@ -857,9 +871,11 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
     var _i: Int64? = nil
     var _s: Data? = nil
     var _t: TensorProto? = nil
+    var _g: GraphProto? = nil
     var _floats: [Float] = []
     var _ints: [Int64] = []
     var _strings: [Data] = []
+    var _graphs: [GraphProto] = []
     var _type: Int32? = nil
     var _refAttrName: String? = nil
 
@@ -877,9 +893,11 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
       _i = source._i
       _s = source._s
       _t = source._t
+      _g = source._g
       _floats = source._floats
       _ints = source._ints
       _strings = source._strings
+      _graphs = source._graphs
       _type = source._type
       _refAttrName = source._refAttrName
     }
@@ -905,9 +923,11 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
         case 3: try { try decoder.decodeSingularInt64Field(value: &_storage._i) }()
         case 4: try { try decoder.decodeSingularBytesField(value: &_storage._s) }()
         case 5: try { try decoder.decodeSingularMessageField(value: &_storage._t) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._g) }()
         case 7: try { try decoder.decodeRepeatedFloatField(value: &_storage._floats) }()
         case 8: try { try decoder.decodeRepeatedInt64Field(value: &_storage._ints) }()
         case 9: try { try decoder.decodeRepeatedBytesField(value: &_storage._strings) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._graphs) }()
         case 20: try { try decoder.decodeSingularInt32Field(value: &_storage._type) }()
         case 21: try { try decoder.decodeSingularStringField(value: &_storage._refAttrName) }()
         default: break
@@ -937,6 +957,9 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
       try { if let v = _storage._t {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
       } }()
+      try { if let v = _storage._g {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
       if !_storage._floats.isEmpty {
         try visitor.visitRepeatedFloatField(value: _storage._floats, fieldNumber: 7)
       }
@@ -945,6 +968,9 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
       }
       if !_storage._strings.isEmpty {
         try visitor.visitRepeatedBytesField(value: _storage._strings, fieldNumber: 9)
+      }
+      if !_storage._graphs.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._graphs, fieldNumber: 11)
       }
       try { if let v = _storage._type {
         try visitor.visitSingularInt32Field(value: v, fieldNumber: 20)
@@ -966,9 +992,11 @@ nonisolated extension AttributeProto: SwiftProtobuf.Message, SwiftProtobuf._Mess
         if _storage._i != rhs_storage._i {return false}
         if _storage._s != rhs_storage._s {return false}
         if _storage._t != rhs_storage._t {return false}
+        if _storage._g != rhs_storage._g {return false}
         if _storage._floats != rhs_storage._floats {return false}
         if _storage._ints != rhs_storage._ints {return false}
         if _storage._strings != rhs_storage._strings {return false}
+        if _storage._graphs != rhs_storage._graphs {return false}
         if _storage._type != rhs_storage._type {return false}
         if _storage._refAttrName != rhs_storage._refAttrName {return false}
         return true
