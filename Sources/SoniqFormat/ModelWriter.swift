@@ -5,6 +5,8 @@ package enum ModelWriter {
   /// The bytes of a file.
   /// - Throws: `invalidModel` for a graph that is not valid, or the reader's error about the bytes.
   package static func serialize(_ description: ModelDescription) throws(FormatError) -> [UInt8] {
+    // The serializer reads constants through pointers, which keep nothing alive.
+    defer { withExtendedLifetime(description) {} }
     let serializer = try ModelSerializer(description)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(serializer.fileSize)
@@ -18,6 +20,7 @@ package enum ModelWriter {
   package static func write(
     _ description: ModelDescription, toPath path: String
   ) throws(FormatError) {
+    defer { withExtendedLifetime(description) {} }
     let serializer = try ModelSerializer(description)
     let file = try AtomicFile(target: path)
     try serializer.forEachPiece { (piece) throws(FormatError) in try file.append(piece) }

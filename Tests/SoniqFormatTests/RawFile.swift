@@ -15,6 +15,8 @@ struct RawFile {
   var directoryEdits: [(offset: Int, bytes: [UInt8])] = []
 
   init(_ model: ModelDescription) throws {
+    // The serializer reads through pointers, which keep nothing alive.
+    defer { withExtendedLifetime(model) {} }
     let serializer = try ModelSerializer(model)
     version = serializer.version
     sections = try serializer.sections.map { section in

@@ -78,8 +78,10 @@ import Testing
       if index == 0 { args.levels.0 = level } else { args.levels.1 = level }
       begin += run.channels
     }
-    kernel.function(&args, 0, 1)
-    kernel.function(&args, 1, 3)
+    withExtendedLifetime((scatter, ids, streams, scales)) {
+      kernel.function(&args, 0, 1)
+      kernel.function(&args, 1, 3)
+    }
     for (row, id) in [4, 0, 3].enumerated() {
       let sorted = runs.flatMap { run in (0..<run.channels).map { run.value(id, $0) } }
       for (position, value) in sorted.enumerated() {

@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqKernels
+import SoniqTestSupport
 import Testing
 
 @Suite struct MatmulChoiceTests {
@@ -31,6 +32,42 @@ import Testing
       if choice.kernel.instructionSet < limit { #expect(!choice.refusals.isEmpty) }
       for refusal in choice.refusals { #expect(!refusal.hasPrefix(choice.kernel.name)) }
     }
+  }
+
+  /// Whatever the costs are, the kernel that costs least of those that may run is chosen, and no other one.
+  @Test(arguments: UInt64(8400)..<8410) func choicesFollowTheCosts(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let profile = Self.randomProfile(&generator)
+    for limit in InstructionSet.allCases {
+      for extensions in [Set<InstructionExtension>(), [.avxVNNI, .avx512VBMI]] {
+        let features = CPUFeatures(instructionSet: limit, extensions: extensions)
+        for shape in Self.shapes {
+          let mayRun = MatmulKernelRegistry.rows.filter {
+            $0.accepts(shape) && $0.instructionSet <= limit && features.has($0.needs)
+          }
+          let costs = mayRun.compactMap { profile.cost($0, shape) }
+          let choice = MatmulKernelRegistry.choice(shape, upTo: limit, on: features, profile: profile)
+          #expect(costs.count == mayRun.count && choice.cost == costs.min(), "seed \(seed): \(shape)")
+          #expect(profile.cost(choice.kernel, shape) == choice.cost, "seed \(seed): \(choice.kernel.name)")
+          #expect(mayRun.contains { $0.name == choice.kernel.name }, "seed \(seed): \(choice.kernel.name)")
+        }
+      }
+    }
+  }
+
+  /// Every kernel at every width, with costs that say nothing.
+  private static func randomProfile(_ generator: inout SeededGenerator) -> KernelProfile {
+    var costs: [KernelProfile.Key: [UInt32]] = [:]
+    for kernel in MatmulKernelRegistry.rows {
+      for weightBits in 1...8 {
+        for activationBits in 1...8 {
+          costs[KernelProfile.Key(kernel, weightBits: weightBits, activationBits: activationBits)] =
+            RowClass.allCases.map { _ in UInt32.random(in: 1...1_000_000, using: &generator) }
+        }
+      }
+    }
+    return KernelProfile(
+      machine: "none", sizes: [.init(channels: 384, outputs: 384)], costs: costs)
   }
 
   /// A CPU that has AVX-512 without VBMI and its kind gets the kernels that do without.

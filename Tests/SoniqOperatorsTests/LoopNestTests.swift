@@ -67,14 +67,14 @@ import Testing
     let nest = loops.nest
     let places = loops.places
     #expect(nest.count == places.count, "seed \(seed): \(loops)")
-    #expect(Self.visited(nest, 0, places.count, atMost: .max) == places, "seed \(seed): \(loops)")
+    let isSame = Self.visited(nest, 0, places.count, atMost: .max) == places
+    #expect(isSame, "seed \(seed): \(loops)")
     for _ in 0..<20 {
       let begin = Int.random(in: 0..<places.count, using: &generator)
       let end = Int.random(in: begin...places.count, using: &generator)
       let most = Int.random(in: 1...5, using: &generator)
-      #expect(
-        Self.visited(nest, begin, end, atMost: most) == Array(places[begin..<end]),
-        "seed \(seed): \(begin)..<\(end) of \(loops)")
+      let isSame = Self.visited(nest, begin, end, atMost: most) == Array(places[begin..<end])
+      #expect(isSame, "seed \(seed): \(begin)..<\(end) of \(loops)")
     }
   }
 

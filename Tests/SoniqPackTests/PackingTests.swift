@@ -96,6 +96,7 @@ import Testing
     let imported = try ModelImporters.importModel(path: checkpoint.path)
     let (model, _) = try packed("4", imported)
     let cut = try Slice.cut(model, bits: 2)
+    defer { withExtendedLifetime((model, cut)) {} }
     try cut.graph.validate()
     for (before, after) in zip(model.graph.constants, cut.graph.constants) {
       guard case .matrix(let wide) = before, case .matrix(let narrow) = after else { continue }
