@@ -81,8 +81,8 @@ extension Graph {
     return InferredOutput(elementType: .float32, shape: values[ids].shape + [.fixed(channels)])
   }
 
-  /// Ids of the host are checked by every run; of those that the graph makes only positions are known to be in
-  /// range. Others are for `gather`, which checks each.
+  /// Ids of the host are checked by every run before anything is computed, those that the graph makes when they are
+  /// looked up; but positions are known to be in range.
   private func requireIdsInRange(_ index: Int, ids: ValueID, rows: Int) throws(GraphError) {
     if let input = inputs.first(where: { $0.value == ids }) {
       guard let fill = input.fill else { return }
@@ -92,7 +92,7 @@ extension Graph {
       return
     }
     guard let maker = nodes.first(where: { $0.output == ids }), case .positions = maker.operation else {
-      throw GraphError(.wrongKind, node: index, value: ids, field: "inputs", element: 0)
+      return
     }
     guard let last = values[ids].shape.last, maximum(last) <= rows else {
       throw GraphError(.invalidSize, node: index, value: ids, field: "positions")

@@ -54,7 +54,8 @@ package struct GatherOperator: BitwiseCopyable {
       var index = Int(frame.integers(1)[place])
       if index < 0 { index += size }
       if index < 0 || index >= size {
-        report(place, index: Int(frame.integers(1)[place]), size: size, frame)
+        frame.fault.pointee.report(
+          node: node, position: place, index: Int(frame.integers(1)[place]), size: size)
         index = 0
       }
       let begin = position - slice &* inner
@@ -63,15 +64,5 @@ package struct GatherOperator: BitwiseCopyable {
       copyRun(frame.integerOutput + position, frame.integers(0) + source, length)
       position += length
     }
-  }
-
-  /// Keeps the first index of the first node, whatever the order in which the lanes come.
-  private func report(_ position: Int, index: Int, size: Int, _ frame: OperatorFrame) {
-    let fault = frame.fault.pointee
-    if fault.isSet, (fault.node, fault.position) <= (node, position) { return }
-    frame.fault.pointee.node = node
-    frame.fault.pointee.index = index
-    frame.fault.pointee.size = size
-    frame.fault.pointee.position = position
   }
 }

@@ -38,4 +38,13 @@ package struct IndexFault: BitwiseCopyable, Sendable {
 
   package init() {}
   package var isSet: Bool { position >= 0 }
+
+  /// Keeps the first index of the first node, whatever the order in which the lanes come.
+  package mutating func report(node: Int, position: Int, index: Int, size: Int) {
+    if isSet, (self.node, self.position) <= (node, position) { return }
+    self.node = node
+    self.index = index
+    self.size = size
+    self.position = position
+  }
 }

@@ -181,7 +181,7 @@ extension ModelPacker {
       progress.step("quantising", index + 1, count)
     }
     for layer in layers.depthwise {
-      guard let sample = calibration.samples[layer.input] else { continue }
+      guard let sample = calibration.samples[layer.inputValues] else { continue }
       let activation = sample.fixed(ActivationCode(kind: .affine, bits: 8))
       packed.graph.constants[layer.constant] = .depthwise(
         try quantizer.quantize(layer, activation: activation, store: store))
@@ -205,7 +205,7 @@ extension ModelPacker {
   private func withFixedScales(
     _ runs: [ChannelRun], _ layer: LinearLayer, _ calibration: Calibration
   ) -> [ChannelRun] {
-    guard layer.isStatic, let sample = calibration.samples[layer.input] else { return runs }
+    guard layer.isStatic, let sample = calibration.samples[layer.inputValues] else { return runs }
     return runs.map { run in
       var fixed = run
       fixed.level.activation = sample.fixed(run.level.activation)

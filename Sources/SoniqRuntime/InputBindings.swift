@@ -13,7 +13,7 @@ struct InputBindings {
     var copy: UnsafeMutableRawPointer
   }
   /// An embedding whose ids the host gives.
-  private struct IdentifierCheck: BitwiseCopyable {
+  private struct HostIdentifiers: BitwiseCopyable {
     var node: Int
     var input: Int
     var rows: Int
@@ -25,7 +25,7 @@ struct InputBindings {
   private let states: UnsafeMutablePointer<State>
   /// [input][maximumRank]
   private let dimensions: UnsafeMutablePointer<Int>
-  private let checks: UnsafePointer<IdentifierCheck>
+  private let checks: UnsafePointer<HostIdentifiers>
   private let checkCount: Int
   /// Symbols that only inputs can bind: those in their shapes.
   private let isShown: UnsafePointer<Bool>
@@ -53,14 +53,14 @@ struct InputBindings {
     self.isShown = UnsafePointer(memory.store(isShown))
   }
 
-  private static func identifierChecks(_ graph: Graph) -> [IdentifierCheck] {
+  private static func identifierChecks(_ graph: Graph) -> [HostIdentifiers] {
     graph.nodes.enumerated().compactMap { index, node in
       guard case .embedding(let table) = node.operation,
         let input = graph.inputs.firstIndex(where: { $0.value == node.inputs[0] })
       else { return nil }
       switch graph.constants[table] {
-      case .table(let packed): return IdentifierCheck(node: index, input: input, rows: packed.rows)
-      case .dense(let dense): return IdentifierCheck(node: index, input: input, rows: dense.shape[0])
+      case .table(let packed): return HostIdentifiers(node: index, input: input, rows: packed.rows)
+      case .dense(let dense): return HostIdentifiers(node: index, input: input, rows: dense.shape[0])
       default: return nil
       }
     }
@@ -154,9 +154,15 @@ struct InputBindings {
       guard case .symbol(let symbol) = shape[position] else { continue }
       let size = dimensions[index * maximumRank + position]
       guard sizes[symbol] == 0 || sizes[symbol] == size else {
-        throw RuntimeError(
+        var error = RuntimeError(
           .dimensionConflict, subject: name(index), position: position, actual: size,
           expected: sizes[symbol])
+        // The first input that has the size has bound it; it may be this one.
+        let binder = (0...index).first {
+          states[$0].isSet && graph.values[states[$0].slot].shape.contains(.symbol(symbol))
+        }
+        error.other = name(binder ?? index)
+        throw error
       }
       sizes[symbol] = size
     }
@@ -176,7 +182,7 @@ struct InputBindings {
     runner.storages[states[index].slot].base = copy
   }
 
-  private func checkIdentifiers(_ check: IdentifierCheck) throws(RuntimeError) {
+  private func checkIdentifiers(_ check: HostIdentifiers) throws(RuntimeError) {
     guard states[check.input].isSet else { return }
     let ids = runner.storages[states[check.input].slot].base.assumingMemoryBound(to: Int32.self)
     for position in 0..<elementCount(check.input)

@@ -49,6 +49,8 @@ package struct RuntimeError: Error, Sendable {
   package var code: Code
   /// The input, output, node or option that it is about; empty when there is none.
   package var subject: String
+  /// The other input of two that do not fit together.
+  package var other = ""
   /// Index of the node, when one is to blame.
   package var node: Int?
   package var position: Int
@@ -106,7 +108,7 @@ extension RuntimeError: CustomStringConvertible {
     case .dimensionTooLarge:
       "dimension \(position) of input \"\(subject)\" is \(actual), the session allows at most \(expected)"
     case .dimensionConflict:
-      "dimension \(position) of input \"\(subject)\" is \(actual), but another input has \(expected)"
+      "dimension \(position) of input \"\(subject)\" is \(actual), but input \"\(other)\" has \(expected)"
     case .inputMissing: "input \"\(subject)\" was not set"
     default:
       "element \(position) of input \"\(subject)\" is \(actual), outside 0..<\(expected)"

@@ -47,8 +47,8 @@ package struct Calibration: Sendable {
 
   /// By linear layer.
   package private(set) var layers: [Input] = []
-  /// By the values that layers with fixed scales multiply.
-  package private(set) var samples: [ValueID: ActivationSample] = [:]
+  /// By the values that a layer with fixed scales multiplies, more than one where nodes share its weights.
+  package private(set) var samples: [[ValueID]: ActivationSample] = [:]
   package let data: CalibrationData
 
   /// Runs the float model once.
@@ -58,13 +58,20 @@ package struct Calibration: Sendable {
     let runner = try GraphRunner(model, keptValues: layers.inputs, data: data)
     var calibration = Calibration(data: data)
     calibration.layers = layers.linears.map { Input(channels: $0.inputs, taps: $0.taps) }
-    for layer in layers.linears where layer.isStatic { calibration.samples[layer.input] = ActivationSample() }
-    for layer in layers.depthwise { calibration.samples[layer.input] = ActivationSample() }
-    var readers: [ValueID: [Int]] = [:]
-    for (index, layer) in layers.linears.enumerated() { readers[layer.input, default: []].append(index) }
+    for layer in layers.linears where layer.isStatic {
+      calibration.samples[layer.inputValues] = ActivationSample()
+    }
+    for layer in layers.depthwise { calibration.samples[layer.inputValues] = ActivationSample() }
+    let sampled = Array(calibration.samples.keys)
+    var readers: [ValueID: [(layer: Int, use: LayerUse)]] = [:]
+    for (index, layer) in layers.linears.enumerated() {
+      for use in layer.uses { readers[use.input, default: []].append((index, use)) }
+    }
     try runner.run(progress: { progress.step("calibrating", $0, $1) }) { value, floats, shape in
-      calibration.samples[value]?.add(floats)
-      for index in readers[value] ?? [] { calibration.add(floats, shape, to: index, layers.linears[index]) }
+      for values in sampled where values.contains(value) { calibration.samples[values]?.add(floats) }
+      for reader in readers[value] ?? [] {
+        calibration.add(floats, shape, to: reader.layer, layers.linears[reader.layer], reader.use)
+      }
     }
     try calibration.requireFinite(model.graph, layers)
     return calibration
@@ -73,17 +80,18 @@ package struct Calibration: Sendable {
   private init(data: CalibrationData) { self.data = data }
 
   private mutating func add(
-    _ floats: UnsafeBufferPointer<Float>, _ shape: [Int], to index: Int, _ layer: LinearLayer
+    _ floats: UnsafeBufferPointer<Float>, _ shape: [Int], to index: Int, _ layer: LinearLayer,
+    _ use: LayerUse
   ) {
     guard let base = floats.baseAddress, let stride = shape.last, stride > 0 else { return }
     let count = floats.count / stride
-    layers[index].add(base + layer.firstChannel, count: count, stride: stride)
-    guard let window = layer.window else {
+    layers[index].add(base + use.firstChannel, count: count, stride: stride)
+    guard let window = use.window else {
       layers[index].moments?.add(rows: base, count: count)
       return
     }
     guard layers[index].moments != nil else { return }
-    let windows = WindowSample(window, shape: shape, firstChannel: layer.firstChannel, channels: layer.inputs)
+    let windows = WindowSample(window, shape: shape, firstChannel: use.firstChannel, channels: layer.inputs)
     let rows = windows.rows(floats, atMost: Self.windowsOfRun)
     rows.withUnsafeBufferPointer { rows in
       guard let start = rows.baseAddress else { return }
@@ -96,9 +104,9 @@ package struct Calibration: Sendable {
       throw PackError(
         .data, place: "value \(graph.values[layer.input].name)", "is not finite on the calibration data")
     }
-    for (value, sample) in samples where !sample.isFinite {
-      throw PackError(
-        .data, place: "value \(graph.values[value].name)", "is not finite on the calibration data")
+    for (values, sample) in samples where !sample.isFinite {
+      let names = values.map { graph.values[$0].name }.joined(separator: ", ")
+      throw PackError(.data, place: "value \(names)", "is not finite on the calibration data")
     }
   }
 }

@@ -15,9 +15,7 @@ package enum OnnxImporter {
     do throws(PackError) {
       let file = try OnnxFile(path: path)
       let graph = try OnnxGraph(file)
-      var conversion = try OnnxConversion(graph, file, options: options)
-      try conversion.convert(graph)
-      var draft = conversion.draft
+      var draft = try draft(graph, file, options)
       for (index, pass) in OnnxPasses.all.enumerated() {
         try pass.run(&draft)
         draft.removeUnused()
@@ -44,6 +42,22 @@ package enum OnnxImporter {
       named.place = error.place.map(oneLine)
       named.message = oneLine(error.message)
       throw named
+    }
+  }
+
+  /// Converts the graph; again whenever sizes of different names turn out to be one.
+  private static func draft(
+    _ graph: OnnxGraph, _ file: OnnxFile, _ options: OnnxOptions
+  ) throws(PackError) -> DraftGraph {
+    var equal = EqualSizes()
+    while true {
+      var conversion = try OnnxConversion(graph, file, options: options, equal: equal)
+      try conversion.convert(graph)
+      let draft = conversion.draft
+      if draft.equalSymbols.isEmpty { return draft }
+      for (left, right) in draft.equalSymbols {
+        equal.join(draft.symbols[left].name, draft.symbols[right].name)
+      }
     }
   }
 

@@ -2,6 +2,14 @@ import SoniqCore
 package import SoniqGraph
 import SoniqQuantizers
 
+/// Another node that multiplies by the same weights.
+package struct LayerUse: Sendable {
+  package let node: Int
+  package let input: ValueID
+  package let window: Window?
+  package let firstChannel: Int
+}
+
 /// A linear layer, or one group of a convolution, of the float graph, weights copied out.
 package struct LinearLayer: Sendable {
   package let node: Int
@@ -21,11 +29,18 @@ package struct LinearLayer: Sendable {
   package var bias: [Float]?
   /// The value that the layer multiplies.
   package let input: ValueID
+  /// The other nodes and groups that use its weights: all are calibrated together.
+  package var otherUses: [LayerUse] = []
   /// Index of the linear layer whose outputs, through elementwise functions only, are this layer's inputs
   /// and nobody else's: the channel order of this layer can be folded into its output order.
   package var producer: Int?
 
   package var taps: Int { window?.taps ?? 1 }
+  package var uses: [LayerUse] {
+    [LayerUse(node: node, input: input, window: window, firstChannel: firstChannel)] + otherUses
+  }
+  /// The values that its uses multiply, each once.
+  package var inputValues: [ValueID] { Set(uses.map(\.input)).sorted() }
 }
 
 /// A depthwise convolution of the float graph.
@@ -37,7 +52,8 @@ package struct DepthwiseLayer: Sendable {
   package let taps: Int
   /// Row-major [taps][channels].
   package let weights: [Float]
-  package let input: ValueID
+  /// The values that it is applied to, each once, sorted.
+  package fileprivate(set) var inputValues: [ValueID]
 }
 
 /// An embedding table of the float graph.
@@ -58,42 +74,45 @@ package struct WeightLayers: Sendable {
   package var depthwise: [DepthwiseLayer] = []
   /// Whether the graph has convolutions: then its first and last layer keep 8 bits.
   package var hasConvolutions = false
+  private var linearsOfConstants: [ConstantID: Int] = [:]
 
-  /// - Throws: `software` when two nodes share a matrix: one channel order cannot serve both.
+  /// - Throws: `software` when a node's weights are not float ones.
   package init(_ graph: Graph) throws(PackError) {
-    var owners: [ConstantID: String] = [:]
     for (index, node) in graph.nodes.enumerated() {
-      let constants: [ConstantID]
       switch node.operation {
-      case .linear(let matrix): constants = [matrix]
-      case .embedding(let table): constants = [table]
-      case .convolution(_, let weights): constants = weights
-      case .depthwiseConvolution(_, let weights, _): constants = [weights]
-      default: continue
-      }
-      for constant in constants {
-        if let owner = owners.updateValue(node.name, forKey: constant) {
-          throw PackError(.software, place: node.name, "shares its weights with \(owner)")
-        }
-      }
-      switch node.operation {
+      case .linear(let matrix): try add(index, node, graph, matrix)
+      case .embedding(let table): try add(index, node, graph, table)
       case .convolution(let window, let weights): try addConvolution(index, node, window, weights, graph)
       case .depthwiseConvolution(let window, let weights, _):
         try addDepthwise(index, node, window, graph.constants[weights], weights)
-      default: try add(index, node, graph, constants[0])
+      default: continue
       }
     }
     findProducers(graph)
   }
 
+  /// Whether a layer of these weights is there, which then has one use more.
+  private mutating func share(_ constant: ConstantID, _ use: LayerUse) -> Bool {
+    guard let index = linearsOfConstants[constant] else { return false }
+    linears[index].otherUses.append(use)
+    return true
+  }
+
+  private mutating func append(_ layer: LinearLayer) {
+    linearsOfConstants[layer.constant] = linears.count
+    linears.append(layer)
+  }
+
   private mutating func add(
     _ index: Int, _ node: Node, _ graph: Graph, _ identifier: ConstantID
   ) throws(PackError) {
+    let use = LayerUse(node: index, input: node.inputs[0], window: nil, firstChannel: 0)
+    if share(identifier, use) || tables.contains(where: { $0.constant == identifier }) { return }
     switch graph.constants[identifier] {
     // Packed by the importer, from a model that was quantised before.
     case .matrix, .depthwise, .table: return
     case .floatMatrix(let matrix):
-      linears.append(
+      append(
         LinearLayer(
           node: index, constant: identifier, name: node.name, outputs: matrix.outputs,
           inputs: matrix.inputs, isStatic: graph.values[node.inputs[0]].shape.count == 4,
@@ -116,7 +135,10 @@ package struct WeightLayers: Sendable {
     for (group, constant) in weights.enumerated() {
       guard case .floatMatrix(let matrix) = graph.constants[constant] else { continue }
       let channels = matrix.inputs / window.taps
-      linears.append(
+      let use = LayerUse(
+        node: index, input: node.inputs[0], window: window, firstChannel: group * channels)
+      if share(constant, use) { continue }
+      append(
         LinearLayer(
           node: index, constant: constant,
           name: weights.count == 1 ? node.name : "\(node.name) group \(group)",
@@ -131,11 +153,16 @@ package struct WeightLayers: Sendable {
     _ index: Int, _ node: Node, _ window: Window, _ constant: Constant, _ identifier: ConstantID
   ) throws(PackError) {
     hasConvolutions = true
+    if let known = depthwise.firstIndex(where: { $0.constant == identifier }) {
+      let values = Set(depthwise[known].inputValues + [node.inputs[0]])
+      depthwise[known].inputValues = values.sorted()
+      return
+    }
     guard case .dense(let dense) = constant else { return }
     depthwise.append(
       DepthwiseLayer(
         node: index, constant: identifier, name: node.name, channels: dense.shape[1], taps: window.taps,
-        weights: Array(dense.bytes.bound(to: Float.self)), input: node.inputs[0]))
+        weights: Array(dense.bytes.bound(to: Float.self)), inputValues: [node.inputs[0]]))
   }
 
   private mutating func findProducers(_ graph: Graph) {
@@ -144,7 +171,8 @@ package struct WeightLayers: Sendable {
     for output in graph.outputs { uses[output] += 1 }
     var makers: [ValueID: Node] = [:]
     for node in graph.nodes { makers[node.output] = node }
-    for index in linears.indices where linears[index].window == nil {
+    // One channel order cannot serve several uses.
+    for index in linears.indices where linears[index].window == nil && linears[index].otherUses.isEmpty {
       var value = linears[index].input
       while uses[value] == 1, let maker = makers[value], case .activation = maker.operation {
         value = maker.inputs[0]
@@ -152,7 +180,9 @@ package struct WeightLayers: Sendable {
       guard uses[value] == 1, let maker = makers[value], case .linear(let matrix) = maker.operation else {
         continue
       }
-      linears[index].producer = linears.firstIndex { $0.constant == matrix }
+      linears[index].producer = linearsOfConstants[matrix].flatMap { producer in
+        linears[producer].otherUses.isEmpty ? producer : nil
+      }
     }
   }
 
@@ -162,15 +192,16 @@ package struct WeightLayers: Sendable {
   /// The values that layers multiply, each once.
   package var inputs: [ValueID] {
     var seen: Set<ValueID> = []
-    return (linears.map(\.input) + depthwise.map(\.input)).filter { seen.insert($0).inserted }
+    return (linears.flatMap { $0.uses.map(\.input) } + depthwise.flatMap(\.inputValues)).filter {
+      seen.insert($0).inserted
+    }
   }
 
   /// The first and the last of all linear layers and convolutions, which keep 8 bits in convolutional networks.
   package var ends: Set<Int> {
-    guard hasConvolutions, let last = linears.indices.max(by: { linears[$0].node < linears[$1].node }),
-      let first = linears.indices.min(by: { linears[$0].node < linears[$1].node })
-    else { return [] }
-    let nodes = [linears[first].node, linears[last].node]
-    return Set(linears.indices.filter { nodes.contains(linears[$0].node) })
+    let nodes = linears.flatMap { $0.uses.map(\.node) }
+    guard hasConvolutions, let first = nodes.min(), let last = nodes.max() else { return [] }
+    return Set(
+      linears.indices.filter { linears[$0].uses.contains { $0.node == first || $0.node == last } })
   }
 }

@@ -66,7 +66,7 @@ final class PlanRunner: @unchecked Sendable {
     }
     guard first.isSet else { return }
     throw RuntimeError(
-      .idOutOfRange, subject: plan.graph.values[plan.graph.nodes[first.node].inputs[1]].name,
+      .idOutOfRange, subject: plan.graph.values[plan.graph.nodes[first.node].inputs.last ?? 0].name,
       node: first.node,
       position: first.position, actual: first.index, expected: first.size)
   }

@@ -35,7 +35,9 @@ struct StepEmitter {
       (
         .denseLookup(
           memory.store(
-            DenseLookupStep(table: dense.bytes.start, ids: step.reads[0], output: step.writes[0]))),
+            DenseLookupStep(
+              table: dense.bytes.start, ids: step.reads[0], output: step.writes[0],
+              check: identifierCheck(step, rows: dense.shape[0])))),
         describe(step, "embedding", "copy")
       )
     case .positions:
@@ -339,10 +341,20 @@ extension StepEmitter {
     arguments.levels.0 = tableLevel(table, 0)
     if table.levels.count == 2 { arguments.levels.1 = tableLevel(table, 1) }
     let lookup = LookupStep(
-      function: kernels.lookup.function, arguments: arguments, ids: step.reads[0], output: step.writes[0])
+      function: kernels.lookup.function, arguments: arguments, ids: step.reads[0], output: step.writes[0],
+      check: identifierCheck(step, rows: table.rows))
     var description = describe(step, "embedding", kernels.lookup)
     description.level = table.levels.map { "\($0.code.bits)" }.joined(separator: "+")
     return (.lookup(memory.store(lookup)), description)
+  }
+
+  /// The check of ids that a node makes; nil for those of the host and for positions.
+  private func identifierCheck(_ step: ScheduledStep, rows: Int) -> IdentifierCheck? {
+    let graph = schedule.graph
+    let ids = graph.nodes[step.nodes[0]].inputs[0]
+    guard let maker = graph.nodes.first(where: { $0.output == ids }) else { return nil }
+    if case .positions = maker.operation { return nil }
+    return IdentifierCheck(node: step.nodes[0], tableRows: rows)
   }
 
   private func tableLevel(_ table: PackedTable, _ index: Int) -> snq_table_level {

@@ -1,5 +1,6 @@
 import CKernelABI
 import SoniqKernels
+import SoniqOperators
 
 /// (Residual addition and) layer norm.
 struct LayerNormStep: BitwiseCopyable {
@@ -65,12 +66,29 @@ struct AddStep: BitwiseCopyable {
   }
 }
 
-/// Rows of a packed table by ids that the session has checked.
+/// What checks ids that the graph makes: as in `gather`, negative ones count from the end of the table, and one that is
+/// out of range stands for row 0 and makes the run fail. Ids of the host were checked before.
+struct IdentifierCheck: BitwiseCopyable {
+  var node: Int
+  var tableRows: Int
+
+  /// The table's row of an id.
+  @inline(__always)
+  func row(_ id: Int32, position: Int, _ fault: UnsafeMutablePointer<IndexFault>) -> Int32 {
+    let row = id < 0 ? Int(id) + tableRows : Int(id)
+    if (0..<tableRows).contains(row) { return Int32(truncatingIfNeeded: row) }
+    fault.pointee.report(node: node, position: position, index: Int(id), size: tableRows)
+    return 0
+  }
+}
+
+/// Rows of a packed table by ids that the session has checked, or else `check` does.
 struct LookupStep: BitwiseCopyable {
   var function: snq_lookup_function
   var arguments: snq_lookup_args
   var ids: StorageID
   var output: StorageID
+  var check: IdentifierCheck?
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
@@ -78,15 +96,27 @@ struct LookupStep: BitwiseCopyable {
     call.ids = UnsafePointer(frame.storages[ids].integers(window))
     call.output = frame.storages[output].floats(window)
     call.outputStride = frame.storages[output].stride
-    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    guard let check, let ids = call.ids, let target = call.output else {
+      function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+      return
+    }
+    for row in rows {
+      var id = check.row(ids[row], position: window.firstRow + row, frame.faults + window.lane)
+      withUnsafePointer(to: &id) { id in
+        call.ids = id
+        call.output = target + row * call.outputStride
+        function(&call, 0, 1)
+      }
+    }
   }
 }
 
-/// Rows of a float table by ids that the session has checked.
+/// Rows of a float table by ids that the session has checked, or else `check` does.
 struct DenseLookupStep: BitwiseCopyable {
   var table: UnsafeRawPointer
   var ids: StorageID
   var output: StorageID
+  var check: IdentifierCheck?
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
@@ -94,8 +124,10 @@ struct DenseLookupStep: BitwiseCopyable {
     let target = frame.storages[output]
     let start = target.address(window)
     for row in rows {
+      let position = window.firstRow + row
+      let id = check?.row(ids[row], position: position, frame.faults + window.lane) ?? ids[row]
       (start + row * target.rowBytes).copyMemory(
-        from: table + Int(ids[row]) * target.rowBytes, byteCount: target.rowBytes)
+        from: table + Int(id) * target.rowBytes, byteCount: target.rowBytes)
     }
   }
 }

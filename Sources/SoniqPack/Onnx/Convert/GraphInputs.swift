@@ -5,7 +5,10 @@ extension OnnxConversion {
   private static let maximumBatch = 64
   private static let maximumSize = 512
 
-  mutating func addInputs(_ inputs: [ValueInfoProto], _ options: OnnxOptions) throws(PackError) {
+  /// * equal: names of sizes that operations of the graph need to be one size.
+  mutating func addInputs(
+    _ inputs: [ValueInfoProto], _ options: OnnxOptions, equal: EqualSizes
+  ) throws(PackError) {
     var symbols: [String: Int] = [:]
     for info in inputs {
       func fail(_ message: String) -> PackError {
@@ -37,11 +40,17 @@ extension OnnxConversion {
           shape.append(.fixed(Int(stated.dimValue)))
         } else {
           let name = stated.dimParam.isEmpty ? "\(info.name).\(axis)" : stated.dimParam
-          let index = symbols[name] ?? draft.symbols.count
-          if symbols.updateValue(index, forKey: name) == nil {
-            let maximum = options.maximums[name] ?? (axis == 0 ? Self.maximumBatch : Self.maximumSize)
-            draft.symbols.append(DraftSymbol(name: name, maximum: maximum))
+          let first = equal.first(of: name)
+          let maximum = axis == 0 ? Self.maximumBatch : Self.maximumSize
+          let index = symbols[first] ?? draft.symbols.count
+          if index == draft.symbols.count {
+            draft.symbols.append(
+              DraftSymbol(name: first, maximum: equal.maximum(of: first, options.maximums) ?? maximum))
+          } else if symbols[name] == nil, equal.maximum(of: first, options.maximums) == nil {
+            draft.symbols[index].maximum = min(draft.symbols[index].maximum, maximum)
           }
+          symbols[first] = index
+          symbols[name] = index
           shape.append(.symbol(index))
         }
       }

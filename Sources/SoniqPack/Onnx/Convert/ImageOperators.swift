@@ -149,13 +149,24 @@ extension OnnxConversion {
     }
     let matrix = DraftWeights(
       outputs: rows, inputs: channels, values: Self.tapRows(weights, groups: groups), bias: nil,
-      grid: weights.grid?.scales.count == 1 ? weights.grid : nil)
+      grid: Self.tapGrid(weights, groups: groups))
     let batch = draft.shape(image)[0]
     let taps = append(.linear(matrix), [image], [batch, .fixed(height), .fixed(width), .fixed(rows)])
     let folded = append(
       .foldTaps(window, height: rowCount, width: columnCount, bias: bias), [taps],
       [batch, .fixed(rowCount), .fixed(columnCount), .fixed(outputs)])
     return [try channelsFirst(folded, spatial: spatial)]
+  }
+
+  /// The codes of `tapRows`, whose scales are by output; nil where the model has them by input.
+  private static func tapGrid(_ weights: KnownTensor, groups: Int) -> CodeGrid? {
+    guard var grid = weights.grid, grid.scales.count > 1 else { return weights.grid }
+    guard grid.axis == 1, grid.scales.count == weights.shape[1] else { return nil }
+    let repeats = weights.shape.dropFirst(2).reduce(groups, *)
+    grid.scales = (0..<repeats).flatMap { _ in grid.scales }
+    grid.zeros = (0..<repeats).flatMap { _ in grid.zeros }
+    grid.axis = 0
+    return grid
   }
 
   /// Weights [channels][outputs of a group][taps] as rows [tap][output] of all channels, 0 between groups.

@@ -21,14 +21,13 @@ extension OnnxConversion {
   mutating func concat() throws(PackError) -> [ValueID] {
     var parts: [ValueID] = []
     for index in 0..<inputCount {
-      let part = try input(index)
-      // Nothing is joined by a part of no elements.
-      if let known = draft.known(part), known.count == 0, inputCount > 1 { continue }
-      parts.append(part)
+      parts.append(try input(index))
     }
-    guard let first = parts.first else { return [try input(0)] }
+    // Nothing is joined by a part of no elements.
+    let kept = parts.filter { !draft.isEmpty($0) }
+    guard let first = kept.first ?? parts.first else { throw fault("it joins nothing") }
     let axis = try axis(node.integer("axis", default: 0), rank: max(1, onnxShape(first).count))
-    return [try concatenate(parts, axis: axis)]
+    return [try concatenate(kept.isEmpty ? parts : kept, axis: axis)]
   }
 
   /// Joins of more parts than a node may have are made of several nodes.
@@ -52,7 +51,7 @@ extension OnnxConversion {
     let length = (size + count - 1) / count
     let even = (0..<count).map { max(0, min(length, size - $0 * length)) }
     let sizes = try integers(attribute: "split", input: 1) ?? even
-    guard sizes.count == count, sizes.allSatisfy({ (1...size).contains($0) }),
+    guard sizes.count == count, sizes.allSatisfy({ (0...size).contains($0) }),
       sizes.reduce(0, { min($0 + $1, size + 1) }) == size
     else { throw fault("it splits \(size) into \(sizes)") }
     var results: [ValueID] = []
@@ -70,6 +69,9 @@ extension OnnxConversion {
   ) throws(PackError) -> ValueID {
     let shape = onnxShape(value)
     if shape[axis] == .fixed(count), step == 1, begin == 0 { return value }
+    if count == 0, draft.known(value) == nil {
+      return empty(like: value, shape.indices.map { $0 == axis ? .fixed(0) : shape[$0] })
+    }
     var ranges = shape.map { dimension -> SliceRange in
       if case .fixed(let size) = dimension { return SliceRange(begin: 0, step: 1, count: size) }
       return SliceRange(begin: 0, step: 1, count: nil)
@@ -103,14 +105,7 @@ extension OnnxConversion {
     let dimension = onnxShape(value)[axis]
     if start.fixed == 0, step == 1, end == draft.extent(dimension) { return value }
     guard case .fixed(let size) = dimension else {
-      if start.fixed == 0, step == 1, let last = end.fixed {
-        if last >= maximumDimension { return value }
-        // A dynamic size is at least 1.
-        if last == 1 {
-          return try tensor(.gather(axis: axis), value, constant(KnownTensor(integers: [0], shape: [1])))
-        }
-      }
-      throw fault("it cuts a dynamic size")
+      return try slice(value, axis: axis, dimension, start: start, end: end, step: step)
     }
     guard let first = start.fixed, step != 0, step > Int.min else {
       throw fault("it starts at a dynamic size")
@@ -128,8 +123,34 @@ extension OnnxConversion {
     let stop = clamped(max(last, -size - 1), step > 0 ? 0...size : -1...max(size - 1, 0))
     let span = step > 0 ? stop - begin : begin - stop
     let count = span > 0 ? (span - 1) / abs(step) + 1 : 0
-    guard count > 0 || draft.known(value) != nil else { throw fault("it leaves nothing of axis \(axis)") }
     return try slice(value, axis: axis, begin: begin, step: step, count: count)
+  }
+
+  /// Of a dynamic axis: all of it, nothing or its first element.
+  private mutating func slice(
+    _ value: ValueID, axis: Int, _ dimension: Dimension, start: Extent, end: Extent, step: Int
+  ) throws(PackError) -> ValueID {
+    let most = draft.maximum(dimension) ?? maximumDimension
+    let extent = draft.extent(dimension)
+    /// Whether a bound lies at or before the first element, and whether it lies at or behind the last.
+    func isFirst(_ bound: Extent) -> Bool { bound.fixed.map { $0 == 0 || $0 <= -most } ?? false }
+    func isLast(_ bound: Extent) -> Bool { bound == extent || bound.fixed.map { $0 >= most } ?? false }
+    if step > 0, isLast(start) || isFirst(end) || start == end {
+      return empty(
+        like: value, onnxShape(value).indices.map { $0 == axis ? .fixed(0) : onnxShape(value)[$0] })
+    }
+    if isFirst(start), step == 1, isLast(end) { return value }
+    // A dynamic size is at least 1.
+    if isFirst(start), step > 0, end.fixed.map({ (1...step).contains($0) }) ?? false {
+      return try tensor(.gather(axis: axis), value, constant(KnownTensor(integers: [0], shape: [1])))
+    }
+    throw fault(
+      "it cuts the dynamic size \(draft.words([dimension])); fix it with --shape, or say with --maximum that it"
+        + " is smaller")
+  }
+
+  private mutating func empty(like value: ValueID, _ shape: [Dimension]) -> ValueID {
+    draft.append(node.name, .empty, [], shape, type: draft.values[value].elementType)
   }
 
   /// The first elements of an axis, as many as a dynamic size says, which then cannot be larger than the axis.
@@ -156,16 +177,12 @@ extension OnnxConversion {
       return [try tensor(.gather(axis: axis), data, indices)]
     }
     if axis == 0, let whole = try gatherOfJoined(data, indices) { return [whole] }
-    if let table = draft.known(data), let floats = table.floats, table.shape.count == 2, axis == 0,
-      isHostInput(indices)
-    {
-      let (rows, channels) = (table.shape[0], table.shape[1])
-      guard rows > 0, channels > 0 else { throw fault("its table is empty") }
-      return [
-        append(
-          .embedding(table: floats, rows: rows, channels: channels), [indices],
-          draft.shape(indices) + [.fixed(channels)])
-      ]
+    if axis == 0, let result = try lookup(data, indices) { return [result] }
+    if draft.isEmpty(indices) || draft.isEmpty(data) {
+      var result = onnxShape(data)
+      result.replaceSubrange(axis...axis, with: onnxShape(indices))
+      guard result.contains(.fixed(0)) else { throw fault("it takes elements of a tensor that has none") }
+      return [empty(like: data, result)]
     }
     if let place = draft.known(indices)?.integers, place.count == 1, case .fixed(let size) = shape[axis] {
       guard place[0] >= Int64(-size), place[0] < Int64(size) else {
@@ -189,7 +206,30 @@ extension OnnxConversion {
     return try reshape(value, to: extents)
   }
 
-  private func isHostInput(_ value: ValueID) -> Bool { draft.inputs.contains { $0.value == value } }
+  /// Rows of a constant table by ids that the host gives or nodes make; nil for anything else, and for counted
+  /// positions, which have an operation of their own.
+  private mutating func lookup(_ data: ValueID, _ ids: ValueID) throws(PackError) -> ValueID? {
+    guard let table = draft.known(data), let floats = table.floats, table.shape.count == 2,
+      draft.known(ids) == nil, draft.rank(ids) < maximumRank, !draft.isEmpty(ids), !countsPositions(ids)
+    else { return nil }
+    let (rows, channels) = (table.shape[0], table.shape[1])
+    guard rows > 0, channels > 0 else { throw fault("its table is empty") }
+    return append(
+      .embedding(table: floats, rows: rows, channels: channels), [ids],
+      draft.shape(ids) + [.fixed(channels)])
+  }
+
+  private func countsPositions(_ value: ValueID) -> Bool {
+    var value = value
+    while let node = draft.nodes.last(where: { $0.output == value }) {
+      switch node.operation {
+      case .iota: return true
+      case .tensor(.reshape), .tensor(.expand), .tensor(.slice): value = node.inputs[0]
+      default: return false
+      }
+    }
+    return false
+  }
 
   mutating func pad() throws(PackError) -> [ValueID] {
     let input = try input(0)

@@ -16,15 +16,18 @@ struct OnnxConversion {
   /// The node that is being converted.
   private(set) var node: OnnxNode
 
-  init(_ graph: OnnxGraph, _ file: OnnxFile, options: OnnxOptions) throws(PackError) {
+  init(
+    _ graph: OnnxGraph, _ file: OnnxFile, options: OnnxOptions, equal: EqualSizes
+  ) throws(PackError) {
     self.file = file
     opset = try file.opset()
     unread = graph.initializers
     node = OnnxNode(NodeProto())
-    try addInputs(graph.inputs, options)
+    try addInputs(graph.inputs, options, equal: equal)
   }
 
-  /// Converts every node; then the outputs.
+  /// Converts every node; then the outputs. Ends early, with `draft.equalSymbols`, at a node that needs sizes of
+  /// different names to be one.
   /// - Throws: `data` with all nodes that are not supported.
   mutating func convert(_ graph: OnnxGraph) throws(PackError) {
     try file.externalData.requireFiles(of: usedTensors(graph))
@@ -40,6 +43,7 @@ struct OnnxConversion {
       }
       self.node = node
       convertNode()
+      if !draft.equalSymbols.isEmpty { return }
     }
     guard faults.isEmpty else {
       throw PackError(.data, file: file.path, faults.message)

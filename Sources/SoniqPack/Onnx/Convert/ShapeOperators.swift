@@ -117,9 +117,12 @@ extension OnnxConversion {
     {
       return try reshape(maker.inputs[0], to: extents)
     }
-    guard extents.allSatisfy({ $0.coefficient > 0 }), let count = draft.product(shape),
-      count == draft.product(current)
+    guard extents.allSatisfy({ $0.coefficient >= 0 }), let count = draft.product(shape),
+      let available = draft.product(current), count == available
     else {
+      if let count = draft.product(shape), let available = draft.product(current) {
+        draft.requireEqual(available, count)
+      }
       throw fault("\(draft.words(current)) reshaped to \(draft.words(shape))")
     }
     guard shape.count <= maximumRank else {
@@ -153,6 +156,11 @@ extension OnnxConversion {
       }
     }
     if let open {
+      // Of no elements, with a size that is nothing anyhow.
+      if draft.isEmpty(input), target.contains(Extent(0)) {
+        target[open] = Extent(0)
+        return [try reshape(input, to: target)]
+      }
       var rest = draft.product(source)
       for extent in target { rest = rest?.divided(by: extent) }
       guard let rest else { throw fault("\(draft.words(source)) cannot take the shape asked for") }

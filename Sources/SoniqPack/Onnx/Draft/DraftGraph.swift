@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqGraph
 
 /// Weights of a linear layer or of one group of a convolution.
@@ -34,6 +35,8 @@ enum DraftOperation: Sendable {
   case positions
   /// no inputs -> int32 [size]: 0, 1, 2, ...
   case iota(Dimension)
+  /// no inputs -> a tensor of no elements, which no finished graph may use.
+  case empty
   /// x -> x as the codes of a QDQ model would have it; consumers take the code over, then it goes.
   case quantized(ActivationGrid)
 }
@@ -74,11 +77,14 @@ struct DraftGraph: Sendable {
   var nodes: [DraftNode] = []
   var inputs: [GraphInput] = []
   var outputs: [(name: String, value: ValueID)] = []
+  /// Symbols that would have to be one for an operation that was refused; the smaller index first.
+  var equalSymbols: [(Int, Int)] = []
 
   /// nil for scalars that have become [1] too.
   func known(_ value: ValueID) -> KnownTensor? { values[value].known }
   func shape(_ value: ValueID) -> [Dimension] { values[value].shape }
   func rank(_ value: ValueID) -> Int { values[value].shape.count }
+  func isEmpty(_ value: ValueID) -> Bool { values[value].shape.contains(.fixed(0)) }
 
   /// The sizes of a value whose dimensions are all fixed.
   func fixedShape(_ value: ValueID) -> [Int]? {
@@ -109,7 +115,10 @@ struct DraftGraph: Sendable {
     type: ElementType = .float32
   ) -> ValueID {
     let output = value(name, type, shape)
-    nodes.append(DraftNode(name: name, operation: operation, inputs: inputs, output: output))
+    let isEmpty = shape.contains(.fixed(0))
+    nodes.append(
+      DraftNode(
+        name: name, operation: isEmpty ? .empty : operation, inputs: isEmpty ? [] : inputs, output: output))
     return output
   }
 
@@ -119,6 +128,14 @@ struct DraftGraph: Sendable {
     switch dimension {
     case .fixed(let size): Extent(size)
     case .symbol(let symbol): symbols[symbol].product ?? Extent(coefficient: 1, symbols: [symbol])
+    }
+  }
+
+  /// The largest value of a dimension, or nil when it leaves Int.
+  func maximum(_ dimension: Dimension) -> Int? {
+    let extent = extent(dimension)
+    return extent.symbols.reduce(Optional(extent.coefficient)) { product, symbol in
+      product.flatMap { checkedProduct($0, symbols[symbol].maximum) }
     }
   }
 

@@ -11,12 +11,14 @@ extension DraftGraph {
     if tensors.count == inputs.count, let folded = try folded(operation, tensors, name: name) {
       return constant(folded.simplified, name: name)
     }
-    for input in inputs {
-      if let known = values[input].known, known.shape.contains(0) {
-        throw PackError(.data, place: "node \(name)", "one of its constants is empty")
-      }
+    if inputs.contains(where: { isEmpty($0) }) { return try tensorOfEmpty(operation, inputs, name: name) }
+    let inferred: InferredOutput
+    do throws(PackError) {
+      inferred = try infer(operation, inputs, name: name)
+    } catch {
+      requireEqualSizes(operation, inputs)
+      throw error
     }
-    let inferred = try infer(operation, inputs, name: name)
     return append(name, .tensor(operation), inputs, inferred.shape, type: inferred.elementType)
   }
 
@@ -43,7 +45,11 @@ extension DraftGraph {
       return try graph.inferredOutput(ofNode: 0)
     } catch {
       let shapes = inputs.map { words(values[$0].shape) }.joined(separator: ", ")
-      throw PackError(.data, place: "node \(name)", "\(error.message) (inputs of shape \(shapes))")
+      let isDynamic = inputs.contains { fixedShape($0) == nil }
+      throw PackError(
+        .data, place: "node \(name)",
+        "\(error.message) (inputs of shape \(shapes))"
+          + (isDynamic ? "; fix dynamic sizes with --shape" : ""))
     }
   }
 

@@ -12,6 +12,7 @@ struct DraftLowering {
   private var lowered: [ValueID: ValueID] = [:]
   private var iotas: [Dimension: ValueID] = [:]
   private var symbols: [Int: Int] = [:]
+  private var constants: [ConstantContent: ConstantID] = [:]
 
   private init(_ draft: DraftGraph, keepsCodes: Bool) {
     self.draft = draft
@@ -38,7 +39,11 @@ struct DraftLowering {
       lowering.lowered[input.value] = try lowering.value(value.name, value.elementType, value.shape)
       lowering.graph.inputs.append(GraphInput(value: lowering.lowered[input.value] ?? 0, fill: input.fill))
     }
-    for node in draft.nodes { try lowering.add(node) }
+    for node in draft.nodes {
+      // What uses a tensor of no elements is named, rather than what makes it.
+      if case .empty = node.operation { continue }
+      try lowering.add(node)
+    }
     try lowering.addOutputs()
     let fullNames = lowering.makeNamesUnique()
     return Result(graph: lowering.graph, store: lowering.store, fullNames: fullNames)
@@ -47,6 +52,9 @@ struct DraftLowering {
   private mutating func addOutputs() throws(PackError) {
     var used = Set(graph.inputs.map(\.value))
     for output in draft.outputs {
+      guard !draft.isEmpty(output.value) else {
+        throw PackError(.data, place: "output \(output.name)", "it has no elements")
+      }
       var value = try operand(output.value)
       if used.contains(value) {
         let copied = graph.values[value]
@@ -92,7 +100,12 @@ struct DraftLowering {
       return
     }
     var inputs: [ValueID] = []
-    for input in node.inputs { inputs.append(try operand(input)) }
+    for input in node.inputs {
+      guard !draft.isEmpty(input) else {
+        throw PackError(.data, place: "node \(node.name)", "one of its inputs has no elements")
+      }
+      inputs.append(try operand(input))
+    }
     let operation = try operation(node)
     let value = draft.values[node.output]
     lowered[node.output] = append(
@@ -127,15 +140,8 @@ struct DraftLowering {
       return .convolution(window, weights: constants)
     case .depthwise(let window, let weights, let bias, let grid):
       let channels = weights.count / max(1, window.taps)
-      let codes = StatedCodes(store: store)
-      let name = node.name + ".weight"
-      var taps: ConstantID?
-      if keepsCodes, let packed = try codes.depthwise(weights, taps: window.taps, grid: grid, name: node.name)
-      {
-        taps = constant(name, packed)
-      }
       return .depthwiseConvolution(
-        window, weights: taps ?? dense(name, weights, [window.taps, channels]),
+        window, weights: try depthwise(weights, taps: window.taps, grid, node.name),
         bias: bias.map { dense(node.name + ".bias", $0, [channels]) })
     case .foldTaps(let window, let height, let width, let bias):
       let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
@@ -148,15 +154,18 @@ struct DraftLowering {
     case .meanPool: return .meanPool
     case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
     case .embedding(let table, let rows, let channels):
-      return .embedding(table: dense(node.name + ".weight", table, [rows, channels]))
+      let content = ConstantContent.table(FloatBits(table), rows: rows, nil)
+      return .embedding(
+        table: shared(content, node.name + ".weight") { $0.dense(table, shape: [rows, channels]) })
     case .trainedEmbedding(let table):
-      do throws(QuantizationError) {
-        return .embedding(table: constant(node.name + ".weight", try table.table(store: store)))
-      } catch {
-        throw PackError(.data, place: "node \(node.name)", "its trained codes cannot be packed: \(error)")
-      }
+      return .embedding(
+        table: try shared(.trainedTable(table), node.name + ".weight") { store throws(PackError) in
+          try Self.built(node.name, "trained codes") { () throws(QuantizationError) in
+            try table.table(store: store)
+          }
+        })
     case .positions: return .positions
-    case .iota, .quantized: throw PackError(.software, place: "node \(node.name)", "is left over")
+    case .iota, .empty, .quantized: throw PackError(.software, place: "node \(node.name)", "is left over")
     }
   }
 
@@ -180,7 +189,9 @@ struct DraftLowering {
       guard narrow.count == integers.count else {
         throw PackError(.data, place: "value \(entry.name)", "it holds whole numbers of more than 32 bits")
       }
-      constant = dense(entry.name, .int32, store.store(narrow), shape)
+      constant = shared(.integers(narrow, shape: shape), entry.name) {
+        .dense(DenseConstant(elementType: .int32, shape: shape, bytes: $0.store(narrow)))
+      }
     }
     let made = append(
       entry.name, .tensor(.constant(constant)), [], known.elementType, shape.map(Dimension.fixed))
@@ -253,44 +264,79 @@ struct DraftLowering {
   private mutating func matrix(
     _ weights: DraftWeights, window: Window?, isImage: Bool, _ name: String
   ) throws(PackError) -> ConstantID {
+    let bias = weights.bias.map(FloatBits.init)
+    let keepsCodes = keepsCodes
     if keepsCodes, let trained = weights.trained {
-      do throws(QuantizationError) {
-        let packed = try trained.matrix(outputs: weights.outputs, bias: weights.bias, store: store)
-        return constant(name + ".weight", packed)
-      } catch {
-        throw PackError(.data, place: "node \(name)", "its trained codes cannot be packed: \(error)")
+      let content = ConstantContent.trained(trained, outputs: weights.outputs, bias: bias)
+      return try shared(content, name + ".weight") { store throws(PackError) in
+        try Self.built(name, "trained codes") { () throws(QuantizationError) in
+          try trained.matrix(outputs: weights.outputs, bias: weights.bias, store: store)
+        }
       }
     }
-    let codes = StatedCodes(store: store)
-    if keepsCodes,
-      let packed = try codes.matrix(weights, taps: window?.taps ?? 1, needsFixedScale: isImage, name: name)
-    {
-      return constant(name + ".weight", packed)
-    }
-    do throws(QuantizationError) {
-      let matrix = try weights.values.withUnsafeBufferPointer { buffer throws(QuantizationError) in
-        try store.floatMatrix(
-          weights: buffer, outputs: weights.outputs, inputs: weights.inputs, bias: weights.bias)
+    let content = ConstantContent.matrix(
+      FloatBits(weights.values), outputs: weights.outputs, taps: window?.taps, isImage: isImage, bias: bias,
+      keepsCodes ? weights.grid : nil)
+    return try shared(content, name + ".weight") { store throws(PackError) in
+      if keepsCodes,
+        let packed = try StatedCodes(store: store).matrix(
+          weights, taps: window?.taps ?? 1, needsFixedScale: isImage, name: name)
+      {
+        return packed
       }
-      return constant(name + ".weight", .floatMatrix(matrix))
-    } catch {
-      throw PackError(.data, place: "node \(name)", "\(error)")
+      return try Self.built(name, "weights") { () throws(QuantizationError) in
+        try weights.values.withUnsafeBufferPointer { buffer throws(QuantizationError) in
+          .floatMatrix(
+            try store.floatMatrix(
+              weights: buffer, outputs: weights.outputs, inputs: weights.inputs, bias: weights.bias))
+        }
+      }
+    }
+  }
+
+  private mutating func depthwise(
+    _ weights: [Float], taps: Int, _ grid: CodeGrid?, _ name: String
+  ) throws(PackError) -> ConstantID {
+    let keepsCodes = keepsCodes
+    let content = ConstantContent.depthwise(FloatBits(weights), taps: taps, keepsCodes ? grid : nil)
+    return try shared(content, name + ".weight") { store throws(PackError) in
+      if keepsCodes,
+        let packed = try StatedCodes(store: store).depthwise(weights, taps: taps, grid: grid, name: name)
+      {
+        return packed
+      }
+      return store.dense(weights, shape: [taps, weights.count / max(1, taps)])
     }
   }
 
   private mutating func dense(_ name: String, _ floats: [Float], _ shape: [Int]) -> ConstantID {
-    dense(name, .float32, store.store(floats), shape)
+    shared(.floats(FloatBits(floats), shape: shape), name) { $0.dense(floats, shape: shape) }
   }
 
-  private mutating func dense(
-    _ name: String, _ type: ElementType, _ bytes: ConstantBytes, _ shape: [Int]
-  ) -> ConstantID {
-    constant(name, .dense(DenseConstant(elementType: type, shape: shape, bytes: bytes)))
-  }
-
-  private mutating func constant(_ name: String, _ constant: Constant) -> ConstantID {
-    graph.constants.append(constant)
+  /// The constant of this content, made when it is needed for the first time.
+  private mutating func shared<Failure: Error>(
+    _ content: ConstantContent, _ name: String, _ make: (ConstantStore) throws(Failure) -> Constant
+  ) throws(Failure) -> ConstantID {
+    if let known = constants[content] { return known }
+    graph.constants.append(try make(store))
     graph.constantNames.append(name)
+    constants[content] = graph.constants.count - 1
     return graph.constants.count - 1
+  }
+
+  private static func built(
+    _ name: String, _ what: String, _ make: () throws(QuantizationError) -> Constant
+  ) throws(PackError) -> Constant {
+    do throws(QuantizationError) {
+      return try make()
+    } catch {
+      throw PackError(.data, place: "node \(name)", "its \(what) cannot be packed: \(error)")
+    }
+  }
+}
+
+extension ConstantStore {
+  fileprivate func dense(_ floats: [Float], shape: [Int]) -> Constant {
+    .dense(DenseConstant(elementType: .float32, shape: shape, bytes: store(floats)))
   }
 }

@@ -99,7 +99,7 @@ struct KnownTensor: Sendable {
 }
 
 /// Codes and scales of weights that a QDQ model states: real = scale * (code - zero).
-struct CodeGrid: Sendable {
+struct CodeGrid: Sendable, Hashable {
   /// One, or one for each index of `axis`.
   var scales: [Float]
   var zeros: [Int]

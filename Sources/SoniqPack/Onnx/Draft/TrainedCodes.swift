@@ -3,7 +3,7 @@ import SoniqGraph
 import SoniqQuantizers
 
 /// The weights of a layer that was trained at one or two levels (docs/training.md), to be packed as they are.
-struct TrainedCodes: Sendable {
+struct TrainedCodes: Sendable, Hashable {
   var levels: [Level]
   /// The level of each input channel.
   var channelLevels: [UInt8]

@@ -3,7 +3,7 @@ import SoniqGraph
 import SoniqQuantizers
 
 /// An embedding table that was trained at one weight code (docs/training.md), to be packed as it is.
-struct TrainedTable: Sendable {
+struct TrainedTable: Sendable, Hashable {
   var rows: Int
   var channels: Int
   var code: WeightCode

@@ -1,0 +1,315 @@
+"""Small graphs of the kinds that real exporters write, packed from ONNX, against ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import soniq
+
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+Nodes = Sequence[onnx.NodeProto]
+Arrays = dict[str, np.ndarray]
+# At the end of a shape: whole numbers.
+IDS = -1
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    seed = int(os.environ.get("SONIQ_TEST_SEED", "20261128"))
+    print("seed", seed)
+    return np.random.default_rng(seed)
+
+
+def node(kind: str, inputs: str, outputs: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(kind, inputs.split(), outputs.split(), name=f"the_{outputs.split()[0]}", **attributes)
+
+
+class Packed:
+    """A model in a folder of its own, and what the packer makes of it."""
+
+    def __init__(self, folder: Path, nodes: Nodes, inputs: dict[str, list], constants: Arrays | None = None) -> None:
+        self.source = folder / "model.onnx"
+        self.output = folder / "model.soniq"
+        described = [
+            helper.make_tensor_value_info(name, INT64, shape[:-1])
+            if shape[-1] == IDS
+            else helper.make_tensor_value_info(name, FLOAT, shape)
+            for name, shape in inputs.items()
+        ]
+        graph = helper.make_graph(
+            list(nodes), "graph", described, [helper.make_tensor_value_info("y", FLOAT, None)],
+            [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, self.source)
+
+    def pack(self, *options: str, calibration: Arrays | None = None) -> subprocess.CompletedProcess[str]:
+        palette = "f32" if calibration is None else "8"
+        if calibration is not None:
+            samples = self.source.with_name("samples.npz")
+            np.savez(samples, **calibration)
+            options = (*options, "--calibrate", str(samples))
+        command = [os.environ["SONIQ_PACK"], "pack", self.source, "-o", self.output, "--palette", palette, *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def refusal(self, *options: str) -> str:
+        result = self.pack(*options)
+        assert result.returncode in (64, 65), result.stderr
+        return result.stderr
+
+    def run(self, inputs: Arrays) -> np.ndarray:
+        return np.array(next(iter(soniq.load(self.output)(**inputs).values())))
+
+    def expect(self, inputs: Arrays, tolerance: float = 1e-5, *options: str, calibration: Arrays | None = None) -> None:
+        result = self.pack(*options, calibration=calibration)
+        assert result.returncode == 0, result.stderr
+        session = onnxruntime.InferenceSession(self.source, providers=["CPUExecutionProvider"])
+        expected = session.run(None, inputs)[0]
+        np.testing.assert_allclose(
+            self.run(inputs), expected, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(expected).max()))
+        )
+
+
+Make = Callable[..., Packed]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return lambda nodes, inputs, constants=None: Packed(tmp_path, nodes, inputs, constants)
+
+
+def real(random: np.random.Generator, *shape: int) -> np.ndarray:
+    return random.standard_normal(shape).astype(np.float32)
+
+
+# Sizes of different names.
+
+MEETINGS = {
+    "add": [node("Add", "x z", "y")],
+    "concat": [node("Concat", "x z", "y", axis=1)],
+    "matmul": [node("Transpose", "z", "t", perm=[1, 0]), node("MatMul", "t x", "y")],
+    "where": [node("Greater", "x z", "c"), node("Where", "c x z", "y")],
+    "expand": [node("Shape", "z", "s"), node("Expand", "x s", "y")],
+    "reshape": [node("Shape", "z", "s"), node("Reshape", "x s", "y")],
+}
+
+
+@pytest.mark.parametrize("kind", MEETINGS)
+def test_sizes_that_meet_are_one_size(kind: str, make: Make, random: np.random.Generator) -> None:
+    model = make(MEETINGS[kind], {"x": ["unk__1", 4], "z": ["unk__2", 4]})
+    model.expect({"x": real(random, 3, 4), "z": real(random, 3, 4)})
+    assert [tensor.shape[0] for tensor in soniq.load(model.output).inputs] == ["unk__1", "unk__1"]
+
+
+def test_the_smaller_maximum_of_sizes_that_meet_holds(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Concat", "x z", "y", axis=1)], {"x": ["a", 4], "z": ["b", 3]})
+    model.expect({"x": real(random, 5, 4), "z": real(random, 5, 3)}, 1e-5, "--maximum", "a=9", "--maximum", "b=5")
+    with pytest.raises(soniq.SoniqError, match="at most 5"):
+        model.run({"x": real(random, 6, 4), "z": real(random, 6, 3)})
+
+
+def test_a_run_in_which_they_differ_names_both_inputs(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Add", "x z", "y")], {"x": ["a", 4], "z": ["b", 4]})
+    assert model.pack().returncode == 0
+    with pytest.raises(soniq.SoniqError, match='"z" is 2.*input "x" has 3'):
+        model.run({"x": real(random, 3, 4), "z": real(random, 2, 4)})
+
+
+def test_a_size_that_must_be_a_number_asks_for_a_shape(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Add", "x k", "y")], {"x": ["a", 4]}, {"k": real(random, 3, 4)})
+    assert "the_y" in model.refusal() and "--shape" in model.refusal()
+    model.expect({"x": real(random, 3, 4)}, 1e-5, "--shape", "x=3,4")
+
+
+# Slices of dynamic axes.
+
+
+@pytest.mark.parametrize("end", [64, 65, 10**9, 2**31 - 2, 2**31 - 1, 2**63 - 1])
+@pytest.mark.parametrize("start", [0, -64, -(2**62)])
+def test_a_slice_of_a_whole_dynamic_axis(end: int, start: int, make: Make, random: np.random.Generator) -> None:
+    constants = {"s": np.array([start, 2]), "e": np.array([end, 6]), "a": np.array([0, -1])}
+    make([node("Slice", "x s e a", "y")], {"x": ["b", 8]}, constants).expect({"x": real(random, 3, 8)})
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 63), (0, -1), (1, 2**31), (-63, 2**31)])
+def test_a_slice_that_cuts_a_dynamic_axis_asks_for_a_shape(
+    start: int, end: int, make: Make, random: np.random.Generator
+) -> None:
+    constants = {"s": np.array([start]), "e": np.array([end]), "a": np.array([0])}
+    model = make([node("Slice", "x s e a", "y")], {"x": ["b", 8]}, constants)
+    refusal = model.refusal()
+    assert "the_y" in refusal and "--shape" in refusal
+    model.expect({"x": real(random, 3, 8)}, 1e-5, "--shape", "x=3,8")
+
+
+# Tensors of no elements.
+
+NUMBERS = {"zero": np.array([0]), "one": np.array([1]), "six": np.array([6]), "none": np.zeros(0, np.int64)}
+NOTHING = {
+    "of a dynamic shape": [
+        node("Shape", "x", "shape"), node("Gather", "shape zero", "b"), node("Concat", "b zero", "s", axis=0),
+        node("ConstantOfShape", "s", "n"),
+    ],
+    "of a slice": [node("Slice", "x zero zero one", "n")],
+    "of a function": [node("Slice", "x zero zero one", "m"), node("Sigmoid", "m", "k"), node("Neg", "k", "n")],
+    "of no indices": [node("Gather", "x none", "n", axis=1)],
+    "of a transpose": [
+        node("Slice", "x zero zero one", "m"), node("Transpose", "m", "t", perm=[1, 0]),
+        node("Transpose", "t", "n", perm=[1, 0]),
+    ],
+    "of a concatenation": [node("Slice", "x zero zero one", "m"), node("Concat", "m m", "n", axis=1)],
+    "of a reshape": [
+        node("Slice", "x zero zero one", "m"), node("Shape", "m", "s"), node("Reshape", "m s", "n", allowzero=1),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_nothing_joins_nothing(kind: str, make: Make, random: np.random.Generator) -> None:
+    x = real(random, 3, 6)
+    joined = [*NOTHING[kind], node("Concat", "n x n x", "y", axis=1)]
+    make(joined, {"x": ["b", 6]}, NUMBERS).expect({"x": x})
+    # An output of no elements, and what would have to be made of none.
+    assert "no elements" in make([*NOTHING[kind], node("Abs", "n", "y")], {"x": ["b", 6]}, NUMBERS).refusal()
+    refusal = make([*NOTHING[kind], node("ReduceSum", "n one", "y")], {"x": ["b", 6]}, NUMBERS).refusal()
+    assert "the_y" in refusal and "no elements" in refusal
+
+
+def test_a_split_may_have_empty_parts(make: Make, random: np.random.Generator) -> None:
+    nodes = [node("Split", "x p", "n k", axis=1), node("Concat", "k n x", "y", axis=1)]
+    make(nodes, {"x": ["b", 6]}, {"p": np.array([0, 6])}).expect({"x": real(random, 3, 6)})
+
+
+# Weights that several nodes use.
+
+
+def chain(count: int) -> list[onnx.NodeProto]:
+    names = ["t", *(f"t{index}" for index in range(count - 1)), "y"]
+    return [node("Tanh", "x", "t")] + [
+        part
+        for index in range(count)
+        for part in (node("MatMul", f"{names[index]} w", f"m{index}"), node("Tanh", f"m{index}", names[index + 1]))
+    ]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_shared_weights_are_stored_once(is_packed: bool, make: Make, random: np.random.Generator) -> None:
+    weights = {"w": real(random, 128, 128) / 12}
+    calibration = {"x": real(random, 64, 128)} if is_packed else None
+    sizes = []
+    for count in (1, 14):
+        model = make(chain(count), {"x": ["b", 128]}, weights)
+        model.expect({"x": real(random, 5, 128)}, 0.1 if is_packed else 1e-4, calibration=calibration)
+        sizes.append(model.output.stat().st_size)
+    assert sizes[1] < sizes[0] + 4000
+
+
+def test_convolutions_of_one_filter_store_it_once(make: Make, random: np.random.Generator) -> None:
+    nodes = [
+        node("Conv", "x w b", "c1", pads=[1, 1, 1, 1]), node("Relu", "c1", "r1"),
+        node("Conv", "r1 w b", "c2", pads=[2, 2, 2, 2], dilations=[2, 2]), node("Relu", "c2", "r2"),
+        node("Conv", "r2 d", "c3", group=16, pads=[1, 1, 1, 1]), node("Conv", "c3 d", "c4", group=16),
+        node("Conv", "c4 w", "c5"), node("Add", "c5 c5", "y"),
+    ]
+    weights = {"w": real(random, 16, 16, 3, 3) / 12, "b": real(random, 16), "d": real(random, 16, 1, 3, 3) / 3}
+    model = make(nodes, {"x": ["b", 16, 9, 9]}, weights)
+    model.expect({"x": real(random, 2, 16, 9, 9)})
+    model.expect({"x": real(random, 2, 16, 9, 9)}, 0.1, calibration={"x": real(random, 16, 16, 9, 9)})
+    assert model.output.stat().st_size < 20_000
+
+
+def test_a_table_and_the_layer_that_is_tied_to_it(make: Make, random: np.random.Generator) -> None:
+    nodes = [
+        node("Gather", "t ids", "e"), node("Gather", "t others", "f"), node("Add", "e f", "s"),
+        node("Transpose", "t", "tt", perm=[1, 0]), node("MatMul", "s tt", "y"),
+    ]
+    table = real(random, 200, 64)
+    model = make(nodes, {"ids": ["b", 5, IDS], "others": ["b", 5, IDS]}, {"t": table})
+    ids = {name: random.integers(0, 200, (4, 5)) for name in ("ids", "others")}
+    model.expect(ids, 1e-4)
+    assert model.output.stat().st_size < 2.2 * table.nbytes
+    model.expect(ids, 0.1, calibration=ids)
+    assert model.output.stat().st_size < 0.7 * table.nbytes
+
+
+# Tables by ids that nodes make.
+
+IDENTIFIERS = {
+    "cut": ([node("Gather", "ids one0", "i", axis=1)], ["b", 2, 10, IDS]),
+    "added to": ([node("Add", "ids three", "i")], ["b", 10, IDS]),
+    "clipped": ([node("Clip", "ids zero0 three", "i")], ["b", 10, IDS]),
+    "chosen": ([node("Less", "ids three", "c"), node("Where", "c ids three", "i")], ["b", 10, IDS]),
+    "reshaped": ([node("Reshape", "ids flat", "i")], ["b", 10, IDS]),
+    "real": ([node("Cast", "x", "i", to=INT64)], ["b", 10]),
+    "largest": ([node("ArgMax", "x", "i", axis=2, keepdims=0)], ["b", 10, 7]),
+    "negative": ([node("Sub", "ids three", "i")], ["b", 10, IDS]),
+}
+
+
+@pytest.mark.parametrize("kind", IDENTIFIERS)
+def test_tables_by_computed_ids_are_packed(kind: str, make: Make, random: np.random.Generator) -> None:
+    nodes, shape = IDENTIFIERS[kind]
+    name = "ids" if shape[-1] == IDS else "x"
+    constants = {
+        "t": real(random, 2000, 32), "one0": np.array(1), "three": np.array(3), "zero0": np.array(0),
+        "flat": np.array([-1, 5, 2]),
+    }
+    model = make([*nodes, node("Gather", "t i", "y")], {name: list(shape)}, constants)
+    sizes = [6, *(size for size in shape[1:] if size != IDS)]
+    values = random.integers(0, 8, sizes)
+    inputs = {name: values if name == "ids" else values.astype(np.float32)}
+    model.expect(inputs)
+    model.expect(inputs, 0.02, calibration=inputs)
+    assert model.output.stat().st_size < 90_000
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_computed_ids_out_of_range_fail_the_run(is_packed: bool, make: Make, random: np.random.Generator) -> None:
+    model = make(
+        [node("Add", "ids three", "i"), node("Gather", "t i", "y")], {"ids": ["b", 10, IDS]},
+        {"t": real(random, 50, 16), "three": np.array(3)},
+    )
+    good = random.integers(0, 47, (4, 10))
+    assert model.pack(calibration={"ids": good} if is_packed else None).returncode == 0
+    expected = model.run({"ids": good})
+    for wrong in (47, -54, 2**31 - 9):
+        bad = good.copy()
+        bad[2, 3] = wrong
+        with pytest.raises(soniq.SoniqError, match="element 23 .*outside 0..<50"):
+            model.run({"ids": bad})
+    np.testing.assert_array_equal(model.run({"ids": good}), expected)
+
+
+# Codes that a model states.
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_transposed_convolutions_keep_scales_by_channel(groups: int, make: Make, random: np.random.Generator) -> None:
+    scales = np.geomspace(1e-3, 0.1, 5).astype(np.float32)
+    nodes = [
+        node("QuantizeLinear", "x sx zx", "q"), node("DequantizeLinear", "q sx zx", "d"),
+        node("DequantizeLinear", "c s z", "w", axis=1),
+        node("ConvTranspose", "d w", "y", strides=[2, 2], group=groups),
+    ]
+    constants = {
+        "c": random.integers(-127, 128, (8, 5, 3, 3)).astype(np.int8), "s": scales, "z": np.zeros(5, np.int8),
+        "sx": np.float32(8 / 255), "zx": np.uint8(128),
+    }
+    x = real(random, 2, 8, 6, 6)
+    model = make(nodes, {"x": ["b", 8, 6, 6]}, constants)
+    assert model.pack(calibration={"x": x}).returncode == 0
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.source, options, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"x": x})[0]
+    error = np.abs(model.run({"x": x}) - expected).max((0, 2, 3)) / np.abs(expected).max((0, 2, 3))
+    assert error.max() < 1e-5, error
