@@ -198,6 +198,7 @@ extension ModelPacker {
       }
       progress.step("quantising", place + 1, count)
     }
+    FloatLayers(model.graph, layers).restore(&packed.graph)
     return withIntegerAttention(packed)
   }
 

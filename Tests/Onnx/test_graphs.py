@@ -313,3 +313,68 @@ def test_transposed_convolutions_keep_scales_by_channel(groups: int, make: Make,
     expected = session.run(None, {"x": x})[0]
     error = np.abs(model.run({"x": x}) - expected).max((0, 2, 3)) / np.abs(expected).max((0, 2, 3))
     assert error.max() < 1e-5, error
+
+
+def test_tables_of_codes_keep_them(make: Make, random: np.random.Generator) -> None:
+    nodes = [node("Gather", "c ids", "g"), node("DequantizeLinear", "g s z", "y")]
+    codes = random.integers(0, 256, (500, 32)).astype(np.uint8)
+    model = make(nodes, {"ids": ["b", 5, IDS]}, {"c": codes, "s": np.float32(0.013), "z": np.uint8(131)})
+    ids = random.integers(0, 500, (4, 5))
+    model.expect({"ids": ids})
+    # Scales of binary16 are within 1/2048.
+    model.expect({"ids": ids}, 1 / 2048, calibration={"ids": ids})
+    assert model.output.stat().st_size < 500 * (32 + 2) + 2000
+
+
+# Layers of few channels.
+
+NARROW = [
+    # outputs, inputs, kernel, stride, groups, padding, image
+    (36, 1, (1, 64), 4, 1, 0, (1, 512)), (128, 1, (1, 50), 3, 1, 5, (1, 301)), (8, 1, (5, 5), 1, 1, 2, (12, 13)),
+    (16, 2, (3, 3), 2, 1, 1, (9, 11)), (12, 2, (1, 7), 5, 1, 3, (4, 40)), (1, 1, (1, 64), 4, 1, 0, (1, 512)),
+    (1, 1, (1, 2), 1, 1, 0, (1, 9)), (3, 3, (3, 3), 1, 3, 1, (8, 8)), (4, 2, (1, 1), 1, 2, 0, (8, 8)),
+    (1, 5, (1, 1), 1, 1, 0, (8, 8)), (6, 1, (2, 9), 8, 1, 4, (5, 64)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NARROW)
+def test_few_channels_take_no_more_than_float32(case: tuple, make: Make, random: np.random.Generator) -> None:
+    outputs, inputs, kernel, stride, groups, padding, image = case
+    weights = real(random, outputs, inputs // groups, *kernel) / np.float32(np.sqrt(np.prod(kernel) * inputs))
+    attributes = {"strides": [1, stride], "pads": [0, padding, 0, padding], "group": groups}
+    nodes = [node("Conv", "x w b", "c", **attributes), node("Relu", "c", "y")]
+    model = make(nodes, {"x": ["batch", inputs, *image]}, {"w": weights, "b": real(random, outputs)})
+    x = real(random, 8, inputs, *image)
+    model.expect({"x": x}, 1e-5)
+    floats = model.output.stat().st_size
+    model.expect({"x": x}, 0.03, calibration={"x": x})
+    # But for what the nodes that regroup columns take.
+    assert model.output.stat().st_size < floats + 800
+
+
+def test_one_channel_takes_about_its_codes(make: Make, random: np.random.Generator) -> None:
+    weights = real(random, 128, 1, 400) / 20
+    model = make([node("Conv", "x w", "y", strides=[160])], {"x": ["b", 1, 3200]}, {"w": weights})
+    x = real(random, 16, 1, 3200)
+    model.expect({"x": x}, 0.05, calibration={"x": x})
+    assert model.output.stat().st_size < 1.1 * weights.size + 3000
+
+
+# What needs machinery that is not there is refused by name.
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [("DynamicQuantizeLinear", "x"), ("ConvInteger", "c k"), ("LSTM", "x k k")],
+)
+def test_unknown_operators_are_named(kind: str, inputs: str, make: Make) -> None:
+    constants = {"c": np.zeros((1, 1, 4, 4), np.uint8), "k": np.zeros((1, 1, 2, 2), np.uint8)}
+    refusal = make([node(kind, inputs, "y")], {"x": ["b", 4]}, constants).refusal()
+    assert f"the_y ({kind}" in refusal
+
+
+def test_images_of_dynamic_size_ask_for_a_shape(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Conv", "x w", "y", pads=[1, 1])], {"x": [1, 3, "length"]}, {"w": real(random, 4, 3, 3)})
+    refusal = model.refusal()
+    assert "the_y" in refusal and "length" in refusal and "--shape" in refusal
+    model.expect({"x": real(random, 1, 3, 7)}, 1e-5, "--shape", "x=1,3,7")

@@ -22,6 +22,7 @@ package enum OnnxImporter {
         progress.step("importing", index + 1, OnnxPasses.all.count)
       }
       try draft.requireSizesResolved()
+      if options.keepsCodes { try NarrowImages.run(&draft) }
       let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
       let fileName = path.split(separator: "/").last.map(String.init) ?? path
       let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName

@@ -5,6 +5,7 @@ struct OnnxConversion {
   var draft = DraftGraph()
   let opset: Int
   let file: OnnxFile
+  let keepsCodes: Bool
   /// The values of ONNX names.
   private var named: [String: ValueID] = [:]
   private var unread: [String: TensorProto]
@@ -20,6 +21,7 @@ struct OnnxConversion {
     _ graph: OnnxGraph, _ file: OnnxFile, options: OnnxOptions, equal: EqualSizes
   ) throws(PackError) {
     self.file = file
+    keepsCodes = options.keepsCodes
     opset = try file.opset()
     unread = graph.initializers
     node = OnnxNode(NodeProto())

@@ -1,4 +1,6 @@
+import SoniqCore
 import SoniqGraph
+import SoniqQuantizers
 
 extension OnnxConversion {
   /// Weights become the numbers of their codes; values that are computed keep a mark with the code's scale.
@@ -17,13 +19,21 @@ extension OnnxConversion {
   mutating func dequantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
     guard let known = draft.known(input) else {
-      guard draft.nodes.contains(where: { $0.output == input && $0.operation.isQuantized }) else {
-        throw fault("codes that are not made by QuantizeLinear")
+      let maker = draft.nodes.last { $0.output == input }
+      if maker?.operation.isQuantized == true { return [input] }
+      guard let maker, case .tensor(.gather(axis: 0)) = maker.operation,
+        let table = draft.known(maker.inputs[0]), table.shape.count == 2
+      else {
+        throw fault("codes that are made neither by QuantizeLinear nor by a Gather of a table of codes")
       }
-      return [input]
+      return [try dequantizedRows(of: table, maker.inputs[1])]
     }
     var grid = try codeGrid(of: known)
     if let stated = grid.axis { grid.axis = try axis(stated, rank: known.shape.count) }
+    return [constant(try dequantized(known, grid))]
+  }
+
+  private func dequantized(_ known: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {
     guard let codes = known.integers else { throw fault("its codes are not whole numbers") }
     let channel = try self.channel(of: known, grid)
     let numbers = codes.indices.map { place -> Float in
@@ -31,11 +41,43 @@ extension OnnxConversion {
       return Float(codes[place] - Int64(grid.zeros[index])) * grid.scales[index]
     }
     let isByte = [.int8, .uint8].contains(known.type)
-    return [
-      constant(
-        KnownTensor(shape: known.shape, type: .float32, elements: .floats(numbers), grid: isByte ? grid : nil)
-      )
-    ]
+    return KnownTensor(
+      shape: known.shape, type: .float32, elements: .floats(numbers), grid: isByte ? grid : nil)
+  }
+
+  /// Rows of a table of codes. A table of one scale keeps its codes where scales of binary16 are exact enough.
+  private mutating func dequantizedRows(
+    of table: KnownTensor, _ ids: ValueID
+  ) throws(PackError) -> ValueID {
+    var grid = try codeGrid(of: table)
+    let (rows, channels) = (table.shape[0], table.shape[1])
+    guard rows > 0, channels > 0 else { throw fault("its table is empty") }
+    if let stated = grid.axis {
+      guard try axis(stated, rank: draft.rank(ids) + 1) == draft.rank(ids) else {
+        throw fault("scales by position of rows that are looked up")
+      }
+      grid.axis = 1
+    }
+    let shape = draft.shape(ids) + [.fixed(channels)]
+    if keepsCodes, let trained = stated(table, grid) {
+      return append(.trainedEmbedding(trained), [ids], shape)
+    }
+    let numbers = try dequantized(table, grid).floats ?? []
+    return append(.embedding(table: numbers, rows: rows, channels: channels), [ids], shape)
+  }
+
+  private func stated(_ table: KnownTensor, _ grid: CodeGrid) -> TrainedTable? {
+    let offset = table.type == .int8 ? 128 : 0
+    let scale = Binary16.bits(grid.scales[0])
+    guard grid.axis == nil, [.int8, .uint8].contains(table.type), let codes = table.integers,
+      (0...255).contains(grid.zeros[0] + offset),
+      abs(Binary16.value(scale) - grid.scales[0]) <= grid.scales[0] / 2048
+    else { return nil }
+    return TrainedTable(
+      rows: table.shape[0], channels: table.shape[1],
+      code: WeightCode(kind: .affine, bits: 8, zero: grid.zeros[0] + offset),
+      codes: codes.map { UInt8(truncatingIfNeeded: $0 + Int64(offset)) },
+      scales: [UInt16](repeating: scale, count: table.shape[0]))
   }
 
   private mutating func codes(of tensor: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {
