@@ -15,7 +15,8 @@ package enum OnnxImporter {
     do throws(PackError) {
       let file = try OnnxFile(path: path)
       let graph = try OnnxGraph(file)
-      var draft = try draft(graph, file, options)
+      let conversion = try converted(graph, file, options)
+      var draft = conversion.draft
       for (index, pass) in OnnxPasses.all.enumerated() {
         try pass.run(&draft)
         draft.removeUnused()
@@ -47,15 +48,15 @@ package enum OnnxImporter {
   }
 
   /// Converts the graph; again whenever sizes of different names turn out to be one.
-  private static func draft(
+  private static func converted(
     _ graph: OnnxGraph, _ file: OnnxFile, _ options: OnnxOptions
-  ) throws(PackError) -> DraftGraph {
+  ) throws(PackError) -> OnnxConversion {
     var equal = EqualSizes()
     while true {
       var conversion = try OnnxConversion(graph, file, options: options, equal: equal)
       try conversion.convert(graph)
       let draft = conversion.draft
-      if draft.equalSymbols.isEmpty { return draft }
+      if draft.equalSymbols.isEmpty { return conversion }
       for (left, right) in draft.equalSymbols {
         equal.join(draft.symbols[left].name, draft.symbols[right].name)
       }

@@ -60,6 +60,7 @@ extension OnnxConversion {
       }
       guard let axis = grid.axis(countedBy: Extent(1)), !axes.contains(axis) else { return nil }
       guard shape[axis] == source[position] else {
+        draft.requireEqual(draft.extent(shape[axis]), draft.extent(source[position]))
         throw fault(
           "it counts \(draft.words([shape[axis]])) places of \(draft.words([source[position]]));"
             + " fix both with --shape")
@@ -104,9 +105,12 @@ extension OnnxConversion {
         continue
       }
       guard let step = draft.product(source[(axis + 1)..<joined]),
-        let place = grid.shape.indices.first(where: { !axes.contains($0) && grid.factors[$0] == step }),
-        grid.shape[place] == source[axis]
+        let place = grid.shape.indices.first(where: { !axes.contains($0) && grid.factors[$0] == step })
       else { return nil }
+      guard grid.shape[place] == source[axis] else {
+        draft.requireEqual(draft.extent(grid.shape[place]), draft.extent(source[axis]))
+        return nil
+      }
       axes.append(place)
     }
     guard grid.shape.indices.allSatisfy({ axes.contains($0) || grid.factors[$0] == Extent(0) }) else {

@@ -214,6 +214,7 @@ extension OnnxConversion {
     else { return nil }
     let (rows, channels) = (table.shape[0], table.shape[1])
     guard rows > 0, channels > 0 else { throw fault("its table is empty") }
+    draft.limitSize(countedBy: ids, rows: rows)
     return append(
       .embedding(table: floats, rows: rows, channels: channels), [ids],
       draft.shape(ids) + [.fixed(channels)])
