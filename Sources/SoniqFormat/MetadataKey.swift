@@ -16,6 +16,8 @@ package enum MetadataKey {
   package static let sourceName = "source.name"
   /// text: hash of the weights file, "xxh64:" and 16 hexadecimal digits.
   package static let sourceHash = "source.hash"
+  /// text: parts of the checkpoint that the graph has not, by the names of their tensors.
+  package static let leftOut = "source.left_out"
   /// text: palette as given to the packer, "8", "4,8", "w1a1+w4a4".
   package static let palette = "soniq.palette"
   /// real: bits of all weights with scales, maps and padding, over the count of weights.

@@ -96,6 +96,7 @@ struct PackCommand: ParsableCommand {
       let words = "\"\(full)\" is called \"\(name)\" in the packed file"
       writeError("soniq-pack: note: \(PlainText.escaped(words))\n")
     }
+    if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
     if let name { imported.setName(name) }
     if let calibrate {
       if let framing = imported.framing {

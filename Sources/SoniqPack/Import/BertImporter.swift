@@ -1,7 +1,7 @@
 import SoniqFormat
 import SoniqGraph
 
-/// BERT encoders: `BertModel`, or any model that holds one under the prefix "bert.".
+/// BERT encoders: `BertModel`, or any model that holds one under the prefix "bert.", with the heads in `BertHead`.
 package enum BertImporter: ModelImporter {
   package static let modelType = "bert"
 
@@ -12,7 +12,7 @@ package enum BertImporter: ModelImporter {
 }
 
 /// The sizes that config.json states.
-private struct BertSizes {
+struct BertSizes {
   let hidden: Int
   let layers: Int
   let heads: Int
@@ -59,13 +59,16 @@ private struct BertSizes {
   }
 }
 
-private struct BertEncoder {
-  private let folder: CheckpointFolder
-  private let sizes: BertSizes
+/// Builds the graph of one checkpoint.
+struct BertEncoder {
+  let folder: CheckpointFolder
+  let sizes: BertSizes
   /// "" or "bert.".
-  private let prefix: String
-  private let pooling: SentencePooling?
-  private var builder = GraphBuilder()
+  let prefix: String
+  let pooling: SentencePooling?
+  var builder = GraphBuilder()
+  /// The tensors that the graph was made of.
+  var used: Set<String> = []
 
   init(_ folder: CheckpointFolder) throws(PackError) {
     self.folder = folder
@@ -92,15 +95,23 @@ private struct BertEncoder {
         pooled = builder.node("normalize", .l2Normalize(epsilon: 1e-12), [pooled], pooledShape)
       }
       builder.output(pooled, name: "sentence_embedding")
+      builder.output(hidden, name: "last_hidden_state")
+    } else {
+      try addHead(hidden, rows)
     }
-    builder.output(hidden, name: "last_hidden_state")
+    return imported()
+  }
+
+  private func imported() -> ImportedModel {
+    var metadata: [(key: String, value: MetadataValue)] = [
+      (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(BertImporter.modelType)),
+    ]
+    let leftOut = self.leftOut
+    if !leftOut.isEmpty { metadata.append((MetadataKey.leftOut, .text(leftOut.joined(separator: ", ")))) }
     return ImportedModel(
-      description: ModelDescription(
-        graph: builder.graph,
-        metadata: [
-          (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(BertImporter.modelType)),
-        ], owner: [builder.store]),
-      framing: TokenFraming(bertVocabulary: sizes.vocabulary, maximumLength: sizes.positions))
+      description: ModelDescription(graph: builder.graph, metadata: metadata, owner: [builder.store]),
+      framing: TokenFraming(bertVocabulary: sizes.vocabulary, maximumLength: sizes.positions),
+      leftOut: leftOut)
   }
 
   private mutating func embeddings(
@@ -163,27 +174,32 @@ private struct BertEncoder {
     return builder.node(merged, .linear(matrix: matrix), [input], shape)
   }
 
-  private mutating func linear(
-    _ name: String, _ input: ValueID, _ size: (outputs: Int, inputs: Int), _ shape: [Dimension]
+  /// * prefix: in place of the encoder's own.
+  mutating func linear(
+    _ name: String, _ input: ValueID, _ size: (outputs: Int, inputs: Int), _ shape: [Dimension],
+    prefix: String? = nil
   ) throws(PackError) -> ValueID {
+    let weights = try tensor(name + ".weight", [size.outputs, size.inputs], prefix: prefix)
+    let bias = try tensor(name + ".bias", [size.outputs], prefix: prefix)
     let matrix = try builder.matrix(
-      name + ".weight", weights: try tensor(name + ".weight", [size.outputs, size.inputs]),
-      outputs: size.outputs, inputs: size.inputs, bias: try tensor(name + ".bias", [size.outputs]))
+      name + ".weight", weights: weights, outputs: size.outputs, inputs: size.inputs, bias: bias)
     return builder.node(name, .linear(matrix: matrix), [input], shape)
   }
 
-  private mutating func layerNorm(
-    _ name: String, _ input: ValueID, _ shape: [Dimension]
+  mutating func layerNorm(
+    _ name: String, _ input: ValueID, _ shape: [Dimension], prefix: String? = nil
   ) throws(PackError) -> ValueID {
-    let gamma = builder.constant(
-      name + ".weight", try tensor(name + ".weight", [sizes.hidden]), shape: [sizes.hidden])
-    let beta = builder.constant(
-      name + ".bias", try tensor(name + ".bias", [sizes.hidden]), shape: [sizes.hidden])
+    let scale = try tensor(name + ".weight", [sizes.hidden], prefix: prefix)
+    let offset = try tensor(name + ".bias", [sizes.hidden], prefix: prefix)
+    let gamma = builder.constant(name + ".weight", scale, shape: [sizes.hidden])
+    let beta = builder.constant(name + ".bias", offset, shape: [sizes.hidden])
     return builder.node(
       name, .layerNorm(gamma: gamma, beta: beta, epsilon: sizes.epsilon), [input], shape)
   }
 
-  private func tensor(_ name: String, _ shape: [Int]) throws(PackError) -> [Float] {
-    try folder.tensors.floats(prefix + name, shape: shape)
+  mutating func tensor(_ name: String, _ shape: [Int], prefix: String? = nil) throws(PackError) -> [Float] {
+    let full = (prefix ?? self.prefix) + name
+    used.insert(full)
+    return try folder.tensors.floats(full, shape: shape)
   }
 }

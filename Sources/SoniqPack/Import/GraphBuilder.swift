@@ -40,6 +40,14 @@ package struct GraphBuilder {
       name, .dense(DenseConstant(elementType: .float32, shape: shape, bytes: store.store(values))))
   }
 
+  /// A node that gives whole numbers.
+  package mutating func integers(_ name: String, _ values: [Int32]) -> ValueID {
+    let shape = [values.count]
+    let constant = constant(
+      name, .dense(DenseConstant(elementType: .int32, shape: shape, bytes: store.store(values))))
+    return node(name, .tensor(.constant(constant)), [], shape.map { .fixed($0) }, type: .int32)
+  }
+
   /// A float matrix of row-major weights.
   package mutating func matrix(
     _ name: String, weights: [Float], outputs: Int, inputs: Int, bias: [Float]?

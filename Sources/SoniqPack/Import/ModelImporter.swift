@@ -18,10 +18,22 @@ package struct ImportedModel: Sendable {
   package var dataFiles: [String] = []
   /// The model's own names of inputs and outputs that a packed file cannot hold, by what they are called in it.
   package var fullNames: [String: String] = [:]
+  /// Parts of the checkpoint that the graph has not, by the names of their tensors.
+  package var leftOut: [String] = []
 
-  package init(description: ModelDescription, framing: TokenFraming? = nil) {
+  package init(description: ModelDescription, framing: TokenFraming? = nil, leftOut: [String] = []) {
     self.description = description
     self.framing = framing
+    self.leftOut = leftOut
+  }
+
+  /// One line for the user about what was left out; nil when nothing was.
+  package var notice: String? {
+    guard !leftOut.isEmpty else { return nil }
+    let graph = description.graph
+    let outputs = graph.outputs.map { graph.values[$0].name }.joined(separator: ", ")
+    return "left out of the checkpoint: \(leftOut.joined(separator: ", ")); the outputs are \(outputs). "
+      + "To have more of it, export the model to ONNX and pack that"
   }
 
   /// Gives the model another name than its folder's.
@@ -70,7 +82,9 @@ package enum ModelImporters {
     }
     guard let importer = known.first(where: { $0.modelType == type }) else {
       let names = known.map { $0.modelType }.joined(separator: ", ")
-      throw folder.fieldError("model_type", "unknown architecture \"\(type)\"; known: \(names)")
+      throw folder.fieldError(
+        "model_type",
+        "unknown architecture \"\(type)\"; known: \(names); export others to ONNX and pack that")
     }
     do throws(PackError) {
       let imported = try importer.importModel(folder)
