@@ -8,7 +8,7 @@ LAST_OPSET = 22
 # Every operator claimed. A test of one of these must pass or be skipped for a reason below.
 CLAIMED = """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
-    ConstantOfShape Conv ConvTranspose DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten
+    ConstantOfShape Conv ConvTranspose CumSum DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten
     Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid
     HardSwish Identity InstanceNormalization IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
     LpNormalization MatMul Max MaxPool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow Range
@@ -25,6 +25,7 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "ConstantOfShape": (0,),
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
+    "CumSum": (1,),
     "Dropout": (1, 2),
     "Expand": (1,),
     "Gemm": (1, 2),

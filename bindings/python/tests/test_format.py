@@ -271,7 +271,8 @@ def tensor(table: Table) -> str:
 
 def tensor_attributes(table: Table, name: str) -> str:
     # Three bytes of details; those without meaning are 0.
-    meant = {"constant": 0, "select": 0, "foldTaps": 0, "pad": 2, "softmax": 2, "argument": 2, "cumulate": 2, "reduce": 3, "resize": 3}
+    meant = {"constant": 0, "select": 0, "foldTaps": 0, "reduce": 3, "resize": 3}
+    meant |= dict.fromkeys(("pad", "softmax", "argument", "cumulate"), 2)
     details = table.take(f"{meant.get(name, 1)}B")
     table.reserved(3 - len(details))
     if name == "constant":
