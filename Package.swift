@@ -38,6 +38,12 @@ func kernels(_ name: String, path: String? = nil, _ machine: [String], isSmall: 
 /// Header-only C: intrinsics, kernel prototypes, operating system glue.
 func headers(_ name: String) -> Target { .target(name: name, publicHeadersPath: "include") }
 
+/// Functions that allocate, which libsoniq.so gets from Sources/CMemory: see reserve.h and thread_storage.c there.
+let wrapped = [
+  "malloc", "calloc", "realloc", "posix_memalign", "free", "malloc_usable_size", "strdup", "_Znwm",
+  "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "__tls_get_addr",
+]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
   .testTarget(
     name: name, dependencies: dependencies + ["SoniqTestSupport"],
@@ -65,7 +71,7 @@ let package = Package(
       "SoniqABI",
       [
         "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqKernels",
-        "SoniqMemory", "CPlatform",
+        "SoniqMemory", "CPlatform", "CMemory",
       ]),
     .target(
       name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
@@ -79,22 +85,27 @@ let package = Package(
             "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all", "-Xlinker", "-O2",
             "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
             "-Xlinker", "--no-undefined",
-          ], .when(configuration: .release))
+          ] + wrapped.flatMap { ["-Xlinker", "--wrap=\($0)"] }, .when(configuration: .release))
       ]),
 
     // MARK: Core
     layer("SoniqCore", []),
     layer("SoniqGraph", ["SoniqCore"], isSmall: true),
-    layer("SoniqFormat", ["SoniqCore", "SoniqGraph"], isSmall: true),
+    layer("SoniqFormat", ["SoniqCore", "SoniqGraph", "CMemory"], isSmall: true),
     layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"]),
     layer(
       "SoniqRuntime",
-      ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CKernelABI"]),
+      [
+        "SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CMemory",
+        "CKernelABI",
+      ]),
     layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"]),
     headers("CPlatform"),
+    // Arenas, and what the private jemalloc gets in the place of the system.
     .target(
-      name: "SoniqMemory", dependencies: ["SoniqCore", "CPlatform"], swiftSettings: common,
+      name: "CMemory", publicHeadersPath: "include", cSettings: [.unsafeFlags(["-march=x86-64-v2"])],
       linkerSettings: [.unsafeFlags(["-L\(jemallocLibrary)", "-lsoniq_jemalloc"])]),
+    layer("SoniqMemory", ["SoniqCore", "CMemory", "CPlatform"]),
 
     // MARK: Kernels
     headers("CKernelABI"),

@@ -1,6 +1,6 @@
 /* soniq.h - the C interface of libsoniq, and its manual.
  *
- * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has two doors:
+ * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has two entry points:
  *
  *   model and session   open a .soniq file, set inputs, run, read outputs
  *   matrix              pack one weight matrix, multiply activations by it
@@ -75,8 +75,17 @@
  * PROCESS. Loading the library starts no thread. A session with more than one thread starts its own threads
  * when it is created and joins them when it is destroyed. After fork() the child may use the library, but of
  * the sessions of its parent only those without threads of their own. dlclose() is safe once every object
- * is destroyed. The file of an open model is mapped: it must not be overwritten or truncated while the model
- * is open. Replace a model by renaming a new file over it, or open it with SONIQ_MODEL_COPY.
+ * is destroyed, and unmaps everything that the library has mapped. The file of an open model is mapped: it
+ * must not be overwritten or truncated while the model is open. Replace a model by renaming a new file over it, or open it with SONIQ_MODEL_COPY.
+ *
+ * MEMORY. What the size of a file or an argument decides comes from the object's arena or its allocator, is
+ * counted in its statistics and given back whole. Small objects come from the C library. Where either has
+ * nothing left, a call ends with SONIQ_ERROR_OUT_OF_MEMORY, or succeeds if it can do without; it never ends
+ * the process, and what it had made is given back. For that, calls that make objects (open, verify, create,
+ * workspace_size, pack, and a multiply that needs scratch memory) first reserve address space: 1 MiB, for
+ * sessions 32 KiB more for each node and 2 KiB for each value of the model, for matrices 16 bytes more for
+ * each weight. It becomes memory only where the C library has none. The error object of such a failure may
+ * be a constant one, without node or field. A host's allocator may fail at any call.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
  * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.
@@ -414,7 +423,7 @@ typedef struct soniq_model_statistics {
   uint64_t file_bytes;   /* length of the file */
   uint64_t mapped_bytes; /* of it, mapped from disk: shared between processes and given back under pressure */
   uint64_t heap_bytes;   /* allocated in the model's arena now */
-  uint64_t heap_resident_bytes; /* physical memory of that arena, allocated or not */
+  uint64_t heap_resident_bytes; /* of that arena, in physical memory now */
 } soniq_model_statistics;
 
 #define SONIQ_MODEL_STATISTICS_INIT {(uint32_t)sizeof(soniq_model_statistics), 0, 0, 0, 0, 0}
@@ -588,8 +597,10 @@ typedef struct soniq_session_statistics {
   uint32_t thread_count; /* or the width of the host's pool */
   uint32_t reserved;
   uint64_t workspace_bytes; /* tensors of a run, in the session's memory or the host's */
-  uint64_t heap_bytes;      /* allocated by the session now, workspace included unless the host gave it */
-  uint64_t heap_resident_bytes; /* physical memory of the session's arena; 0 with a host allocator */
+  /* Allocated by the session now: the plan, copies of weights for kernels that want another layout, and the
+   * workspace unless the host gave it. */
+  uint64_t heap_bytes;
+  uint64_t heap_resident_bytes; /* of the session's arena, in physical memory now */
   uint64_t allocation_count;    /* allocations made since the session began, by its arena or allocator */
   uint64_t run_count;           /* successful runs */
 } soniq_session_statistics;

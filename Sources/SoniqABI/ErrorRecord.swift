@@ -1,7 +1,8 @@
 public import CSoniq
+import CMemory
 import CPlatform
-import Glibc
 import SoniqCore
+import SoniqGraph
 import SoniqMemory
 
 /// `soniq_error **`
@@ -29,6 +30,53 @@ func entry(_ error: ErrorPointer, _ body: () throws(Failure) -> Void) -> soniq_s
   entry(error) { (_: HostFloatState) throws(Failure) in try body() }
 }
 
+/// `entry` for bodies that make objects. Takes address space for those of them that may not fail to be allocated,
+/// `byteCount` and what the body adds by `reserve`, before it begins: see reserve.h in CMemory.
+@inline(__always)
+func entry(
+  _ error: ErrorPointer, reserving byteCount: Int, _ body: (HostFloatState) throws(Failure) -> Void
+) -> soniq_status {
+  guard let reserve = snq_reserve_begin(byteCount) else {
+    error?.pointee = OpaquePointer(snq_out_of_memory_error())
+    return Status.outOfMemory.code
+  }
+  defer { snq_reserve_end(reserve) }
+  return entry(error, body)
+}
+
+/// The same for a body that calls no function of the host.
+@inline(__always)
+func entry(
+  _ error: ErrorPointer, reserving byteCount: Int, _ body: () throws(Failure) -> Void
+) -> soniq_status {
+  entry(error, reserving: byteCount) { (_: HostFloatState) throws(Failure) in try body() }
+}
+
+/// More for the call that is under way, once it knows what it works on.
+func reserve(_ byteCount: Int?) throws(Failure) {
+  guard let byteCount, snq_reserve_grow(byteCount) else {
+    throw Failure(.outOfMemory, "no memory for the objects of this call")
+  }
+}
+
+/// What calls reserve in bytes. Address space: it becomes memory only where there is no other left.
+enum Reserve {
+  /// Enough for options, messages, the parts of small objects and what the Swift runtime keeps of its types.
+  static let base = 1 << 20
+
+  /// The schedule, the choice of kernels and what is reported of them.
+  static func session(nodes: Int, values: Int, lanes: Int) -> Int? {
+    checkedProduct(nodes, 32 << 10).flatMap { first in
+      checkedProduct(values, 2 << 10).map { first + $0 + lanes * (1 << 10) }
+    }
+  }
+
+  /// Floats in the order of the levels, codes, and both packed.
+  static func matrix(outputs: Int, inputs: Int) -> Int? {
+    checkedProduct(outputs + 2 * panelOutputs, inputs + 256).flatMap { checkedProduct($0, 16) }
+  }
+}
+
 /// A record in one block of memory with its text behind it, or the constant one when there is no memory.
 private func makeError(_ failure: Failure) -> OpaquePointer {
   let texts = [PlainText.message(failure.message), failure.node, failure.field].map {
@@ -36,7 +84,7 @@ private func makeError(_ failure: Failure) -> OpaquePointer {
   }
   var byteCount = MemoryLayout<snq_error_record>.size
   for text in texts { byteCount += (text?.count ?? 0) + 1 }
-  guard let memory = malloc(byteCount) else {
+  guard let memory = snq_allocate(byteCount) else {
     return OpaquePointer(snq_out_of_memory_error())
   }
   var next = memory + MemoryLayout<snq_error_record>.size
@@ -104,5 +152,5 @@ public func soniq_error_destroy(_ error: OpaquePointer?) {
   guard let record = record(error), record.pointee.is_constant == 0 else { return }
   let memory = UnsafeMutableRawPointer(mutating: record)
   memory.storeBytes(of: 0, as: UInt64.self)
-  free(memory)
+  snq_release(memory)
 }

@@ -97,6 +97,7 @@ extension KernelProfile {
     let limit = 1 << 20
     var length = 0
     while length <= limit, text[length] != 0 { length += 1 }
+    try reserve(64 * length)
     do throws(KernelProfileError) {
       return try KernelProfile(parsing: UnsafeRawBufferPointer(start: text, count: length))
     } catch {

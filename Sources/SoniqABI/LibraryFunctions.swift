@@ -1,4 +1,5 @@
 public import CSoniq
+import CMemory
 import CPlatform
 
 /// Writes a text to its static storage, cut to fit.

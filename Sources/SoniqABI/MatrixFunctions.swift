@@ -9,11 +9,12 @@ public func soniq_matrix_pack(
   _ inputs: Int, _ options: UnsafePointer<soniq_matrix_options>?,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error, reserving: Reserve.base) { () throws(Failure) in
     let matrix = try clear(matrix, "matrix")
     guard let weights else { throw .null("weights") }
     guard UInt(bitPattern: weights) % 4 == 0 else { throw .argument("weights", "is not aligned") }
     try MatrixPacking.checkSizes(outputs: outputs, inputs: inputs, levels: [])
+    try reserve(Reserve.matrix(outputs: outputs, inputs: inputs))
     let read = try VersionedStruct.read(options, defaults: soniq_matrix_options(), "options")
     let options = try MatrixOptions(read ?? soniq_matrix_options(), outputs: outputs, inputs: inputs)
     try MatrixPacking.checkSizes(outputs: outputs, inputs: inputs, levels: options.levels)

@@ -1,3 +1,4 @@
+import CMemory
 import CSoniq
 import SoniqCore
 import SoniqGraph
@@ -73,9 +74,18 @@ final class MatrixHandle: Handle {
   @inline(__always)
   func withMultiplier(_ body: (MatrixMultiplier) throws(Failure) -> Void) throws(Failure) {
     let waiting = idle.withLock { $0.popLast() }
-    let multiplier = if let waiting { waiting } else { try Self.makeMultiplier(packing, options) }
+    let multiplier = if let waiting { waiting } else { try anotherMultiplier() }
     defer { idle.withLock { $0.append(multiplier) } }
     try body(multiplier)
+  }
+
+  /// For one more caller at the same time.
+  private func anotherMultiplier() throws(Failure) -> MatrixMultiplier {
+    guard let reserve = snq_reserve_begin(Reserve.base) else {
+      throw Failure(MemoryError.outOfMemory(byteCount: 0))
+    }
+    defer { snq_reserve_end(reserve) }
+    return try Self.makeMultiplier(packing, options)
   }
 
   /// The level with this index.

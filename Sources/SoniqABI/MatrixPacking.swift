@@ -1,4 +1,3 @@
-import Glibc
 import SoniqCore
 import SoniqGraph
 import SoniqQuantizers
@@ -37,7 +36,7 @@ struct MatrixPacking {
     } catch { throw Failure(error) }
   }
 
-  /// Checks sizes before anything is read or allocated: a failed allocation of an array cannot be caught.
+  /// Checks sizes before anything is read or allocated.
   static func checkSizes(outputs: Int, inputs: Int, levels: [Level]) throws(Failure) {
     guard outputs > 0, outputs <= 1 << 28 else { throw .argument("outputs", "is not in 1..2^28") }
     guard inputs > 0, inputs <= 1 << 28 else { throw .argument("inputs", "is not in 1..2^28") }
@@ -46,16 +45,6 @@ struct MatrixPacking {
         .unsupported, "inputs is \(inputs); above \(level.maximumChannels) a sum could leave 32 bits",
         field: "inputs")
     }
-    // Gathered floats, codes, packed codes of padded size.
-    guard let count = checkedProduct(outputs + panelOutputs, inputs + 64), let room = checkedProduct(count, 8)
-    else { throw Failure(.outOfMemory, "the matrix is too large to address") }
-    // Mapped, because the optimiser takes a malloc away whose memory nobody uses.
-    let reserve = 1 << 20
-    guard room <= Int.max - reserve,
-      let probe = mmap(nil, room + reserve, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-      probe != MAP_FAILED
-    else { throw Failure(.outOfMemory, "no memory: about \(room) bytes are needed to pack the matrix") }
-    munmap(probe, room + reserve)
   }
 
   private static func gather(

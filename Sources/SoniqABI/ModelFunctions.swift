@@ -21,7 +21,7 @@ public func soniq_model_open(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ path: UnsafePointer<CChar>?,
   _ options: UnsafePointer<soniq_model_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { (host: HostFloatState) throws(Failure) in
+  entry(error, reserving: Reserve.base) { (host: HostFloatState) throws(Failure) in
     let model = try clear(model, "model")
     let path = try TextIn.read(path, limit: TextIn.pathLimit, "path")
     let options = try modelOptions(options)
@@ -35,7 +35,7 @@ public func soniq_model_open_memory(
   _ model: UnsafeMutablePointer<OpaquePointer?>?, _ bytes: UnsafeRawPointer?, _ byteCount: Int,
   _ options: UnsafePointer<soniq_model_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { (host: HostFloatState) throws(Failure) in
+  entry(error, reserving: Reserve.base) { (host: HostFloatState) throws(Failure) in
     let model = try clear(model, "model")
     guard let bytes else { throw .null("bytes") }
     guard byteCount >= 0 else { throw .argument("byte_count", "is too large") }
@@ -66,7 +66,7 @@ public func soniq_model_verify(
   _ model: OpaquePointer?, _ progress: soniq_progress_function?, _ progressContext: UnsafeMutableRawPointer?,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { (host: HostFloatState) throws(Failure) in
+  entry(error, reserving: Reserve.base) { (host: HostFloatState) throws(Failure) in
     let model = try ModelHandle.borrow(model)
     try model.verify(Progress(function: progress, context: progressContext, host: host))
   }

@@ -100,6 +100,14 @@ final class ModelHandle: Handle {
     return nodes.indices.contains(index) ? nodes[index].name : nil
   }
 
+  /// For the objects of a session of this model.
+  func reserveForSession() throws(Failure) {
+    let graph = model.description.graph
+    try reserve(
+      Reserve.session(nodes: graph.nodes.count, values: graph.values.count, lanes: Session.maximumThreadCount)
+    )
+  }
+
   var statistics: soniq_model_statistics {
     let memory = arena.statistics
     let copied = isCopied ? bytes.count : 0

@@ -16,10 +16,11 @@ public func soniq_session_workspace_size(
   _ model: OpaquePointer?, _ options: UnsafePointer<soniq_session_options>?,
   _ byteCount: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { () throws(Failure) in
+  entry(error, reserving: Reserve.base) { () throws(Failure) in
     let byteCount = try clear(byteCount, "byte_count", to: 0)
     let model = try ModelHandle.borrow(model)
     var options = try sessionOptions(options)
+    try model.reserveForSession()
     options.workspace = nil
     options.workspace_size = 0
     options.allocator = nil
@@ -37,10 +38,11 @@ public func soniq_session_create(
   _ session: UnsafeMutablePointer<OpaquePointer?>?, _ model: OpaquePointer?,
   _ options: UnsafePointer<soniq_session_options>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> soniq_status {
-  entry(error) { (host: HostFloatState) throws(Failure) in
+  entry(error, reserving: Reserve.base) { (host: HostFloatState) throws(Failure) in
     let session = try clear(session, "session")
     let model = try ModelHandle.borrow(model)
     let options = try sessionOptions(options)
+    try model.reserveForSession()
     let log = Log(function: options.log, context: options.log_context, host: host)
     session.pointee = try SessionHandle(model, options: SessionOptions(options), log: log).retained()
   }

@@ -78,11 +78,10 @@ public func soniq_session_get_statistics(
       values.isa = instructionSetConstant(session.instructionSet)
       values.thread_count = UInt32(clamping: session.threadCount)
       values.workspace_bytes = UInt64(clamping: session.workspaceByteCount)
-      if let memory = session.memory {
-        values.heap_bytes = UInt64(clamping: memory.allocated)
-        values.heap_resident_bytes = UInt64(clamping: memory.resident)
-        values.allocation_count = UInt64(clamping: memory.allocationCount)
-      }
+      let memory = session.memory
+      values.heap_bytes = UInt64(clamping: memory.allocated)
+      values.heap_resident_bytes = UInt64(clamping: memory.resident)
+      values.allocation_count = UInt64(clamping: memory.allocationCount)
       values.run_count = handle.runCount
       try VersionedStruct.write(values, to: statistics, "statistics")
     }

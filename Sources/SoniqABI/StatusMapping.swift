@@ -72,7 +72,8 @@ extension Status {
   init(_ code: RuntimeError.Code) {
     switch code {
     case .invalidGraph: self = .format
-    case .unknownInstructionSet, .invalidOption, .nullPointer, .invalidArgument, .workspaceMisaligned:
+    case .unknownInstructionSet, .invalidOption, .nullPointer, .invalidArgument, .workspaceMisaligned,
+      .misalignedAllocator:
       self = .invalidArgument
     case .noSuchInput, .noSuchOutput: self = .notFound
     case .wrongElementType: self = .elementType
@@ -125,7 +126,8 @@ extension RuntimeError {
     case .unknownInstructionSet: .environment
     case .invalidOption, .invalidArgument, .nullPointer:
       subject.isEmpty ? .nothing : .option
-    case .invalidGraph, .outOfMemory, .workspaceTooLarge, .workspaceTooSmall, .workspaceMisaligned,
+    case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge, .workspaceTooSmall,
+      .workspaceMisaligned,
       .threadFailed, .hostParallelForFailed:
       .nothing
     }

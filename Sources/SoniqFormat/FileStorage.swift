@@ -88,6 +88,8 @@ package final class FileStorage: @unchecked Sendable {
   }
 
   private static func systemFault(_ path: String) -> FormatError {
-    FormatError(.cannotRead, offset: 0, field: path, systemError: errno)
+    let number = errno
+    if number == ENOMEM { return FormatError(.outOfMemory, offset: 0, field: "file") }
+    return FormatError(.cannotRead, offset: 0, field: path, systemError: number)
   }
 }

@@ -18,7 +18,7 @@ extension FormatError: CustomStringConvertible {
     switch code {
     case .cannotRead: "the file cannot be read"
     case .notARegularFile: "not a regular file"
-    case .outOfMemory: "no memory for a copy of the file"
+    case .outOfMemory: "no memory for the file or what is made of it"
     case .truncated: "the file ends too early"
     case .wrongMagic: "not a soniq model file"
     case .unsupportedVersion: "the format version is not supported"

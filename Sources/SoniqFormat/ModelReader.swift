@@ -1,3 +1,4 @@
+import CMemory
 import SoniqCore
 import SoniqGraph
 
@@ -29,14 +30,20 @@ struct ModelReader {
     if options.verifyData { try verifyData() }
   }
 
-  /// Arrays end the process when they cannot grow: whether there is memory for the copies and for what is
-  /// made of them is asked before. No page of the mapping is touched.
+  /// Arrays end the process when they cannot grow: memory for the copies and for what is made of them is taken before.
   private static func requireMemory(for directory: SectionDirectory) throws(FormatError) {
-    var copied = 0
-    for section in directory.sections where !section.kind.isData || section.kind == .channelMap {
-      copied += section.length
+    var byteCount = 1 << 18
+    for section in directory.sections {
+      switch section.kind {
+      // A record of a few bytes becomes a value with a name and lists, in arrays that grow.
+      case .values, .constants, .nodes: byteCount += 64 * section.length
+      case .metadata, .symbols, .interface, .channelMap: byteCount += 8 * section.length
+      default: break
+      }
     }
-    _ = try FileStorage.anonymous(byteCount: 4 * copied + (1 << 20))
+    guard snq_reserve_grow(byteCount) else {
+      throw FormatError(.outOfMemory, offset: 0, field: "file", got: .integer(byteCount))
+    }
   }
 
   private func table<Result>(

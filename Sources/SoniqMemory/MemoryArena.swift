@@ -1,5 +1,4 @@
-import CPlatform
-import Glibc
+import CMemory
 import Synchronization
 
 /// Why an arena could not give memory.
@@ -16,16 +15,17 @@ package enum MemoryError: Error, Sendable, Hashable {
 package struct MemoryStatistics: Sendable, Hashable {
   /// Handed out by `allocate` and not freed.
   package var allocated: Int
-  /// In pages that hold at least one allocation. Equals `allocated` for a host's allocator.
-  package var active: Int
-  /// Physical memory, bookkeeping included. Equals `allocated` for a host's allocator.
+  /// Address space of the arena, bookkeeping included. Equals `allocated` for a host's allocator.
+  package var mapped: Int
+  /// Bytes of it in physical memory at this moment: pages that nobody has touched take none. 0 for a host's
+  /// allocator, whose pages the library does not know.
   package var resident: Int
   /// Calls of `allocate` that gave memory, since the arena was made. Not in bytes.
   package var allocationCount: Int
 
-  package init(allocated: Int, active: Int, resident: Int, allocationCount: Int = 0) {
+  package init(allocated: Int, mapped: Int, resident: Int, allocationCount: Int = 0) {
     self.allocated = allocated
-    self.active = active
+    self.mapped = mapped
     self.resident = resident
     self.allocationCount = allocationCount
   }
@@ -33,30 +33,24 @@ package struct MemoryStatistics: Sendable, Hashable {
 
 /// Memory that belongs to one model or session and is given back whole.
 ///
-/// Backed by a jemalloc arena of its own, or by the host's functions. Safe from any thread.
+/// Backed by a jemalloc arena of its own (by whole pages where there are too many arenas), or by the host's functions. Safe from any thread.
 package final class MemoryArena: @unchecked Sendable {
   private enum Source {
-    case jemalloc(arena: UInt32)
+    case own(OpaquePointer)
     case host(AllocatorHooks)
   }
   private let source: Source
   private let handedOut = Atomic<Int>(0)
   private let allocationCount = Atomic<Int>(0)
 
-  /// Threads of the host may outlive a library that is unloaded: once, when the first arena is made, arranges
-  /// that jemalloc's code is not called when they end. (`atexit` of a shared library acts at its dlclose.)
-  private static let unloading: Void = { _ = atexit { snq_arenas_unload() } }()
-
-  /// - Throws: `outOfMemory` when the private allocator cannot make another arena.
+  /// - Throws: `outOfMemory` when there is no memory for another arena.
   package init(hooks: AllocatorHooks? = nil) throws(MemoryError) {
     if let hooks {
       source = .host(hooks)
       return
     }
-    Self.unloading
-    var arena: UInt32 = 0
-    guard snq_arena_create(&arena) else { throw .outOfMemory(byteCount: 0) }
-    source = .jemalloc(arena: arena)
+    guard let arena = snq_arena_create() else { throw .outOfMemory(byteCount: 0) }
+    source = .own(arena)
   }
 
   /// Memory for the caller to give back with `free`, contents undefined.
@@ -70,7 +64,7 @@ package final class MemoryArena: @unchecked Sendable {
     }
     let memory: UnsafeMutableRawPointer?
     switch source {
-    case .jemalloc(let arena): memory = snq_arena_allocate(arena, byteCount, alignment)
+    case .own(let arena): memory = snq_arena_allocate(arena, byteCount, alignment)
     case .host(let hooks): memory = hooks.allocate(hooks.context, byteCount, alignment)
     }
     guard let memory else { throw .outOfMemory(byteCount: byteCount) }
@@ -91,7 +85,7 @@ package final class MemoryArena: @unchecked Sendable {
 
   private func release(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
     switch source {
-    case .jemalloc(let arena): snq_arena_free(arena, memory)
+    case .own(let arena): snq_arena_free(arena, memory, byteCount)
     case .host(let hooks): hooks.free(hooks.context, memory, byteCount)
     }
   }
@@ -100,19 +94,17 @@ package final class MemoryArena: @unchecked Sendable {
   package var statistics: MemoryStatistics {
     let allocated = handedOut.load(ordering: .relaxed)
     let allocationCount = allocationCount.load(ordering: .relaxed)
-    if case .jemalloc(let arena) = source {
-      var reading = snq_arena_statistics()
-      if snq_arena_statistics_read(arena, &reading) {
-        return MemoryStatistics(
-          allocated: allocated, active: Int(reading.active), resident: Int(reading.resident),
-          allocationCount: allocationCount)
-      }
+    if case .own(let arena) = source {
+      var (mapped, resident) = (0, 0)
+      snq_arena_measure(arena, &mapped, &resident)
+      return MemoryStatistics(
+        allocated: allocated, mapped: mapped, resident: resident, allocationCount: allocationCount)
     }
     return MemoryStatistics(
-      allocated: allocated, active: allocated, resident: allocated, allocationCount: allocationCount)
+      allocated: allocated, mapped: allocated, resident: 0, allocationCount: allocationCount)
   }
 
   deinit {
-    if case .jemalloc(let arena) = source { _ = snq_arena_destroy(arena) }
+    if case .own(let arena) = source { snq_arena_destroy(arena) }
   }
 }

@@ -2,17 +2,18 @@ import SoniqCore
 package import SoniqGraph
 
 /// Makes operators of the nodes of a valid graph.
-package struct OperatorFactory {
+package struct OperatorFactory<Failure: Error> {
   private let graph: Graph
   private let kernels: OperatorKernels
-  private let store: ([Int]) -> UnsafePointer<Int>
+  private let store: ([Int]) throws(Failure) -> UnsafePointer<Int>
 
   /// - Parameters:
   ///   - graph: valid.
   ///   - kernels: of the session's instruction set.
-  ///   - store: puts numbers where they outlive the operators.
+  ///   - store: puts numbers where they outlive the operators, or has no memory for them.
   package init(
-    _ graph: Graph, kernels: OperatorKernels, store: @escaping ([Int]) -> UnsafePointer<Int>
+    _ graph: Graph, kernels: OperatorKernels,
+    store: @escaping ([Int]) throws(Failure) -> UnsafePointer<Int>
   ) {
     self.graph = graph
     self.kernels = kernels
@@ -21,7 +22,7 @@ package struct OperatorFactory {
 
   /// - Returns: `nothing` for nodes that are no tensor operation, have no work of their own (`constant`), or are done
   ///   by rows (`unary` of floats).
-  package func make(node index: Int) -> TensorOperator {
+  package func make(node index: Int) throws(Failure) -> TensorOperator {
     let node = graph.nodes[index]
     guard case .tensor(let operation) = node.operation else { return .nothing }
     let shapes = node.inputs.map { graph.values[$0].shape }
@@ -39,7 +40,7 @@ package struct OperatorFactory {
       if type == types[0] { return copy(shapes[0], output) { .init(dimension: $0) } }
       return .element(type == .int32 ? .floatToInteger : .integerToFloat, output)
     case .transpose, .reshape, .expand, .slice: return moved(operation, shapes[0], output)
-    case .concatenate, .pad, .gather: return joined(operation, index, shapes, output)
+    case .concatenate, .pad, .gather: return try joined(operation, index, shapes, output)
     case .reduce, .argument, .softmax, .matmul: return summed(operation, shapes, output)
     case .cumulate(let axis, let isExclusive, let isReversed):
       return .cumulate(
@@ -84,13 +85,13 @@ package struct OperatorFactory {
 
   private func joined(
     _ operation: TensorOperation, _ node: Int, _ shapes: [[Dimension]], _ output: Extents
-  ) -> TensorOperator {
+  ) throws(Failure) -> TensorOperator {
     switch operation {
     case .concatenate(let axis):
       let lengths = shapes.map { shape in
         if case .fixed(let size) = shape[axis] { size } else { 1 }
       }
-      return .concatenate(ConcatenateOperator(output: output, axis: axis, lengths: store(lengths)))
+      return .concatenate(ConcatenateOperator(output: output, axis: axis, lengths: try store(lengths)))
     case .pad(let mode, let before, _, let value):
       let isFloat = graph.values[graph.nodes[node].output].elementType == .float32
       let bits = isFloat ? Int32(bitPattern: value.bitPattern) : truncated(value)

@@ -1,4 +1,5 @@
 import SoniqGraph
+import SoniqMemory
 
 /// What the host has set, and whether it fits the model. Allocates nothing after it is made.
 struct InputBindings {
@@ -29,28 +30,30 @@ struct InputBindings {
   private let checkCount: Int
   /// Symbols that only inputs can bind: those in their shapes.
   private let isShown: UnsafePointer<Bool>
-  private let memory = PlanMemory()
+  private let memory: PlanMemory
 
-  init(_ runner: PlanRunner) {
+  /// - Throws: `outOfMemory`.
+  init(_ runner: PlanRunner, arena: MemoryArena) throws(RuntimeError) {
+    memory = PlanMemory(arena)
     self.runner = runner
     graph = runner.plan.graph
     maximums = runner.plan.maximums
     count = graph.inputs.count
-    states = memory.store(
+    states = try memory.store(
       graph.inputs.map { input in
         State(
           hasFill: input.fill != nil, fill: input.fill ?? 0, slot: input.value,
           copy: runner.storages[input.value].base)
       })
-    dimensions = memory.store([Int](repeating: 0, count: count * maximumRank))
+    dimensions = try memory.store(repeating: 0, count: count * maximumRank)
     let checks = Self.identifierChecks(graph)
-    self.checks = UnsafePointer(memory.store(checks))
+    self.checks = UnsafePointer(try memory.store(checks))
     checkCount = checks.count
     var isShown = [Bool](repeating: false, count: graph.symbols.count)
     for input in graph.inputs {
       for case .symbol(let symbol) in graph.values[input.value].shape { isShown[symbol] = true }
     }
-    self.isShown = UnsafePointer(memory.store(isShown))
+    self.isShown = UnsafePointer(try memory.store(isShown))
   }
 
   private static func identifierChecks(_ graph: Graph) -> [HostIdentifiers] {

@@ -13,7 +13,7 @@ package final class MatrixMultiplier: @unchecked Sendable {
   /// The two steps of the plan from codes to integers: where codes are taken from is set before each run.
   private let integerSteps: UnsafePointer<Step>
   private let takeCodes: UnsafeMutablePointer<TakeCodesStep>
-  private let memory = PlanMemory()
+  private let memory: PlanMemory
 
   private static let input: ValueID = 0
   private static let output: ValueID = 1
@@ -42,16 +42,19 @@ package final class MatrixMultiplier: @unchecked Sendable {
     self.matrix = matrix
     self.owner = owner
     self.maximumRows = maximumRows
-    runner = try PlanRunner(Plan(graph, options: options, areEndsExternal: true), options: options)
+    let arena = try MemoryArena(for: options)
+    memory = PlanMemory(arena)
+    let outline = try PlanOutline(graph, options: options, areEndsExternal: true)
+    runner = try PlanRunner(Plan(outline, arena: arena), options: options, arena: arena)
     guard case .quantize(let quantize) = runner.plan.steps[0], case .matmul(let step) = runner.plan.steps[1]
     else {
       throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: runner.plan.stepCount)
     }
-    takeCodes = memory.store(Self.takeCodes(quantize.pointee, runner.plan.kernels))
-    takeCodes.pointee.arguments.secondLevel = Self.secondLevel(matrix, memory)
-    let integers = memory.store(Self.integerStep(step.pointee, memory))
+    takeCodes = try memory.store(Self.takeCodes(quantize.pointee, runner.plan.kernels))
+    takeCodes.pointee.arguments.secondLevel = try Self.secondLevel(matrix, memory)
+    let integers = try memory.store(try Self.integerStep(step.pointee, memory))
     integerSteps = UnsafePointer(
-      memory.store([Step.takeCodes(UnsafePointer(takeCodes)), .matmul(UnsafePointer(integers))]))
+      try memory.store([Step.takeCodes(UnsafePointer(takeCodes)), .matmul(UnsafePointer(integers))]))
   }
 
   /// The host's codes in place of the quantiser's.
@@ -67,26 +70,30 @@ package final class MatrixMultiplier: @unchecked Sendable {
   }
 
   /// Which channels are of the second level, when the order of the channels within each level is kept.
-  private static func secondLevel(_ matrix: PackedMatrix, _ memory: PlanMemory) -> UnsafePointer<UInt64>? {
+  private static func secondLevel(
+    _ matrix: PackedMatrix, _ memory: PlanMemory
+  ) throws(RuntimeError) -> UnsafePointer<UInt64>? {
     guard matrix.levels.count == 2, let gather = matrix.gather?.bound(to: UInt32.self) else { return nil }
     let first = matrix.levels[0].channels
-    var words = [UInt64](repeating: 0, count: (matrix.inputs + 63) / 64)
+    let words = try memory.store(repeating: UInt64(0), count: (matrix.inputs + 63) / 64)
     for position in 0..<matrix.inputs {
       if position > 0, position != first, gather[position] < gather[position - 1] { return nil }
       if position >= first { words[Int(gather[position]) / 64] |= 1 << UInt64(gather[position] % 64) }
     }
-    return UnsafePointer(memory.store(words))
+    return UnsafePointer(words)
   }
 
   /// The matrix step made to leave the exact sums of all levels.
-  private static func integerStep(_ step: MatmulStep, _ memory: PlanMemory) -> MatmulStep {
+  private static func integerStep(
+    _ step: MatmulStep, _ memory: PlanMemory
+  ) throws(RuntimeError) -> MatmulStep {
     var integer = step
     let levels = (0..<integer.levelCount).map { index in
       var level = integer.levels[index]
       level.arguments.mode = UInt32(index == 0 ? SNQ_INTEGER : SNQ_INTEGER_ACCUMULATE)
       return level
     }
-    integer.levels = UnsafePointer(memory.store(levels))
+    integer.levels = UnsafePointer(try memory.store(levels))
     return integer
   }
 

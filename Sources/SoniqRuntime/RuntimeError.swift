@@ -33,6 +33,8 @@ package struct RuntimeError: Error, Sendable {
     case outputNotReady
     /// Memory could not be had; `actual` bytes were asked for.
     case outOfMemory
+    /// The host's allocator gave memory that is not aligned to `actual` bytes.
+    case misalignedAllocator
     /// The workspace cannot be addressed with these maxima.
     case workspaceTooLarge
     /// The host's workspace has `actual` bytes, `expected` are needed.
@@ -90,6 +92,8 @@ extension RuntimeError: CustomStringConvertible {
     case .nullPointer: "the pointer for \"\(subject)\" is null"
     case .outputNotReady: "output \"\(subject)\" is not ready: run the session after setting its inputs"
     case .outOfMemory: "no memory: \(actual) bytes were asked for"
+    case .misalignedAllocator:
+      "the host's allocator gave memory that is not aligned to \(actual) bytes"
     case .workspaceTooLarge: "the workspace for these maximum sizes is too large to address"
     case .workspaceTooSmall: "the workspace has \(actual) bytes, \(expected) are needed"
     case .workspaceMisaligned: "the workspace is not aligned to 64 bytes"

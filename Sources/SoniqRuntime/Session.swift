@@ -6,6 +6,7 @@ package import SoniqMemory
 /// sessions of one model may run at the same time.
 package final class Session: @unchecked Sendable {
   package let model: Model
+  private let arena: MemoryArena
   private let plan: Plan
   private let runner: PlanRunner
   private let inputs: InputBindings
@@ -18,23 +19,27 @@ package final class Session: @unchecked Sendable {
   ///   `workspaceTooSmall`, `workspaceMisaligned`, `threadFailed`.
   package init(_ model: Model, options: SessionOptions = SessionOptions()) throws(RuntimeError) {
     self.model = model
-    plan = try Plan(model.description.graph, options: options)
-    runner = try PlanRunner(plan, options: options)
-    inputs = InputBindings(runner)
+    arena = try MemoryArena(for: options)
+    plan = try Plan(PlanOutline(model.description.graph, options: options), arena: arena)
+    runner = try PlanRunner(plan, options: options, arena: arena)
+    inputs = try InputBindings(runner, arena: arena)
     keptValues = options.keptValues
   }
 
   /// Bytes of workspace that a session with these options needs; the `workspace` option is ignored.
   package static func workspaceSize(_ model: Model, options: SessionOptions) throws(RuntimeError) -> Int {
-    try Plan(model.description.graph, options: options).layout.byteCount
+    try PlanOutline(model.description.graph, options: options).layout.byteCount
   }
 
+  /// The most threads of a session.
+  package static let maximumThreadCount = Crew.maximumLanes
   /// Threads at work in `run`, the caller's included.
   package var threadCount: Int { plan.lanes }
   /// Bytes of the workspace.
   package var workspaceByteCount: Int { plan.layout.byteCount }
-  /// What the session's own arena holds; nil when the host gave the workspace.
-  package var memory: MemoryStatistics? { runner.workspace.statistics }
+  /// What the session's arena holds, or the host's allocator gave: the plan, copied weights and the workspace, unless
+  /// the host gave that.
+  package var memory: MemoryStatistics { arena.statistics }
   /// The cap in force: "portable", "avx2" or "avx512".
   package var instructionSet: String { plan.kernels.instructionSet.rawValue }
 
@@ -139,5 +144,12 @@ package final class Session: @unchecked Sendable {
 
   private func size(_ value: ValueID, _ position: Int) -> Int {
     runner.frame.pointee.size(plan.graph.values[value].shape[position].sizeReference)
+  }
+}
+
+extension MemoryArena {
+  /// The arena of a session or matrix.
+  convenience init(for options: SessionOptions) throws(RuntimeError) {
+    do throws(MemoryError) { try self.init(hooks: options.allocator) } catch { throw RuntimeError(error) }
   }
 }

@@ -1,13 +1,14 @@
 import SoniqMemory
 
-/// The memory of a session: its own arena's, or the host's.
+/// The memory for the tensors of a run: of the session's arena, or the host's.
 final class Workspace: @unchecked Sendable {
   let start: UnsafeMutableRawPointer
   let byteCount: Int
+  /// nil for the host's memory.
   private let arena: MemoryArena?
 
   /// - Throws: `outOfMemory`, `workspaceTooSmall`, `workspaceMisaligned`.
-  init(byteCount: Int, options: SessionOptions) throws(RuntimeError) {
+  init(byteCount: Int, options: SessionOptions, arena: MemoryArena) throws(RuntimeError) {
     self.byteCount = byteCount
     if let given = options.workspace {
       guard let start = given.baseAddress, given.count >= byteCount else {
@@ -15,19 +16,14 @@ final class Workspace: @unchecked Sendable {
       }
       guard UInt(bitPattern: start) & 63 == 0 else { throw RuntimeError(.workspaceMisaligned) }
       self.start = start
-      arena = nil
+      self.arena = nil
     } else {
       do throws(MemoryError) {
-        let arena = try MemoryArena(hooks: options.allocator)
         start = try arena.allocate(byteCount: byteCount)
-        self.arena = arena
-      } catch {
-        throw RuntimeError(.outOfMemory, actual: byteCount)
-      }
+      } catch { throw RuntimeError(error) }
+      self.arena = arena
     }
   }
-
-  var statistics: MemoryStatistics? { arena?.statistics }
 
   deinit { arena?.free(start, byteCount: byteCount) }
 }

@@ -10,18 +10,47 @@ import Testing
     #expect(UInt(bitPattern: memory) & 63 == 0)
     memory.initializeMemory(as: UInt8.self, repeating: 0xa5, count: byteCount)
     #expect(arena.statistics.allocated == byteCount)
-    #expect(arena.statistics.active >= byteCount)
+    #expect(arena.statistics.mapped >= byteCount)
     #expect(arena.statistics.resident >= byteCount)
     arena.free(memory, byteCount: byteCount)
     #expect(arena.statistics.allocated == 0)
-    #expect(arena.statistics.active == 0)
+  }
+
+  @Test func onlyTouchedPagesAreResident() throws {
+    let arena = try MemoryArena()
+    let empty = arena.statistics.resident
+    let byteCount = 64 << 20
+    let memory = try arena.allocate(byteCount: byteCount)
+    #expect(arena.statistics.mapped >= byteCount)
+    #expect(arena.statistics.resident <= empty + 65536)
+    memory.initializeMemory(as: UInt8.self, repeating: 1, count: byteCount / 2)
+    #expect((byteCount / 2...byteCount / 2 + empty + 65536).contains(arena.statistics.resident))
+    arena.free(memory, byteCount: byteCount)
+    #expect(arena.statistics.resident <= empty + 65536)
+  }
+
+  /// jemalloc knows 4095 arenas at most.
+  @Test func thereMayBeMoreArenasThanJemallocKnows() throws {
+    var arenas: [(MemoryArena, UnsafeMutableRawPointer)] = []
+    for index in 0..<5000 {
+      let arena = try MemoryArena()
+      let memory = try arena.allocate(byteCount: 8192, alignment: 64)
+      memory.storeBytes(of: index, as: Int.self)
+      arenas.append((arena, memory))
+    }
+    for (index, (arena, memory)) in arenas.enumerated() {
+      #expect(memory.load(as: Int.self) == index)
+      #expect(arena.statistics.allocated == 8192)
+      #expect(arena.statistics.resident > 0)
+      arena.free(memory, byteCount: 8192)
+    }
   }
 
   @Test func arenasAreSeparate() throws {
     let first = try MemoryArena()
     let second = try MemoryArena()
     let memory = try first.allocate(byteCount: 100_000)
-    #expect(second.statistics.active == 0)
+    #expect(second.statistics.allocated == 0)
     first.free(memory, byteCount: 100_000)
   }
 
@@ -65,7 +94,8 @@ import Testing
     let arena = try MemoryArena(hooks: hooks)
     let memory = try arena.allocate(byteCount: 1000)
     #expect(counter.allocated.load(ordering: .relaxed) == 1000)
-    #expect(arena.statistics.resident == 1000)
+    #expect(arena.statistics.allocated == 1000)
+    #expect(arena.statistics.resident == 0)
     arena.free(memory, byteCount: 1000)
     #expect(counter.freed.load(ordering: .relaxed) == 1000)
   }

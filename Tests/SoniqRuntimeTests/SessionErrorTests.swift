@@ -108,7 +108,9 @@ import Testing
     #expect(code { _ = try Session(model, options: options) } == .workspaceMisaligned)
     options.workspace = UnsafeMutableRawBufferPointer(rebasing: memory[..<size])
     let session = try Session(model, options: options)
-    #expect(session.memory == nil)
+    // The plan is not in it, the tensors are.
+    #expect(session.memory.allocated < size)
+    #expect(session.memory.allocated > 0)
     var generator = SeededGenerator(seed: 32)
     let tokens = TokenBatch(batch: 4, sequence: 8, vocabulary: 50, masksTails: true, using: &generator)
     #expect(try session.outputs(of: tokens) == Session(model).outputs(of: tokens))
@@ -136,8 +138,9 @@ import Testing
         pointer.deallocate()
       })
     var session: Session? = try Session(model, options: options)
-    #expect(session?.memory?.allocated == session?.workspaceByteCount)
-    #expect(balance.bytes.load(ordering: .relaxed) == session?.workspaceByteCount)
+    let allocated = balance.bytes.load(ordering: .relaxed)
+    #expect(session?.memory.allocated == allocated)
+    #expect(allocated > session?.workspaceByteCount ?? .max)
     session = nil
     #expect(balance.bytes.load(ordering: .relaxed) == 0)
   }

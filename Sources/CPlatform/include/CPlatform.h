@@ -1,4 +1,4 @@
-// Operating system glue that Swift cannot spell: CPU tests, futex, jemalloc's macros. Headers only.
+// Operating system glue that Swift cannot spell: CPU tests, futex, threads. Headers only.
 #ifndef SONIQ_CPLATFORM_H
 #define SONIQ_CPLATFORM_H
 #include <stddef.h>
@@ -11,6 +11,5 @@
 #include "cpu_features.h"
 #include "error_record.h"
 #include "float_state.h"
-#include "memory_arenas.h"
 #include "threads.h"
 #endif

@@ -1,9 +1,6 @@
 // Text that lives as long as the library, and the compiler's name.
 #ifndef SONIQ_BUILD_TEXT_H
 #define SONIQ_BUILD_TEXT_H
-#include <stddef.h>
-
-#include "memory_arenas.h"
 
 enum { SNQ_TEXT_VERSION, SNQ_TEXT_BUILD, SNQ_TEXT_FEATURES, SNQ_TEXT_COUNT, SNQ_TEXT_CAPACITY = 512 };
 
@@ -15,12 +12,5 @@ static inline char *snq_static_text(int which) {
 
 // The compiler of this library.
 static inline const char *snq_compiler_name(void) { return __VERSION__; }
-
-// The version of the private jemalloc, "" when it does not say. Static text.
-static inline const char *snq_jemalloc_version(void) {
-  const char *version = NULL;
-  size_t length = sizeof version;
-  return sqje_mallctl("version", &version, &length, NULL, 0) == 0 && version ? version : "";
-}
 
 #endif

@@ -4,16 +4,21 @@ import SoniqGraph
 /// The classes of output pixels by the taps of their window that lie on the image. Bipolar codes have no code for 0, so
 /// the sums that correct a dot product must be those of the true taps alone.
 struct BorderTable {
-  private(set) var rows: [UInt16] = []
-  private(set) var columns: [UInt16] = []
+  /// The class of each output row and column.
+  let rows: UnsafePointer<UInt16>
+  let columns: UnsafePointer<UInt16>
   private(set) var rowRanges: [Range<Int>] = []
   private(set) var columnRanges: [Range<Int>] = []
 
-  init(_ geometry: ImageGeometry) {
-    for row in 0..<geometry.outputHeight { rows.append(Self.kind(geometry.validRows(row), &rowRanges)) }
-    for column in 0..<geometry.outputWidth {
-      columns.append(Self.kind(geometry.validColumns(column), &columnRanges))
-    }
+  init(_ geometry: ImageGeometry, _ memory: PlanMemory) throws(RuntimeError) {
+    var ranges: [Range<Int>] = []
+    rows = UnsafePointer(
+      try memory.store(count: geometry.outputHeight) { Self.kind(geometry.validRows($0), &ranges) })
+    rowRanges = ranges
+    ranges = []
+    columns = UnsafePointer(
+      try memory.store(count: geometry.outputWidth) { Self.kind(geometry.validColumns($0), &ranges) })
+    columnRanges = ranges
   }
 
   private static func kind(_ range: Range<Int>, _ known: inout [Range<Int>]) -> UInt16 {
@@ -26,36 +31,42 @@ struct BorderTable {
 /// For every class of border the taps and the sums of stored weights of one level.
 struct BorderSums {
   /// [class]
-  private(set) var taps: [Int32] = []
+  let taps: UnsafePointer<Int32>
   /// [class][padded outputs]
-  private(set) var storedSums: [Int32] = []
+  let storedSums: UnsafePointer<Int32>
 
-  init(_ level: MatrixLevel, panels: Int, _ geometry: ImageGeometry, _ table: BorderTable) {
+  init(
+    _ level: MatrixLevel, panels: Int, _ geometry: ImageGeometry, _ table: BorderTable, _ memory: PlanMemory
+  ) throws(RuntimeError) {
     let outputs = panels * panelOutputs
-    let tapSums = Self.tapSums(level, panels: panels)
-    for rows in table.rowRanges {
-      for columns in table.columnRanges {
-        taps.append(Int32(truncatingIfNeeded: rows.count * columns.count))
-        var sums = [Int32](repeating: 0, count: outputs)
+    let classes = table.rowRanges.count * table.columnRanges.count
+    let taps = try memory.store(repeating: Int32(0), count: classes)
+    let sums = try memory.store(repeating: Int32(0), count: classes * outputs)
+    try memory.withTemporary(count: level.taps * outputs) { (tapSums) throws(RuntimeError) in
+      Self.addTaps(level, panels: panels, to: tapSums)
+      for index in 0..<classes {
+        let rows = table.rowRanges[index / table.columnRanges.count]
+        let columns = table.columnRanges[index % table.columnRanges.count]
+        taps[index] = Int32(truncatingIfNeeded: rows.count * columns.count)
         for row in rows {
           for column in columns {
-            let tap = row * geometry.windowWidth + column
-            for output in 0..<outputs { sums[output] &+= tapSums[tap * outputs + output] }
+            let tap = tapSums + (row * geometry.windowWidth + column) * outputs
+            for output in 0..<outputs { sums[index * outputs + output] &+= tap[output] }
           }
         }
-        storedSums += sums
       }
     }
+    self.taps = UnsafePointer(taps)
+    storedSums = UnsafePointer(sums)
   }
 
-  /// The sum of the stored weights of every tap, [tap][padded outputs].
-  private static func tapSums(_ level: MatrixLevel, panels: Int) -> [Int32] {
+  /// Adds the stored weights of every tap to `sums`, [tap][padded outputs].
+  private static func addTaps(_ level: MatrixLevel, panels: Int, to sums: UnsafeMutablePointer<Int32>) {
     let layout = level.level.weight.layout
     let planes = layout == .planes ? level.level.weight.bits : 1
     let tiles = level.paddedChannels / layout.tileChannels
     let words = level.weights.bound(to: UInt32.self)
     let outputs = panels * panelOutputs
-    var sums = [Int32](repeating: 0, count: level.taps * outputs)
     for panel in 0..<panels {
       for plane in 0..<planes {
         let start = (panel * level.panelStride + plane * level.planeStride) / 4
@@ -68,7 +79,6 @@ struct BorderSums {
         }
       }
     }
-    return sums
   }
 
   @inline(__always)

@@ -72,10 +72,10 @@ struct ConvolutionLevelPlan {
   /// The level's bytes for dense pixels: rows of a window lie in one piece, padded once.
   func denseWeights(
     panels: Int, _ geometry: ImageGeometry, _ memory: PlanMemory
-  ) -> UnsafePointer<UInt8> {
+  ) throws(RuntimeError) -> UnsafePointer<UInt8> {
     let rowTiles = windowRowChannels / 4
     let count = panels * geometry.windowHeight * rowTiles * 64
-    let target = memory.allocate(byteCount: count).assumingMemoryBound(to: UInt8.self)
+    let target = try memory.allocate(byteCount: count).assumingMemoryBound(to: UInt8.self)
     let source = level.weights.bound(to: UInt8.self)
     let tapTiles = level.paddedChannels / 4
     for place in 0..<count {

@@ -19,22 +19,24 @@ final class PlanRunner: @unchecked Sendable {
   private let aliases: UnsafePointer<Plan.Alias>
   private let aliasCount: Int
   private let execution: Execution
-  private let memory = PlanMemory()
+  private let memory: PlanMemory
 
-  init(_ plan: Plan, options: SessionOptions) throws(RuntimeError) {
+  /// The memory comes from the arena, but for a workspace of the host's.
+  init(_ plan: Plan, options: SessionOptions, arena: MemoryArena) throws(RuntimeError) {
     self.plan = plan
-    workspace = try Workspace(byteCount: plan.layout.byteCount, options: options)
-    faults = memory.store([IndexFault](repeating: IndexFault(), count: plan.lanes))
+    workspace = try Workspace(byteCount: plan.layout.byteCount, options: options, arena: arena)
+    memory = PlanMemory(arena)
+    faults = try memory.store(repeating: IndexFault(), count: plan.lanes)
     let aliases = plan.inputAliases
-    self.aliases = UnsafePointer(memory.store(aliases))
+    self.aliases = UnsafePointer(try memory.store(aliases))
     aliasCount = aliases.count
     let crew = try Crew(options, lanes: plan.lanes)
-    storages = memory.store(plan.storages(in: workspace.start))
-    sizes = memory.store([Int](repeating: 0, count: plan.maximums.count))
+    storages = try memory.store(plan.storages(in: workspace.start))
+    sizes = try memory.store(repeating: 0, count: plan.maximums.count)
     let costCount = plan.lanes * plan.stepCount
     costs =
-      options.isProfiling ? memory.store([StepCost](repeating: StepCost(), count: costCount)) : nil
-    frame = memory.store(
+      options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil
+    frame = try memory.store(
       RunFrame(
         storages: storages, steps: plan.steps, sizes: sizes, costs: costs, faults: faults,
         stepCount: plan.stepCount,

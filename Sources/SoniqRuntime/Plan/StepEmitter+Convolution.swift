@@ -4,7 +4,9 @@ import SoniqGraph
 import SoniqKernels
 
 extension StepEmitter {
-  func emitImage(_ step: ScheduledStep, _ convolution: ScheduledConvolution) -> (Step, StepDescription) {
+  func emitImage(_ step: ScheduledStep, _ convolution: ScheduledConvolution) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     let scratch = ConvolutionScratch(convolution, kernels)
     let parts = convolution.matrices.enumerated().map { group, matrix in
       var arguments = snq_quantize_args()
@@ -22,14 +24,14 @@ extension StepEmitter {
         isSeamless: plans.count == 1 && matrix.gather == nil && convolution.matrices.count == 1)
     }
     let image = ImageStep(
-      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store(parts),
+      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: try memory.store(parts),
       partCount: parts.count, geometry: convolution.geometry, input: step.reads[0],
       isReady: readsCodes(step), isPlanar: step.isPlanar, codes: scratch.codes, tight: scratch.tight,
       parameters: scratch.parameters, gather: scratch.gather)
     var description = describeImage(step)
     description.level = convolution.matrices.first.map { levelText($0) } ?? ""
     if step.isPlanar { description.operation = "quantize planes" }
-    return (.image(memory.store(image)), description)
+    return (.image(try memory.store(image)), description)
   }
 
   /// An image made of floats, or of the codes that the step before made.
@@ -40,23 +42,24 @@ extension StepEmitter {
 
   func emitConvolution(
     _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let geometry = convolution.geometry
     let scratch = ConvolutionScratch(convolution, kernels)
     let groupOutputs = convolution.matrices.first?.outputs ?? 0
     let isBipolar = convolution.matrices.contains { matrix in
       matrix.levels.contains { $0.level.activation.kind == .bipolar }
     }
-    let borders = isBipolar ? BorderTable(geometry) : nil
+    let borders = isBipolar ? try BorderTable(geometry, memory) : nil
     var choices: [[MatmulChoice]] = []
-    let parts = convolution.matrices.enumerated().map { group, matrix in
+    let parts = try convolution.matrices.enumerated().map { (group, matrix) throws(RuntimeError) in
       let plans = levelPlans(matrix, convolution)
       if group == 0 {
         choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) }
       }
       let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
-      let levels = plans.enumerated().map { index, plan in
-        var level = convolutionLevel(plan, matrix, index, geometry, convolution.images[group][index], borders)
+      let levels = try plans.enumerated().map { (index, plan) throws(RuntimeError) in
+        var level = try convolutionLevel(
+          plan, matrix, index, geometry, convolution.images[group][index], borders)
         level.arguments.sink = sink(step)
         if plan.kernelScratchBytes > 0 { level.scratch = index == 0 ? scratch.kernel.0 : scratch.kernel.1 }
         level.rows = index == 0 ? scratch.rows.0 : scratch.rows.1
@@ -64,7 +67,7 @@ extension StepEmitter {
         return level
       }
       return ConvolutionPart(
-        levels: memory.store(levels), levelCount: levels.count, isFused: fused != nil,
+        levels: try memory.store(levels), levelCount: levels.count, isFused: fused != nil,
         firstOutput: group * groupOutputs)
     }
     let partPanels = (groupOutputs + panelOutputs - 1) / panelOutputs
@@ -72,11 +75,11 @@ extension StepEmitter {
       levelPlans(matrix, convolution).contains(where: \.isDirect)
     }
     let convolutionStep = ConvolutionStep(
-      parts: memory.store(parts), partCount: parts.count, geometry: geometry,
+      parts: try memory.store(parts), partCount: parts.count, geometry: geometry,
       isCopied: !isDirect && borders == nil,
       borders: borders.map { table in
         BorderClasses(
-          rows: UnsafePointer(memory.store(table.rows)), columns: UnsafePointer(memory.store(table.columns)),
+          rows: table.rows, columns: table.columns,
           columnClasses: table.columnRanges.count)
       }, output: step.writes[0], writesCodes: step.sink != nil, parameters: scratch.parameters,
       columnSums: scratch.columnSums,
@@ -91,13 +94,13 @@ extension StepEmitter {
     description.kernel = ChoiceReport.kernels(choices)
     description.level = convolution.matrices.first.map { levelText($0) } ?? ""
     description.refusals = ChoiceReport.refusals(choices)
-    return (.convolution(memory.store(convolutionStep)), description)
+    return (.convolution(try memory.store(convolutionStep)), description)
   }
 
   func emitFloatConvolution(
     _ step: ScheduledStep, _ geometry: ImageGeometry, _ matrices: [FloatMatrix],
     _ function: ActivationFunction?
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let row = kernels.matrices.floatMatmul
     let groupChannels = geometry.channels / max(1, matrices.count)
     let groupOutputs = matrices.first?.outputs ?? 0
@@ -113,14 +116,14 @@ extension StepEmitter {
         panelCount: UInt32((matrix.outputs + panelOutputs - 1) / panelOutputs))
     }
     let convolution = FloatConvolutionStep(
-      function: row.function, parts: memory.store(parts), partCount: parts.count,
+      function: row.function, parts: try memory.store(parts), partCount: parts.count,
       windows: WindowCopy(geometry: geometry, channels: groupChannels, input: step.reads[0]),
       output: step.writes[0], multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
     var description = describe(step, "convolution", row)
     description.level = "float32"
-    return (.floatConvolution(memory.store(convolution)), description)
+    return (.floatConvolution(try memory.store(convolution)), description)
   }
 
   private func levelPlans(
@@ -163,7 +166,7 @@ extension StepEmitter {
   private func convolutionLevel(
     _ plan: ConvolutionLevelPlan, _ matrix: PackedMatrix, _ index: Int, _ geometry: ImageGeometry,
     _ image: ScheduledConvolution.Image, _ borders: BorderTable?
-  ) -> ConvolutionLevel {
+  ) throws(RuntimeError) -> ConvolutionLevel {
     let activation = plan.level.level.activation
     var arguments = matmulArguments(matrix, index)
     arguments.form = plan.form.tag
@@ -174,28 +177,28 @@ extension StepEmitter {
       arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
     }
     if plan.isDense {
-      arguments.weights = plan.denseWeights(panels: matrix.panelCount, geometry, memory)
+      arguments.weights = try plan.denseWeights(panels: matrix.panelCount, geometry, memory)
       arguments.paddedChannels = UInt32(geometry.windowHeight * plan.windowRowChannels)
       arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
     arguments.codePlaneStride = plan.planeStride
     if image.sums == nil { arguments.rowStride = 0 }
     if let bits = plan.choice.copyBits {
-      let copy = WeightCopy(plan.level, panels: matrix.panelCount, bits: bits, memory)
+      let copy = try WeightCopy(plan.level, panels: matrix.panelCount, bits: bits, memory)
       copy.place(&arguments)
     }
     var level = ConvolutionLevel(
       image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
-      pieces: UnsafePointer(memory.store(plan.pieces)), pieceCount: plan.pieces.count,
+      pieces: UnsafePointer(try memory.store(plan.pieces)), pieceCount: plan.pieces.count,
       pieceBytes: plan.piecePixels * plan.pixelBytes, isDirect: plan.isDirect, rowBytes: plan.rowBytes,
       rowPlaneBytes: plan.level.storedChannels / 8, rows: 0, scratch: -1,
       scale: activation.fixedParameters.scale, constant: Int32(truncatingIfNeeded: activation.fixedConstant),
       classTaps: nil, classSums: nil, classStride: matrix.panelCount * panelOutputs,
       channels: Int32(truncatingIfNeeded: plan.level.channels))
     if let borders, activation.kind == .bipolar {
-      let sums = BorderSums(plan.level, panels: matrix.panelCount, geometry, borders)
-      level.classTaps = UnsafePointer(memory.store(sums.taps))
-      level.classSums = UnsafePointer(memory.store(sums.storedSums))
+      let sums = try BorderSums(plan.level, panels: matrix.panelCount, geometry, borders, memory)
+      level.classTaps = sums.taps
+      level.classSums = sums.storedSums
     }
     return level
   }

@@ -6,7 +6,7 @@ import SoniqKernels
 extension StepEmitter {
   func emitDepthwiseImage(
     _ step: ScheduledStep, _ depthwise: ScheduledDepthwise
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let weights = depthwise.weights
     let (scale, zero) = weights.level.activation.fixedParameters
     var arguments = snq_quantize_args()
@@ -25,25 +25,26 @@ extension StepEmitter {
       arguments: arguments, firstChannel: 0, levels: (level, level), prepares: (false, false),
       isSeamless: true)
     let image = ImageStep(
-      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: memory.store([part]),
+      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: try memory.store([part]),
       partCount: 1, geometry: depthwise.geometry, input: step.reads[0], isReady: readsCodes(step),
       isPlanar: false, codes: (0, 0),
       tight: ConvolutionScratch.parameterBytes, parameters: 0, gather: 0)
     var description = describeImage(step)
     description.level = levelText(depthwise)
-    return (.image(memory.store(image)), description)
+    return (.image(try memory.store(image)), description)
   }
 
   func emitDepthwise(
     _ step: ScheduledStep, _ depthwise: ScheduledDepthwise, _ function: ActivationFunction?
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let weights = depthwise.weights
     let padded = weights.paddedChannels
     let (scale, zero) = weights.level.activation.fixedParameters
-    let integers = weights.weights.bound(to: Int8.self).map { Int32($0) }
-    var zeroSums = [Int32](repeating: 0, count: padded)
-    for (place, integer) in integers.enumerated() {
-      zeroSums[place % padded] &+= integer &* Int32(truncatingIfNeeded: zero)
+    let codes = weights.weights.bound(to: Int8.self)
+    let integers = try memory.store(count: codes.count) { Int32(codes[$0]) }
+    let zeroSums = try memory.store(repeating: Int32(0), count: padded)
+    for place in codes.indices {
+      zeroSums[place % padded] &+= integers[place] &* Int32(truncatingIfNeeded: zero)
     }
     let geometry = depthwise.geometry
     var offsets: [Int32] = []
@@ -56,29 +57,31 @@ extension StepEmitter {
     }
     var arguments = snq_depthwise_args()
     arguments.rowStep = geometry.strideWidth * padded
-    arguments.tapOffsets = UnsafePointer(memory.store(offsets))
+    arguments.tapOffsets = UnsafePointer(try memory.store(offsets))
     arguments.taps = UInt32(weights.taps)
     arguments.channels = UInt32(weights.channels)
     arguments.paddedChannels = UInt32(padded)
-    arguments.weights = UnsafePointer(memory.store(integers))
+    arguments.weights = UnsafePointer(integers)
     arguments.windowWidth = UInt32(geometry.windowWidth)
     arguments.scale = scale
-    let scales = Array(weights.scales.bound(to: Float.self))
-    let bias = depthwise.bias.map { Array($0.bytes.bound(to: Float.self)) }
+    let scales = weights.scales.bound(to: Float.self)
+    let bias = depthwise.bias?.bytes.bound(to: Float.self)
     if kernels.depthwise.instructionSet == .avx512 {
       let rowBytes = schedule.slots[step.writes[0]].rowBytes
       let tiles = DepthwiseTiles(
         weights, geometry, isTight: rowBytes == weights.channels * (step.sink == nil ? 4 : 1))
       arguments.pixels = UInt32(tiles.pixels)
-      arguments.tiles = UnsafePointer(memory.store(tiles.tiles(weights.weights.bound(to: Int8.self))))
-      arguments.zeroSums = UnsafePointer(memory.store(tiles.ordered(zeroSums)))
-      arguments.weightScale = UnsafePointer(memory.store(tiles.ordered(scales)))
-      arguments.bias = bias.map { UnsafePointer(memory.store(tiles.ordered($0))) }
+      arguments.tiles = try tiles.tiles(codes, memory)
+      arguments.zeroSums = try tiles.ordered(
+        UnsafeBufferPointer(start: zeroSums, count: padded), memory)
+      arguments.weightScale = try tiles.ordered(scales, memory)
+      if let bias { arguments.bias = try tiles.ordered(bias, memory) }
     } else {
-      arguments.zeroSums = UnsafePointer(memory.store(zeroSums))
-      arguments.weightScale = weights.scales.bound(to: Float.self).baseAddress
-      arguments.bias = bias.map {
-        UnsafePointer(memory.store($0 + [Float](repeating: 0, count: padded - $0.count)))
+      arguments.zeroSums = UnsafePointer(zeroSums)
+      arguments.weightScale = scales.baseAddress
+      if let bias {
+        arguments.bias = UnsafePointer(
+          try memory.store(count: padded) { $0 < bias.count ? bias[$0] : 0 })
       }
     }
     arguments.sink = sink(step)
@@ -92,13 +95,13 @@ extension StepEmitter {
       step, function == nil ? "depthwise convolution" : "depthwise convolution + activation",
       kernels.depthwise)
     description.level = levelText(depthwise)
-    return (.depthwise(memory.store(depthwiseStep)), description)
+    return (.depthwise(try memory.store(depthwiseStep)), description)
   }
 
   func emitFloatDepthwise(
     _ step: ScheduledStep, _ geometry: ImageGeometry, _ weights: DenseConstant, _ bias: DenseConstant?,
     _ function: ActivationFunction?
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_depthwise_float_args()
     arguments.weights = weights.bytes.bound(to: Float.self).baseAddress
     arguments.bias = bias?.bytes.bound(to: Float.self).baseAddress
@@ -111,7 +114,7 @@ extension StepEmitter {
       activationKind: UInt32(function?.rawValue ?? 0))
     var description = describe(step, "depthwise convolution", kernels.floatDepthwise)
     description.level = "float32"
-    return (.floatDepthwise(memory.store(depthwise)), description)
+    return (.floatDepthwise(try memory.store(depthwise)), description)
   }
 
   private func levelText(_ depthwise: ScheduledDepthwise) -> String {
@@ -158,29 +161,29 @@ private struct DepthwiseTiles {
   }
 
   /// Numbers of the channels; 0 where there is no channel or no number.
-  func ordered<Number: Numeric>(_ numbers: [Number]) -> [Number] {
-    (0..<blocks * 64).map { place in
+  func ordered<Number: Numeric & BitwiseCopyable>(
+    _ numbers: UnsafeBufferPointer<Number>, _ memory: PlanMemory
+  ) throws(RuntimeError) -> UnsafePointer<Number> {
+    let ordered: UnsafeMutablePointer<Number> = try memory.store(count: blocks * 64) { place in
       guard let channel = channel(place), channel < numbers.count else { return 0 }
       return numbers[channel]
     }
+    return UnsafePointer(ordered)
   }
 
   /// * weights: [tap][padded channels]
-  func tiles(_ weights: UnsafeBufferPointer<Int8>) -> [Int8] {
+  func tiles(
+    _ weights: UnsafeBufferPointer<Int8>, _ memory: PlanMemory
+  ) throws(RuntimeError) -> UnsafePointer<Int8> {
     let groups = (height + 3) / 4
-    var tiles: [Int8] = []
-    for block in 0..<blocks * 2 {
-      for group in 0..<groups {
-        for column in 0..<width {
-          for place in block * 32..<block * 32 + 32 {
-            for row in group * 4..<group * 4 + 4 {
-              let tap = row * width + column
-              tiles.append(row < height ? channel(place).map { weights[tap * padded + $0] } ?? 0 : 0)
-            }
-          }
-        }
-      }
+    // [half of a block][group of rows][column][channel of the half][row of the group]
+    let tiles: UnsafeMutablePointer<Int8> = try memory.store(count: blocks * 2 * groups * width * 128) {
+      index in
+      let row = index / 128 / width % groups * 4 + index % 4
+      let place = index / 128 / width / groups * 32 + index / 4 % 32
+      let tap = row * width + index / 128 % width
+      return row < height ? channel(place).map { weights[tap * padded + $0] } ?? 0 : 0
     }
-    return tiles
+    return UnsafePointer(tiles)
   }
 }

@@ -5,7 +5,9 @@ import SoniqOperators
 
 extension StepEmitter {
   /// One function of each element, by rows.
-  func emitUnary(_ step: ScheduledStep, _ function: UnaryFunction) -> (Step, StepDescription) {
+  func emitUnary(_ step: ScheduledStep, _ function: UnaryFunction) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     var arguments = snq_activation_args()
     let form = function.form
     arguments.kind = UInt32(form.kind)
@@ -16,26 +18,28 @@ extension StepEmitter {
       function: kernels.activation.function, arguments: arguments, input: step.reads[0],
       output: step.writes[0])
     return (
-      .activation(memory.store(activation)), describe(step, "tensor." + form.name, kernels.activation)
+      .activation(try memory.store(activation)), describe(step, "tensor." + form.name, kernels.activation)
     )
   }
 
-  func emitTensor(_ step: ScheduledStep, _ operation: TensorOperation) -> (Step, StepDescription) {
+  func emitTensor(_ step: ScheduledStep, _ operation: TensorOperation) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     let memory = memory
     let factory = OperatorFactory(
       graph,
       kernels: OperatorKernels(
         activation: kernels.activation.function, floatMatmul: kernels.matrices.floatMatmul.function),
-      store: { UnsafePointer(memory.store($0)) })
+      store: { (numbers) throws(RuntimeError) in UnsafePointer(try memory.store(numbers)) })
     let tensor = TensorStep(
-      work: factory.make(node: step.nodes[0]), inputs: UnsafePointer(memory.store(step.reads)),
+      work: try factory.make(node: step.nodes[0]), inputs: UnsafePointer(try memory.store(step.reads)),
       inputCount: step.reads.count,
       output: step.writes[0])
     var description = describe(step, operation.name, "portable")
     if case .matmul = operation {
       description = describe(step, operation.name, kernels.matrices.floatMatmul)
     }
-    return (.tensor(memory.store(tensor)), description)
+    return (.tensor(try memory.store(tensor)), description)
   }
 }
 

@@ -22,19 +22,19 @@ struct StepEmitter {
   let memory: PlanMemory
 
   /// The step and what to say of it.
-  func emit(_ step: ScheduledStep) -> (Step, StepDescription) {
+  func emit(_ step: ScheduledStep) throws(RuntimeError) -> (Step, StepDescription) {
     switch step.work {
-    case .quantize(let matrix): emitQuantize(step, matrix)
-    case .matmul(let matrix, let function): emitMatmul(step, matrix, function)
-    case .floatMatmul(let matrix): emitFloatMatmul(step, matrix)
-    case .layerNorm(let gamma, let beta, let epsilon): emitLayerNorm(step, gamma, beta, epsilon)
-    case .activation(let function): emitActivation(step, function)
-    case .add(let rectifies): emitAdd(step, rectifies)
-    case .lookup(let table): emitLookup(step, table)
+    case .quantize(let matrix): try emitQuantize(step, matrix)
+    case .matmul(let matrix, let function): try emitMatmul(step, matrix, function)
+    case .floatMatmul(let matrix): try emitFloatMatmul(step, matrix)
+    case .layerNorm(let gamma, let beta, let epsilon): try emitLayerNorm(step, gamma, beta, epsilon)
+    case .activation(let function): try emitActivation(step, function)
+    case .add(let rectifies): try emitAdd(step, rectifies)
+    case .lookup(let table): try emitLookup(step, table)
     case .denseLookup(let dense):
       (
         .denseLookup(
-          memory.store(
+          try memory.store(
             DenseLookupStep(
               table: dense.bytes.start, ids: step.reads[0], output: step.writes[0],
               check: identifierCheck(step, rows: dense.shape[0])))),
@@ -43,23 +43,23 @@ struct StepEmitter {
     case .positions:
       (
         .positions(
-          memory.store(
+          try memory.store(
             PositionsStep(sequence: step.space[1].sizeReference, output: step.writes[0]))),
         describe(step, "positions", "count")
       )
-    case .pool: emitPool(step)
-    case .normalize(let epsilon): emitNormalize(step, epsilon)
-    case .attention(let attention): emitAttention(step, attention)
-    case .unary(let function): emitUnary(step, function)
-    case .tensor(let operation): emitTensor(step, operation)
-    case .image(let convolution): emitImage(step, convolution)
-    case .convolution(let convolution, let function): emitConvolution(step, convolution, function)
+    case .pool: try emitPool(step)
+    case .normalize(let epsilon): try emitNormalize(step, epsilon)
+    case .attention(let attention): try emitAttention(step, attention)
+    case .unary(let function): try emitUnary(step, function)
+    case .tensor(let operation): try emitTensor(step, operation)
+    case .image(let convolution): try emitImage(step, convolution)
+    case .convolution(let convolution, let function): try emitConvolution(step, convolution, function)
     case .floatConvolution(let geometry, let matrices, let function):
-      emitFloatConvolution(step, geometry, matrices, function)
-    case .depthwiseImage(let depthwise): emitDepthwiseImage(step, depthwise)
-    case .depthwise(let depthwise, let function): emitDepthwise(step, depthwise, function)
+      try emitFloatConvolution(step, geometry, matrices, function)
+    case .depthwiseImage(let depthwise): try emitDepthwiseImage(step, depthwise)
+    case .depthwise(let depthwise, let function): try emitDepthwise(step, depthwise, function)
     case .floatDepthwise(let geometry, let weights, let bias, let function):
-      emitFloatDepthwise(step, geometry, weights, bias, function)
+      try emitFloatDepthwise(step, geometry, weights, bias, function)
     }
   }
 
@@ -121,7 +121,9 @@ struct StepEmitter {
 // MARK: Matrices
 
 extension StepEmitter {
-  private func emitQuantize(_ step: ScheduledStep, _ matrix: PackedMatrix) -> (Step, StepDescription) {
+  private func emitQuantize(_ step: ScheduledStep, _ matrix: PackedMatrix) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     let row = kernels.quantize
     var arguments = snq_quantize_args()
     arguments.channels = UInt32(matrix.inputs)
@@ -134,10 +136,10 @@ extension StepEmitter {
     let quantize = QuantizeStep(
       function: row.function, arguments: arguments, input: step.reads[0], isReady: isReady,
       needsSums: !sharesParameters(matrix, slots),
-      target: activationTarget(matrix, slots))
+      target: try activationTarget(matrix, slots))
     var description = isReady ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
     description.level = levelText(matrix)
-    return (.quantize(memory.store(quantize)), description)
+    return (.quantize(try memory.store(quantize)), description)
   }
 
   private func quantizeLevel(
@@ -163,24 +165,24 @@ extension StepEmitter {
 
   private func emitMatmul(
     _ step: ScheduledStep, _ matrix: PackedMatrix, _ function: ActivationFunction?
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let slots = ActivationSlots(step.reads)
     let choices = matrix.levels.indices.map { self.choices(matrix, $0, slots) }
     let fused = fused(choices)
-    let levels = matrix.levels.indices.map { index in
+    let levels = try matrix.levels.indices.map { (index) throws(RuntimeError) in
       var arguments = matmulArguments(matrix, index)
       arguments.sink = sink(step)
       if sharesParameters(matrix, slots) { arguments.rowStride = 0 }
       return MatmulLevel(
-        variants: variants(
+        variants: try variants(
           choices[index], matrix.levels[index], fused: index == 0 ? fused : [],
-          copy: copy(choices[index], matrix.levels[index], matrix)),
+          copy: try copy(choices[index], matrix.levels[index], matrix)),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: arguments)
     }
     let matmul = MatmulStep(
-      levels: memory.store(levels), levelCount: levels.count,
+      levels: try memory.store(levels), levelCount: levels.count,
       fusingClasses: fused.indices.reduce(0) { $0 | (fused[$1] == nil ? 0 : 1 << UInt8($1)) },
       rowParameters: slots.rowParameters, output: step.writes[0], writesCodes: step.sink != nil,
       panelCount: matrix.panelCount,
@@ -192,26 +194,28 @@ extension StepEmitter {
     description.kernel = ChoiceReport.kernels(choices)
     description.level = levelText(matrix)
     description.refusals = ChoiceReport.refusals(choices)
-    return (.matmul(memory.store(matmul)), description)
+    return (.matmul(try memory.store(matmul)), description)
   }
 
   /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
   private func variants(
     _ choices: [MatmulChoice], _ level: MatrixLevel, fused: [MatmulFunction?] = [], copy: WeightCopy? = nil
-  ) -> UnsafePointer<MatmulVariant> {
+  ) throws(RuntimeError) -> UnsafePointer<MatmulVariant> {
     let variants = choices.enumerated().map { index, choice in
       MatmulVariant(
         function: (fused.isEmpty ? nil : fused[index]) ?? choice.kernel.row.function,
         form: choice.kernel.form.tag, preparedStride: kernels.preparedStride(choice, level),
         scratchBytes: kernels.scratchBytes(choice, level), copy: choice.copyBits == nil ? nil : copy)
     }
-    return UnsafePointer(memory.store(variants))
+    return UnsafePointer(try memory.store(variants))
   }
 
   /// The copy of a level's weights that some of its kernels want.
-  private func copy(_ choices: [MatmulChoice], _ level: MatrixLevel, _ matrix: PackedMatrix) -> WeightCopy? {
+  private func copy(
+    _ choices: [MatmulChoice], _ level: MatrixLevel, _ matrix: PackedMatrix
+  ) throws(RuntimeError) -> WeightCopy? {
     guard let bits = choices.compactMap(\.copyBits).first else { return nil }
-    return WeightCopy(level, panels: matrix.panelCount, bits: bits, memory)
+    return try WeightCopy(level, panels: matrix.panelCount, bits: bits, memory)
   }
 
   /// The functions that do both levels in one call, by row class; nil where two calls are needed.
@@ -222,19 +226,21 @@ extension StepEmitter {
   }
 
   /// Where the activations of a matrix go, and how they are prepared for its kernels.
-  func activationTarget(_ matrix: PackedMatrix, _ slots: ActivationSlots) -> ActivationTarget {
-    let preparations = matrix.levels.indices.map { index in
+  func activationTarget(_ matrix: PackedMatrix, _ slots: ActivationSlots) throws(RuntimeError)
+    -> ActivationTarget
+  {
+    let preparations = try matrix.levels.indices.map { (index) throws(RuntimeError) in
       let level = matrix.levels[index]
       return Preparation(
         function: kernels.prepare.function,
-        variants: variants(choices(matrix, index, slots), level), codes: slots.codes(index),
+        variants: try variants(choices(matrix, index, slots), level), codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         paddedChannels: UInt32(level.paddedChannels), activationBits: UInt32(level.level.activation.bits))
     }
     return ActivationTarget(
       levelCount: matrix.levels.count,
       codes: (slots.codes(0), slots.codes(matrix.levels.count - 1)), rowParameters: slots.rowParameters,
-      preparations: UnsafePointer(memory.store(preparations)))
+      preparations: UnsafePointer(try memory.store(preparations)))
   }
 
   /// Panels whose weights and outputs together take about half of a 48 KiB L1 cache.
@@ -243,7 +249,9 @@ extension StepEmitter {
     return max(4, min(16, 24 << 10 / max(1, bytes) / 4 * 4))
   }
 
-  private func emitFloatMatmul(_ step: ScheduledStep, _ matrix: FloatMatrix) -> (Step, StepDescription) {
+  private func emitFloatMatmul(_ step: ScheduledStep, _ matrix: FloatMatrix) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     let row = kernels.matrices.floatMatmul
     var arguments = snq_float_matmul_args()
     arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
@@ -257,7 +265,7 @@ extension StepEmitter {
       multiplyAccumulates: matrix.inputs * matrix.outputs)
     var description = describe(step, "linear", row)
     description.level = "float32"
-    return (.floatMatmul(memory.store(matmul)), description)
+    return (.floatMatmul(try memory.store(matmul)), description)
   }
 }
 
@@ -297,7 +305,7 @@ func levelText(_ matrix: PackedMatrix) -> String {
 extension StepEmitter {
   private func emitLayerNorm(
     _ step: ScheduledStep, _ gamma: DenseConstant, _ beta: DenseConstant, _ epsilon: Float
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_layer_norm_args()
     arguments.gamma = gamma.bytes.bound(to: Float.self).baseAddress
     arguments.beta = beta.bytes.bound(to: Float.self).baseAddress
@@ -308,32 +316,36 @@ extension StepEmitter {
       function: kernels.layerNorm.function, arguments: arguments, input: step.reads[0],
       residual: hasResidual ? step.reads[1] : -1, output: step.writes[0])
     let name = hasResidual ? "add + layerNorm" : "layerNorm"
-    return (.layerNorm(memory.store(norm)), describe(step, name, kernels.layerNorm))
+    return (.layerNorm(try memory.store(norm)), describe(step, name, kernels.layerNorm))
   }
 
   private func emitActivation(
     _ step: ScheduledStep, _ function: ActivationFunction
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_activation_args()
     arguments.kind = UInt32(function.rawValue)
     arguments.channels = channels(step.writes[0])
     let activation = ActivationStep(
       function: kernels.activation.function, arguments: arguments, input: step.reads[0],
       output: step.writes[0])
-    return (.activation(memory.store(activation)), describe(step, "activation", kernels.activation))
+    return (.activation(try memory.store(activation)), describe(step, "activation", kernels.activation))
   }
 
-  private func emitAdd(_ step: ScheduledStep, _ rectifies: Bool) -> (Step, StepDescription) {
+  private func emitAdd(_ step: ScheduledStep, _ rectifies: Bool) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     var arguments = snq_add_args()
     arguments.channels = channels(step.writes[0])
     arguments.rectifies = rectifies ? 1 : 0
     let add = AddStep(
       function: kernels.add.function, arguments: arguments, left: step.reads[0], right: step.reads[1],
       output: step.writes[0])
-    return (.add(memory.store(add)), describe(step, rectifies ? "add + activation" : "add", kernels.add))
+    return (.add(try memory.store(add)), describe(step, rectifies ? "add + activation" : "add", kernels.add))
   }
 
-  private func emitLookup(_ step: ScheduledStep, _ table: PackedTable) -> (Step, StepDescription) {
+  private func emitLookup(_ step: ScheduledStep, _ table: PackedTable) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     var arguments = snq_lookup_args()
     arguments.channels = UInt32(table.channels)
     arguments.scatter = table.scatter?.bound(to: UInt32.self).baseAddress
@@ -345,7 +357,7 @@ extension StepEmitter {
       check: identifierCheck(step, rows: table.rows))
     var description = describe(step, "embedding", kernels.lookup)
     description.level = table.levels.map { "\($0.code.bits)" }.joined(separator: "+")
-    return (.lookup(memory.store(lookup)), description)
+    return (.lookup(try memory.store(lookup)), description)
   }
 
   /// The check of ids that a node makes; nil for those of the host and for positions.
@@ -372,29 +384,31 @@ extension StepEmitter {
     return result
   }
 
-  private func emitPool(_ step: ScheduledStep) -> (Step, StepDescription) {
+  private func emitPool(_ step: ScheduledStep) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_pool_args()
     arguments.channels = channels(step.writes[0])
     let pool = PoolStep(
       function: kernels.pool.function, arguments: arguments, input: step.reads[0],
       mask: step.reads.count == 2 ? step.reads[1] : -1, output: step.writes[0],
       sequence: schedule.slots[step.reads[0]].space[1].sizeReference)
-    return (.pool(memory.store(pool)), describe(step, "meanPool", kernels.pool))
+    return (.pool(try memory.store(pool)), describe(step, "meanPool", kernels.pool))
   }
 
-  private func emitNormalize(_ step: ScheduledStep, _ epsilon: Float) -> (Step, StepDescription) {
+  private func emitNormalize(_ step: ScheduledStep, _ epsilon: Float) throws(RuntimeError) -> (
+    Step, StepDescription
+  ) {
     var arguments = snq_normalize_args()
     arguments.channels = channels(step.writes[0])
     arguments.epsilon = epsilon
     let normalize = NormalizeStep(
       function: kernels.normalize.function, arguments: arguments, input: step.reads[0],
       output: step.writes[0])
-    return (.normalize(memory.store(normalize)), describe(step, "l2Normalize", kernels.normalize))
+    return (.normalize(try memory.store(normalize)), describe(step, "l2Normalize", kernels.normalize))
   }
 
   private func emitAttention(
     _ step: ScheduledStep, _ attention: Attention
-  ) -> (Step, StepDescription) {
+  ) throws(RuntimeError) -> (Step, StepDescription) {
     let row = attention.precision == .int8 ? kernels.integerAttention : kernels.floatAttention
     var arguments = snq_attention_args()
     arguments.heads = UInt32(attention.heads)
@@ -407,6 +421,6 @@ extension StepEmitter {
       batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
     var description = describe(step, "attention", row)
     description.level = attention.precision == .int8 ? "8x8" : "float32"
-    return (.attention(memory.store(run)), description)
+    return (.attention(try memory.store(run)), description)
   }
 }

@@ -18,7 +18,8 @@ struct WeightCopy: BitwiseCopyable {
   ///   - panels: of the matrix.
   ///   - bits: 4 or 8, not below those of the level.
   ///   - memory: keeps the copy.
-  init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) {
+  /// - Throws: `outOfMemory`.
+  init(_ level: MatrixLevel, panels: Int, bits: Int, _ memory: PlanMemory) throws(RuntimeError) {
     let layout = WeightLayout(bits: bits)
     // The taps of a convolution stay padded as the planes are: so are the codes of its images.
     let channels = level.taps == 1 ? level.channels : level.storedChannels
@@ -27,7 +28,7 @@ struct WeightCopy: BitwiseCopyable {
     paddedChannels = UInt32(tiles * layout.tileChannels)
     self.layout = UInt32(layout.rawValue)
     self.bits = UInt32(bits)
-    let target = memory.allocate(byteCount: panelStride * panels)
+    let target = try memory.allocate(byteCount: panelStride * panels)
     let source = level.weights.bound(to: UInt8.self)
     if let start = source.baseAddress {
       for panel in 0..<panels {

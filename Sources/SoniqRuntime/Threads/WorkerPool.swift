@@ -1,3 +1,4 @@
+import CMemory
 import CPlatform
 import Glibc
 
@@ -15,13 +16,18 @@ final class WorkerPool: @unchecked Sendable {
   private static let stackBytes = 1 << 18
   private static let mostStackBytes = 1 << 30
 
-  /// - Throws: `threadFailed`; no thread is left.
+  /// - Throws: `outOfMemory`, `threadFailed`; no thread is left.
   init(laneCount: Int) throws(RuntimeError) {
     self.laneCount = laneCount
     for lane in 1..<max(1, laneCount) {
-      let status = start(lane)
+      var status = start(lane)
+      // The system has one number for no memory and for too many threads.
+      if status == EAGAIN, Self.hasMemoryForThread { status = start(lane) }
       guard status == 0 else {
         join()
+        guard status != ENOMEM, Self.hasMemoryForThread else {
+          throw RuntimeError(.outOfMemory, actual: Self.stackBytes)
+        }
         throw RuntimeError(.threadFailed, actual: Int(status))
       }
     }
@@ -36,6 +42,18 @@ final class WorkerPool: @unchecked Sendable {
       return
     }
     board.run(count, body, context)
+  }
+
+  /// Whether the memory that a thread takes is there: its stack, and what the C library allocates for it.
+  private static var hasMemoryForThread: Bool {
+    let byteCount = 2 * stackBytes
+    guard let stack = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      stack != MAP_FAILED
+    else { return false }
+    munmap(stack, byteCount)
+    guard let small = snq_allocate(4096) else { return false }
+    snq_release(small)
+    return true
   }
 
   private final class Assignment {
