@@ -1,4 +1,4 @@
-# The doors of the project. Each is one short call: the logic, and the reasons for it, are in .ci/.
+# The commands of the project. Each is one short call: the logic, and the reasons for it, are in .ci/.
 # Set JOBS to use more than two cores, PREFIX and DESTDIR to choose where `install` puts things.
 
 export JOBS ?= 2
@@ -13,7 +13,7 @@ BENCH ?= default
 # The recipes share one build folder.
 .NOTPARALLEL:
 
-help: ## Show the doors
+help: ## Show the commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 deps: ## Install what the build needs and build the private jemalloc

@@ -1,4 +1,4 @@
-"""The matrix door: pack one weight matrix, multiply activations by it."""
+"""The matrix entry point: pack one weight matrix, multiply activations by it."""
 
 from __future__ import annotations
 
