@@ -75,16 +75,18 @@
  * PROCESS. Loading the library starts no thread. A session with more than one thread starts its own threads
  * when it is created and joins them when it is destroyed. After fork() the child may use the library, but of
  * the sessions of its parent only those without threads of their own. dlclose() is safe once every object
- * is destroyed, and unmaps everything that the library has mapped. The file of an open model is mapped: it
- * must not be overwritten or truncated while the model is open. Replace a model by renaming a new file over it, or open it with SONIQ_MODEL_COPY.
+ * is destroyed, and unmaps everything that the library has mapped; of the C library's heap the Swift runtime
+ * keeps about 30 kB. The file of an open model is mapped: it must not be overwritten or truncated while the
+ * model is open. Replace a model by renaming a new file over it, or open it with SONIQ_MODEL_COPY.
  *
  * MEMORY. What the size of a file or an argument decides comes from the object's arena or its allocator, is
- * counted in its statistics and given back whole. Small objects come from the C library. Where either has
+ * counted in its statistics and given back whole. Small objects come from the C library, and so does what
+ * soniq_matrix_pack needs while it packs (up to 16 bytes for each weight). Where either has
  * nothing left, a call ends with SONIQ_ERROR_OUT_OF_MEMORY, or succeeds if it can do without; it never ends
  * the process, and what it had made is given back. For that, calls that make objects (open, verify, create,
  * workspace_size, pack, and a multiply that needs scratch memory) first reserve address space: 1 MiB, for
- * sessions 32 KiB more for each node and 2 KiB for each value of the model, for matrices 16 bytes more for
- * each weight. It becomes memory only where the C library has none. The error object of such a failure may
+ * models 64 bytes more for each byte of the tables (not of the weights), for sessions 32 KiB more for each
+ * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight. It becomes memory only where the C library has none. The error object of such a failure may
  * be a constant one, without node or field. A host's allocator may fail at any call.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
@@ -422,7 +424,7 @@ typedef struct soniq_model_statistics {
   uint32_t node_count;
   uint64_t file_bytes;   /* length of the file */
   uint64_t mapped_bytes; /* of it, mapped from disk: shared between processes and given back under pressure */
-  uint64_t heap_bytes;   /* allocated in the model's arena now */
+  uint64_t heap_bytes;   /* allocated for the model now: text, maps, and the copy if it is one */
   uint64_t heap_resident_bytes; /* of that arena, in physical memory now */
 } soniq_model_statistics;
 
@@ -649,7 +651,7 @@ typedef struct soniq_matrix_options {
   soniq_level levels[SONIQ_MAXIMUM_LEVELS];
   const uint8_t *channel_levels; /* [inputs], each 0 or 1; both occur; two levels only, else NULL */
   const float *bias;             /* [outputs], finite, added to each row of results; or NULL */
-  const soniq_allocator *allocator;     /* of the scratch memory; NULL: an arena of its own */
+  const soniq_allocator *allocator;     /* of the packed weights and the scratch memory; NULL: an arena of its own */
   const soniq_thread_pool *thread_pool; /* as in soniq_session_options; calls may come from several threads */
   const char *kernel_profile;           /* as in soniq_session_options */
 } soniq_matrix_options;

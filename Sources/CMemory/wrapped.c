@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ REAL void *__real_realloc(void *memory, size_t size);
 REAL int __real_posix_memalign(void **memory, size_t alignment, size_t size);
 REAL void __real_free(void *memory);
 REAL size_t __real_malloc_usable_size(void *memory);
+REAL void *__real__Znwm(size_t size);
 REAL void __real__ZdlPvm(void *memory, size_t size);
 REAL void __real__ZdlPvmSt11align_val_t(void *memory, size_t size, size_t alignment);
 // operator new(size_t, std::nothrow) and its alignment's kin, and std::nothrow.
@@ -97,14 +99,27 @@ char *__wrap_strdup(const char *text) {
   return copy ? memcpy(copy, text, length) : NULL;
 }
 
-// operator new and delete. Where there is no memory the real operator new throws, which ends a program of Swift.
+// operator new and delete. The C++ library's own are malloc and free under other names. A host that has replaced them is
+// asked by the form that does not throw: the other would end a program of Swift where there is no memory. That form is
+// not for the C++ library's own, since it throws and catches, for which a thread needs thread-local storage.
+static bool isNewMalloc;
+
+__attribute__((constructor(101))) static void start(void) {
+  Dl_info info;
+  isNewMalloc = __real__Znwm && dladdr((void *)__real__Znwm, &info) && info.dli_fname &&
+                strstr(info.dli_fname, "libstdc++.so");
+}
+
 void *__wrap__Znwm(size_t size) {
+  if (LIKELY(isNewMalloc)) return __wrap_malloc(size ? size : 1);
   void *memory = _ZnwmRKSt9nothrow_t(size, &_ZSt7nothrow);
   return LIKELY(memory) ? memory : snq_reserve_take(size, 16);
 }
 
 void *__wrap__ZnwmSt11align_val_t(size_t size, size_t alignment) {
-  void *memory = _ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, &_ZSt7nothrow);
+  void *memory = NULL;
+  if (LIKELY(isNewMalloc)) return __wrap_posix_memalign(&memory, alignment, size ? size : 1) == 0 ? memory : NULL;
+  memory = _ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, &_ZSt7nothrow);
   return LIKELY(memory) ? memory : snq_reserve_take(size, alignment);
 }
 

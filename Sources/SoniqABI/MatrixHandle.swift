@@ -11,7 +11,7 @@ final class MatrixHandle: Handle {
   override class var tag: UInt64 { 0x0178_6972_7461_6d00 }  // "\0matrix\1"
   override class var name: String { "matrix" }
 
-  let packing: MatrixPacking
+  private let storage: MatrixStorage
   let options: MatrixOptions
   let kernelReport: soniq_kernel_report
   /// Largest code and zero of each input channel, and whether the sum over all levels stays in int32.
@@ -23,38 +23,40 @@ final class MatrixHandle: Handle {
   /// Multipliers that no caller uses now: one for each caller that ever ran at the same time.
   private let idle: Mutex<[MatrixMultiplier]>
 
-  var matrix: PackedMatrix { packing.matrix }
+  var matrix: PackedMatrix { storage.matrix }
 
   init(_ packing: MatrixPacking, options: MatrixOptions) throws(Failure) {
-    self.packing = packing
     self.options = options
-    let first = try Self.makeMultiplier(packing, options)
     let arena: MemoryArena
     do throws(MemoryError) { arena = try MemoryArena(hooks: options.session.allocator) } catch {
       throw Failure(error)
     }
+    storage = try withExtendedLifetime(packing.store) { () throws(Failure) in
+      try MatrixStorage(copying: packing.matrix, to: arena)
+    }
+    let first = try Self.makeMultiplier(storage, options)
     texts = TextStore(arena)
     var report = soniq_kernel_report()
     // The step before the last quantises the activations.
     if let entry = first.kernelReport.last { report = try soniq_kernel_report(entry, texts: texts) }
     kernelReport = report
-    var codes = [UInt8](repeating: 0, count: packing.matrix.inputs)
+    var codes = [UInt8](repeating: 0, count: storage.matrix.inputs)
     for (level, channels) in zip(options.levels, options.channels) {
       for channel in channels { codes[channel] = UInt8(level.activation.codeCount - 1) }
     }
     largestCodes = codes
     commonLargestCode = codes.allSatisfy { $0 == codes[0] } ? codes[0] : nil
-    sumsAreExact = Self.sumsAreExact(packing.matrix)
+    sumsAreExact = Self.sumsAreExact(storage.matrix)
     idle = Mutex([first])
     super.init()
   }
 
   private static func makeMultiplier(
-    _ packing: MatrixPacking, _ options: MatrixOptions
+    _ storage: MatrixStorage, _ options: MatrixOptions
   ) throws(Failure) -> MatrixMultiplier {
     do throws(RuntimeError) {
       return try MatrixMultiplier(
-        packing.matrix, owner: packing.store, maximumRows: options.blockRows, options: options.session)
+        storage.matrix, owner: storage, maximumRows: options.blockRows, options: options.session)
     } catch { throw Failure(error) }
   }
 
@@ -85,7 +87,7 @@ final class MatrixHandle: Handle {
       throw Failure(MemoryError.outOfMemory(byteCount: 0))
     }
     defer { snq_reserve_end(reserve) }
-    return try Self.makeMultiplier(packing, options)
+    return try Self.makeMultiplier(storage, options)
   }
 
   /// The level with this index.

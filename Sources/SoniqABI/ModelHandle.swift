@@ -1,4 +1,5 @@
 import CSoniq
+import SoniqCore
 import SoniqFormat
 import SoniqGraph
 import SoniqMemory
@@ -110,7 +111,8 @@ final class ModelHandle: Handle {
 
   var statistics: soniq_model_statistics {
     let memory = arena.statistics
-    let copied = isCopied ? bytes.count : 0
+    let maps = model.description.owner.reduce(0) { $0 + (($1 as? AlignedBuffer)?.count ?? 0) }
+    let copied = (isCopied ? bytes.count : 0) + maps
     var values = soniq_model_statistics()
     values.node_count = UInt32(clamping: model.description.graph.nodes.count)
     values.file_bytes = UInt64(clamping: bytes.count)

@@ -62,6 +62,39 @@ static void allocator(const soniq_model *model, const void *expected, size_t siz
   CHECK(session == NULL && record.live == 0);
 }
 
+// The packed weights lie in the host's memory, and the results are those of the library's own.
+static void matrix_allocator(void) {
+  static float weights[48 * 96], input[96], output[2][48];
+  memory_record record = {0, 0, 0, 0};
+  soniq_allocator host = SONIQ_ALLOCATOR_INIT;
+  soniq_matrix_options options = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_matrix_info info = SONIQ_MATRIX_INFO_INIT;
+  soniq_matrix *matrix = NULL, *own = NULL;
+  const float *scales = NULL;
+  int i;
+  for (i = 0; i < 48 * 96; i++) weights[i] = (float)(i % 23 - 11);
+  for (i = 0; i < 96; i++) input[i] = (float)(i % 7 - 3);
+  host.context = &record;
+  host.allocate = take;
+  host.release = give;
+  options.allocator = &host;
+  OK(soniq_matrix_pack(&matrix, weights, 48, 96, &options, &error));
+  OK(soniq_matrix_pack(&own, weights, 48, 96, NULL, &error));
+  if (matrix == NULL || own == NULL) return;
+  OK(soniq_matrix_get_info(matrix, &info, &error));
+  CHECK(record.live > info.byte_count && info.byte_count >= 48 * 96 && !record.wrong);
+  OK(soniq_matrix_scales(matrix, 0, &scales, &error));
+  CHECK(scales != NULL && scales[0] > 0);
+  OK(soniq_matrix_multiply(matrix, input, 0, 1, output[0], 0, &error));
+  OK(soniq_matrix_multiply(own, input, 0, 1, output[1], 0, &error));
+  CHECK(memcmp(output[0], output[1], sizeof output[0]) == 0);
+  soniq_matrix_destroy(matrix);
+  soniq_matrix_destroy(own);
+  CHECK(record.live == 0);
+  record.refuse = 1;
+  FAILS(SONIQ_ERROR_OUT_OF_MEMORY, soniq_matrix_pack(&matrix, weights, 48, 96, &options, &error));
+}
+
 static void workspace(const soniq_model *model, const void *expected, size_t size) {
   soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
   soniq_tensor output = SONIQ_TENSOR_INIT;
@@ -218,6 +251,7 @@ int main(int argc, char **argv) {
   if (output.byte_count > sizeof expected) return check_report();
   memcpy(expected, output.data, output.byte_count);
   allocator(model, expected, output.byte_count);
+  matrix_allocator();
   workspace(model, expected, output.byte_count);
   threads(model, expected, output.byte_count);
   logging(argv[1]);
