@@ -49,6 +49,12 @@ struct ImageGeometry: BitwiseCopyable {
     outputRow &* strideHeight &* paddedWidth &+ outputColumn &* strideWidth
   }
 
+  /// The stored pixel of a run's first one.
+  @inline(__always)
+  func paddedPixel(_ run: PixelRun) -> Int {
+    (run.row &+ top) &* paddedWidth &+ left &+ run.column
+  }
+
   /// The rows of the window, as a range, that are not padding for an output row; columns likewise.
   func validRows(_ outputRow: Int) -> Range<Int> {
     Self.valid(outputRow * strideHeight - top, windowHeight, dilationHeight, height)
@@ -74,15 +80,16 @@ struct PixelRun {
 }
 
 /// Walks over rows `begin` ..< `end` of a block whose row 0 is pixel `firstPixel`, counted over all images, by the parts
-/// that lie in one row of one image.
+/// that lie in one row of one image and have at most `limit` pixels.
 struct PixelRuns {
   private let end: Int
   private let height: Int
   private let width: Int
+  private let limit: Int
   private var run: PixelRun
 
   @inline(__always)
-  init(_ rows: Range<Int>, firstPixel: Int, height: Int, width: Int) {
+  init(_ rows: Range<Int>, firstPixel: Int, height: Int, width: Int, atMost limit: Int = .max) {
     let first = firstPixel &+ rows.lowerBound
     let line = first / width
     run = PixelRun(
@@ -90,19 +97,23 @@ struct PixelRuns {
     end = rows.upperBound
     self.height = height
     self.width = width
+    self.limit = limit
   }
 
   @inline(__always)
   mutating func next() -> PixelRun? {
     guard run.begin < end else { return nil }
     var part = run
-    part.count = min(end &- run.begin, width &- run.column)
+    part.count = min(limit, min(end &- run.begin, width &- run.column))
     run.begin &+= part.count
-    run.column = 0
-    run.row &+= 1
-    if run.row == height {
-      run.row = 0
-      run.image &+= 1
+    run.column &+= part.count
+    if run.column == width {
+      run.column = 0
+      run.row &+= 1
+      if run.row == height {
+        run.row = 0
+        run.image &+= 1
+      }
     }
     return part
   }

@@ -50,19 +50,15 @@ struct FloatDepthwiseStep: BitwiseCopyable {
     let geometry = windows.geometry
     let scratch = (frame.scratch + window.lane &* frame.scratchStride).assumingMemoryBound(to: Float.self)
     var runs = PixelRuns(
-      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth,
+      atMost: WindowCopy.pixelsAtOnce)
     while let run = runs.next() {
-      var done = 0
-      while done < run.count {
-        let count = min(WindowCopy.pixelsAtOnce, run.count &- done)
-        windows.copy(frame, run, done, count, firstChannel: 0, scratch)
-        var call = arguments
-        call.input = UnsafePointer(scratch)
-        call.output = target.floats(window) + (run.begin &+ done) &* target.stride
-        call.outputStride = target.stride
-        function(&call, 0, UInt32(truncatingIfNeeded: count))
-        done &+= count
-      }
+      windows.copy(frame, run, firstChannel: 0, scratch)
+      var call = arguments
+      call.input = UnsafePointer(scratch)
+      call.output = target.floats(window) + run.begin &* target.stride
+      call.outputStride = target.stride
+      function(&call, 0, UInt32(truncatingIfNeeded: run.count))
     }
     activate(activation, activationKind, target, window, rows, channels: geometry.channels)
   }

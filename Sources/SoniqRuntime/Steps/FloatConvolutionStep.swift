@@ -27,22 +27,17 @@ struct FloatConvolutionStep: BitwiseCopyable {
     let geometry = windows.geometry
     let scratch = (frame.scratch + window.lane &* frame.scratchStride).assumingMemoryBound(to: Float.self)
     var runs = PixelRuns(
-      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth)
+      rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth,
+      atMost: WindowCopy.pixelsAtOnce)
     while let run = runs.next() {
-      var done = 0
-      while done < run.count {
-        let count = min(WindowCopy.pixelsAtOnce, run.count &- done)
-        for part in 0..<partCount {
-          windows.copy(frame, run, done, count, firstChannel: parts[part].firstChannel, scratch)
-          var call = parts[part].arguments
-          call.input = UnsafePointer(scratch)
-          call.inputStride = geometry.taps &* windows.channels
-          call.output =
-            target.floats(window) + ((run.begin &+ done) &* target.stride &+ parts[part].firstOutput)
-          call.outputStride = target.stride
-          function(&call, 0, UInt32(truncatingIfNeeded: count), 0, parts[part].panelCount)
-        }
-        done &+= count
+      for part in 0..<partCount {
+        windows.copy(frame, run, firstChannel: parts[part].firstChannel, scratch)
+        var call = parts[part].arguments
+        call.input = UnsafePointer(scratch)
+        call.inputStride = geometry.taps &* windows.channels
+        call.output = target.floats(window) + (run.begin &* target.stride &+ parts[part].firstOutput)
+        call.outputStride = target.stride
+        function(&call, 0, UInt32(truncatingIfNeeded: run.count), 0, parts[part].panelCount)
       }
     }
     activate(activation, activationKind, target, window, rows, channels: outputs)

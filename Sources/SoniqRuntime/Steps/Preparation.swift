@@ -102,7 +102,7 @@ struct QuantizeStep: BitwiseCopyable {
   private func fill(_ level: snq_activation_level, _ rows: Range<Int>) {
     guard let codes = level.codes, let parameters = level.rows else { return }
     for row in needsSums ? rows : 0..<(rows.lowerBound == 0 ? 1 : 0) {
-      let sum = needsSums ? ImageStep.sum(codes + row &* level.codeStride, Int(level.channels)) : 0
+      let sum = needsSums ? CodeSums.ofCodes(codes + row &* level.codeStride, Int(level.channels)) : 0
       parameters[row &* level.rowStride] = snq_row_params(
         scale: level.scale, constant: level.zero, codeSum: sum)
     }

@@ -12,16 +12,15 @@ struct WindowCopy: BitwiseCopyable {
     pixelsAtOnce * geometry.taps * geometry.channels * 4
   }
 
-  /// The windows of `count` output pixels of a run from `first` on.
+  /// The windows of the output pixels of a run, at most `pixelsAtOnce`.
   func copy(
-    _ frame: borrowing RunFrame, _ run: PixelRun, _ first: Int, _ count: Int, firstChannel: Int,
-    _ target: UnsafeMutablePointer<Float>
+    _ frame: borrowing RunFrame, _ run: PixelRun, firstChannel: Int, _ target: UnsafeMutablePointer<Float>
   ) {
     let source = frame.storages[input]
     let pixels = run.image &* geometry.height &* geometry.width
     let image = source.base.assumingMemoryBound(to: Float.self) + pixels &* source.stride + firstChannel
     var place = target
-    for column in run.column &+ first..<run.column &+ first &+ count {
+    for column in run.column..<run.column &+ run.count {
       for tapRow in 0..<geometry.windowHeight {
         let y = run.row &* geometry.strideHeight &+ tapRow &* geometry.dilationHeight &- geometry.top
         for tapColumn in 0..<geometry.windowWidth {
