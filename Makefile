@@ -9,7 +9,7 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators demo bench bench-sweep bench-targets bench-document bench-models \
-	bench-models-document images images-train lint install asan tsan fuzz clean
+	bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -50,6 +50,9 @@ bench-models: build ## Measure whole networks against ONNX Runtime and OpenVINO 
 
 bench-models-document: ## Refresh the networks' part of docs/performance.md with what `make bench-models` measured
 	@.ci/bench models-document
+
+bench-encoders: build ## Measure encoders of Transformers against ONNX Runtime INT8 (5 minutes, fetches PyTorch)
+	@.ci/bench encoders
 
 images: build ## Accuracy of packed networks on two sets of images, against float32
 	@.ci/images evaluate

@@ -26,6 +26,7 @@ class Setting:
     model: str
     threads: int
     batch: int
+    sequence: int = 128
 
 
 class Worker:
@@ -35,7 +36,8 @@ class Worker:
         self.engine, self.scheme, self.path = engine, scheme, path
         self.round_ms: list[float] = []
         self._errors = tempfile.TemporaryFile(mode="w+")
-        options = ["--threads", str(setting.threads), "--batch", str(setting.batch), *["--profile"] * profile]
+        options = ["--threads", str(setting.threads), "--batch", str(setting.batch),
+                   "--sequence", str(setting.sequence), *["--profile"] * profile]
         environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)}
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "worker.py"), engine, str(path), *options], env=environment, text=True,

@@ -1,7 +1,7 @@
 """One engine with one model in a process of its own: engines in one process evict each other's caches, and their
 idle pools spin.
 
-usage: worker.py ENGINE MODEL --threads T --batch B [--profile]
+usage: worker.py ENGINE MODEL --threads T --batch B [--sequence S] [--profile]
 
 Prints one JSON line about itself when the model is loaded. For every line N on standard input it runs the model
 once untimed and N times timed, and prints the milliseconds of each as a JSON list. With --profile (soniq only) it
@@ -21,41 +21,49 @@ from typing import Any
 import numpy as np
 
 Run = Callable[[], object]
+Feeds = dict[str, np.ndarray]
+# Token ids are below it: the smallest vocabulary that is measured.
+TOKENS = 1000
 
 
-def soniq_engine(path: str, images: np.ndarray, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
+def soniq_engine(path: str, feeds: Feeds, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
     import soniq
 
-    model = soniq.load(path, threads=threads, profile=profile, maximums={"batch": len(images)})
-    name = model.inputs[0].name
-    model(**{name: images})
+    sizes = {
+        size: feeds[tensor.name].shape[axis]
+        for tensor in soniq.load(path).inputs for axis, size in enumerate(tensor.shape) if isinstance(size, str)
+    }
+    model = soniq.load(path, threads=threads, profile=profile, maximums=sizes)
+    model(**feeds)
     session = model._existing_sessions()[0]
     about = {"version": soniq.build_info().split(" (")[0], "memory": session.statistics(), "model": model}
-    return (lambda: model(**{name: images})), about
+    return (lambda: model(**feeds)), about
 
 
-def onnxruntime_engine(path: str, images: np.ndarray, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
+def onnxruntime_engine(path: str, feeds: Feeds, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # What is known before the run may be used: the engines below are given fixed sizes too.
-    options.add_free_dimension_override_by_name("batch", len(images))
+    for name, size in onnx_sizes(path, feeds).items():
+        options.add_free_dimension_override_by_name(name, size)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     about = {"version": f"ONNX Runtime {onnxruntime.__version__}"}
-    return (lambda: session.run(None, {"image": images})), about
+    return (lambda: session.run(None, feeds)), about
 
 
-def openvino_engine(path: str, images: np.ndarray, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
+def openvino_engine(path: str, feeds: Feeds, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
     import openvino
 
     core = openvino.Core()
     model = core.read_model(path)
-    model.reshape(list(images.shape))
+    model.reshape({name: list(array.shape) for name, array in feeds.items()})
     settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
     request = core.compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
+    for name, array in feeds.items():
+        request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
     return request.infer, {"version": f"OpenVINO {openvino.get_version().split('-')[0]}"}
 
 
@@ -67,16 +75,45 @@ ENGINES = {
 }
 
 
-def image_shape(path: str, batch: int) -> tuple[int, ...]:
-    """Of the model's only input: [batch, channels, height, width]."""
+def onnx_inputs(path: str) -> list[tuple[str, np.dtype[Any], list[int | str]]]:
+    """Name, element type and sizes of each input of an ONNX file; dynamic sizes by name."""
+    import onnx
+
+    described = []
+    for value in onnx.load(path, load_external_data=False).graph.input:
+        tensor = value.type.tensor_type
+        sizes = [dimension.dim_value or dimension.dim_param for dimension in tensor.shape.dim]
+        described.append((value.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), sizes))
+    return described
+
+
+def onnx_sizes(path: str, feeds: Feeds) -> dict[str, int]:
+    """What the dynamic sizes of an ONNX file are in these feeds."""
+    return {
+        size: feeds[name].shape[axis]
+        for name, _, sizes in onnx_inputs(path) for axis, size in enumerate(sizes) if isinstance(size, str)
+    }
+
+
+def make_feeds(path: str, batch: int, sequence: int) -> Feeds:
+    """Normally distributed floats, token ids, masks that hide nothing. The first size is the batch, any other dynamic
+    one the sequence. The same for every engine."""
     if path.endswith(".soniq"):
         import soniq
 
-        return (batch, *soniq.load(path).inputs[0].maximum_shape[1:])
-    import onnx
-
-    dimensions = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
-    return (batch, *(dimension.dim_value for dimension in dimensions[1:]))
+        inputs = [(tensor.name, tensor.dtype, list(tensor.shape)) for tensor in soniq.load(path).inputs]
+    else:
+        inputs = onnx_inputs(path)
+    generator, feeds = np.random.default_rng(3), {}
+    for name, dtype, sizes in inputs:
+        shape = [batch, *(sequence if isinstance(size, str) else size for size in sizes[1:])]
+        if np.issubdtype(dtype, np.floating):
+            feeds[name] = generator.standard_normal(shape, np.float32)
+        elif "mask" in name:
+            feeds[name] = np.ones(shape, dtype)
+        else:
+            feeds[name] = generator.integers(0, TOKENS, shape, dtype)
+    return feeds
 
 
 def milliseconds(run: Run, threads: int) -> float:
@@ -106,14 +143,14 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--sequence", type=int, default=128)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     # Before an engine is loaded: its threads inherit it. Interrupts prefer the first core.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[-arguments.threads :])
-    shape = image_shape(arguments.model, arguments.batch)
-    images = np.random.default_rng(3).standard_normal(shape, np.float32)
-    run, about = ENGINES[arguments.engine](arguments.model, images, arguments.threads, arguments.profile)
+    feeds = make_feeds(arguments.model, arguments.batch, arguments.sequence)
+    run, about = ENGINES[arguments.engine](arguments.model, feeds, arguments.threads, arguments.profile)
     model = about.pop("model", None)
     run()
     print(json.dumps(about), flush=True)
