@@ -81,13 +81,16 @@
  *
  * MEMORY. What the size of a file or an argument decides comes from the object's arena or its allocator, is
  * counted in its statistics and given back whole. Small objects come from the C library, and so does what
- * soniq_matrix_pack needs while it packs (up to 16 bytes for each weight). Where either has
- * nothing left, a call ends with SONIQ_ERROR_OUT_OF_MEMORY, or succeeds if it can do without; it never ends
- * the process, and what it had made is given back. For that, calls that make objects (open, verify, create,
+ * soniq_matrix_pack needs while it packs (up to 16 bytes for each weight). Weights are used where they lie in the file.
+ * Where a kernel is faster with another layout, the model keeps a copy in it, made once for all sessions
+ * (soniq_model_statistics.copied_weight_bytes; SONIQ_MODEL_NO_COPIES does without); a matrix does likewise.
+ * Where either has nothing left, a call ends with SONIQ_ERROR_OUT_OF_MEMORY, or succeeds if it can do without; it never
+ * ends the process, and what it had made is given back (but for copied weights that were complete: they stay with the
+ * model). For that, calls that make objects (open, verify, create,
  * workspace_size, pack, and a multiply that needs scratch memory) first reserve address space: 1 MiB, for
  * models 64 bytes more for each byte of the tables (not of the weights), for sessions 32 KiB more for each
- * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight. It becomes memory only where the C library has none. The error object of such a failure may
- * be a constant one, without node or field. A host's allocator may fail at any call.
+ * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight. It becomes memory only where
+ * the C library has none. The error object of such a failure may be a constant one, without node or field. A host's allocator may fail at any call.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
  * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.
@@ -282,7 +285,10 @@ enum {
   SONIQ_MODEL_VERIFY = 1,
   /* Copy the bytes instead of using them in place: for memory that does not stay, and for files that others
    * may overwrite or truncate while the model is open. */
-  SONIQ_MODEL_COPY = 2
+  SONIQ_MODEL_COPY = 2,
+  /* Keep no weights in another layout than the file's. Sessions then take kernels that read the file's, also where
+   * others would be faster; soniq_kernel_report.refusals says where. Results are the same bits. */
+  SONIQ_MODEL_NO_COPIES = 4
 };
 
 typedef struct soniq_model_options {
@@ -424,11 +430,14 @@ typedef struct soniq_model_statistics {
   uint32_t node_count;
   uint64_t file_bytes;   /* length of the file */
   uint64_t mapped_bytes; /* of it, mapped from disk: shared between processes and given back under pressure */
-  uint64_t heap_bytes;   /* allocated for the model now: text, maps, and the copy if it is one */
+  uint64_t heap_bytes; /* allocated for the model now: text, maps, copied weights, and the copy if it is one */
   uint64_t heap_resident_bytes; /* of that arena, in physical memory now */
+  /* Of heap_bytes: weights in another layout than the file's, for kernels that are faster with it. They are made when
+   * the first session that wants them is created, serve all sessions, and stay until the model is closed. */
+  uint64_t copied_weight_bytes;
 } soniq_model_statistics;
 
-#define SONIQ_MODEL_STATISTICS_INIT {(uint32_t)sizeof(soniq_model_statistics), 0, 0, 0, 0, 0}
+#define SONIQ_MODEL_STATISTICS_INIT {(uint32_t)sizeof(soniq_model_statistics), 0, 0, 0, 0, 0, 0}
 
 /* Reads the statistics of a model. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_model_get_statistics(const soniq_model *model,
@@ -550,10 +559,11 @@ typedef struct soniq_kernel_report {
   const char *level;     /* "8x8", "4x8+8x8", ...: weight bits x activation bits of each level; "" for none */
   const char *kernel;    /* name of the kernel */
   const char *refusals;  /* "kernel: reason" for each one refused, a line each; "" for none */
+  uint64_t copied_weight_bytes; /* of weights that the kernel reads in another layout than the file's; 0: none */
 } soniq_kernel_report;
 
 #define SONIQ_KERNEL_REPORT_INIT \
-  {(uint32_t)sizeof(soniq_kernel_report), 0, NULL, NULL, NULL, NULL, NULL}
+  {(uint32_t)sizeof(soniq_kernel_report), 0, NULL, NULL, NULL, NULL, NULL, 0}
 
 /* Number of kernel reports: one for each node, in the order in which they run. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_kernel_count(soniq_session *session, uint32_t *count,
@@ -599,8 +609,7 @@ typedef struct soniq_session_statistics {
   uint32_t thread_count; /* or the width of the host's pool */
   uint32_t reserved;
   uint64_t workspace_bytes; /* tensors of a run, in the session's memory or the host's */
-  /* Allocated by the session now: the plan, copies of weights for kernels that want another layout, and the
-   * workspace unless the host gave it. */
+  /* Allocated by the session now: the plan, and the workspace unless the host gave it. */
   uint64_t heap_bytes;
   uint64_t heap_resident_bytes; /* of the session's arena, in physical memory now */
   uint64_t allocation_count;    /* allocations made since the session began, by its arena or allocator */
@@ -639,6 +648,12 @@ typedef struct soniq_level {
 
 #define SONIQ_MAXIMUM_LEVELS 2
 
+/* Bits of soniq_matrix_options.flags. */
+enum {
+  /* Keep the weights in one layout, as SONIQ_MODEL_NO_COPIES says. */
+  SONIQ_MATRIX_NO_COPIES = 1
+};
+
 typedef struct soniq_matrix_options {
   uint32_t struct_size;
   uint32_t abi_version;
@@ -651,15 +666,17 @@ typedef struct soniq_matrix_options {
   soniq_level levels[SONIQ_MAXIMUM_LEVELS];
   const uint8_t *channel_levels; /* [inputs], each 0 or 1; both occur; two levels only, else NULL */
   const float *bias;             /* [outputs], finite, added to each row of results; or NULL */
-  const soniq_allocator *allocator;     /* of the packed weights and the scratch memory; NULL: an arena of its own */
+  const soniq_allocator *allocator;     /* of packed weights, their copies and scratch memory; NULL: an arena of its own */
   const soniq_thread_pool *thread_pool; /* as in soniq_session_options; calls may come from several threads */
   const char *kernel_profile;           /* as in soniq_session_options */
+  uint32_t flags;                       /* SONIQ_MATRIX_* */
+  uint32_t reserved;
 } soniq_matrix_options;
 
 #define SONIQ_LEVEL_INIT {0, 0, 0, 0, 0.0f, 0, {0, 0}}
 #define SONIQ_MATRIX_OPTIONS_INIT                                                                          \
   {(uint32_t)sizeof(soniq_matrix_options), SONIQ_ABI_VERSION, 0, 0, 0, 0,                                  \
-   {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, NULL, NULL, NULL, NULL, NULL}
+   {SONIQ_LEVEL_INIT, SONIQ_LEVEL_INIT}, NULL, NULL, NULL, NULL, NULL, 0, 0}
 
 /* Quantises and packs a matrix: `weights` is [outputs][inputs], row-major, finite. Scales are found for each
  * output and level by the least squared error. All arguments are copied: nothing is kept. `options` may be

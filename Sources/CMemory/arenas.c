@@ -55,12 +55,21 @@ static void after_fork(void) {
   leave();
 }
 
+static uint32_t fork_count;
+
+static void after_fork_in_child(void) {
+  fork_count++;
+  after_fork();
+}
+
+uint32_t snq_fork_count(void) { return fork_count; }
+
 static void no_message(void *context, const char *text) { (void)context, (void)text; }
 
 // Before jemalloc's own constructor, which could have something to say.
 __attribute__((constructor(101))) static void start(void) {
   sqje_malloc_message = no_message;
-  (void)pthread_atfork(before_fork, after_fork, after_fork);
+  (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 // Runs at dlclose, and at the end of a process, where threads may still be at work: then there are arenas.

@@ -153,6 +153,11 @@ struct IntegerLanes {
     self.init(
       spreading: _mm_loadu_si128(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)))
   }
+  /// Sixteen signed bytes, one a lane.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    let bytes = _mm_loadu_si128(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self))
+    self.init(_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)))
+  }
   /// Eight bytes: low nibble in the even lanes, high nibble in the odd lanes.
   @inline(__always) init(nibbles pointer: UnsafePointer<UInt8>) {
     let bytes = _mm_loadl_epi64(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self))

@@ -110,6 +110,11 @@ struct IntegerLanes {
     value = _mm512_cvtepu8_epi32(
       _mm_loadu_si128(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)))
   }
+  /// Sixteen signed bytes, one a lane.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    value = _mm512_cvtepi8_epi32(
+      _mm_loadu_si128(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)))
+  }
   /// Eight bytes: low nibble in the even lanes, high nibble in the odd lanes.
   @inline(__always) init(nibbles pointer: UnsafePointer<UInt8>) {
     let bytes = _mm_loadl_epi64(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self))

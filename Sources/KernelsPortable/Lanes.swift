@@ -123,6 +123,11 @@ struct IntegerLanes {
     value = SIMD16(repeating: 0)
     for lane in 0..<16 { value[lane] = Int32(pointer[lane]) }
   }
+  /// Sixteen signed bytes, one a lane.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    value = SIMD16(repeating: 0)
+    for lane in 0..<16 { value[lane] = Int32(pointer[lane]) }
+  }
   /// Eight bytes: low nibble in the even lanes, high nibble in the odd lanes.
   @inline(__always) init(nibbles pointer: UnsafePointer<UInt8>) {
     value = SIMD16(repeating: 0)

@@ -20,7 +20,7 @@ import CKernelABI
       var sum = IntegerLanes(repeating: 0) &- IntegerLanes(load: zeroSums + channel)
       for tap in 0..<taps {
         let four = IntegerLanes(bytes: pixel + (Int(offsets[tap]) &+ channel))
-        sum = sum &+ four &* IntegerLanes(load: weights + (tap &* padded &+ channel))
+        sum = sum &+ four &* IntegerLanes(signedBytes: weights + (tap &* padded &+ channel))
       }
       let start = args.bias.map { FloatLanes(load: $0 + channel) } ?? FloatLanes(repeating: 0)
       let result = fma(FloatLanes(sum), FloatLanes(load: weightScale + channel) * scale, start)

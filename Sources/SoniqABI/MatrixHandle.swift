@@ -12,6 +12,8 @@ final class MatrixHandle: Handle {
   override class var name: String { "matrix" }
 
   private let storage: MatrixStorage
+  /// For all multipliers.
+  private let preparedWeights: PreparedWeights
   let options: MatrixOptions
   let kernelReport: soniq_kernel_report
   /// Largest code and zero of each input channel, and whether the sum over all levels stays in int32.
@@ -34,7 +36,11 @@ final class MatrixHandle: Handle {
     storage = try withExtendedLifetime(packing.store) { () throws(Failure) in
       try MatrixStorage(copying: packing.matrix, to: arena)
     }
-    let first = try Self.makeMultiplier(storage, options)
+    do throws(RuntimeError) {
+      preparedWeights = try PreparedWeights(
+        arena, constantCount: storage.matrix.levels.count, allowsCopies: options.allowsCopies)
+    } catch { throw Failure(error) }
+    let first = try Self.makeMultiplier(storage, preparedWeights, options)
     texts = TextStore(arena)
     var report = soniq_kernel_report()
     // The step before the last quantises the activations.
@@ -52,11 +58,12 @@ final class MatrixHandle: Handle {
   }
 
   private static func makeMultiplier(
-    _ storage: MatrixStorage, _ options: MatrixOptions
+    _ storage: MatrixStorage, _ weights: PreparedWeights, _ options: MatrixOptions
   ) throws(Failure) -> MatrixMultiplier {
     do throws(RuntimeError) {
       return try MatrixMultiplier(
-        storage.matrix, owner: storage, maximumRows: options.blockRows, options: options.session)
+        storage.matrix, owner: storage, weights: weights, maximumRows: options.blockRows,
+        options: options.session)
     } catch { throw Failure(error) }
   }
 
@@ -87,7 +94,7 @@ final class MatrixHandle: Handle {
       throw Failure(MemoryError.outOfMemory(byteCount: 0))
     }
     defer { snq_reserve_end(reserve) }
-    return try Self.makeMultiplier(storage, options)
+    return try Self.makeMultiplier(storage, preparedWeights, options)
   }
 
   /// The level with this index.

@@ -55,6 +55,8 @@ struct MatrixOptions {
   /// Rows of one turn.
   var blockRows: Int
   var session: SessionOptions
+  /// Kernels may get copies of the weights in another layout.
+  let allowsCopies: Bool
 
   private static let maximumBlockRows: UInt32 = 65536
   private static let defaultBlockRows = 32
@@ -65,6 +67,11 @@ struct MatrixOptions {
     }
     levels = [try Level(options.levels.0, 0)]
     if options.level_count == 2 { levels.append(try Level(options.levels.1, 1)) }
+    guard options.flags & ~UInt32(SONIQ_MATRIX_NO_COPIES) == 0 else {
+      throw .argument("flags", "has bits that are no SONIQ_MATRIX_* constant")
+    }
+    guard options.reserved == 0 else { throw .argument("reserved", "is not 0") }
+    allowsCopies = options.flags & UInt32(SONIQ_MATRIX_NO_COPIES) == 0
     guard options.block_rows <= Self.maximumBlockRows else {
       throw .argument("block_rows", "is above \(Self.maximumBlockRows)")
     }

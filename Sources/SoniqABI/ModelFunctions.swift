@@ -8,7 +8,7 @@ private func modelOptions(_ options: UnsafePointer<soniq_model_options>?) throws
 {
   let options =
     try VersionedStruct.read(options, defaults: soniq_model_options(), "options") ?? soniq_model_options()
-  guard options.flags & ~UInt32(SONIQ_MODEL_VERIFY | SONIQ_MODEL_COPY) == 0 else {
+  guard options.flags & ~UInt32(SONIQ_MODEL_VERIFY | SONIQ_MODEL_COPY | SONIQ_MODEL_NO_COPIES) == 0 else {
     throw .argument("flags", "has bits that are no SONIQ_MODEL_* constant")
   }
   guard options.reserved == 0 else { throw .argument("reserved", "is not 0") }

@@ -22,7 +22,7 @@ final class ModelHandle: Handle {
   private let isCopied: Bool
   private let isMapped: Bool
   /// Text and small tables; sessions of this model add theirs.
-  let arena: MemoryArena
+  var arena: MemoryArena { model.arena }
   private let texts: TextStore
   let inputs: [soniq_tensor_info]
   let outputs: [soniq_tensor_info]
@@ -46,9 +46,11 @@ final class ModelHandle: Handle {
       try Self.verify(
         bytes, Progress(function: options.progress, context: options.progress_context, host: host))
     }
-    do throws(RuntimeError) { model = try Model(description) } catch { throw Failure(error) }
-    do throws(MemoryError) { arena = try MemoryArena() } catch { throw Failure(error) }
-    texts = TextStore(arena)
+    let allowsCopies = options.flags & UInt32(SONIQ_MODEL_NO_COPIES) == 0
+    do throws(RuntimeError) {
+      model = try Model(description, allowsCopies: allowsCopies)
+    } catch { throw Failure(error) }
+    texts = TextStore(model.arena)
     inputs = try Self.infos(model.inputs, model, texts)
     outputs = try Self.infos(model.outputs, model, texts)
     var metadata: [soniq_metadata] = []
@@ -119,6 +121,7 @@ final class ModelHandle: Handle {
     values.mapped_bytes = isMapped ? UInt64(clamping: bytes.count) : 0
     values.heap_bytes = UInt64(clamping: memory.allocated + copied)
     values.heap_resident_bytes = UInt64(clamping: memory.resident + copied)
+    values.copied_weight_bytes = UInt64(clamping: model.preparedWeights.copiedByteCount)
     return values
   }
 }

@@ -75,6 +75,7 @@ extension soniq_kernel_report {
     level = try texts.keep(entry.level)
     kernel = try texts.keep(entry.kernel)
     refusals = try texts.keep(entry.refusals.joined(separator: "\n"))
+    copied_weight_bytes = UInt64(clamping: entry.copiedWeightBytes)
   }
 }
 

@@ -8,15 +8,28 @@ package struct KernelRow<Function>: @unchecked Sendable {
   package let function: Function
   /// What the CPU must have beside the instruction set.
   package let needs: InstructionExtension?
+  package let traits: KernelTraits
 
   package init(
-    _ name: String, _ instructionSet: InstructionSet, _ function: Function, needs: InstructionExtension? = nil
+    _ name: String, _ instructionSet: InstructionSet, _ function: Function,
+    needs: InstructionExtension? = nil, traits: KernelTraits = []
   ) {
     self.needs = needs
+    self.traits = traits
     self.name = name
     self.instructionSet = instructionSet
     self.function = function
   }
+}
+
+/// What a kernel can do beside what every kernel of its operation does.
+package struct KernelTraits: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt32
+
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// Reads `snq_depthwise_args.tiles`, a copy of the weights, and writes codes.
+  package static let tiledDepthwise = KernelTraits(rawValue: 1)
 }
 
 /// All kernels of one operation that has one kernel per instruction set.
@@ -32,13 +45,14 @@ package struct KernelFamily<Function>: Sendable {
 
   package var rows: [KernelRow<Function>] { [reference] + faster }
 
-  /// Starts with the reference and overwrites it by each newer kernel up to `limit` that this CPU runs.
+  /// Starts with the reference and overwrites it by each newer kernel up to `limit` that this CPU runs and
+  /// that has none of the traits `without`.
   package func chosen(
-    upTo limit: InstructionSet, on features: CPUFeatures = .detect()
+    upTo limit: InstructionSet, on features: CPUFeatures = .detect(), without: KernelTraits = []
   ) -> KernelRow<Function> {
     var chosen = reference
     for row in faster where row.instructionSet <= limit && row.instructionSet >= chosen.instructionSet {
-      if features.has(row.needs) { chosen = row }
+      if features.has(row.needs), row.traits.isDisjoint(with: without) { chosen = row }
     }
     return chosen
   }

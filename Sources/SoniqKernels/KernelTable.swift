@@ -6,15 +6,18 @@ package struct KernelTable: Sendable {
   package let floatMatmul: KernelRow<FloatMatmulFunction>
   private let features: CPUFeatures
   private let profile: KernelProfile
+  private let allowsCopies: Bool
 
   /// - Parameters:
   ///   - instructionSet: must be one that this CPU runs (`CPUFeatures.instructionSet(cappedBy:)`).
   ///   - features: of the CPU that will call the kernels.
   ///   - profile: what the kernels cost on this machine.
+  ///   - allowsCopies: kernels may get a copy of the weights in another layout.
   package init(
     instructionSet: InstructionSet, features: CPUFeatures = .detect(),
-    profile: KernelProfile = .committed
+    profile: KernelProfile = .committed, allowsCopies: Bool = true
   ) {
+    self.allowsCopies = allowsCopies
     self.instructionSet = instructionSet
     self.features = features
     self.profile = profile
@@ -24,12 +27,17 @@ package struct KernelTable: Sendable {
   /// The kernel for one level of a valid matrix and some number of rows. Where no kernel for planes
   /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
-    let choice = MatmulKernelRegistry.choice(shape, upTo: instructionSet, on: features, profile: profile)
+    var choice = MatmulKernelRegistry.choice(shape, upTo: instructionSet, on: features, profile: profile)
     guard choice.gainsLittle, WeightLayout(bits: shape.weightBits) == .planes else { return choice }
     var wide = shape
     wide.weightBits = shape.weightBits < 4 ? 4 : 8
     var copied = MatmulKernelRegistry.choice(wide, upTo: instructionSet, on: features, profile: profile)
     guard let cost = copied.cost, let planesCost = choice.cost, Int(cost) * 25 < Int(planesCost) * 26 else {
+      return choice
+    }
+    guard allowsCopies else {
+      choice.refusals.append(
+        "\(copied.kernel.name): needs a copy of \(wide.weightBits) bits a weight, and copies are turned off")
       return choice
     }
     copied.copyBits = wide.weightBits

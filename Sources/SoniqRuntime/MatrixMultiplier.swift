@@ -9,6 +9,7 @@ package final class MatrixMultiplier: @unchecked Sendable {
   package let matrix: PackedMatrix
   package let maximumRows: Int
   private let owner: AnyObject?
+  private let weights: PreparedWeights
   private let runner: PlanRunner
   /// The two steps of the plan from codes to integers: where codes are taken from is set before each run.
   private let integerSteps: UnsafePointer<Step>
@@ -20,11 +21,13 @@ package final class MatrixMultiplier: @unchecked Sendable {
   /// - Parameters:
   ///   - matrix: validated here.
   ///   - owner: keeps the bytes of `matrix` alive.
+  ///   - weights: what kernels read in place of the matrix's own weights, for all multipliers of a matrix.
   ///   - maximumRows: the most rows of one `multiply`, 1 or more.
   ///   - options: `maximums`, `workspace` and `keptValues` are not used.
   /// - Throws: `invalidGraph` when the matrix is not valid, else as `Session.init`.
   package init(
-    _ matrix: PackedMatrix, owner: AnyObject?, maximumRows: Int, options: SessionOptions = SessionOptions()
+    _ matrix: PackedMatrix, owner: AnyObject?, weights: PreparedWeights, maximumRows: Int,
+    options: SessionOptions = SessionOptions()
   ) throws(RuntimeError) {
     guard (1...maximumDimension).contains(maximumRows) else {
       throw RuntimeError(.invalidOption, subject: "maximumRows", actual: maximumRows)
@@ -41,11 +44,14 @@ package final class MatrixMultiplier: @unchecked Sendable {
     options.keptValues = []
     self.matrix = matrix
     self.owner = owner
+    self.weights = weights
     self.maximumRows = maximumRows
     let arena = try MemoryArena(for: options)
     memory = PlanMemory(arena)
-    let outline = try PlanOutline(graph, options: options, areEndsExternal: true)
-    runner = try PlanRunner(Plan(outline, arena: arena), options: options, arena: arena)
+    let outline = try PlanOutline(
+      graph, options: options, allowsCopies: weights.allowsCopies, areEndsExternal: true)
+    runner = try PlanRunner(
+      Plan(outline, weights: weights, arena: arena), options: options, arena: arena)
     guard case .quantize(let quantize) = runner.plan.steps[0], case .matmul(let step) = runner.plan.steps[1]
     else {
       throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: runner.plan.stepCount)

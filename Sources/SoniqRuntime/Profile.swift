@@ -24,4 +24,6 @@ package struct KernelReportEntry: Sendable, Hashable {
   package let instructionSet: String
   /// One line for every kernel that was refused: "name: reason".
   package let refusals: [String]
+  /// Bytes of the copy of its weights that the kernel reads; all sessions of the model share it. 0: the file's own.
+  package let copiedWeightBytes: Int
 }

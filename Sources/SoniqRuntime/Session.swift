@@ -20,7 +20,9 @@ package final class Session: @unchecked Sendable {
   package init(_ model: Model, options: SessionOptions = SessionOptions()) throws(RuntimeError) {
     self.model = model
     arena = try MemoryArena(for: options)
-    plan = try Plan(PlanOutline(model.description.graph, options: options), arena: arena)
+    let outline = try PlanOutline(
+      model.description.graph, options: options, allowsCopies: model.preparedWeights.allowsCopies)
+    plan = try Plan(outline, weights: model.preparedWeights, arena: arena)
     runner = try PlanRunner(plan, options: options, arena: arena)
     inputs = try InputBindings(runner, arena: arena)
     keptValues = options.keptValues
@@ -28,7 +30,9 @@ package final class Session: @unchecked Sendable {
 
   /// Bytes of workspace that a session with these options needs; the `workspace` option is ignored.
   package static func workspaceSize(_ model: Model, options: SessionOptions) throws(RuntimeError) -> Int {
-    try PlanOutline(model.description.graph, options: options).layout.byteCount
+    let allowsCopies = model.preparedWeights.allowsCopies
+    return try PlanOutline(model.description.graph, options: options, allowsCopies: allowsCopies).layout
+      .byteCount
   }
 
   /// The most threads of a session.
@@ -37,8 +41,8 @@ package final class Session: @unchecked Sendable {
   package var threadCount: Int { plan.lanes }
   /// Bytes of the workspace.
   package var workspaceByteCount: Int { plan.layout.byteCount }
-  /// What the session's arena holds, or the host's allocator gave: the plan, copied weights and the workspace, unless
-  /// the host gave that.
+  /// What the session's arena holds, or the host's allocator gave: the plan, and the workspace unless the host gave
+  /// that.
   package var memory: MemoryStatistics { arena.statistics }
   /// The cap in force: "portable", "avx2" or "avx512".
   package var instructionSet: String { plan.kernels.instructionSet.rawValue }

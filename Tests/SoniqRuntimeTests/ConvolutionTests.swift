@@ -28,11 +28,11 @@ import Testing
   ]
 
   private static func run(
-    _ model: ModelDescription, _ input: [Float], _ shape: [Int], _ options: SessionOptions
+    _ model: ModelDescription, _ input: [Float], _ shape: [Int], _ options: SessionOptions, copies: Bool
   )
     throws -> [Float]
   {
-    let session = try Session(Model(model), options: options)
+    let session = try Session(Model(model, allowsCopies: copies), options: options)
     try input.withUnsafeBytes {
       try session.setInput(
         0, data: $0.baseAddress, elementType: .float32, shape: shape.map { Int64($0) }, rank: shape.count)
@@ -41,7 +41,8 @@ import Testing
     return try session.floats(session.output(0))
   }
 
-  /// Every instruction set, on one thread and on three, against the definition: bit for bit.
+  /// Every instruction set, on one thread and on three, with copies of weights and without, against the definition: bit
+  /// for bit.
   private func check(_ convolution: SyntheticConvolution, _ generator: inout SeededGenerator, _ note: String)
     throws
   {
@@ -49,17 +50,18 @@ import Testing
     let input = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -2...2, using: &generator) }
     let expected = convolution.reference(input)
     for instructions in InstructionSet.underTest() {
-      for threads in [1, 3] {
+      for (threads, copies) in [(1, true), (3, true), (1, false)] {
         var options = SessionOptions()
         options.threadCount = threads
         options.maximumInstructionSet = instructions.rawValue
-        let actual = try Self.run(convolution.description, input, shape, options)
+        let actual = try Self.run(convolution.description, input, shape, options, copies: copies)
         let place = zip(expected, actual).enumerated().first {
           $0.element.0.bitPattern != $0.element.1.bitPattern
         }
         #expect(
           actual.count == expected.count && place == nil,
-          "\(note) \(instructions) \(threads) threads: first difference \(String(describing: place))")
+          "\(note) \(instructions) \(threads) threads, copies \(copies): first difference \(String(describing: place))"
+        )
       }
     }
   }

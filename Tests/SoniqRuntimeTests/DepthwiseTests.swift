@@ -132,12 +132,14 @@ import Testing
         shape, shape: [2, height, width, channels], level: level, seed: UInt64(3000 + window * 10 + channels))
       let expected = fixture.reference(isFloat: isFloat, hasActivation: hasActivation)
       for instructions in InstructionSet.underTest() {
-        for threads in [1, 3] {
+        for (threads, copies) in [(1, true), (3, true), (1, false)] {
           var options = SessionOptions()
           options.threadCount = threads
           options.maximumInstructionSet = instructions.rawValue
           let session = try Session(
-            Model(fixture.description(isFloat: isFloat, hasActivation: hasActivation)), options: options)
+            Model(
+              fixture.description(isFloat: isFloat, hasActivation: hasActivation), allowsCopies: copies),
+            options: options)
           try fixture.input.withUnsafeBytes {
             try session.setInput(
               0, data: $0.baseAddress, elementType: .float32, shape: fixture.shape.map { Int64($0) }, rank: 4)
@@ -147,7 +149,7 @@ import Testing
           let place = zip(expected, actual).enumerated().first { $0.element.0 != $0.element.1 }
           #expect(
             actual.count == expected.count && place == nil,
-            "window \(window) \(channels) channels float \(isFloat) \(instructions): \(String(describing: place))"
+            "window \(window) \(channels) channels float \(isFloat) \(instructions) copies \(copies): \(String(describing: place))"
           )
         }
       }

@@ -1,6 +1,7 @@
 import SoniqCore
 import SoniqGraph
 import SoniqKernels
+import SoniqMemory
 import SoniqRuntime
 import SoniqTestSupport
 import Testing
@@ -11,7 +12,7 @@ import Testing
     [.bipolar(2, 2), .affine(8, 8)], [.affine(3, 8), .bipolar(4, 6)],
   ]
 
-  /// Every instruction set and thread count this machine has.
+  /// Every instruction set and thread count this machine has. With two threads weights are not copied.
   static func everyOption(_ body: (SessionOptions) throws -> Void) rethrows {
     for set in InstructionSet.underTest() {
       for threads in 1...3 {
@@ -60,7 +61,9 @@ import Testing
       }
     }
     try Self.everyOption { options in
-      let multiplier = try MatrixMultiplier(synthetic.packed, owner: nil, maximumRows: rows, options: options)
+      let multiplier = try MatrixMultiplier(
+        synthetic.packed, owner: nil, weights: .ofMatrix(allowsCopies: options.threadCount != 2),
+        maximumRows: rows, options: options)
       var output = [Int32](repeating: -1, count: rows * 72)
       try multiplier.multiply(codes: codes, zeros: zeros, rows: rows, output: &output, outputStride: 72)
       for row in 0..<rows {
@@ -78,7 +81,9 @@ import Testing
     let input = (0..<rows * 110).map { _ in Float.random(in: -2...2, using: &generator) }
     var first: [Float]?
     try Self.everyOption { options in
-      let multiplier = try MatrixMultiplier(synthetic.packed, owner: nil, maximumRows: 200, options: options)
+      let multiplier = try MatrixMultiplier(
+        synthetic.packed, owner: nil, weights: .ofMatrix(allowsCopies: options.threadCount != 2),
+        maximumRows: 200, options: options)
       var output = [Float](repeating: 7, count: rows * 70)
       try multiplier.multiply(input: input, inputStride: 110, rows: rows, output: &output, outputStride: 70)
       if first == nil {
@@ -95,7 +100,7 @@ import Testing
 
   @Test func senselessArgumentsAreRefused() throws {
     let synthetic = Self.matrix([.affine(4, 4)], seed: 25)
-    let multiplier = try MatrixMultiplier(synthetic.packed, owner: nil, maximumRows: 2)
+    let multiplier = try MatrixMultiplier(synthetic.packed, owner: nil, weights: .ofMatrix(), maximumRows: 2)
     var floats = [Float](repeating: 0, count: 400)
     var integers = [Int32](repeating: 0, count: 400)
     func refused(_ body: () throws -> Void) -> RuntimeError.Code? {
@@ -120,6 +125,15 @@ import Testing
       refused {
         try multiplier.multiply(codes: codes, zeros: nil, rows: 1, output: &integers, outputStride: 69)
       } == .invalidArgument)
-    #expect(throws: RuntimeError.self) { try MatrixMultiplier(synthetic.packed, owner: nil, maximumRows: 0) }
+    let weights = try PreparedWeights.ofMatrix()
+    #expect(throws: RuntimeError.self) {
+      try MatrixMultiplier(synthetic.packed, owner: nil, weights: weights, maximumRows: 0)
+    }
+  }
+}
+
+extension PreparedWeights {
+  static func ofMatrix(allowsCopies: Bool = true) throws -> PreparedWeights {
+    try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: allowsCopies)
   }
 }

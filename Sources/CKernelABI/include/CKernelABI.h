@@ -394,8 +394,8 @@ typedef struct {
   uint32_t taps;
   uint32_t channels;
   uint32_t paddedChannels;  // multiple of 16; arrays below are as long, padded with 0
-  const int32_t *weights;   // [taps][paddedChannels]
-  // The same as signed bytes for kernels that take four rows of a window at a time: for every 64 channels (the last
+  const int8_t *weights;    // [taps][paddedChannels]
+  // The same for kernels that take four rows of a window at a time: for every 64 channels (the last
   // ones padded with 0), both halves, every 4 rows (padded with 0) and every column of the window two blocks of 64
   // bytes; byte 4j + t of 16 bytes l of block b of half h is the tap of row t, channel 16l + 4(2h + b) + j. 64-byte
   // aligned; null where no such kernel runs. With tiles zeroSums, weightScale and bias have that order too (16 numbers

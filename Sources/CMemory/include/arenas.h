@@ -3,6 +3,7 @@
 #define SONIQ_ARENAS_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct snq_arena snq_arena;
 
@@ -21,6 +22,10 @@ void snq_arena_free(snq_arena *arena, void *memory, size_t size);
 
 // Bytes of the arena's mappings, bookkeeping included, and how many of them are in physical memory now.
 void snq_arena_measure(snq_arena *arena, size_t *mapped, size_t *resident);
+
+// How often the process and those before it were forked since the library was loaded: threads that were at work in the
+// library when the number was another one are not there any more.
+uint32_t snq_fork_count(void);
 
 // Whether the arena is one of jemalloc's, for tests.
 bool snq_arena_is_jemalloc(const snq_arena *arena);

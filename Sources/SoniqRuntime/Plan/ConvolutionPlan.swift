@@ -12,6 +12,8 @@ struct ConvolutionLevelPlan {
   let isDirect: Bool
   /// Pixels lie without padding behind each other: with 3 channels a row of a window of 7 is 21 bytes, not 28.
   let isDense: Bool
+  /// They would, if weights could be copied.
+  let wantsDense: Bool
   /// Channels of a row of a window, padded to a tile.
   let windowRowChannels: Int
   let pixelBytes: Int
@@ -37,9 +39,10 @@ struct ConvolutionLevelPlan {
     let padded = level.paddedChannels
     isDirect = choice.kernel.takesSegments && geometry.hasWholeRows && !copies
     let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
-    isDense =
+    wantsDense =
       isDirect && form == .codes && level.level.weight.layout == .bytes && level.channels == geometry.channels
       && matrix.levels.count == 1 && matrix.gather == nil && dense < geometry.windowWidth * padded
+    isDense = wantsDense && kernels.allowsCopies
     windowRowChannels = isDense ? dense : geometry.windowWidth * padded
     let pixelBytes = isDense ? level.channels : form.pixelBytes(channels: padded)
     let plane = (geometry.pixels * pixelBytes + 63) / 64 * 64
@@ -69,25 +72,11 @@ struct ConvolutionLevelPlan {
     return geometry.outputWidth < 14 && weightBytes > 512 << 10 && !isBipolar
   }
 
-  /// The level's bytes for dense pixels: rows of a window lie in one piece, padded once.
-  func denseWeights(
-    panels: Int, _ geometry: ImageGeometry, _ memory: PlanMemory
-  ) throws(RuntimeError) -> UnsafePointer<UInt8> {
-    let rowTiles = windowRowChannels / 4
-    let count = panels * geometry.windowHeight * rowTiles * 64
-    let target = try memory.allocate(byteCount: count).assumingMemoryBound(to: UInt8.self)
-    let source = level.weights.bound(to: UInt8.self)
-    let tapTiles = level.paddedChannels / 4
-    for place in 0..<count {
-      let (tile, output, byte) = (place / 64, place % 64 / 4, place % 4)
-      let (line, channel) = (tile / rowTiles, tile % rowTiles * 4 + byte)
-      let (panel, row) = (line / geometry.windowHeight, line % geometry.windowHeight)
-      let (column, inPixel) = (channel / level.channels, channel % level.channels)
-      let tap = row * geometry.windowWidth + column
-      let from = (tap * tapTiles + inPixel / 4) * 64 + output * 4 + inPixel % 4
-      target[place] = column < geometry.windowWidth ? source[panel * level.panelStride + from] : 0
-    }
-    return UnsafePointer(target)
+  /// The level's bytes for dense pixels.
+  func denseWindows(panels: Int, _ geometry: ImageGeometry) -> DenseWindows {
+    DenseWindows(
+      level: StoredLevel(level, panels: panels), windowHeight: geometry.windowHeight,
+      windowWidth: geometry.windowWidth, rowChannels: windowRowChannels)
   }
 
   /// Bytes of the copied windows of one call.

@@ -1,7 +1,7 @@
 import SoniqGraph
 
 /// A window over images: sizes of the input as it is stored with its padding, and of the output.
-struct ImageGeometry: BitwiseCopyable {
+struct ImageGeometry: BitwiseCopyable, Hashable {
   var height: Int
   var width: Int
   var channels: Int

@@ -35,9 +35,10 @@ final class Plan: @unchecked Sendable {
 
   /// - Parameters:
   ///   - outline: of a valid graph.
-  ///   - arena: gives the memory of the steps and of the weights that are copied for them.
+  ///   - weights: what kernels read in place of the graph's own weights; must outlive the plan.
+  ///   - arena: gives the memory of the steps.
   /// - Throws: `outOfMemory`.
-  init(_ outline: PlanOutline, arena: MemoryArena) throws(RuntimeError) {
+  init(_ outline: PlanOutline, weights: PreparedWeights, arena: MemoryArena) throws(RuntimeError) {
     graph = outline.graph
     schedule = outline.schedule
     layout = outline.layout
@@ -47,7 +48,8 @@ final class Plan: @unchecked Sendable {
     let memory = PlanMemory(arena)
     self.memory = memory
     let emitter = StepEmitter(
-      graph: graph, schedule: schedule, kernels: kernels, blockRows: layout.blockRows, memory: memory)
+      graph: graph, schedule: schedule, kernels: kernels, blockRows: layout.blockRows, memory: memory,
+      weights: weights)
     let emitted = try schedule.steps.map { (step) throws(RuntimeError) in try emitter.emit(step) }
     steps = UnsafePointer(try memory.store(emitted.map(\.0)))
     stepCount = emitted.count

@@ -82,22 +82,6 @@ final class PlanMemory {
     return block + Self.alignment
   }
 
-  /// Zeroed numbers that only `body` needs.
-  func withTemporary<T: BitwiseCopyable & Numeric, Result>(
-    count: Int, _ body: (UnsafeMutablePointer<T>) throws(RuntimeError) -> Result
-  ) throws(RuntimeError) -> Result {
-    let (byteCount, overflow) = max(1, count).multipliedReportingOverflow(by: MemoryLayout<T>.stride)
-    guard !overflow else { throw RuntimeError(.outOfMemory, actual: Int.max) }
-    let memory: UnsafeMutableRawPointer
-    do throws(MemoryError) {
-      memory = try arena.allocate(byteCount: byteCount, alignment: Self.alignment)
-    } catch { throw RuntimeError(error) }
-    defer { arena.free(memory, byteCount: byteCount) }
-    let start = memory.bindMemory(to: T.self, capacity: max(1, count))
-    start.initialize(repeating: 0, count: count)
-    return try body(start)
-  }
-
   deinit {
     while let block = blocks {
       let header = block.load(as: Header.self)

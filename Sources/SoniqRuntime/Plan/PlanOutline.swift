@@ -17,14 +17,17 @@ struct PlanOutline {
   /// - Parameters:
   ///   - graph: valid.
   ///   - options: maximums and kept values.
+  ///   - allowsCopies: kernels may get the weights in another layout.
   ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
   /// - Throws: `invalidOption`, `unknownInstructionSet`, `workspaceTooLarge`.
-  init(_ graph: Graph, options: SessionOptions, areEndsExternal: Bool = false) throws(RuntimeError) {
+  init(
+    _ graph: Graph, options: SessionOptions, allowsCopies: Bool, areEndsExternal: Bool = false
+  ) throws(RuntimeError) {
     let maximums = try Self.maximums(graph, options)
     self.maximums = maximums
     kernels = try StepKernels(
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
-      mostRows: Self.mostRows(graph, maximums))
+      mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)
     lanes = try Crew.laneCount(options)
     let available = Set(graph.nodes.map(\.output) + graph.inputs.map(\.value))
     for value in options.keptValues where !available.contains(value) {

@@ -115,7 +115,7 @@ final class PlanRunner: @unchecked Sendable {
       KernelReportEntry(
         node: name(description), operation: description.operation, level: description.level,
         kernel: description.kernel, instructionSet: description.instructionSet,
-        refusals: description.refusals)
+        refusals: description.refusals, copiedWeightBytes: description.copiedWeightBytes)
     }
   }
 

@@ -51,8 +51,12 @@ extension StepEmitter {
     }
     let borders = isBipolar ? try BorderTable(geometry, memory) : nil
     var choices: [[MatmulChoice]] = []
+    var forms: [PreparedForm] = []
+    var refusesDense = false
     let parts = try convolution.matrices.enumerated().map { (group, matrix) throws(RuntimeError) in
       let plans = levelPlans(matrix, convolution)
+      forms += plans.indices.flatMap { copies(plans[$0], matrix, $0, geometry) }
+      refusesDense = refusesDense || plans.contains { $0.wantsDense && !$0.isDense }
       if group == 0 {
         choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) }
       }
@@ -80,7 +84,7 @@ extension StepEmitter {
       borders: borders.map { table in
         BorderClasses(
           rows: table.rows, columns: table.columns,
-          columnClasses: table.columnRanges.count)
+          columnClasses: table.columnClasses)
       }, output: step.writes[0], writesCodes: step.sink != nil, parameters: scratch.parameters,
       columnSums: scratch.columnSums,
       multiplyAccumulates: convolution.matrices.reduce(0) { $0 + $1.inputs * $1.taps * $1.outputs },
@@ -94,6 +98,11 @@ extension StepEmitter {
     description.kernel = ChoiceReport.kernels(choices)
     description.level = convolution.matrices.first.map { levelText($0) } ?? ""
     description.refusals = ChoiceReport.refusals(choices)
+    if refusesDense {
+      description.refusals.append(
+        "pixels without padding: need a copy of the weights, and copies are turned off")
+    }
+    description.add(forms)
     return (.convolution(try memory.store(convolutionStep)), description)
   }
 
@@ -130,6 +139,15 @@ extension StepEmitter {
     _ matrix: PackedMatrix, _ convolution: ScheduledConvolution
   ) -> [ConvolutionLevelPlan] {
     matrix.levels.indices.map { ConvolutionLevelPlan(matrix, level: $0, convolution.geometry, kernels) }
+  }
+
+  /// The copies of weights that a level works on.
+  private func copies(
+    _ plan: ConvolutionLevelPlan, _ matrix: PackedMatrix, _ index: Int, _ geometry: ImageGeometry
+  ) -> [PreparedForm] {
+    let dense = plan.isDense ? [plan.denseWindows(panels: matrix.panelCount, geometry)] : []
+    let planes = widened([plan.choice], matrix, index)
+    return dense.map { .denseWindows($0) } + (planes.map { [.widenedPlanes($0)] } ?? [])
   }
 
   /// Without the pointers and strides of the image.
@@ -177,16 +195,14 @@ extension StepEmitter {
       arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
     }
     if plan.isDense {
-      arguments.weights = try plan.denseWeights(panels: matrix.panelCount, geometry, memory)
+      let windows = plan.denseWindows(panels: matrix.panelCount, geometry)
+      arguments.weights = try weights.bytes(of: .denseWindows(windows)).assumingMemoryBound(to: UInt8.self)
       arguments.paddedChannels = UInt32(geometry.windowHeight * plan.windowRowChannels)
       arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
     arguments.codePlaneStride = plan.planeStride
     if image.sums == nil { arguments.rowStride = 0 }
-    if let bits = plan.choice.copyBits {
-      let copy = try WeightCopy(plan.level, panels: matrix.panelCount, bits: bits, memory)
-      copy.place(&arguments)
-    }
+    try copy([plan.choice], matrix, index)?.place(&arguments)
     var level = ConvolutionLevel(
       image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
       pieces: UnsafePointer(try memory.store(plan.pieces)), pieceCount: plan.pieces.count,
@@ -195,10 +211,9 @@ extension StepEmitter {
       scale: activation.fixedParameters.scale, constant: Int32(truncatingIfNeeded: activation.fixedConstant),
       classTaps: nil, classSums: nil, classStride: matrix.panelCount * panelOutputs,
       channels: Int32(truncatingIfNeeded: plan.level.channels))
-    if let borders, activation.kind == .bipolar {
-      let sums = try BorderSums(plan.level, panels: matrix.panelCount, geometry, borders, memory)
-      level.classTaps = sums.taps
-      level.classSums = sums.storedSums
+    if borders != nil, activation.kind == .bipolar {
+      let sums = BorderSums(StoredLevel(plan.level, panels: matrix.panelCount), geometry)
+      (level.classTaps, level.classSums) = sums.parts(try weights.bytes(of: .borderSums(sums)))
     }
     return level
   }

@@ -80,7 +80,7 @@ extension StepEmitter {
       return MatmulLevel(
         variants: try variants(
           choices[index], matrix.levels[index], fused: index == 0 ? fused : [],
-          copy: try copy(choices[index], matrix.levels[index], matrix)),
+          copy: try copy(choices[index], matrix, index)),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: arguments)
@@ -98,6 +98,8 @@ extension StepEmitter {
     description.kernel = ChoiceReport.kernels(choices)
     description.level = levelText(matrix)
     description.refusals = ChoiceReport.refusals(choices)
+    let planes = matrix.levels.indices.compactMap { widened(choices[$0], matrix, $0) }
+    description.add(planes.map { .widenedPlanes($0) })
     return (.matmul(try memory.store(matmul)), description)
   }
 
@@ -115,11 +117,17 @@ extension StepEmitter {
   }
 
   /// The copy of a level's weights that some of its kernels want.
-  private func copy(
-    _ choices: [MatmulChoice], _ level: MatrixLevel, _ matrix: PackedMatrix
-  ) throws(RuntimeError) -> WeightCopy? {
+  func widened(_ choices: [MatmulChoice], _ matrix: PackedMatrix, _ index: Int) -> WidenedPlanes? {
     guard let bits = choices.compactMap(\.copyBits).first else { return nil }
-    return try WeightCopy(level, panels: matrix.panelCount, bits: bits, memory)
+    return WidenedPlanes(
+      level: StoredLevel(matrix.levels[index], panels: matrix.panelCount), bits: bits)
+  }
+
+  func copy(
+    _ choices: [MatmulChoice], _ matrix: PackedMatrix, _ index: Int
+  ) throws(RuntimeError) -> WeightCopy? {
+    guard let planes = widened(choices, matrix, index) else { return nil }
+    return planes.copy(at: try weights.bytes(of: .widenedPlanes(planes)))
   }
 
   /// The functions that do both levels in one call, by row class; nil where two calls are needed.

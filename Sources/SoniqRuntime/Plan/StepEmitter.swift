@@ -11,6 +11,12 @@ struct StepDescription {
   var instructionSet: String
   var level = ""
   var refusals: [String] = []
+  /// Of copies that its kernels read.
+  var copiedWeightBytes = 0
+
+  mutating func add(_ forms: [PreparedForm]) {
+    for form in forms where form.bytes.isCopy { copiedWeightBytes += form.bytes.byteCount ?? 0 }
+  }
 }
 
 /// Turns scheduled steps into calls of kernels. Storage numbers are slot numbers.
@@ -20,6 +26,7 @@ struct StepEmitter {
   let kernels: StepKernels
   let blockRows: Int
   let memory: PlanMemory
+  let weights: PreparedWeights
 
   /// The step and what to say of it.
   func emit(_ step: ScheduledStep) throws(RuntimeError) -> (Step, StepDescription) {

@@ -22,6 +22,10 @@ struct StepKernels {
 
   /// The class of the most rows that a call can have: no copies are made for what cannot happen.
   let mostRows: RowClass
+  /// Kernels may get the weights in another layout than the file's.
+  let allowsCopies: Bool
+  /// Why there is no faster kernel for depthwise convolutions.
+  let depthwiseRefusals: [String]
 
   var instructionSet: InstructionSet { matrices.instructionSet }
 
@@ -29,9 +33,11 @@ struct StepKernels {
   ///   - limit: an instruction set that this CPU runs.
   ///   - profile: what kernels cost.
   ///   - mostRows: of any call.
-  init(upTo limit: InstructionSet, profile: KernelProfile, mostRows: RowClass) {
+  ///   - allowsCopies: see `allowsCopies`.
+  init(upTo limit: InstructionSet, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool) {
     self.mostRows = mostRows
-    matrices = KernelTable(instructionSet: limit, profile: profile)
+    self.allowsCopies = allowsCopies
+    matrices = KernelTable(instructionSet: limit, profile: profile, allowsCopies: allowsCopies)
     quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
     takeCodes = RowKernelRegistry.takeCodes.chosen(upTo: limit)
     prepare = RowKernelRegistry.prepare.chosen(upTo: limit)
@@ -41,7 +47,12 @@ struct StepKernels {
     lookup = RowKernelRegistry.lookup.chosen(upTo: limit)
     pool = RowKernelRegistry.pool.chosen(upTo: limit)
     normalize = RowKernelRegistry.normalize.chosen(upTo: limit)
-    depthwise = RowKernelRegistry.depthwise.chosen(upTo: limit)
+    let fastest = RowKernelRegistry.depthwise.chosen(upTo: limit)
+    depthwise =
+      allowsCopies ? fastest : RowKernelRegistry.depthwise.chosen(upTo: limit, without: .tiledDepthwise)
+    depthwiseRefusals =
+      fastest.name == depthwise.name
+      ? [] : ["\(fastest.name): needs a copy of the weights, and copies are turned off"]
     floatDepthwise = RowKernelRegistry.floatDepthwise.chosen(upTo: limit)
     integerAttention = RowKernelRegistry.integerAttention.chosen(upTo: limit)
     floatAttention = RowKernelRegistry.floatAttention.chosen(upTo: limit)
@@ -50,7 +61,9 @@ struct StepKernels {
   /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
   ///
   /// - Throws: `unknownInstructionSet` when the variable or the option names none.
-  init(maximum: String?, profile: KernelProfile, mostRows: RowClass) throws(RuntimeError) {
+  init(
+    maximum: String?, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool
+  ) throws(RuntimeError) {
     let features = CPUFeatures.detect()
     var limit = features.instructionSet
     do throws(UnknownInstructionSet) {
@@ -60,7 +73,7 @@ struct StepKernels {
     } catch {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
-    self.init(upTo: limit, profile: profile, mostRows: mostRows)
+    self.init(upTo: limit, profile: profile, mostRows: mostRows, allowsCopies: allowsCopies)
   }
 
   /// The kernel of a level for every row class.
@@ -97,7 +110,7 @@ struct StepKernels {
         isPlain($0)
           && ConvolutionLevelPlan($0, level: 0, convolution.geometry, self).choice.kernel.writesCodes
       }
-    case .depthwise(_, nil): return depthwise.instructionSet == .avx512
+    case .depthwise(_, nil): return depthwise.traits.contains(.tiledDepthwise)
     default: return false
     }
   }

@@ -54,6 +54,12 @@ static soniq_session_options session_options(void) {
   return options;
 }
 
+static uint64_t copied_bytes(const soniq_model *of) {
+  soniq_model_statistics statistics = SONIQ_MODEL_STATISTICS_INIT;
+  OK(soniq_model_get_statistics(of, &statistics, &error));
+  return statistics.copied_weight_bytes;
+}
+
 static soniq_status create_session(soniq_error **error) {
   enum failing how = failing;
   long point = failing_point;
@@ -66,6 +72,37 @@ static soniq_status create_session(soniq_error **error) {
   end_failing();
   CHECK((status == SONIQ_OK) == (session != NULL));
   soniq_session_destroy(session);
+  return status;
+}
+
+// The first session of a model, for which the model's weights are put into other layouts.
+static soniq_status open_and_create(soniq_error **error) {
+  enum failing how = failing;
+  long point = failing_point;
+  const soniq_model *shared = model;
+  soniq_model *opened = NULL;
+  soniq_session *session = NULL;
+  soniq_session_options options = session_options();
+  soniq_status status;
+  end_failing();
+  options.allocator = NULL;
+  OK(soniq_model_open(&opened, path, NULL, &error));
+  if (opened == NULL) return SONIQ_ERROR_INTERNAL;
+  begin_failing(how, point);
+  status = soniq_session_create(&session, opened, &options, error);
+  end_failing();
+  CHECK((status == SONIQ_OK) == (session != NULL));
+  if (status != SONIQ_OK) {
+    // What is there now serves the next try, which makes the rest.
+    soniq_session *next = NULL;
+    OK(soniq_session_create(&next, opened, &options, &error));
+    CHECK(copied_bytes(opened) == copied_bytes(shared));
+    soniq_session_destroy(next);
+  } else {
+    CHECK(copied_bytes(opened) == copied_bytes(shared));
+  }
+  soniq_session_destroy(session);
+  soniq_model_destroy(opened);
   return status;
 }
 
@@ -213,13 +250,16 @@ static void sweep(operation perform, enum failing how, long last) {
 }
 
 static void sweep_all(const char *name, operation perform, int has_hooks) {
-  long mallocs, space, before = points, before_refused = refused;
+  long mallocs, maps, space, before = points, before_refused = refused;
   CHECK(fails_well(perform, FAIL_NOTHING, 0));
   begin_failing(FAIL_MALLOC_ONCE, -1);
   perform(&(soniq_error *){NULL});
   mallocs = malloc_calls;
+  maps = map_calls;
   sweep(perform, FAIL_MALLOC_ONCE, mallocs + 1);
   sweep(perform, FAIL_MALLOC_FROM, mallocs + 1);
+  sweep(perform, FAIL_MAP_ONCE, maps + 1);
+  sweep(perform, FAIL_MAP_FROM, maps + 1);
   if (has_hooks) {
     begin_failing(FAIL_HOOK_ONCE, -1);
     perform(&(soniq_error *){NULL});
@@ -271,6 +311,12 @@ static void test_model(void) {
     isa = isas[i];
     sweep_all("workspace size", workspace_size, 0);
     for (threads = 1; threads <= 3; threads += 2) sweep_all("create", create_session, 1);
+    soniq_model_destroy(model);
+    // Whose copied weights are those of this instruction set alone.
+    OK(soniq_model_open(&model, path, NULL, &error));
+    threads = 1;
+    CHECK(fails_well(create_session, FAIL_NOTHING, 0));
+    sweep_all("open and create", open_and_create, 0);
   }
   soniq_model_destroy(model);
   free(bytes);

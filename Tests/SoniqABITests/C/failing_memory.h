@@ -1,19 +1,29 @@
-// Memory that is not there: every function of the C library's allocator is replaced here and can fail, as can the
-// host's allocator that sessions and matrices are given, and the address space can be limited.
+// Memory that is not there: every function of the C library's allocator is replaced here and can fail, as can mmap and
+// the host's allocator that sessions and matrices are given, and the address space can be limited.
 // Include in one file of a program; needs _GNU_SOURCE.
 #ifndef SONIQ_TEST_FAILING_MEMORY_H
 #define SONIQ_TEST_FAILING_MEMORY_H
 #include <dlfcn.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "check.h"
 
-enum failing { FAIL_NOTHING, FAIL_MALLOC_ONCE, FAIL_MALLOC_FROM, FAIL_HOOK_ONCE, FAIL_HOOK_FROM, FAIL_ADDRESS_SPACE };
+enum failing {
+  FAIL_NOTHING,
+  FAIL_MALLOC_ONCE,
+  FAIL_MALLOC_FROM,
+  FAIL_MAP_ONCE,
+  FAIL_MAP_FROM,
+  FAIL_HOOK_ONCE,
+  FAIL_HOOK_FROM,
+  FAIL_ADDRESS_SPACE
+};
 
 static volatile enum failing failing;
 static volatile long failing_point;         // the number of the first call that fails
-static volatile long malloc_calls, hook_calls;  // while a call of the library is watched
+static volatile long malloc_calls, map_calls, hook_calls;  // while a call of the library is watched
 static volatile int watching;
 static volatile long live_blocks;  // of malloc and its kin
 static volatile long live_hook_bytes;
@@ -23,6 +33,7 @@ static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 static void (*real_free)(void *);
 static int (*real_posix_memalign)(void **, size_t, size_t);
+static void *(*real_mmap)(void *, size_t, int, int, int, off_t);
 
 // dlsym may allocate before it has found the real functions: it gets a little memory of ours.
 static char early[8192];
@@ -92,6 +103,15 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
   return status;
 }
 
+void *mmap(void *address, size_t length, int protection, int flags, int descriptor, off_t offset) {
+  if (real_mmap == NULL) find("mmap", &real_mmap);
+  if (must_fail(&map_calls, FAIL_MAP_ONCE, FAIL_MAP_FROM)) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  return real_mmap(address, length, protection, flags, descriptor, offset);
+}
+
 static void *hook_allocate(void *context, size_t size, size_t alignment) {
   void *memory = NULL;
   int was = watching;
@@ -136,7 +156,7 @@ static void limit_address_space(long kilobytes) {
 // point is what is left, in kB.
 static void begin_failing(enum failing how, long point) {
   if (how == FAIL_ADDRESS_SPACE) limit_address_space(process_status("VmSize:") + point);
-  malloc_calls = hook_calls = 0;
+  malloc_calls = map_calls = hook_calls = 0;
   failing_point = point;
   failing = how;
   watching = 1;

@@ -248,7 +248,7 @@ static void bad_options(const float *weights) {
     OK(soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
     soniq_matrix_destroy(matrix);
     // A caller with an older, shorter struct has no profile.
-    options.struct_size -= 8;
+    options.struct_size = offsetof(soniq_matrix_options, kernel_profile);
     options.kernel_profile = "not read";
     OK(soniq_matrix_pack(&matrix, weights, 8, 8, &options, &error));
     soniq_matrix_destroy(matrix);

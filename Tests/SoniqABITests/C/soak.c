@@ -39,6 +39,21 @@ static void open_memory(void) {
   soniq_model_destroy(opened);
 }
 
+// The first session of a model, which makes what all sessions share; the model is destroyed first or last, in turn.
+static void open_and_create(void) {
+  static int is_model_first;
+  soniq_model *opened = NULL;
+  soniq_session *session = NULL;
+  soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
+  options.thread_count = 1;
+  REQUIRE(soniq_model_open(&opened, path, NULL, NULL) == SONIQ_OK);
+  REQUIRE(soniq_session_create(&session, opened, &options, NULL) == SONIQ_OK);
+  is_model_first = !is_model_first;
+  if (is_model_first) soniq_model_destroy(opened);
+  soniq_session_destroy(session);
+  if (!is_model_first) soniq_model_destroy(opened);
+}
+
 static void create(uint32_t threads) {
   soniq_session *session = NULL;
   soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
@@ -96,6 +111,7 @@ int main(int argc, char **argv) {
   CHECK(soniq_model_open(&model, path, NULL, NULL) == SONIQ_OK);
   soak("model from a file", open_file, cycles);
   soak("model from memory", open_memory, cycles);
+  soak("model and its first session", open_and_create, cycles);
   soak("session of one thread", create_serial, cycles);
   soak("session of two threads", create_threaded, cycles);
   soak("matrix", pack, cycles);

@@ -53,6 +53,16 @@ def test_every_instruction_set_gives_the_same_bits(isa: str) -> None:
     assert np.array_equal(matrix.multiply(INPUTS), soniq.Matrix(WEIGHTS, max_isa="portable").multiply(INPUTS))
 
 
+@pytest.mark.parametrize("isa", instruction_sets.ALL)
+def test_a_matrix_does_without_copies(isa: str) -> None:
+    instruction_sets.require(isa)
+    level = [soniq.Level(weight_bits=7)]
+    matrix = soniq.Matrix(WEIGHTS, level, max_isa=isa)
+    without = soniq.Matrix(WEIGHTS, level, max_isa=isa, copies=False)
+    assert isa == "portable" or without.kernel != matrix.kernel
+    assert np.array_equal(without.multiply(INPUTS), matrix.multiply(INPUTS))
+
+
 def test_kernel_is_named() -> None:
     assert "snq_matmul" in soniq.Matrix(WEIGHTS).kernel
 

@@ -11,6 +11,8 @@ import pytest
 
 import soniq
 
+TRAINED = Path(__file__).resolve().parents[3] / "examples/minilm/minilm-2.5.soniq"
+
 
 def tokens(model: soniq.Model, shape: tuple[int, int] = (2, 5), seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 40, shape, dtype=np.int32)
@@ -145,6 +147,28 @@ def test_profile_and_kernels(model: soniq.Model) -> None:
     assert linears and all(step.kernel and step.multiply_accumulates for step in linears)
     assert sum(step.milliseconds for step in steps) > 0
     assert all(report.kernel for report in model.kernels() if report.operation == "linear")
+
+
+@pytest.mark.parametrize("isa", instruction_sets.ALL)
+def test_copied_weights_are_counted_and_can_be_refused(isa: str) -> None:
+    instruction_sets.require(isa)
+    sizes = {"batch": 2, "sequence": 32}
+    ids = np.random.default_rng(3).integers(0, 30000, (2, 32)).astype(np.int32)
+    model = soniq.load(TRAINED, max_isa=isa, maximums=sizes)
+    assert model.statistics()["copied_weight_bytes"] == 0
+    expected = model(input_ids=ids)["sentence_embedding"].copy()
+    copied = model.statistics()["copied_weight_bytes"]
+    assert copied == sum(report.copied_weight_bytes for report in model.kernels())
+    assert (copied > 0) == (isa != "portable")
+    held = [model(input_ids=ids) for _ in range(3)]
+    statistics = model.statistics()
+    assert statistics["sessions"] == len(held) and statistics["copied_weight_bytes"] == copied
+
+    without = soniq.load(TRAINED, max_isa=isa, maximums=sizes, copies=False)
+    assert np.array_equal(without(input_ids=ids)["sentence_embedding"], expected)
+    assert without.statistics()["copied_weight_bytes"] == 0
+    refusals = [line for report in without.kernels() for line in report.refusals]
+    assert any("copies are turned off" in line for line in refusals) == (copied > 0)
 
 
 def test_maximums_limit_a_session(model_path: Path) -> None:

@@ -29,6 +29,8 @@ FLOAT32 = 1
 INT32 = 2
 MODEL_VERIFY = 1
 MODEL_COPY = 2
+MODEL_NO_COPIES = 4
+MATRIX_NO_COPIES = 1
 SESSION_PROFILE = 1
 ISA = {"default": 0, "portable": 10, "avx2": 20, "avx512": 30}
 METADATA_TEXT, METADATA_INTEGER, METADATA_REAL, METADATA_BOOLEAN = 1, 2, 3, 4
@@ -96,6 +98,7 @@ class ModelStatistics(SizedStruct):
         ("mapped_bytes", c_uint64),
         ("heap_bytes", c_uint64),
         ("heap_resident_bytes", c_uint64),
+        ("copied_weight_bytes", c_uint64),
     ]
 
 
@@ -143,6 +146,7 @@ class KernelReport(SizedStruct):
         ("level", c_char_p),
         ("kernel", c_char_p),
         ("refusals", c_char_p),
+        ("copied_weight_bytes", c_uint64),
     ]
 
 
@@ -200,6 +204,8 @@ class MatrixOptions(SizedStruct):
         ("allocator", c_void_p),
         ("thread_pool", c_void_p),
         ("kernel_profile", c_char_p),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

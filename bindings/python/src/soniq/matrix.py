@@ -63,6 +63,7 @@ class Matrix:
         threads: threads of each multiplication; 0 or 1 for serial.
         max_isa: use no newer instruction set than this.
         kernel_profile: as in `soniq.load`.
+        copies: as in `soniq.load`.
 
     Arrays may have any number type, byte order, strides and alignment: they are converted where they must be. Values
     that do not fit are a ValueError, here and in all methods.
@@ -82,6 +83,7 @@ class Matrix:
         threads: int = 1,
         max_isa: str | None = None,
         kernel_profile: str | None = None,
+        copies: bool = True,
     ) -> None:
         array = arguments.floats(weights, "weights")
         if array.ndim != 2:
@@ -97,6 +99,7 @@ class Matrix:
             maximum_isa=isa_code(max_isa),
             thread_count=arguments.integer(threads, "threads", 0, arguments.UINT32_MAXIMUM),
             kernel_profile=None if kernel_profile is None else arguments.text(kernel_profile, "kernel_profile"),
+            flags=0 if copies else _abi.MATRIX_NO_COPIES,
         )
         for index, level in enumerate(levels):
             options.levels[index] = level._c()

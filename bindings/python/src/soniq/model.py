@@ -43,22 +43,26 @@ class StepProfile:
 
 @dataclass(frozen=True)
 class KernelReport:
-    """Which kernel a node got. `refusals` says why faster ones were refused, "kernel: reason" each."""
+    """Which kernel a node got. `refusals` says why faster ones were refused, "kernel: reason" each.
+
+    `copied_weight_bytes` are those of weights that the kernel reads in another layout than the file's; 0: none.
+    """
 
     node: str
     operation: str
     level: str
     kernel: str
     refusals: tuple[str, ...]
+    copied_weight_bytes: int = 0
 
 
 class Model:
     """An open model. Calls may come from several threads at once; see `soniq.load`."""
 
-    def __init__(self, path: str | bytes | os.PathLike[str], settings: SessionSettings, verify: bool) -> None:
+    def __init__(self, path: str | bytes | os.PathLike[str], settings: SessionSettings, flags: int) -> None:
         encoded = arguments.path(path, "path")
         self._handle = ctypes.c_void_p()
-        options = _abi.ModelOptions(flags=_abi.MODEL_VERIFY if verify else 0)
+        options = _abi.ModelOptions(flags=flags)
         call("soniq_model_open", ctypes.byref(self._handle), encoded, ctypes.byref(options))
         self._finalizer = weakref.finalize(self, library().soniq_model_destroy, self._handle)
         self._settings = settings
@@ -95,6 +99,7 @@ class Model:
                 text(report.level),
                 text(report.kernel),
                 tuple(text(report.refusals).splitlines()),
+                report.copied_weight_bytes,
             )
             for report in self._existing_sessions()[0].kernels()
         ]
@@ -173,6 +178,7 @@ def load(
     verify: bool = False,
     maximums: Mapping[str, int] | None = None,
     kernel_profile: str | None = None,
+    copies: bool = True,
 ) -> Model:
     """Opens a `.soniq` file; its weights are used in place and not copied.
 
@@ -186,6 +192,8 @@ def load(
             sizes need less memory.
         kernel_profile: what kernels cost on this machine, the text that `soniq-pack calibrate-cost` writes. The
             result is the same with any.
+        copies: keep weights in another layout beside the file's where kernels are faster with it, once for all
+            calls (`Model.statistics()["copied_weight_bytes"]`). False saves that memory; the result is the same.
 
     Raises:
         TypeError, ValueError: a parameter of a wrong type or out of range; the message names it.
@@ -199,7 +207,8 @@ def load(
         maximums=_limits(maximums),
         kernel_profile=None if kernel_profile is None else arguments.text(kernel_profile, "kernel_profile"),
     )
-    return Model(path, settings, bool(verify))
+    flags = (_abi.MODEL_VERIFY if verify else 0) | (0 if copies else _abi.MODEL_NO_COPIES)
+    return Model(path, settings, flags)
 
 
 def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]:
