@@ -470,8 +470,12 @@ typedef struct soniq_session_options {
   /* SONIQ_ISA_*: use no newer instruction set. The lower of this, SONIQ_MAX_ISA and the CPU counts. */
   uint32_t maximum_isa;
   uint32_t flags; /* SONIQ_SESSION_* */
-  /* Sizes that the session must be able to run. Smaller ones need less memory. A symbol without an entry
-   * gets the maximum of the model. Two entries for one symbol are an error. */
+  /* Sizes that the session must be able to run together. Smaller ones need less memory. A symbol without an
+   * entry gets the maximum of the model. But when the batch, the first dimension of inputs, has none and
+   * everything at its maximum would take more than 24 MiB, the session is planned for as many entries of full
+   * length as fit about that (at least one), and for the model's largest batch of entries that are so much
+   * shorter; a run may have any sizes whose tensors fit what is planned. Two entries for one symbol are an
+   * error. */
   uint32_t size_limit_count;
   const soniq_size_limit *size_limits;
   /* Memory for the tensors of a run: at least soniq_session_workspace_size bytes, aligned to 64, kept until
@@ -527,8 +531,9 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_session_clear_inputs(soniq_session *s
 
 /* Runs the model on the inputs. Allocates nothing, takes no lock, logs nothing when it succeeds. (An error
  * object is allocated when it fails.) After a failure there are no outputs; the session can be used again.
- * Errors: STATE (an input that is not optional is unset), SHAPE (inputs disagree), DATA (an element out of
- * range; soniq_error_node names the node), CANCELLED (by the host's thread pool). */
+ * Errors: STATE (an input that is not optional is unset), SHAPE (inputs disagree; or the sizes together need
+ * more memory than was planned, then soniq_error_field is "size_limits"), DATA (an element out of range;
+ * soniq_error_node names the node), CANCELLED (by the host's thread pool). */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_run(soniq_session *session, soniq_error **error);
 
 /* A tensor that the library holds. */

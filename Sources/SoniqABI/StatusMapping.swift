@@ -28,10 +28,16 @@ extension Failure {
       return
     }
     let place = error.place
+    let field: String? =
+      switch place {
+      case .option: error.subject
+      case .environment: "SONIQ_MAX_ISA"
+      case .sizes: "size_limits"
+      case .tensor, .nothing: nil
+      }
     self.init(
       Status(error.code), error.message,
-      node: place == .tensor ? error.subject : error.node.flatMap(nodeName),
-      field: place == .option ? error.subject : place == .environment ? "SONIQ_MAX_ISA" : nil)
+      node: place == .tensor ? error.subject : error.node.flatMap(nodeName), field: field)
   }
 
   init(_ error: GraphError, nodeName: (Int) -> String? = { _ in nil }) {
@@ -77,7 +83,7 @@ extension Status {
       self = .invalidArgument
     case .noSuchInput, .noSuchOutput: self = .notFound
     case .wrongElementType: self = .elementType
-    case .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict: self = .shape
+    case .wrongRank, .wrongDimension, .dimensionTooLarge, .sizesTooLarge, .dimensionConflict: self = .shape
     case .inputMissing, .outputNotReady: self = .state
     case .idOutOfRange: self = .data
     case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
@@ -114,8 +120,8 @@ extension Status {
 }
 
 extension RuntimeError {
-  /// What `subject` names.
-  enum Place { case tensor, option, environment, nothing }
+  /// What `subject` names; or, of sizes, which option would help.
+  enum Place { case tensor, option, environment, sizes, nothing }
 
   var place: Place {
     switch code {
@@ -126,7 +132,9 @@ extension RuntimeError {
     case .unknownInstructionSet: .environment
     case .invalidOption, .invalidArgument, .nullPointer:
       subject.isEmpty ? .nothing : .option
-    case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge, .workspaceTooSmall,
+    case .sizesTooLarge: .sizes
+    case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge,
+      .workspaceTooSmall,
       .workspaceMisaligned,
       .threadFailed, .hostParallelForFailed:
       .nothing

@@ -10,13 +10,19 @@ struct InputBindings {
     var hasFill = false
     var fill: Int32 = 0
     var slot: SlotID = 0
-    /// Where the session's own copy lies.
-    var copy: UnsafeMutableRawPointer
+    /// Where the fill goes, in the workspace.
+    var filled: UnsafeMutableRawPointer
   }
   /// An embedding whose ids the host gives.
   private struct HostIdentifiers: BitwiseCopyable {
     var node: Int
     var input: Int
+    var rows: Int
+  }
+  /// How many rows the values of one shape may have in this session.
+  private struct Room: BitwiseCopyable {
+    var space: UnsafePointer<SizeReference>
+    var count: Int
     var rows: Int
   }
   let count: Int
@@ -30,6 +36,9 @@ struct InputBindings {
   private let checkCount: Int
   /// Symbols that only inputs can bind: those in their shapes.
   private let isShown: UnsafePointer<Bool>
+  private let rooms: UnsafePointer<Room>
+  private let roomCount: Int
+  private let copies: InputCopies
   private let memory: PlanMemory
 
   /// - Throws: `outOfMemory`.
@@ -37,14 +46,15 @@ struct InputBindings {
     memory = PlanMemory(arena)
     self.runner = runner
     graph = runner.plan.graph
-    maximums = runner.plan.maximums
+    maximums = runner.plan.sizes.maximums
     count = graph.inputs.count
     states = try memory.store(
       graph.inputs.map { input in
         State(
           hasFill: input.fill != nil, fill: input.fill ?? 0, slot: input.value,
-          copy: runner.storages[input.value].base)
+          filled: runner.storages[input.value].base)
       })
+    copies = InputCopies(count: count, arena)
     dimensions = try memory.store(repeating: 0, count: count * maximumRank)
     let checks = Self.identifierChecks(graph)
     self.checks = UnsafePointer(try memory.store(checks))
@@ -54,6 +64,23 @@ struct InputBindings {
       for case .symbol(let symbol) in graph.values[input.value].shape { isShown[symbol] = true }
     }
     self.isShown = UnsafePointer(try memory.store(isShown))
+    let rooms = try Self.rooms(runner.plan, memory)
+    self.rooms = UnsafePointer(try memory.store(rooms))
+    roomCount = rooms.count
+  }
+
+  /// One for each shape of a value; none where sizes within their maximums always fit.
+  private static func rooms(_ plan: Plan, _ memory: PlanMemory) throws(RuntimeError) -> [Room] {
+    guard plan.sizes.combinations.count > 1 else { return [] }
+    return try Set(plan.schedule.slots.map(\.space)).map { (space) throws(RuntimeError) in
+      let references = space.map(\.sizeReference)
+      let rows: Int
+      do throws(GraphError) { rows = try plan.layout.rows(space) } catch {
+        throw RuntimeError(.workspaceTooLarge, graphError: error)
+      }
+      return Room(
+        space: UnsafePointer(try memory.store(references)), count: references.count, rows: rows)
+    }
   }
 
   private static func identifierChecks(_ graph: Graph) -> [HostIdentifiers] {
@@ -92,19 +119,14 @@ struct InputBindings {
     guard rank == wanted else {
       throw RuntimeError(.wrongRank, subject: name(index), actual: rank, expected: wanted)
     }
-    var elements = 1
-    for position in 0..<rank {
-      try requireDimension(index, position, size: Int(shape[position]))
-      elements *= Int(shape[position])  // within the maxima, whose product was checked
-    }
-    for position in 0..<rank { dimensions[index * maximumRank + position] = Int(shape[position]) }
+    for position in 0..<rank { try requireDimension(index, position, size: Int(shape[position])) }
     let isAligned = UInt(bitPattern: data) & 3 == 0
-    if borrowing && isAligned {
-      runner.storages[value].base = UnsafeMutableRawPointer(mutating: data)
-    } else {
-      states[index].copy.copyMemory(from: data, byteCount: elements * 4)
-      runner.storages[value].base = states[index].copy
-    }
+    let source =
+      borrowing && isAligned
+      ? UnsafeMutableRawPointer(mutating: data)
+      : try copies.copy(index, data, shape: UnsafeBufferPointer(start: shape, count: rank))
+    for position in 0..<rank { dimensions[index * maximumRank + position] = Int(shape[position]) }
+    runner.storages[value].base = source
     states[index].rank = rank
     states[index].isSet = true
   }
@@ -136,18 +158,19 @@ struct InputBindings {
 
   /// Binds the symbols, fills what is optional and not set, and checks the ids.
   ///
-  /// - Throws: `inputMissing`, `dimensionConflict`, `idOutOfRange`.
+  /// - Throws: `inputMissing`, `dimensionConflict`, `sizesTooLarge`, `idOutOfRange`.
   func prepare() throws(RuntimeError) {
     let sizes = runner.sizes
     for symbol in 0..<maximums.count { sizes[symbol] = 0 }
     for index in 0..<count where states[index].isSet { try bind(index, sizes) }
     for index in 0..<count where !states[index].isSet {
       guard states[index].hasFill else { throw RuntimeError(.inputMissing, subject: name(index)) }
-      fill(index)
     }
     for symbol in 0..<maximums.count where isShown[symbol] && sizes[symbol] == 0 {
       throw RuntimeError(.inputMissing, subject: graph.symbols[symbol].name)
     }
+    for room in 0..<roomCount { try requireRoom(rooms[room], sizes) }
+    for index in 0..<count where !states[index].isSet { fill(index) }
     for check in 0..<checkCount { try checkIdentifiers(checks[check]) }
   }
 
@@ -171,6 +194,19 @@ struct InputBindings {
     }
   }
 
+  private func requireRoom(_ room: Room, _ sizes: UnsafePointer<Int>) throws(RuntimeError) {
+    var rows = 1
+    for position in 0..<room.count {
+      let reference = room.space[position]
+      let (product, overflow) = rows.multipliedReportingOverflow(
+        by: reference < 0 ? -reference : sizes[reference])
+      rows = overflow ? .max : product
+    }
+    guard rows > room.rows else { return }
+    let names = graph.symbols.indices.map { "\(graph.symbols[$0].name) = \(sizes[$0])" }
+    throw RuntimeError(.sizesTooLarge, subject: names.joined(separator: ", "))
+  }
+
   private func elementCount(_ index: Int) -> Int {
     var elements = 1
     for dimension in graph.values[states[index].slot].shape {
@@ -180,9 +216,9 @@ struct InputBindings {
   }
 
   private func fill(_ index: Int) {
-    let copy = states[index].copy
-    copy.initializeMemory(as: Int32.self, repeating: states[index].fill, count: elementCount(index))
-    runner.storages[states[index].slot].base = copy
+    let filled = states[index].filled
+    filled.initializeMemory(as: Int32.self, repeating: states[index].fill, count: elementCount(index))
+    runner.storages[states[index].slot].base = filled
   }
 
   private func checkIdentifiers(_ check: HostIdentifiers) throws(RuntimeError) {

@@ -21,6 +21,8 @@ package struct RuntimeError: Error, Sendable {
     case wrongDimension
     /// Dimension `position` of the input is `actual`, more than the session's maximum `expected`.
     case dimensionTooLarge
+    /// The sizes in `subject` are each within their maximum, but too much together for this session.
+    case sizesTooLarge
     /// Dimension `position` of the input is `actual`, but another input says `expected`.
     case dimensionConflict
     /// A required input was not set.
@@ -89,6 +91,8 @@ extension RuntimeError: CustomStringConvertible {
     case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
       .inputMissing, .idOutOfRange:
       inputMessage
+    case .sizesTooLarge:
+      "\(subject) together need more memory than the session has planned: name them in its size limits"
     case .nullPointer: "the pointer for \"\(subject)\" is null"
     case .outputNotReady: "output \"\(subject)\" is not ready: run the session after setting its inputs"
     case .outOfMemory: "no memory: \(actual) bytes were asked for"

@@ -11,7 +11,7 @@ import Testing
     scratchBytes: Int = 1000
   ) throws -> WorkspaceLayout {
     try WorkspaceLayout(
-      schedule, maximums: maximums, lanes: lanes, cacheBytes: cacheBytes, scratchBytes: scratchBytes)
+      schedule, SessionSizes(maximums), lanes: lanes, cacheBytes: cacheBytes, scratchBytes: scratchBytes)
   }
 
   private static func checkSizes(_ layout: WorkspaceLayout, _ schedule: Schedule, lanes: Int, _ note: String)

@@ -111,8 +111,9 @@ struct WorkspaceSimulation {
   /// Where rows of a slot lie; nil in the host's memory.
   private func address(_ slot: Int, rows: Range<Int>, lane: Int?, firstRow: Int) -> Int? {
     let value = schedule.slots[slot]
-    let isExternal = value.isExternal || value.aliasOf.map { schedule.slots[$0].isExternal } ?? false
-    guard !isExternal, value.constant == nil else { return nil }
+    let owner = schedule.slots[value.aliasOf ?? slot]
+    let isHosts = owner.isExternal || (owner.input != nil && !owner.isFilled)
+    guard !value.isExternal, !isHosts, value.constant == nil else { return nil }
     switch layout.places[slot] {
     case .arena(let offset), .input(_, let offset): return offset + rows.lowerBound * value.rowBytes
     case .block(let offset):

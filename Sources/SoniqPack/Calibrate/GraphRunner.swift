@@ -146,7 +146,7 @@ package final class GraphRunner {
   /// Whether the samples are to blame, not the packer: nobody reads their numbers before they are run.
   private static func isOfData(_ code: RuntimeError.Code) -> Bool {
     switch code {
-    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .wrongDimension: true
+    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: true
     default: false
     }
   }

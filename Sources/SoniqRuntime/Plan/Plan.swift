@@ -24,8 +24,7 @@ final class Plan: @unchecked Sendable {
   let layout: WorkspaceLayout
   let kernels: StepKernels
   let lanes: Int
-  /// The largest size of each symbol in this session.
-  let maximums: [Int]
+  let sizes: SessionSizes
   let steps: UnsafePointer<Step>
   let stepCount: Int
   let segments: UnsafePointer<Segment>
@@ -44,7 +43,7 @@ final class Plan: @unchecked Sendable {
     layout = outline.layout
     kernels = outline.kernels
     lanes = outline.lanes
-    maximums = outline.maximums
+    sizes = outline.sizes
     let memory = PlanMemory(arena)
     self.memory = memory
     let emitter = StepEmitter(

@@ -11,8 +11,7 @@ struct PlanOutline {
   let layout: WorkspaceLayout
   let kernels: StepKernels
   let lanes: Int
-  /// The largest size of each symbol in this session.
-  let maximums: [Int]
+  let sizes: SessionSizes
 
   /// - Parameters:
   ///   - graph: valid.
@@ -23,8 +22,7 @@ struct PlanOutline {
   init(
     _ graph: Graph, options: SessionOptions, allowsCopies: Bool, areEndsExternal: Bool = false
   ) throws(RuntimeError) {
-    let maximums = try Self.maximums(graph, options)
-    self.maximums = maximums
+    let maximums = try SessionSizes.maximums(graph, options)
     kernels = try StepKernels(
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
       mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)
@@ -43,9 +41,14 @@ struct PlanOutline {
         return (plan.imageBytes, plan.needsSums ? (geometry.pixels * 4 + 63) / 64 * 64 : 0)
       }, writesCodes: { kernels.writesCodes($0) })
     let scratch = try Self.scratchBytes(schedule, kernels, maximums, graph)
+    let (schedule, lanes) = (schedule, lanes)
     do throws(GraphError) {
-      layout = try WorkspaceLayout(
-        schedule, maximums: maximums, lanes: lanes, cacheBytes: Self.blockCacheBytes, scratchBytes: scratch)
+      (sizes, layout) = try SessionSizes.fitting(
+        maximums, batches: SessionSizes.openBatches(graph, options), limit: SessionSizes.defaultValueBytes
+      ) { (sizes) throws(GraphError) in
+        try WorkspaceLayout(
+          schedule, sizes, lanes: lanes, cacheBytes: Self.blockCacheBytes, scratchBytes: scratch)
+      }
     } catch {
       throw RuntimeError(.workspaceTooLarge, graphError: error)
     }
@@ -68,19 +71,6 @@ struct PlanOutline {
       }
     }
     return RowClass(rows: max(1, counts.max() ?? 1))
-  }
-
-  private static func maximums(_ graph: Graph, _ options: SessionOptions) throws(RuntimeError) -> [Int] {
-    var maximums = graph.symbols.map(\.maximum)
-    for option in options.maximums {
-      guard let symbol = graph.symbols.firstIndex(where: { $0.name == option.name }),
-        (1...graph.symbols[symbol].maximum).contains(option.maximum)
-      else {
-        throw RuntimeError(.invalidOption, subject: "maximum of \(option.name)", actual: option.maximum)
-      }
-      maximums[symbol] = option.maximum
-    }
-    return maximums
   }
 
   /// The most scratch that any step needs in one lane.

@@ -32,7 +32,7 @@ final class PlanRunner: @unchecked Sendable {
     aliasCount = aliases.count
     let crew = try Crew(options, lanes: plan.lanes)
     storages = try memory.store(plan.storages(in: workspace.start))
-    sizes = try memory.store(repeating: 0, count: plan.maximums.count)
+    sizes = try memory.store(repeating: 0, count: plan.sizes.maximums.count)
     let costCount = plan.lanes * plan.stepCount
     costs =
       options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil

@@ -10,6 +10,8 @@ struct Slot {
   var space: [Dimension]
   /// The graph input that the host fills.
   var input: Int?
+  /// The input has a fill, for runs in which the host gives none.
+  var isFilled = false
   /// In the caller's memory, given anew for each run.
   var isExternal = false
   /// To be readable after the run.
@@ -25,7 +27,7 @@ struct Slot {
   var readers: [Int] = []
 
   /// Not in the caller's memory, and not fused away or unused.
-  var needsMemory: Bool { !isExternal && (input != nil || writer != nil) }
+  var needsMemory: Bool { !isExternal && (isFilled || writer != nil) }
 }
 
 /// Index of a `Slot` of the schedule.
@@ -169,7 +171,10 @@ struct Schedule {
       }
       return Slot(name: value.name, rowBytes: channels * 4, space: value.shape.dropLast())
     }
-    for (index, input) in graph.inputs.enumerated() { slots[input.value].input = index }
+    for (index, input) in graph.inputs.enumerated() {
+      slots[input.value].input = index
+      slots[input.value].isFilled = input.fill != nil
+    }
     for value in graph.outputs + keptValues { slots[value].isKept = true }
     if areEndsExternal {
       for value in graph.inputs.map(\.value) + graph.outputs { slots[value].isExternal = true }

@@ -22,9 +22,11 @@ struct WorkspaceLayout {
   /// Scratch bytes of one lane.
   private(set) var scratchStride = 0
   private(set) var byteCount = 0
+  /// Bytes of what is not a lane's.
+  var valueBytes: Int { blockOffset }
 
   private let schedule: Schedule
-  private let maximums: [Int]
+  private let sizes: SessionSizes
   /// For each slot, the slot whose memory it uses: itself, or the one that it is computed in place of.
   private var roots: [SlotID] = []
   /// For each root, the last step that reads any slot of its memory; the host's memory is read for ever.
@@ -32,16 +34,16 @@ struct WorkspaceLayout {
 
   /// - Parameters:
   ///   - schedule: the steps to lay memory out for.
-  ///   - maximums: the largest size of each symbol.
+  ///   - sizes: what must be possible.
   ///   - lanes: threads at work.
   ///   - cacheBytes: what a lane's block of rows should fit.
   ///   - scratchBytes: what a lane needs beside its block.
   /// - Throws: `tooLarge`.
   init(
-    _ schedule: Schedule, maximums: [Int], lanes: Int, cacheBytes: Int, scratchBytes: Int
+    _ schedule: Schedule, _ sizes: SessionSizes, lanes: Int, cacheBytes: Int, scratchBytes: Int
   ) throws(GraphError) {
     self.schedule = schedule
-    self.maximums = maximums
+    self.sizes = sizes
     chooseRoots()
     let isBlock = roots.indices.map { staysInSegment(roots[$0]) }
     var mostRows = 1
@@ -83,16 +85,20 @@ struct WorkspaceLayout {
     return sum
   }
 
-  /// The most rows of a space.
-  private func rows(_ space: [Dimension]) throws(GraphError) -> Int {
-    var product = 1
-    for dimension in space {
-      switch dimension {
-      case .fixed(let size): product = try bytes(product, size)
-      case .symbol(let symbol): product = try bytes(product, maximums[symbol])
+  /// The most rows of a space that are planned for.
+  func rows(_ space: [Dimension]) throws(GraphError) -> Int {
+    var most = 0
+    for combination in sizes.combinations {
+      var product = 1
+      for dimension in space {
+        switch dimension {
+        case .fixed(let size): product = try bytes(product, size)
+        case .symbol(let symbol): product = try bytes(product, combination[symbol])
+        }
       }
+      most = max(most, product)
     }
-    return product
+    return most
   }
 
   // MARK: In place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from pathlib import Path
 
@@ -180,6 +181,54 @@ def test_maximums_limit_a_session(model_path: Path) -> None:
     with pytest.raises(soniq.SoniqError) as caught:
         soniq.load(model_path, maximums={"width": 1})(input_ids=np.zeros((1, 4), np.int32))
     assert caught.value.status == "NOT_FOUND"
+
+
+def test_sessions_grow_when_a_call_needs_it() -> None:
+    model = soniq.load(TRAINED, threads=1)
+    assert model._existing_sessions()[0].statistics()["workspace_bytes"] <= 32 << 20
+    ids = np.random.default_rng(2).integers(1000, 9000, (64, 64), dtype=np.int32)
+    first = model(input_ids=ids[:1])
+    whole = model(input_ids=ids)
+    assert np.array_equal(whole["sentence_embedding"][:1], first["sentence_embedding"])
+    fewer = soniq.load(TRAINED, threads=1, maximums={"batch": 2})
+    with pytest.raises(soniq.SoniqError) as caught:
+        fewer(input_ids=ids)
+    assert caught.value.status == "SHAPE" and caught.value.field != "size_limits"
+
+
+def anonymous_bytes() -> int:
+    """Memory of this process that belongs to no file, in physical memory now."""
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    return 1024 * int(next(line.split()[1] for line in rollup.splitlines() if line.startswith("Anonymous:")))
+
+
+def test_resident_bytes_are_those_of_the_system() -> None:
+    soniq.load(TRAINED, threads=1)(input_ids=np.full((1, 4), 2000, np.int32))
+    model = soniq.load(TRAINED, threads=1)
+    ids = np.full((5, 512), 2000, np.int32)
+    before, at_first = anonymous_bytes(), model.statistics()["heap_resident_bytes"]
+    model(input_ids=ids)
+    statistics = model._existing_sessions()[0].statistics()
+    told = statistics["heap_resident_bytes"] + model.statistics()["heap_resident_bytes"] - at_first
+    grown = anonymous_bytes() - before
+    assert abs(told - grown) < 1 << 20, f"{told} bytes told, {grown} bytes more in the process"
+    resident = statistics["heap_resident_bytes"]
+    assert statistics["workspace_bytes"] * 0.8 < resident < statistics["heap_bytes"] + (1 << 20)
+
+
+def test_a_session_that_cannot_grow_goes_on() -> None:
+    model = soniq.load(TRAINED, threads=1)
+    model(input_ids=np.full((1, 4), 2000, np.int32))
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + (64 << 20), limit[1]))
+    try:
+        with pytest.raises(soniq.SoniqError) as caught:
+            model(input_ids=np.full((64, 512), 2000, np.int32))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limit)
+    assert caught.value.status == "OUT_OF_MEMORY"
+    assert model(input_ids=np.full((1, 4), 2000, np.int32))["sentence_embedding"].shape[0] == 1
 
 
 def test_verify(model: soniq.Model) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import _abi, arguments
 from .library import call, isa_code, library, text
-from .session import ELEMENT_TYPES, Lease, Outputs, Session, SessionPool, SessionSettings
+from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ class Model:
         SoniqError for what the library refuses (shapes, ids out of range).
         """
         arrays = self._prepare(inputs)
-        session = self._pool.take()
-        lease = Lease(self._pool, session)
-        session.run(arrays)
+        lease = self._pool.run(arrays, self._sizes(arrays))
         return Outputs(lease, [output.name for output in self.outputs])
 
     def profile(self) -> list[StepProfile]:
@@ -132,6 +130,15 @@ class Model:
             for index, info in enumerate(self.inputs)
             if info.name in inputs
         ]
+
+    def _sizes(self, arrays: list[tuple[int, npt.NDArray[Any]]]) -> dict[str, int]:
+        """The dynamic sizes of a call, by name."""
+        return {
+            name: size
+            for index, array in arrays
+            for name, size in zip(self.inputs[index].shape, array.shape, strict=False)
+            if isinstance(name, str)
+        }
 
     def _describe(self, side: str) -> list[TensorInfo]:
         count = ctypes.c_uint32()
@@ -188,8 +195,9 @@ def load(
         max_isa: use no newer instruction set: "portable", "avx2" or "avx512". The result is the same.
         profile: measure the time of every node; see `Model.profile`.
         verify: check every byte of the file first, not only its structure.
-        maximums: largest dynamic sizes the calls will use, for example {"batch": 1, "sequence": 128}; smaller
-            sizes need less memory.
+        maximums: largest dynamic sizes the calls will use together, for example {"batch": 1, "sequence": 128};
+            smaller sizes need less memory. Without a batch a model begins with about 24 MiB of working memory, and
+            takes more when a call needs it.
         kernel_profile: what kernels cost on this machine, the text that `soniq-pack calibrate-cost` writes. The
             result is the same with any.
         copies: keep weights in another layout beside the file's where kernels are faster with it, once for all

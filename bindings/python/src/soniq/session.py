@@ -6,13 +6,14 @@ import ctypes
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _abi
+from .errors import SoniqError
 from .library import call, library
 
 Entry = TypeVar("Entry", bound=_abi.SizedStruct)
@@ -47,6 +48,7 @@ class Session:
         if settings.maximums:
             options.size_limit_count = len(limits)
             options.size_limits = limits
+        self.settings = settings
         self.handle = ctypes.c_void_p()
         self._borrowed: list[npt.NDArray[Any]] = []
         call("soniq_session_create", ctypes.byref(self.handle), model_handle, ctypes.byref(options))
@@ -89,7 +91,10 @@ class Session:
 
 
 class SessionPool:
-    """Sessions of one model: a call takes a free one or makes one, and gives it back."""
+    """Sessions of one model: a call takes a free one or makes one, and gives it back.
+
+    Where a call needs more than a session is planned for by default, larger sessions take the place of those there are.
+    """
 
     def __init__(self, model_handle: ctypes.c_void_p, settings: SessionSettings) -> None:
         self._model_handle = model_handle
@@ -102,14 +107,45 @@ class SessionPool:
         with self._lock:
             if self._free:
                 return self._free.pop()
-        session = Session(self._model_handle, self._settings)
+            settings = self._settings
+        session = Session(self._model_handle, settings)
         with self._lock:
             self._all.add(session)
         return session
 
     def give_back(self, session: Session) -> None:
         with self._lock:
-            self._free.append(session)
+            if session.settings == self._settings:
+                self._free.append(session)
+
+    def run(self, inputs: list[tuple[int, npt.NDArray[Any]]], sizes: Mapping[str, int]) -> Lease:
+        """Runs a session; `sizes` are the dynamic ones of the inputs. The lease holds its outputs."""
+        while True:
+            session = self.take()
+            lease = Lease(self, session)
+            try:
+                session.run(inputs)
+            except SoniqError as error:
+                if error.field != "size_limits":
+                    raise
+                self._grow(sizes)
+            else:
+                return lease
+
+    def _grow(self, sizes: Mapping[str, int]) -> None:
+        """Makes a session that runs these sizes together, and those that were asked for before; so do later ones.
+        Where it cannot be made, nothing changes."""
+        with self._lock:
+            settings = self._settings
+        limits = dict(settings.maximums)
+        for name, size in sizes.items():
+            limits[name.encode()] = max(size, limits.get(name.encode(), 0))
+        larger = replace(settings, maximums=tuple(limits.items()))
+        session = Session(self._model_handle, larger)
+        with self._lock:
+            self._settings = larger
+            self._free = [session]
+            self._all.add(session)
 
     def sessions(self) -> list[Session]:
         with self._lock:
