@@ -31,6 +31,7 @@ import Testing
     case .tensor: #expect(failure.node == "thing" && failure.field == nil)
     case .option: #expect(failure.field == "thing" && failure.node == nil)
     case .environment: #expect(failure.field == "SONIQ_MAX_ISA" && failure.node == nil)
+    case .sizes: #expect(failure.field == "size_limits" && failure.node == nil)
     case .nothing: #expect(failure.field == nil && failure.node == nil)
     }
   }
