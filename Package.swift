@@ -38,10 +38,11 @@ func kernels(_ name: String, path: String? = nil, _ machine: [String], isSmall: 
 /// Header-only C: intrinsics, kernel prototypes, operating system glue.
 func headers(_ name: String) -> Target { .target(name: name, publicHeadersPath: "include") }
 
-/// Functions that allocate, which libsoniq.so gets from Sources/CMemory: see reserve.h and thread_storage.c there.
+/// What libsoniq.so gets from Sources/CMemory instead: functions that allocate (reserve.h, thread_storage.c), and one
+/// whose newest version older systems lack (older_glibc.c).
 let wrapped = [
   "malloc", "calloc", "realloc", "posix_memalign", "free", "malloc_usable_size", "strdup", "_Znwm",
-  "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "__tls_get_addr",
+  "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "__tls_get_addr", "hypotf",
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -83,8 +84,7 @@ let package = Package(
             "-Xlinker", "-soname=libsoniq.so.0",
             "-Xlinker", "--version-script=\(root)/Sources/soniq/soniq.map",
             "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all", "-Xlinker", "-O2",
-            "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
-            "-Xlinker", "--no-undefined",
+            "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "--no-undefined",
           ] + wrapped.flatMap { ["-Xlinker", "--wrap=\($0)"] }, .when(configuration: .release))
       ]),
 
