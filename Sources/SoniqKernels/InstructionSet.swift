@@ -7,6 +7,9 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparabl
   /// x86-64-v4 with VNNI (Cascade Lake and later).
   case avx512
 
+  /// What every machine runs that the library starts on.
+  package static let least = InstructionSet.portable
+
   private var rank: Int {
     switch self {
     case .portable: 0

@@ -28,8 +28,16 @@ package struct KernelTraits: OptionSet, Sendable, Hashable {
 
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// Reads `snq_depthwise_args.tiles`, a copy of the weights, and writes codes.
-  package static let tiledDepthwise = KernelTraits(rawValue: 1)
+  /// Takes the channels of a row in `snq_matmul_args.segments` pieces.
+  package static let segments = KernelTraits(rawValue: 1)
+  /// Takes a `sink`: writes the codes of the next layer in place of floats.
+  package static let writesCodes = KernelTraits(rawValue: 2)
+  /// Reads no sums of codes where neither the weights' code nor offsets need them.
+  package static let withoutCodeSums = KernelTraits(rawValue: 4)
+  /// Takes `snq_matmul_args.next`: see `MatmulKernel.fusing(_:)`.
+  package static let fusesLevels = KernelTraits(rawValue: 8)
+  /// Reads `snq_depthwise_args.tiles`, a copy of the weights.
+  package static let tiledDepthwise = KernelTraits(rawValue: 16)
 }
 
 /// All kernels of one operation that has one kernel per instruction set.

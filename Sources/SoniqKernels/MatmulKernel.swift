@@ -56,18 +56,12 @@ package struct MatmulKernel: Sendable {
   /// Bytes of `snq_matmul_args.scratch` for each padded channel of the level, and for any level.
   package var scratchPerChannel = 0
   package var fixedScratch = 0
-  /// Takes `snq_matmul_args.next`: see `fusing(_:)`.
-  package var fusesLevels = false
-  /// Takes the channels of a row in `snq_matmul_args.segments` pieces.
-  package var takesSegments = false
-
-  /// Takes `snq_matmul_args.sink`.
-  package var writesCodes: Bool { takesSegments }
 
   package var name: String { row.name }
   package var instructionSet: InstructionSet { row.instructionSet }
   /// What a CPU must have beside the instruction set.
   package var needs: InstructionExtension? { row.needs }
+  package var traits: KernelTraits { row.traits }
 
   /// Bytes of `snq_matmul_args.scratch`, a multiple of 64; 0: it is not used.
   package func scratchBytes(paddedChannels: Int) -> Int {
@@ -86,7 +80,9 @@ package struct MatmulKernel: Sendable {
   /// The function that does a first level as this kernel and a second one as `next` in one call, nil when there is
   /// none: of two kernels of one instruction set that fuse, the one that needs more knows what the other does.
   package func fusing(_ next: MatmulKernel) -> MatmulFunction? {
-    guard fusesLevels, next.fusesLevels, instructionSet == next.instructionSet else { return nil }
+    guard traits.contains(.fusesLevels), next.traits.contains(.fusesLevels),
+      instructionSet == next.instructionSet
+    else { return nil }
     if next.needs == nil || next.needs == needs { return row.function }
     return needs == nil ? next.row.function : nil
   }

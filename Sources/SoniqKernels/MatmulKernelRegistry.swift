@@ -10,6 +10,8 @@ package enum MatmulKernelRegistry {
     layouts: [.bytes, .nibbles, .planes], weightBits: 1...8)
 
   private static let avx2Scratch = SNQ_MATMUL_SCRATCH_AVX2
+  /// What all kernels of the AVX-512 tiles can do.
+  private static let tiles: KernelTraits = [.segments, .writesCodes, .withoutCodeSums, .fusesLevels]
 
   package static let faster: [MatmulKernel] = [
     MatmulKernel(
@@ -43,28 +45,32 @@ package enum MatmulKernelRegistry {
         "snq_matmul_planes_vnni_6x1__avx2", .avx2, snq_matmul_planes_vnni_6x1__avx2, needs: .avxVNNI),
       layouts: [.planes], weightBits: 1...7, fixedScratch: avx2Scratch),
     MatmulKernel(
-      row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512),
-      layouts: [.bytes], weightBits: 8...8, fusesLevels: true, takesSegments: true),
-    MatmulKernel(
-      row: KernelRow("snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512),
-      layouts: [.nibbles], weightBits: 4...4, fusesLevels: true, takesSegments: true),
+      row: KernelRow("snq_matmul_bytes_6x4__avx512", .avx512, snq_matmul_bytes_6x4__avx512, traits: tiles),
+      layouts: [.bytes], weightBits: 8...8),
     MatmulKernel(
       row: KernelRow(
-        "snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64, fusesLevels: true, takesSegments: true),
+        "snq_matmul_nibbles_6x4__avx512", .avx512, snq_matmul_nibbles_6x4__avx512, traits: tiles),
+      layouts: [.nibbles], weightBits: 4...4),
     MatmulKernel(
       row: KernelRow(
-        "snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fusesLevels: true, takesSegments: true),
+        "snq_matmul_expanded_6x4__avx512", .avx512, snq_matmul_expanded_6x4__avx512, needs: .avx512VBMI,
+        traits: tiles),
+      layouts: [.planes], weightBits: 1...7, scratchPerChannel: 64),
     MatmulKernel(
       row: KernelRow(
-        "snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...7, form: .tables, fusesLevels: true, takesSegments: true),
+        "snq_matmul_bit_serial_6x4__avx512", .avx512, snq_matmul_bit_serial_6x4__avx512, needs: .avx512VBMI,
+        traits: tiles),
+      layouts: [.planes], weightBits: 1...3, form: .bitPlanes),
     MatmulKernel(
       row: KernelRow(
-        "snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512, needs: .avx512VBMI),
-      layouts: [.planes], weightBits: 1...3, form: .halfTables, fixedScratch: avx2Scratch, fusesLevels: true,
-      takesSegments: true),
+        "snq_matmul_tables_6x4__avx512", .avx512, snq_matmul_tables_6x4__avx512, needs: .avx512VBMI,
+        traits: tiles),
+      layouts: [.planes], weightBits: 1...7, form: .tables),
+    MatmulKernel(
+      row: KernelRow(
+        "snq_matmul_half_tables_6x4__avx512", .avx512, snq_matmul_half_tables_6x4__avx512, needs: .avx512VBMI,
+        traits: tiles),
+      layouts: [.planes], weightBits: 1...3, form: .halfTables, fixedScratch: avx2Scratch),
   ]
 
   package static var rows: [MatmulKernel] { [reference] + faster }

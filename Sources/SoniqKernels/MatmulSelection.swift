@@ -83,7 +83,7 @@ extension MatmulKernelRegistry.Candidate {
 
   private func whole(_ callCost: UInt32) -> UInt32? {
     guard let cost else { return nil }
-    return kernel.fusesLevels ? cost : UInt32(clamping: UInt64(cost) + UInt64(callCost))
+    return kernel.traits.contains(.fusesLevels) ? cost : UInt32(clamping: UInt64(cost) + UInt64(callCost))
   }
 
   /// Why this kernel was not taken; nil for the one that was, and for those of older instruction sets.

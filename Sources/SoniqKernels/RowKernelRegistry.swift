@@ -62,7 +62,8 @@ package enum RowKernelRegistry {
     reference: KernelRow("snq_depthwise__portable", .portable, snq_depthwise__portable),
     faster: [
       KernelRow("snq_depthwise__avx2", .avx2, snq_depthwise__avx2),
-      KernelRow("snq_depthwise__avx512", .avx512, snq_depthwise__avx512, traits: .tiledDepthwise),
+      KernelRow(
+        "snq_depthwise__avx512", .avx512, snq_depthwise__avx512, traits: [.tiledDepthwise, .writesCodes]),
     ])
   package static let floatDepthwise = KernelFamily<snq_depthwise_float_function>(
     reference: KernelRow("snq_depthwise_float__portable", .portable, snq_depthwise_float__portable),

@@ -156,7 +156,9 @@ import Testing
   }
 
   /// A second level fused into the call gives what a second call gives, for every pair of kernels.
-  @Test(arguments: MatmulKernelRegistry.rows.filter(\.fusesLevels).map(\.name), [1, 3, 6, 13])
+  @Test(
+    arguments: MatmulKernelRegistry.rows.filter { $0.traits.contains(.fusesLevels) }.map(\.name),
+    [1, 3, 6, 13])
   func fusedLevelsEqualTwoCalls(name: String, rows: Int) throws {
     let kernel = try #require(MatmulKernelRegistry.rows.first { $0.name == name })
     try RowKernels.requireRuns(kernel.row)
@@ -164,7 +166,8 @@ import Testing
     let activationBits = kernel.form.activationBits.upperBound
     let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 7)
     let nextKernels = MatmulKernelRegistry.rows.filter {
-      $0.fusesLevels && $0.instructionSet == kernel.instructionSet && CPUFeatures.underTest.runs($0.row)
+      $0.traits.contains(.fusesLevels) && $0.instructionSet == kernel.instructionSet
+        && CPUFeatures.underTest.runs($0.row)
     }
     for nextKernel in nextKernels {
       let nextActivation = IntegerCode(

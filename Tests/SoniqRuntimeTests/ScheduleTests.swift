@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqGraph
+import SoniqKernels
 import SoniqTestSupport
 import Testing
 
@@ -9,14 +10,10 @@ import Testing
   static func schedule(
     _ graph: Graph, keptValues: [ValueID] = [], areEndsExternal: Bool = false, writesCodes: Bool = true
   ) -> Schedule {
-    Schedule(
-      graph, keptValues: keptValues, areEndsExternal: areEndsExternal,
-      preparedRowBytes: { matrix, level in (matrix.inputs + level) % 3 * 64 },
-      imageBytes: { matrix, _, geometry in (geometry.pixels * matrix.inputs + 64, geometry.pixels * 4) },
-      writesCodes: { work in
-        if case .matmul = work { return writesCodes }
-        return false
-      })
+    // Scheduled and never run: this CPU need not have the instructions.
+    let kernels = StepKernels(
+      upTo: writesCodes ? .avx512 : .avx2, profile: .committed, mostRows: .many, allowsCopies: true)
+    return Schedule(graph, keptValues: keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
   }
 
   /// What a step does, in one word.
@@ -130,8 +127,11 @@ import Testing
 
   /// Codes of one fixed scale that only one step reads are written in place of the floats.
   @Test func sinksNeedKernelsThatWriteCodes() {
-    let encoder = SyntheticEncoder(seed: 7902, precision: .quantized) { _ in
-      [Level.affine(8, 8).fixed(0.02, zero: 100)]
+    // The code of a number is that of the number after the ReLU, which is left out.
+    var shape = SyntheticEncoder.Shape()
+    shape.function = .relu
+    let encoder = SyntheticEncoder(seed: 7902, shape: shape, precision: .quantized) { _ in
+      [Level.affine(8, 8).fixed(0.02, zero: 0)]
     }
     let sinks = { (writesCodes: Bool) in
       Self.schedule(encoder.graph, writesCodes: writesCodes).steps.filter { $0.sink != nil }.count

@@ -1,4 +1,3 @@
-import CKernelABI
 import SoniqCore
 import SoniqGraph
 import SoniqKernels
@@ -28,16 +27,20 @@ struct ConvolutionLevelPlan {
   let kernelScratchBytes: Int
   /// Whether the sums of codes are needed: bipolar weights, offsets, or a kernel that may start from them.
   let needsSums: Bool
+  /// The copies of the weights that the kernel reads.
+  let windows: DenseWindows?
+  let copy: WidenedPlanes?
 
   init(_ matrix: PackedMatrix, level index: Int, _ geometry: ImageGeometry, _ kernels: StepKernels) {
     let level = matrix.levels[index]
     let copies = Self.prefersCopies(matrix, geometry)
     let together = copies ? geometry.outputPixels : geometry.outputWidth
     let rows = RowClass(rows: min(ConvolutionStep.pixelsAtOnce, together))
-    let choice = kernels.choices(matrix, level: index)[rows.rawValue]
+    let choice = kernels.choice(matrix, level: index, rows)
+    let traits = choice.kernel.traits
     let form = choice.kernel.form
     let padded = level.paddedChannels
-    isDirect = choice.kernel.takesSegments && geometry.hasWholeRows && !copies
+    isDirect = traits.contains(.segments) && geometry.hasWholeRows && !copies
     let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
     wantsDense =
       isDirect && form == .codes && level.level.weight.layout == .bytes && level.channels == geometry.channels
@@ -58,10 +61,21 @@ struct ConvolutionLevelPlan {
     let codeBytes = (level.storedChannels + 63) / 64 * 64
     rowBytes =
       form == .codes
-      ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : kernels.preparedStride(choice, level)
-    kernelScratchBytes = kernels.scratchBytes(choice, level)
+      ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : choice.preparedStride(level)
+    kernelScratchBytes = choice.scratchBytes(level)
     needsSums =
-      level.level.weight.storedConstant != 0 || level.offsets != nil || !choice.kernel.takesSegments
+      level.level.weight.storedConstant != 0 || level.offsets != nil || !traits.contains(.withoutCodeSums)
+    let stored = StoredLevel(level, panels: matrix.panelCount)
+    windows =
+      isDense
+      ? DenseWindows(
+        level: stored, windowHeight: geometry.windowHeight, windowWidth: geometry.windowWidth,
+        rowChannels: dense) : nil
+    copy = choice.copyBits.map { WidenedPlanes(level: stored, bits: $0) }
+  }
+
+  var forms: [PreparedForm] {
+    (windows.map { [.denseWindows($0)] } ?? []) + (copy.map { [.widenedPlanes($0)] } ?? [])
   }
 
   /// Small images with large weights: a call for each image row would fetch the weights anew from the third-level
@@ -70,13 +84,6 @@ struct ConvolutionLevelPlan {
     let weightBytes = matrix.levels.reduce(0) { $0 + $1.weights.count }
     let isBipolar = matrix.levels.contains { $0.level.activation.kind == .bipolar }
     return geometry.outputWidth < 14 && weightBytes > 512 << 10 && !isBipolar
-  }
-
-  /// The level's bytes for dense pixels.
-  func denseWindows(panels: Int, _ geometry: ImageGeometry) -> DenseWindows {
-    DenseWindows(
-      level: StoredLevel(level, panels: panels), windowHeight: geometry.windowHeight,
-      windowWidth: geometry.windowWidth, rowChannels: windowRowChannels)
   }
 
   /// Bytes of the copied windows of one call.
@@ -106,75 +113,5 @@ extension ImageGeometry {
       }
     }
     return pieces
-  }
-}
-
-/// A convolution of the schedule: the matrices of its groups and the slots of their images.
-struct ScheduledConvolution {
-  struct Image {
-    var codes: SlotID
-    var sums: SlotID?
-  }
-  let geometry: ImageGeometry
-  let matrices: [PackedMatrix]
-  /// By group and level.
-  var images: [[Image]] = []
-
-  var slots: [SlotID] { images.joined().flatMap { [$0.codes] + ($0.sums.map { [$0] } ?? []) } }
-  var groupChannels: Int { geometry.channels / max(1, matrices.count) }
-}
-
-/// A depthwise convolution of the schedule.
-struct ScheduledDepthwise {
-  let geometry: ImageGeometry
-  let weights: PackedDepthwise
-  let bias: DenseConstant?
-  var image = 0
-}
-
-/// Where the parts of a lane's scratch lie for the two steps of a convolution, largest group counting.
-struct ConvolutionScratch {
-  // The image step.
-  private(set) var codes = (0, 0)
-  private(set) var tight = 0
-  private(set) var gather = 0
-  // Both.
-  let parameters = 0
-  // The convolution step.
-  private(set) var kernel = (0, 0)
-  private(set) var rows = (0, 0)
-  private(set) var columnSums = 0
-  private(set) var byteCount = 0
-
-  static var parameterBytes: Int { MemoryLayout<snq_row_params>.stride * 2 * ConvolutionStep.pixelsAtOnce }
-
-  /// Codes of a run of pixels without padding, and what is read behind them.
-  static func tightBytes(_ channels: Int) -> Int {
-    (channels <= 4 ? ImageStep.planarPixelsAtOnce : ImageStep.pixelsAtOnce) * channels + 64
-  }
-
-  init(_ convolution: ScheduledConvolution, _ kernels: StepKernels) {
-    let parameterBytes = Self.parameterBytes
-    var imageBytes = [0, 0, 0]
-    var windowBytes = [0, 0, 0, 0]
-    for matrix in convolution.matrices {
-      for index in matrix.levels.indices {
-        let plan = ConvolutionLevelPlan(matrix, level: index, convolution.geometry, kernels)
-        imageBytes[index] = max(imageBytes[index], (plan.level.paddedChannels + 63) / 64 * 64)
-        windowBytes[index] = max(windowBytes[index], plan.kernelScratchBytes)
-        windowBytes[2 + index] = max(windowBytes[2 + index], plan.copyBytes)
-      }
-      if matrix.gather != nil { imageBytes[2] = max(imageBytes[2], (matrix.inputs * 4 + 63) / 64 * 64) }
-    }
-    let start = (parameterBytes + 63) / 64 * 64
-    codes = (start, start + imageBytes[0] * ImageStep.pixelsAtOnce)
-    gather = codes.1 + imageBytes[1] * ImageStep.pixelsAtOnce
-    tight = gather + imageBytes[2]
-    kernel = (start, start + windowBytes[0])
-    rows = (kernel.1 + windowBytes[1], kernel.1 + windowBytes[1] + windowBytes[2])
-    columnSums = rows.1 + windowBytes[3]
-    byteCount = max(
-      tight + Self.tightBytes(convolution.geometry.channels), columnSums + convolution.geometry.runColumns * 4
-    )
   }
 }

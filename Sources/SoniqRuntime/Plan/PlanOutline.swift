@@ -32,14 +32,8 @@ struct PlanOutline {
       throw RuntimeError(.invalidOption, subject: "keptValues", actual: value)
     }
     self.graph = graph
-    let kernels = kernels
     schedule = Schedule(
-      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal,
-      preparedRowBytes: { kernels.preparedRowBytes($0, level: $1) },
-      imageBytes: { matrix, level, geometry in
-        let plan = ConvolutionLevelPlan(matrix, level: level, geometry, kernels)
-        return (plan.imageBytes, plan.needsSums ? (geometry.pixels * 4 + 63) / 64 * 64 : 0)
-      }, writesCodes: { kernels.writesCodes($0) })
+      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
     let scratch = try Self.scratchBytes(schedule, kernels, maximums, graph)
     let (schedule, lanes) = (schedule, lanes)
     do throws(GraphError) {
@@ -83,11 +77,12 @@ struct PlanOutline {
       case .tensor(.matmul):
         let inner = graph.values[step.reads[0]].shape.last
         most = max(most, MatmulOperator.scratchBytes(depth: inner.map { size($0, maximums) } ?? 0))
-      case .quantize(let matrix) where matrix.gather != nil:
-        most = max(most, matrix.inputs * 4)
-      case .matmul(let matrix, _): most = max(most, kernels.scratchBytes(matrix))
+      case .quantize(let layer):
+        let matrix = schedule.layers[layer].matrix
+        if matrix.gather != nil { most = max(most, matrix.inputs * 4) }
+      case .matmul(let layer, _): most = max(most, schedule.layers[layer].scratchBytes)
       case .image(let convolution), .convolution(let convolution, _):
-        most = max(most, ConvolutionScratch(convolution, kernels).byteCount)
+        most = max(most, convolution.scratch.byteCount)
       case .depthwiseImage(let depthwise):
         let tight = ConvolutionScratch.tightBytes(depthwise.geometry.channels)
         most = max(most, ConvolutionScratch.parameterBytes + tight)

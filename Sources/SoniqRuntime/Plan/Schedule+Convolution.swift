@@ -22,16 +22,14 @@ extension Schedule {
       if case .matrix(let matrix) = graph.constants[constant] { matrix } else { nil }
     }
     guard matrices.count == weights.count else { return }
-    var convolution = ScheduledConvolution(geometry: geometry, matrices: matrices)
-    for matrix in matrices {
-      var images: [ScheduledConvolution.Image] = []
-      for index in matrix.levels.indices {
-        let size = imageBytes(matrix, index, geometry)
-        let codes = addSlot("image codes", rowBytes: size.codes, space: [shape[0]])
-        let sums = size.sums > 0 ? addSlot("image sums", rowBytes: size.sums, space: [shape[0]]) : nil
-        images.append(ScheduledConvolution.Image(codes: codes, sums: sums))
+    var convolution = ScheduledConvolution(geometry, matrices, kernels)
+    let sumBytes = (geometry.pixels * 4 + 63) / 64 * 64
+    for group in convolution.groups.indices {
+      for level in convolution.groups[group].levels {
+        let codes = addSlot("image codes", rowBytes: level.imageBytes, space: [shape[0]])
+        let sums = level.needsSums ? addSlot("image sums", rowBytes: sumBytes, space: [shape[0]]) : nil
+        convolution.groups[group].images.append(ScheduledConvolution.Image(codes: codes, sums: sums))
       }
-      convolution.images.append(images)
     }
     let planes = planes(of: input, convolution)
     append(
@@ -48,7 +46,7 @@ extension Schedule {
   ) -> (source: SlotID, node: Int)? {
     guard let last = steps.last, last.writes == [input], case .tensor(.transpose([0, 2, 3, 1])) = last.work,
       onlyReader(of: input) != nil, !slots[input].isExternal, slots[input].aliasOf == nil,
-      convolution.matrices.count == 1, let matrix = convolution.matrices.first, matrix.inputs <= 4,
+      let matrix = convolution.onlyMatrix, matrix.inputs <= 4,
       matrix.levels.count == 1, matrix.gather == nil, matrix.levels[0].level.weight.layout == .bytes
     else { return nil }
     steps.removeLast()
@@ -78,7 +76,7 @@ extension Schedule {
         .floatDepthwise(geometry, weights: dense, bias: bias, function), nodes, reads: [input],
         writes: [output])
     case .depthwise(let packed):
-      var depthwise = ScheduledDepthwise(geometry: geometry, weights: packed, bias: bias)
+      var depthwise = ScheduledDepthwise(geometry, packed, bias: bias, kernels)
       let bytes = (geometry.pixels * packed.paddedChannels + 63) / 64 * 64 + 64
       depthwise.image = addSlot("image codes", rowBytes: bytes, space: [shape[0]])
       append(

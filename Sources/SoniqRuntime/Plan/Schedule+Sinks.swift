@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqGraph
+import SoniqKernels
 
 extension Schedule {
   /// Where a step alone reads what a matrix or a convolution makes, and reads it to make codes of one fixed scale, the
@@ -9,12 +10,14 @@ extension Schedule {
     guard let code = wantedCode(step), step.reads.count == 1 else { return }
     let floats = step.reads[0]
     guard let writer = slots[floats].writer, steps[writer].writes == [floats],
-      writesCodes(steps[writer].work),
+      canWriteCodes(steps[writer].work),
       slots[floats].readers == [index], !slots[floats].isKept, !slots[floats].isExternal,
       !slots[floats].isShared, slots[floats].aliasOf == nil, steps[writer].space == slots[floats].space
     else { return }
     let codes: SlotID
-    if case .quantize(let matrix) = step.work {
+    if case .quantize(let layer) = step.work {
+      passCodes(layer, ActivationSlots(step.writes), reading: true)
+      let matrix = layers[layer].matrix
       codes = step.writes[0]
       // Few bytes, which no kernel wants in another form: as close as depthwise kernels write those of several pixels.
       if matrix.levels[0].level.weight.layout == .bytes, matrix.inputs <= 64 {
@@ -27,6 +30,9 @@ extension Schedule {
         Slot(name: "codes", rowBytes: slots[floats].rowBytes / 4, space: slots[floats].space))
       slots[codes].readers = [index]
     }
+    if case .matmul(let layer, _) = steps[writer].work {
+      passCodes(layer, ActivationSlots(steps[writer].reads), reading: false)
+    }
     slots[codes].writer = writer
     slots[floats].writer = nil
     slots[floats].readers = []
@@ -35,17 +41,36 @@ extension Schedule {
     steps[index].reads = [codes]
   }
 
+  /// Whether the kernels of a step can write codes: of rows with one scale, where no activation function follows.
+  private func canWriteCodes(_ work: ScheduledWork) -> Bool {
+    switch work {
+    case .matmul(let layer, nil): layers[layer].canWriteCodes
+    case .convolution(let convolution, nil): convolution.canWriteCodes
+    case .depthwise(let depthwise, nil): depthwise.kernel.traits.contains(.writesCodes)
+    default: false
+    }
+  }
+
+  /// Takes the kernels for it, which may want less prepared.
+  private mutating func passCodes(_ layer: LayerID, _ activations: ActivationSlots, reading: Bool) {
+    layers[layer].passCodes(reading: reading)
+    for (index, level) in layers[layer].levels.enumerated() {
+      slots[activations.prepared(index)].rowBytes = level.preparedRowBytes
+    }
+  }
+
   /// The code that a step makes of all floats that it reads; nil when there are several, or none of fixed scale.
   private func wantedCode(_ step: ScheduledStep) -> ActivationCode? {
     let matrix: PackedMatrix
     switch step.work {
     case .depthwiseImage(let depthwise): return fixedCode(depthwise.weights.level.activation)
-    case .quantize(let packed):
+    case .quantize(let layer):
+      let packed = layers[layer].matrix
       // Nobody would write the padding.
       guard let level = packed.levels.first, level.channels == level.paddedChannels else { return nil }
       matrix = packed
     case .image(let convolution):
-      guard convolution.matrices.count == 1, let packed = convolution.matrices.first else { return nil }
+      guard let packed = convolution.onlyMatrix else { return nil }
       matrix = packed
     default: return nil
     }

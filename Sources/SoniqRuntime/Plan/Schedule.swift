@@ -33,10 +33,13 @@ struct Slot {
 /// Index of a `Slot` of the schedule.
 typealias SlotID = Int
 
+/// Index of a `LayerPlan` of the schedule.
+typealias LayerID = Int
+
 /// What one step does, with the constants it needs.
 enum ScheduledWork {
-  case quantize(PackedMatrix)
-  case matmul(PackedMatrix, ActivationFunction?)
+  case quantize(LayerID)
+  case matmul(LayerID, ActivationFunction?)
   case floatMatmul(FloatMatrix)
   case layerNorm(gamma: DenseConstant, beta: DenseConstant, epsilon: Float)
   case activation(ActivationFunction)
@@ -86,7 +89,7 @@ enum ScheduledWork {
   }
 }
 
-/// One step before memory and kernels are chosen.
+/// One step before its memory is known.
 struct ScheduledStep {
   var work: ScheduledWork
   /// The nodes that it does.
@@ -131,11 +134,9 @@ struct Schedule {
   private(set) var segmentCount = 0
   private(set) var groupCount = 0
   let graph: Graph
-  private let preparedRowBytes: (PackedMatrix, Int) -> Int
-  /// Bytes of an image of codes, and of the sums of its pixels' codes (0: not needed), for a level of a matrix.
-  let imageBytes: (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int)
-  /// Whether the kernels of a step can write codes.
-  let writesCodes: (ScheduledWork) -> Bool
+  let kernels: StepKernels
+  /// How the linear layers of packed matrices run.
+  var layers: [LayerPlan] = []
   /// For each value the node that reads it; nil when none does or several do.
   private var soleReaders: [Int?]
 
@@ -143,19 +144,10 @@ struct Schedule {
   ///   - graph: valid.
   ///   - keptValues: values to keep beside the outputs, in range.
   ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
-  ///   - preparedRowBytes: the most bytes that any kernel of this level of a matrix wants a row prepared to.
-  ///   - imageBytes: see `imageBytes`.
-  ///   - writesCodes: see `writesCodes`.
-  init(
-    _ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool,
-    preparedRowBytes: @escaping (PackedMatrix, Int) -> Int,
-    imageBytes: @escaping (PackedMatrix, Int, ImageGeometry) -> (codes: Int, sums: Int),
-    writesCodes: @escaping (ScheduledWork) -> Bool
-  ) {
-    self.writesCodes = writesCodes
+  ///   - kernels: that the layers choose from.
+  init(_ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool, kernels: StepKernels) {
     self.graph = graph
-    self.preparedRowBytes = preparedRowBytes
-    self.imageBytes = imageBytes
+    self.kernels = kernels
     soleReaders = [Int?](repeating: nil, count: graph.values.count)
     var readerCounts = [Int](repeating: 0, count: graph.values.count)
     for (index, node) in graph.nodes.enumerated() {
@@ -295,9 +287,11 @@ struct Schedule {
     let output = graph.nodes[nodes[nodes.count - 1]].output
     switch graph.constants[matrix] {
     case .matrix(let packed):
-      let codes = addCodeSlots(packed, space: slots[input].space)
-      append(.quantize(packed), [nodes[0]], reads: [input], writes: codes)
-      append(.matmul(packed, function), nodes, reads: codes, writes: [output])
+      let layer = layers.count
+      layers.append(kernels.layer(packed))
+      let codes = addCodeSlots(layers[layer], space: slots[input].space)
+      append(.quantize(layer), [nodes[0]], reads: [input], writes: codes)
+      append(.matmul(layer, function), nodes, reads: codes, writes: [output])
     case .floatMatrix(let float):
       append(.floatMatmul(float), nodes, reads: [input], writes: [output])
     default: return
@@ -305,18 +299,17 @@ struct Schedule {
   }
 
   /// See `ActivationSlots`. A level whose kernels take codes as they are has a prepared slot without bytes.
-  private mutating func addCodeSlots(_ matrix: PackedMatrix, space: [Dimension]) -> [SlotID] {
+  private mutating func addCodeSlots(_ layer: LayerPlan, space: [Dimension]) -> [SlotID] {
     let first = slots.count
-    for level in matrix.levels {
+    for level in layer.levels {
       // Rows a multiple of 4 KiB apart would share the same few sets of the cache.
-      let stride = (level.paddedChannels + 63) / 64 * 64
+      let stride = (level.level.paddedChannels + 63) / 64 * 64
       slots.append(Slot(name: "codes", rowBytes: stride % 4096 == 0 ? stride + 64 : stride, space: space))
     }
-    let parameters = MemoryLayout<snq_row_params>.stride * matrix.levels.count
+    let parameters = MemoryLayout<snq_row_params>.stride * layer.levels.count
     slots.append(Slot(name: "row parameters", rowBytes: parameters, space: space))
-    for index in matrix.levels.indices {
-      slots.append(
-        Slot(name: "prepared codes", rowBytes: preparedRowBytes(matrix, index), space: space))
+    for level in layer.levels {
+      slots.append(Slot(name: "prepared codes", rowBytes: level.preparedRowBytes, space: space))
     }
     return Array(first..<slots.count)
   }

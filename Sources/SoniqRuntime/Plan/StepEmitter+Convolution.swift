@@ -7,21 +7,21 @@ extension StepEmitter {
   func emitImage(_ step: ScheduledStep, _ convolution: ScheduledConvolution) throws(RuntimeError) -> (
     Step, StepDescription
   ) {
-    let scratch = ConvolutionScratch(convolution, kernels)
-    let parts = convolution.matrices.enumerated().map { group, matrix in
+    let scratch = convolution.scratch
+    let parts = convolution.groups.enumerated().map { index, group in
+      let (matrix, plans) = (group.matrix, group.levels)
       var arguments = snq_quantize_args()
       arguments.channels = UInt32(matrix.inputs)
       arguments.gather = matrix.gather?.bound(to: UInt32.self).baseAddress
       arguments.levelCount = UInt32(matrix.levels.count)
       arguments.levels.0 = activationLevel(matrix, 0)
       if matrix.levels.count == 2 { arguments.levels.1 = activationLevel(matrix, 1) }
-      let plans = levelPlans(matrix, convolution)
-      let images = plans.indices.map { imageLevel(plans[$0], convolution.images[group][$0]) }
+      let images = zip(plans, group.images).map { imageLevel($0, $1) }
       return ImagePart(
-        arguments: arguments, firstChannel: group * convolution.groupChannels,
+        arguments: arguments, firstChannel: index * convolution.groupChannels,
         levels: (images[0], images[images.count - 1]),
         prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes),
-        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.matrices.count == 1)
+        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.groups.count == 1)
     }
     let image = ImageStep(
       quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: try memory.store(parts),
@@ -29,7 +29,7 @@ extension StepEmitter {
       isReady: readsCodes(step), isPlanar: step.isPlanar, codes: scratch.codes, tight: scratch.tight,
       parameters: scratch.parameters, gather: scratch.gather)
     var description = describeImage(step)
-    description.level = convolution.matrices.first.map { levelText($0) } ?? ""
+    description.level = convolution.groups.first.map { levelText($0.matrix) } ?? ""
     if step.isPlanar { description.operation = "quantize planes" }
     return (.image(try memory.store(image)), description)
   }
@@ -44,40 +44,15 @@ extension StepEmitter {
     _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let geometry = convolution.geometry
-    let scratch = ConvolutionScratch(convolution, kernels)
-    let groupOutputs = convolution.matrices.first?.outputs ?? 0
-    let isBipolar = convolution.matrices.contains { matrix in
-      matrix.levels.contains { $0.level.activation.kind == .bipolar }
-    }
-    let borders = isBipolar ? try BorderTable(geometry, memory) : nil
-    var choices: [[MatmulChoice]] = []
-    var forms: [PreparedForm] = []
-    var refusesDense = false
-    let parts = try convolution.matrices.enumerated().map { (group, matrix) throws(RuntimeError) in
-      let plans = levelPlans(matrix, convolution)
-      forms += plans.indices.flatMap { copies(plans[$0], matrix, $0, geometry) }
-      refusesDense = refusesDense || plans.contains { $0.wantsDense && !$0.isDense }
-      if group == 0 {
-        choices = plans.map { [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count) }
-      }
-      let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
-      let levels = try plans.enumerated().map { (index, plan) throws(RuntimeError) in
-        var level = try convolutionLevel(
-          plan, matrix, index, geometry, convolution.images[group][index], borders)
-        level.arguments.sink = sink(step)
-        if plan.kernelScratchBytes > 0 { level.scratch = index == 0 ? scratch.kernel.0 : scratch.kernel.1 }
-        level.rows = index == 0 ? scratch.rows.0 : scratch.rows.1
-        if index == 0, let fused { level.function = fused }
-        return level
-      }
-      return ConvolutionPart(
-        levels: try memory.store(levels), levelCount: levels.count, isFused: fused != nil,
-        firstOutput: group * groupOutputs)
+    let groups = convolution.groups
+    let groupOutputs = groups.first?.matrix.outputs ?? 0
+    let borders = convolution.isBipolar ? try BorderTable(geometry, memory) : nil
+    let parts = try groups.enumerated().map { (index, group) throws(RuntimeError) in
+      try convolutionPart(
+        step, convolution, group, firstOutput: index * groupOutputs, hasBorders: borders != nil)
     }
     let partPanels = (groupOutputs + panelOutputs - 1) / panelOutputs
-    let isDirect = convolution.matrices.contains { matrix in
-      levelPlans(matrix, convolution).contains(where: \.isDirect)
-    }
+    let isDirect = groups.contains { $0.levels.contains(where: \.isDirect) }
     let convolutionStep = ConvolutionStep(
       parts: try memory.store(parts), partCount: parts.count, geometry: geometry,
       isCopied: !isDirect && borders == nil,
@@ -85,25 +60,56 @@ extension StepEmitter {
         BorderClasses(
           rows: table.rows, columns: table.columns,
           columnClasses: table.columnClasses)
-      }, output: step.writes[0], writesCodes: step.sink != nil, parameters: scratch.parameters,
-      columnSums: scratch.columnSums,
-      multiplyAccumulates: convolution.matrices.reduce(0) { $0 + $1.inputs * $1.taps * $1.outputs },
+      }, output: step.writes[0], writesCodes: step.sink != nil, parameters: convolution.scratch.parameters,
+      columnSums: convolution.scratch.columnSums,
+      multiplyAccumulates: groups.reduce(0) { $0 + $1.matrix.inputs * $1.matrix.taps * $1.matrix.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
+    return (.convolution(try memory.store(convolutionStep)), describe(step, convolution, function))
+  }
+
+  private func describe(
+    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
+  ) -> StepDescription {
+    let (geometry, groups) = (convolution.geometry, convolution.groups)
+    // Of the first group: the others are as large.
+    let choices = groups[0].levels.map {
+      [MatmulChoice](repeating: $0.choice, count: RowClass.allCases.count)
+    }
     let window = "\(geometry.windowHeight)x\(geometry.windowWidth)"
     var description = describe(
       step, "convolution \(window)" + (function == nil ? "" : " + activation"),
-      choices[0][RowClass.many.rawValue].kernel.row)
+      groups[0].levels[0].choice.kernel.row)
     description.kernel = ChoiceReport.kernels(choices)
-    description.level = convolution.matrices.first.map { levelText($0) } ?? ""
+    description.level = levelText(groups[0].matrix)
     description.refusals = ChoiceReport.refusals(choices)
-    if refusesDense {
+    if groups.contains(where: { $0.levels.contains { $0.wantsDense && !$0.isDense } }) {
       description.refusals.append(
         "pixels without padding: need a copy of the weights, and copies are turned off")
     }
-    description.add(forms)
-    return (.convolution(try memory.store(convolutionStep)), description)
+    description.add(groups.flatMap(\.levels).flatMap(\.forms))
+    return description
+  }
+
+  private func convolutionPart(
+    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ group: ScheduledConvolution.Group,
+    firstOutput: Int, hasBorders: Bool
+  ) throws(RuntimeError) -> ConvolutionPart {
+    let (plans, scratch) = (group.levels, convolution.scratch)
+    let fused = plans.count == 2 ? plans[0].choice.kernel.fusing(plans[1].choice.kernel) : nil
+    let levels = try plans.enumerated().map { (index, plan) throws(RuntimeError) in
+      var level = try convolutionLevel(
+        plan, group.matrix, index, convolution.geometry, group.images[index], hasBorders: hasBorders)
+      level.arguments.sink = sink(step)
+      if plan.kernelScratchBytes > 0 { level.scratch = index == 0 ? scratch.kernel.0 : scratch.kernel.1 }
+      level.rows = index == 0 ? scratch.rows.0 : scratch.rows.1
+      if index == 0, let fused { level.function = fused }
+      return level
+    }
+    return ConvolutionPart(
+      levels: try memory.store(levels), levelCount: levels.count, isFused: fused != nil,
+      firstOutput: firstOutput)
   }
 
   func emitFloatConvolution(
@@ -133,21 +139,6 @@ extension StepEmitter {
     var description = describe(step, "convolution", row)
     description.level = "float32"
     return (.floatConvolution(try memory.store(convolution)), description)
-  }
-
-  private func levelPlans(
-    _ matrix: PackedMatrix, _ convolution: ScheduledConvolution
-  ) -> [ConvolutionLevelPlan] {
-    matrix.levels.indices.map { ConvolutionLevelPlan(matrix, level: $0, convolution.geometry, kernels) }
-  }
-
-  /// The copies of weights that a level works on.
-  private func copies(
-    _ plan: ConvolutionLevelPlan, _ matrix: PackedMatrix, _ index: Int, _ geometry: ImageGeometry
-  ) -> [PreparedForm] {
-    let dense = plan.isDense ? [plan.denseWindows(panels: matrix.panelCount, geometry)] : []
-    let planes = widened([plan.choice], matrix, index)
-    return dense.map { .denseWindows($0) } + (planes.map { [.widenedPlanes($0)] } ?? [])
   }
 
   /// Without the pointers and strides of the image.
@@ -183,7 +174,7 @@ extension StepEmitter {
 
   private func convolutionLevel(
     _ plan: ConvolutionLevelPlan, _ matrix: PackedMatrix, _ index: Int, _ geometry: ImageGeometry,
-    _ image: ScheduledConvolution.Image, _ borders: BorderTable?
+    _ image: ScheduledConvolution.Image, hasBorders: Bool
   ) throws(RuntimeError) -> ConvolutionLevel {
     let activation = plan.level.level.activation
     var arguments = matmulArguments(matrix, index)
@@ -194,15 +185,14 @@ extension StepEmitter {
       arguments.segmentChannels = UInt32(plan.windowRowChannels)
       arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
     }
-    if plan.isDense {
-      let windows = plan.denseWindows(panels: matrix.panelCount, geometry)
+    if let windows = plan.windows {
       arguments.weights = try weights.bytes(of: .denseWindows(windows)).assumingMemoryBound(to: UInt8.self)
       arguments.paddedChannels = UInt32(geometry.windowHeight * plan.windowRowChannels)
       arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
     arguments.codePlaneStride = plan.planeStride
     if image.sums == nil { arguments.rowStride = 0 }
-    try copy([plan.choice], matrix, index)?.place(&arguments)
+    try copy(plan.copy)?.place(&arguments)
     var level = ConvolutionLevel(
       image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
       pieces: UnsafePointer(try memory.store(plan.pieces)), pieceCount: plan.pieces.count,
@@ -211,7 +201,7 @@ extension StepEmitter {
       scale: activation.fixedParameters.scale, constant: Int32(truncatingIfNeeded: activation.fixedConstant),
       classTaps: nil, classSums: nil, classStride: matrix.panelCount * panelOutputs,
       channels: Int32(truncatingIfNeeded: plan.level.channels))
-    if borders != nil, activation.kind == .bipolar {
+    if hasBorders, activation.kind == .bipolar {
       let sums = BorderSums(StoredLevel(plan.level, panels: matrix.panelCount), geometry)
       (level.classTaps, level.classSums) = sums.parts(try weights.bytes(of: .borderSums(sums)))
     }

@@ -60,21 +60,21 @@ extension StepEmitter {
     arguments.scale = scale
     let rowBytes = schedule.slots[step.writes[0]].rowBytes
     let numbers = DepthwiseNumbers(
-      depthwise, isTiled: kernels.depthwise.traits.contains(.tiledDepthwise),
+      depthwise, isTiled: depthwise.kernel.traits.contains(.tiledDepthwise),
       isTight: rowBytes == weights.channels * (step.sink == nil ? 4 : 1))
     numbers.place(try self.weights.bytes(of: .depthwise(numbers)), &arguments)
     arguments.sink = sink(step)
     let depthwiseStep = DepthwiseStep(
-      function: kernels.depthwise.function, arguments: arguments, image: imageLevel(depthwise),
+      function: depthwise.kernel.function, arguments: arguments, image: imageLevel(depthwise),
       geometry: geometry,
       output: step.writes[0], writesCodes: step.sink != nil,
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0))
     var description = describe(
       step, function == nil ? "depthwise convolution" : "depthwise convolution + activation",
-      kernels.depthwise)
+      depthwise.kernel)
     description.level = levelText(depthwise)
-    description.refusals = kernels.depthwiseRefusals
+    description.refusals = depthwise.refusals
     description.add([.depthwise(numbers)])
     return (.depthwise(try memory.store(depthwiseStep)), description)
   }

@@ -4,30 +4,10 @@ import SoniqGraph
 import SoniqKernels
 
 extension StepEmitter {
-  /// Whether all rows have the same parameters: codes that are there, of fixed scale, whose sums no kernel reads.
-  private func sharesParameters(_ matrix: PackedMatrix, _ slots: ActivationSlots) -> Bool {
-    guard let writer = schedule.slots[slots.rowParameters].writer, readsCodes(schedule.steps[writer]),
-      let level = matrix.levels.first
-    else { return false }
-    return level.level.weight.storedConstant == 0 && level.offsets == nil
-      && choices(matrix, 0, slots).allSatisfy { $0.kernel.takesSegments }
-  }
-
-  /// The kernels of a level by row class, for the matrix step that reads these activations. One for all where codes
-  /// are written or read: it can do both, and needs no sums of codes that others need.
-  private func choices(_ matrix: PackedMatrix, _ index: Int, _ slots: ActivationSlots) -> [MatmulChoice] {
-    let codes = schedule.slots[slots.codes(0)]
-    let steps = codes.readers + (codes.writer.map { [$0] } ?? [])
-    guard steps.contains(where: { schedule.steps[$0].sink != nil }) else {
-      return kernels.choices(matrix, level: index)
-    }
-    let choices = kernels.sinkChoices(matrix)
-    return choices[0].kernel.writesCodes ? choices : kernels.choices(matrix, level: index)
-  }
-
-  func emitQuantize(_ step: ScheduledStep, _ matrix: PackedMatrix) throws(RuntimeError) -> (
+  func emitQuantize(_ step: ScheduledStep, _ layer: LayerPlan) throws(RuntimeError) -> (
     Step, StepDescription
   ) {
+    let matrix = layer.matrix
     let row = kernels.quantize
     var arguments = snq_quantize_args()
     arguments.channels = UInt32(matrix.inputs)
@@ -35,13 +15,12 @@ extension StepEmitter {
     arguments.levelCount = UInt32(matrix.levels.count)
     arguments.levels.0 = quantizeLevel(step, matrix, 0)
     if matrix.levels.count == 2 { arguments.levels.1 = quantizeLevel(step, matrix, 1) }
-    let isReady = readsCodes(step)
-    let slots = ActivationSlots(step.writes)
     let quantize = QuantizeStep(
-      function: row.function, arguments: arguments, input: step.reads[0], isReady: isReady,
-      needsSums: !sharesParameters(matrix, slots),
-      target: try activationTarget(matrix, slots))
-    var description = isReady ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
+      function: row.function, arguments: arguments, input: step.reads[0], isReady: layer.readsCodes,
+      needsSums: layer.needsRowParameters,
+      target: try activationTarget(layer, ActivationSlots(step.writes)))
+    var description =
+      layer.readsCodes ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
     description.level = levelText(matrix)
     return (.quantize(try memory.store(quantize)), description)
   }
@@ -68,19 +47,17 @@ extension StepEmitter {
   }
 
   func emitMatmul(
-    _ step: ScheduledStep, _ matrix: PackedMatrix, _ function: ActivationFunction?
+    _ step: ScheduledStep, _ layer: LayerPlan, _ function: ActivationFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
+    let matrix = layer.matrix
     let slots = ActivationSlots(step.reads)
-    let choices = matrix.levels.indices.map { self.choices(matrix, $0, slots) }
-    let fused = fused(choices)
-    let levels = try matrix.levels.indices.map { (index) throws(RuntimeError) in
+    let fused = layer.fused
+    let levels = try layer.levels.enumerated().map { (index, level) throws(RuntimeError) in
       var arguments = matmulArguments(matrix, index)
       arguments.sink = sink(step)
-      if sharesParameters(matrix, slots) { arguments.rowStride = 0 }
+      if !layer.needsRowParameters { arguments.rowStride = 0 }
       return MatmulLevel(
-        variants: try variants(
-          choices[index], matrix.levels[index], fused: index == 0 ? fused : [],
-          copy: try copy(choices[index], matrix, index)),
+        variants: try variants(level, fused: index == 0 ? fused : [], copy: try copy(level.copy)),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: arguments)
@@ -94,64 +71,47 @@ extension StepEmitter {
       activation: function.map { _ in kernels.activation.function },
       activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
     var description = describe(
-      step, function == nil ? "linear" : "linear + activation", choices[0][RowClass.many.rawValue].kernel.row)
-    description.kernel = ChoiceReport.kernels(choices)
+      step, function == nil ? "linear" : "linear + activation", layer.manyRows.kernel.row)
+    description.kernel = ChoiceReport.kernels(layer.choices)
     description.level = levelText(matrix)
-    description.refusals = ChoiceReport.refusals(choices)
-    let planes = matrix.levels.indices.compactMap { widened(choices[$0], matrix, $0) }
-    description.add(planes.map { .widenedPlanes($0) })
+    description.refusals = ChoiceReport.refusals(layer.choices)
+    description.add(layer.levels.compactMap(\.copy).map { .widenedPlanes($0) })
     return (.matmul(try memory.store(matmul)), description)
   }
 
   /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
   private func variants(
-    _ choices: [MatmulChoice], _ level: MatrixLevel, fused: [MatmulFunction?] = [], copy: WeightCopy? = nil
+    _ level: LevelPlan, fused: [MatmulFunction?] = [], copy: WeightCopy? = nil
   ) throws(RuntimeError) -> UnsafePointer<MatmulVariant> {
-    let variants = choices.enumerated().map { index, choice in
+    let variants = level.choices.enumerated().map { index, choice in
       MatmulVariant(
         function: (fused.isEmpty ? nil : fused[index]) ?? choice.kernel.row.function,
-        form: choice.kernel.form.tag, preparedStride: kernels.preparedStride(choice, level),
-        scratchBytes: kernels.scratchBytes(choice, level), copy: choice.copyBits == nil ? nil : copy)
+        form: choice.kernel.form.tag, preparedStride: choice.preparedStride(level.level),
+        scratchBytes: choice.scratchBytes(level.level), copy: choice.copyBits == nil ? nil : copy)
     }
     return UnsafePointer(try memory.store(variants))
   }
 
   /// The copy of a level's weights that some of its kernels want.
-  func widened(_ choices: [MatmulChoice], _ matrix: PackedMatrix, _ index: Int) -> WidenedPlanes? {
-    guard let bits = choices.compactMap(\.copyBits).first else { return nil }
-    return WidenedPlanes(
-      level: StoredLevel(matrix.levels[index], panels: matrix.panelCount), bits: bits)
-  }
-
-  func copy(
-    _ choices: [MatmulChoice], _ matrix: PackedMatrix, _ index: Int
-  ) throws(RuntimeError) -> WeightCopy? {
-    guard let planes = widened(choices, matrix, index) else { return nil }
+  func copy(_ planes: WidenedPlanes?) throws(RuntimeError) -> WeightCopy? {
+    guard let planes else { return nil }
     return planes.copy(at: try weights.bytes(of: .widenedPlanes(planes)))
   }
 
-  /// The functions that do both levels in one call, by row class; nil where two calls are needed.
-  private func fused(_ choices: [[MatmulChoice]]) -> [MatmulFunction?] {
-    RowClass.allCases.map { rows in
-      choices.count == 2 ? choices[0][rows.rawValue].kernel.fusing(choices[1][rows.rawValue].kernel) : nil
-    }
-  }
-
-  /// Where the activations of a matrix go, and how they are prepared for its kernels.
-  func activationTarget(_ matrix: PackedMatrix, _ slots: ActivationSlots) throws(RuntimeError)
+  /// Where the activations of a layer go, and how they are prepared for its kernels.
+  private func activationTarget(_ layer: LayerPlan, _ slots: ActivationSlots) throws(RuntimeError)
     -> ActivationTarget
   {
-    let preparations = try matrix.levels.indices.map { (index) throws(RuntimeError) in
-      let level = matrix.levels[index]
+    let preparations = try layer.levels.enumerated().map { (index, plan) throws(RuntimeError) in
+      let level = plan.level
       return Preparation(
-        function: kernels.prepare.function,
-        variants: try variants(choices(matrix, index, slots), level), codes: slots.codes(index),
+        function: kernels.prepare.function, variants: try variants(plan), codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         paddedChannels: UInt32(level.paddedChannels), activationBits: UInt32(level.level.activation.bits))
     }
     return ActivationTarget(
-      levelCount: matrix.levels.count,
-      codes: (slots.codes(0), slots.codes(matrix.levels.count - 1)), rowParameters: slots.rowParameters,
+      levelCount: layer.levels.count,
+      codes: (slots.codes(0), slots.codes(layer.levels.count - 1)), rowParameters: slots.rowParameters,
       preparations: UnsafePointer(try memory.store(preparations)))
   }
 

@@ -31,8 +31,8 @@ struct StepEmitter {
   /// The step and what to say of it.
   func emit(_ step: ScheduledStep) throws(RuntimeError) -> (Step, StepDescription) {
     switch step.work {
-    case .quantize(let matrix): try emitQuantize(step, matrix)
-    case .matmul(let matrix, let function): try emitMatmul(step, matrix, function)
+    case .quantize(let layer): try emitQuantize(step, schedule.layers[layer])
+    case .matmul(let layer, let function): try emitMatmul(step, schedule.layers[layer], function)
     case .floatMatmul(let matrix): try emitFloatMatmul(step, matrix)
     case .layerNorm(let gamma, let beta, let epsilon): try emitLayerNorm(step, gamma, beta, epsilon)
     case .activation(let function): try emitActivation(step, function)
@@ -72,7 +72,7 @@ struct StepEmitter {
 
   func describe(
     _ step: ScheduledStep, _ operation: String, _ kernel: String,
-    _ instructionSet: InstructionSet = .portable
+    _ instructionSet: InstructionSet = .least
   ) -> StepDescription {
     StepDescription(
       nodes: step.nodes, operation: operation, kernel: kernel, instructionSet: instructionSet.rawValue)

@@ -3,8 +3,9 @@ import SoniqCore
 import SoniqGraph
 import SoniqKernels
 
-/// The kernels that the steps of a session call: those of one instruction set.
-struct StepKernels {
+/// The kernels that the steps of a session call: those of one instruction set. Shared by all that plan with them, which
+/// may be done on a small stack.
+final class StepKernels: Sendable {
   let matrices: KernelTable
   let quantize: KernelRow<snq_quantize_function>
   let takeCodes: KernelRow<snq_take_codes_function>
@@ -61,7 +62,7 @@ struct StepKernels {
   /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
   ///
   /// - Throws: `unknownInstructionSet` when the variable or the option names none.
-  init(
+  convenience init(
     maximum: String?, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool
   ) throws(RuntimeError) {
     let features = CPUFeatures.detect()
@@ -76,65 +77,23 @@ struct StepKernels {
     self.init(upTo: limit, profile: profile, mostRows: mostRows, allowsCopies: allowsCopies)
   }
 
-  /// The kernel of a level for every row class.
-  func choices(_ matrix: PackedMatrix, level index: Int) -> [MatmulChoice] {
+  /// The kernel of a level for some number of rows.
+  func choice(_ matrix: PackedMatrix, level index: Int, _ rows: RowClass) -> MatmulChoice {
     let level = matrix.levels[index]
-    return RowClass.allCases.map { rows in
-      matrices.matmul(
-        MatmulShape(
-          weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
-          channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
-          hasCompanion: matrix.levels.count == 2))
-    }
+    return matrices.matmul(
+      MatmulShape(
+        weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
+        channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
+        hasCompanion: matrix.levels.count == 2))
   }
 
-  /// The kernel of a matrix whose step writes codes, for any number of rows: that of many rows.
-  func sinkChoices(_ matrix: PackedMatrix) -> [MatmulChoice] {
-    let choices = choices(matrix, level: 0)
-    return choices.map { _ in choices[RowClass.many.rawValue] }
-  }
-
-  /// Whether a step can write codes in place of floats: one level whose rows have one scale, no offsets, no activation
-  /// function of its own.
-  func writesCodes(_ work: ScheduledWork) -> Bool {
-    func isPlain(_ matrix: PackedMatrix) -> Bool {
-      guard matrix.levels.count == 1, matrix.levels[0].offsets == nil,
-        case .fixed = matrix.levels[0].level.activation.scaling
-      else { return false }
-      return true
-    }
-    switch work {
-    case .matmul(let matrix, nil): return isPlain(matrix) && sinkChoices(matrix)[0].kernel.writesCodes
-    case .convolution(let convolution, nil):
-      return convolution.matrices.allSatisfy {
-        isPlain($0)
-          && ConvolutionLevelPlan($0, level: 0, convolution.geometry, self).choice.kernel.writesCodes
-      }
-    case .depthwise(_, nil): return depthwise.traits.contains(.tiledDepthwise)
-    default: return false
-    }
-  }
-
-  /// The most bytes that a kernel of a level wants a row of codes prepared to; 0 when none wants that.
-  func preparedRowBytes(_ matrix: PackedMatrix, level index: Int) -> Int {
-    choices(matrix, level: index).map { preparedStride($0, matrix.levels[index]) }.max() ?? 0
-  }
-
-  /// Bytes of scratch that a kernel of a level uses.
-  func scratchBytes(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
-    choice.kernel.scratchBytes(paddedChannels: level.storedChannels)
-  }
-
-  /// The most scratch that a call for this matrix needs, all levels together.
-  func scratchBytes(_ matrix: PackedMatrix) -> Int {
-    matrix.levels.indices.reduce(0) { sum, index in
-      sum + (choices(matrix, level: index).map { scratchBytes($0, matrix.levels[index]) }.max() ?? 0)
-    }
-  }
-
-  func preparedStride(_ choice: MatmulChoice, _ level: MatrixLevel) -> Int {
-    choice.kernel.form.rowStride(
-      paddedChannels: level.storedChannels, activationBits: level.level.activation.bits)
+  /// The kernels of a linear layer.
+  func layer(_ matrix: PackedMatrix) -> LayerPlan {
+    LayerPlan(
+      matrix,
+      choices: matrix.levels.indices.map { index in
+        RowClass.allCases.map { choice(matrix, level: index, $0) }
+      })
   }
 
   /// Scratch of a lane for attention over `sequence` positions; nil when the kernels refuse the sizes.
