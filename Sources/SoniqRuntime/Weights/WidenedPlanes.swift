@@ -20,51 +20,63 @@ struct WidenedPlanes: PreparedBytes {
   private var panelStride: Int { tiles * 64 }
 
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) {
+    let (from, to) = (level.panelStride, panelStride)
     for panel in 0..<level.panels {
-      Self.rewrite(
-        level.weights + panel * level.panelStride, level, channels, target + panel * panelStride,
-        isNibbles: layout == .nibbles)
+      rewrite(level.weights + panel * from, target + panel * to)
     }
   }
 
   /// One panel, 32 channels of one output at a time.
-  private static func rewrite(
-    _ panel: UnsafeRawPointer, _ level: StoredLevel, _ stored: Int, _ target: UnsafeMutableRawPointer,
-    isNibbles: Bool
-  ) {
-    let groups = isNibbles ? (stored + 7) / 8 * 2 : (stored + 3) / 4
-    for block in 0..<level.storedChannels / 32 {
+  private func rewrite(_ panel: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) {
+    let (planes, planeStride, blocks) = (level.planes, level.planeStride, level.storedChannels / 32)
+    let isNibbles = layout == .nibbles
+    let (groups, blockBytes) = isNibbles ? ((channels + 7) / 8 * 2, 256) : ((channels + 3) / 4, 512)
+    for block in 0..<blocks {
+      let count = min(8, groups - block * 8)
       for output in 0..<16 {
-        let lane = block * 64 + output * 4
-        for group in 0..<min(8, groups - block * 8) {
-          let channels = group4(panel + lane, level.planeStride, level.planes, group)
-          if !isNibbles {
-            target.storeBytes(
-              of: channels, toByteOffset: block * 512 + group * 64 + output * 4, as: UInt32.self)
-          } else if group % 2 == 1 {
-            let first = group4(panel + lane, level.planeStride, level.planes, group - 1)
-            target.storeBytes(
-              of: first | channels << 4, toByteOffset: block * 256 + group / 2 * 64 + output * 4,
-              as: UInt32.self)
+        let lane = Lane(panel + block * 64 + output * 4, planeStride, planes)
+        let place = target + block * blockBytes + output * 4
+        var group = 0
+        while group < count {
+          if isNibbles {
+            place.storeBytes(
+              of: lane[group] | lane[group + 1] << 4, toByteOffset: group * 32, as: UInt32.self)
+            group += 2
+          } else {
+            place.storeBytes(of: lane[group], toByteOffset: group * 64, as: UInt32.self)
+            group += 1
           }
         }
       }
     }
   }
 
-  /// The stored weights of 4 neighbouring channels, one a byte.
-  @inline(__always)
-  private static func group4(_ lane: UnsafeRawPointer, _ planeStride: Int, _ planes: Int, _ group: Int)
-    -> UInt32
-  {
-    let shift = UInt32(group % 4 * 8 + group / 4 * 4)
-    var channels: UInt32 = 0
-    for plane in 0..<planes {
-      let bits = lane.load(fromByteOffset: plane * planeStride, as: UInt32.self) >> shift & 15
-      // Each of the 4 bits to the lowest place of its byte.
-      channels = channels << 1 | (bits &* 0x0020_4081) & 0x0101_0101
+  /// 32 channels of one output.
+  private struct Lane {
+    /// A word of each plane, the most significant first.
+    private var words = SIMD8<UInt32>(repeating: 0)
+    private let planes: Int
+
+    @inline(__always)
+    init(_ start: UnsafeRawPointer, _ planeStride: Int, _ planes: Int) {
+      self.planes = planes
+      for plane in 0..<planes {
+        words[plane] = start.load(fromByteOffset: plane * planeStride, as: UInt32.self)
+      }
     }
-    return channels
+
+    /// The stored weights of 4 neighbouring channels, one a byte.
+    @inline(__always)
+    subscript(group: Int) -> UInt32 {
+      let shift = UInt32(truncatingIfNeeded: group % 4 * 8 + group / 4 * 4)
+      var channels: UInt32 = 0
+      for plane in 0..<planes {
+        let bits = words[plane] &>> shift & 15
+        // Each of the 4 bits to the lowest place of its byte.
+        channels = channels << 1 | (bits &* 0x0020_4081) & 0x0101_0101
+      }
+      return channels
+    }
   }
 
   /// What a kernel is given in the place of the level's own weights.
