@@ -47,6 +47,7 @@ struct FloatAttentionScratch {
   packKeysAndValues(args, unit, scratch, count)
   let sequence = Int(args.sequence)
   let padded = roundedUp(count, to: 32)
+  if unit.bias != nil { padPositions(scratch.positions, count, padded) }
   var visibleKeys = VisibleKeys(args, scratch.positions, count)
   var row = 0
   while row < sequence {
@@ -54,11 +55,16 @@ struct FloatAttentionScratch {
     // A group of fewer than four rows repeats its last one.
     let visible = visibleKeys.ofFour(row, rows &- 1)
     scoreRows(args, unit, scratch, padded, roundedUp(visible.3, to: 32), row, rows &- 1)
+    var blind: BlindRows?
+    if let bias = AttentionBias(args, unit, scratch.positions, row, rows &- 1) {
+      blind = addFloatBias(bias, scratch.scores, padded, visible)
+    }
     softmaxInPlace(scratch.scores, visible.0)
     softmaxInPlace(scratch.scores + padded, visible.1)
     softmaxInPlace(scratch.scores + 2 &* padded, visible.2)
     softmaxInPlace(scratch.scores + 3 &* padded, visible.3)
     weighValues(args, unit, scratch, padded, visible, row, rows)
+    if let blind { blind.clear(args, unit, row, rows) }
     row &+= 4
   }
 }

@@ -27,6 +27,7 @@ import CKernelABI
   prepareQueries(args, unit, scratch)
   let sequence = Int(args.sequence)
   let padded = roundedUp(count, to: 32)
+  if unit.bias != nil { padPositions(scratch.positions, count, padded) }
   var visibleKeys = VisibleKeys(args, scratch.positions, count)
   var row = 0
   while row < sequence {
@@ -43,8 +44,15 @@ import CKernelABI
     let visible = visibleKeys.ofFour(row, rows &- 1)
     let reach = roundedUp(visible.3, to: 32)
     var greatest = scoreRows(scratch, Int(args.headDim), padded, reach, factors)
-    if args.isCausal != 0 { greatest = hideLaterKeys(scratch, padded, reach, visible) }
+    var blind: BlindRows?
+    if let bias = AttentionBias(args, unit, scratch.positions, row, rows &- 1) {
+      let biased = addIntegerBias(bias, scratch, padded, reach, visible)
+      (greatest, blind) = (biased.greatest, biased.blind)
+    } else if args.isCausal != 0 {
+      greatest = hideLaterKeys(scratch, padded, reach, visible)
+    }
     weighValues(args, unit, scratch, padded, reach, row, rows, greatest)
+    if let blind { blind.clear(args, unit, row, rows) }
     if visible.0 == 0 { clearBlindRows(args, unit, row, rows, visible) }
     row &+= 4
   }

@@ -11,12 +11,13 @@ import CKernelABI
   (value &+ step &- 1) / step &* step
 }
 
-/// One batch entry and head: its first query, key and value rows, its mask and its output.
+/// One batch entry and head: its first query, key and value rows, its mask, its first row of bias and its output.
 struct AttentionUnit {
   let query: UnsafePointer<Float>
   let key: UnsafePointer<Float>
   let value: UnsafePointer<Float>
   let mask: UnsafePointer<Int32>?
+  let bias: UnsafePointer<Float>?
   let output: UnsafeMutablePointer<Float>
 
   @inline(__always) init?(_ args: snq_attention_args, _ unit: Int) {
@@ -30,6 +31,9 @@ struct AttentionUnit {
     self.value = value + (first &* args.valueStride &+ column)
     self.output = output + (first &* args.outputStride &+ column)
     mask = args.mask.map { $0 + first }
+    bias = args.bias.map {
+      $0 + (unit / heads &* args.biasBatchStride &+ unit % heads &* args.biasHeadStride)
+    }
   }
 }
 

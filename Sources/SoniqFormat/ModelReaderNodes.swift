@@ -66,10 +66,12 @@ struct NodeReader {
       let heads = try cursor.word("heads", in: FormatLimits.dimensionRange)
       let scale = try cursor.float("scale")
       let precision = try cursor.tag(AttentionPrecision.self, "precision")
-      if version == 1 { try cursor.reserved(1) }
+      if version == 1 { try cursor.reserved(2) }
       let isCausal = version == 1 ? false : try cursor.flag("isCausal")
-      try cursor.reserved(2)
-      return .attention(Attention(heads: heads, scale: scale, precision: precision, isCausal: isCausal))
+      let hasBias = version == 1 ? false : try cursor.flag("hasBias")
+      try cursor.reserved(1)
+      return .attention(
+        Attention(heads: heads, scale: scale, precision: precision, isCausal: isCausal, hasBias: hasBias))
     case .meanPool: return .meanPool
     case .l2Normalize: return .l2Normalize(epsilon: try cursor.float("epsilon"))
     case .convolution:

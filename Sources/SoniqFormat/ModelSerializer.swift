@@ -56,7 +56,9 @@ struct ModelSerializer {
     for node in graph.nodes {
       version = max(version, node.operation.tag.version)
       if case .activation(let function) = node.operation { version = max(version, function.version) }
-      if case .attention(let attention) = node.operation, attention.isCausal { version = 2 }
+      if case .attention(let attention) = node.operation, attention.isCausal || attention.hasBias {
+        version = 2
+      }
       if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = 2 }
     }
     return version

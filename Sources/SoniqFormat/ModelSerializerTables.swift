@@ -88,7 +88,8 @@ extension ModelSerializer {
       sink.float(attention.scale)
       sink.byte(Int(attention.precision.rawValue))
       sink.byte(attention.isCausal ? 1 : 0)
-      sink.zeros(2)
+      sink.byte(attention.hasBias ? 1 : 0)
+      sink.zeros(1)
     case .l2Normalize(let epsilon): sink.float(epsilon)
     case .positions, .add, .meanPool: break
     case .convolution(let window, let weights):

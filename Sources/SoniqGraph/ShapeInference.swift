@@ -43,7 +43,7 @@ extension Graph {
       try require(index, input: 0, is: .float32, rank: 3)
       let shape = values[node.inputs[0]].shape
       _ = try fixedLast(index, shape)
-      try requireMask(index, positions: Array(shape[..<2]))
+      if node.inputs.count == 2 { try requireMask(index, positions: Array(shape[..<2])) }
       return InferredOutput(elementType: .float32, shape: [shape[0], shape[2]])
     case .l2Normalize(let epsilon):
       try requirePositive(index, epsilon, field: "epsilon")
@@ -120,7 +120,7 @@ extension Graph {
     _ index: Int, _ attention: Attention
   ) throws(GraphError) -> InferredOutput {
     let heads = attention.heads
-    try requireInputs(index, counts: 1...2)
+    try requireInputs(index, counts: attention.hasBias ? 2...3 : 1...2)
     try require(index, input: 0, is: .float32, rank: 3)
     let shape = values[nodes[index].inputs[0]].shape
     let channels = try fixedLast(index, shape)
@@ -128,7 +128,15 @@ extension Graph {
       throw GraphError(.invalidAttribute, node: index, field: "heads")
     }
     try requirePositive(index, attention.scale, field: "scale")
-    try requireMask(index, positions: Array(shape[..<2]))
+    let inputCount = nodes[index].inputs.count
+    if inputCount == (attention.hasBias ? 3 : 2) { try requireMask(index, positions: Array(shape[..<2])) }
+    if attention.hasBias {
+      try require(index, input: inputCount - 1, is: .float32)
+      let bias = values[nodes[index].inputs[inputCount - 1]].shape
+      guard attention.takesBias(bias, batch: shape[0], positions: shape[1]) else {
+        throw GraphError(.shapeMismatch, node: index, field: "inputs", element: inputCount - 1)
+      }
+    }
     // The limits of the attention kernels; within them both integer products stay in int32.
     let headLength = channels / 3 / heads
     guard headLength % 4 == 0, (4...256).contains(headLength) else {
@@ -189,7 +197,6 @@ extension Graph {
   }
 
   private func requireMask(_ index: Int, positions: [Dimension]) throws(GraphError) {
-    guard nodes[index].inputs.count == 2 else { return }
     try require(index, input: 1, is: .int32, rank: 2)
     guard values[nodes[index].inputs[1]].shape == positions else {
       throw GraphError(.shapeMismatch, node: index, field: "inputs", element: 1)

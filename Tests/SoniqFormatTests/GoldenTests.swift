@@ -8,7 +8,7 @@ import Testing
 @Suite struct GoldenTests {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
   /// What version 2 added, a file for each part. Its bytes are fixed when it is released.
-  static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums]
+  static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias]
   static func version2File(_ sample: SampleModel, _ suffix: String) -> URL {
     folder.appending(path: "version2-\(sample).\(suffix)")
   }

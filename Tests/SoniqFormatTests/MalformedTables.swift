@@ -116,6 +116,33 @@ enum MalformedTables {
     MalformedCase("causal flag 2", .outOfRange, "nodes[0].isCausal", in: .attention) {
       try $0.set(.nodes, after: "wide", 25, to: UInt8(2))
     },
+    MalformedCase("bias in version 1", .reservedNotZero, "nodes[6].reserved", in: .complete) {
+      try $0.set(.nodes, after: "attention", 26, to: UInt8(1))
+    },
+    MalformedCase("bias flag 2", .outOfRange, "nodes[0].hasBias", in: .bias) {
+      try $0.set(.nodes, after: "wide", 30, to: UInt8(2))
+    },
+    MalformedCase("reserved byte of attention", .reservedNotZero, "nodes[0].reserved", in: .bias) {
+      try $0.set(.nodes, after: "wide", 31, to: UInt8(1))
+    },
+    MalformedCase("attention of three inputs without a bias", .invalidModel, "nodes[0].inputs", in: .bias) {
+      try $0.set(.nodes, after: "wide", 30, to: UInt8(0))
+    },
+    MalformedCase("float mask where no bias is", .invalidModel, "nodes[1].inputs[1]", in: .bias) {
+      try $0.set(.nodes, after: "narrow", 26, to: UInt8(0))
+    },
+    MalformedCase("mask as bias", .invalidModel, "nodes[0].inputs[1]", in: .attention) {
+      try $0.set(.nodes, after: "wide", 26, to: UInt8(1))
+    },
+    MalformedCase("bias without an input", .invalidModel, "nodes[1].inputs", in: .attention) {
+      try $0.set(.nodes, after: "narrow", 22, to: UInt8(1))
+    },
+    MalformedCase("bias of other heads", .invalidModel, "nodes[1].inputs[1]", in: .bias) {
+      try $0.set(.nodes, after: "narrow", 8, to: UInt32(2))
+    },
+    MalformedCase("bias of the wrong rank", .invalidModel, "nodes[1].inputs[1]", in: .bias) {
+      try $0.set(.nodes, after: "narrow", 8, to: UInt32(4))
+    },
     MalformedCase("code kind 3", .unknownTag, "constants[1].levels[0].weight.kind") {
       try $0.set(.constants, after: "projection", 21, to: UInt8(3))
     },

@@ -50,7 +50,7 @@ enum ModelText {
     case .add: "add"
     case .attention(let attention):
       "attention \(attention.heads) scale \(attention.scale) \(attention.precision)"
-        + (attention.isCausal ? " causal" : "")
+        + (attention.isCausal ? " causal" : "") + (attention.hasBias ? " bias" : "")
     case .meanPool: "mean pool"
     case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
     case .convolution(let window, let weights):

@@ -9,6 +9,7 @@ enum SampleModel: CaseIterable {
   case convolutions
   case attention
   case sums
+  case bias
 
   func make() -> ModelDescription {
     switch self {
@@ -18,6 +19,7 @@ enum SampleModel: CaseIterable {
     case .convolutions: SampleModels.convolutions()
     case .attention: SampleModels.attention()
     case .sums: SampleModels.sums()
+    case .bias: SampleModels.bias()
     }
   }
 }

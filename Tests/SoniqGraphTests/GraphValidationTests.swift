@@ -45,6 +45,16 @@ import Testing
     Breakage("scale that is not finite", .invalidAttribute) {
       $0.graph.nodes[6].operation = .attention(Attention(heads: 4, scale: .infinity))
     },
+    Breakage("bias without an input", .elementTypeMismatch) {
+      $0.graph.nodes[6].operation = .attention(Attention(heads: 4, scale: 1, hasBias: true))
+    },
+    Breakage("attention of three inputs without a bias", .wrongInputCount) {
+      $0.graph.nodes[6].inputs.append($0.graph.nodes[6].inputs[0])
+    },
+    Breakage("bias of three axes", .shapeMismatch) {
+      $0.graph.nodes[6].operation = .attention(Attention(heads: 4, scale: 1, hasBias: true))
+      $0.graph.nodes[6].inputs.append($0.graph.nodes[6].inputs[0])
+    },
     Breakage("epsilon 0", .invalidAttribute) {
       $0.graph.nodes[4].operation = .layerNorm(gamma: 0, beta: 0, epsilon: 0)
     },
@@ -117,6 +127,28 @@ import Testing
     let scales = fixture.keep([Float](repeating: 0, count: 96))
     fixture.changeMatrix { $0.levels[0].scales = scales }
     #expect(fixture.fault() == nil)
+  }
+
+  /// Every axis of a bias but that of the keys may be 1.
+  @Test func shapesOfBiases() {
+    let (one, heads, batch, positions) = (
+      Dimension.fixed(1), Dimension.fixed(4), Dimension.symbol(0), Dimension.symbol(1)
+    )
+    let attention = Attention(heads: 4, scale: 1, hasBias: true)
+    for first in [one, batch] {
+      for second in [one, heads] {
+        for third in [one, positions] {
+          #expect(attention.takesBias([first, second, third, positions], batch: batch, positions: positions))
+          #expect(!attention.takesBias([first, second, third, one], batch: batch, positions: positions))
+        }
+      }
+    }
+    for shape in [
+      [positions, one, one, positions], [one, .fixed(2), one, positions], [one, one, batch, positions],
+      [heads, positions, positions], [one, one, one, one, positions],
+    ] {
+      #expect(!attention.takesBias(shape, batch: batch, positions: positions))
+    }
   }
 
   @Test func shapesAreInferredWithSymbols() throws {

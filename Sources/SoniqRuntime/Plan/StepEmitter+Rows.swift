@@ -116,10 +116,14 @@ extension StepEmitter {
     arguments.headDim = channels(step.writes[0]) / UInt32(attention.heads)
     arguments.scale = attention.scale
     arguments.isCausal = attention.isCausal ? 1 : 0
+    var bias: AttentionBiasInput?
+    if attention.hasBias, let slot = step.reads.last, let value = graph.nodes[step.nodes[0]].inputs.last {
+      bias = AttentionBiasInput(slot, shape: graph.values[value].shape)
+    }
     let run = AttentionStep(
       function: row.function, arguments: arguments, input: step.reads[0],
-      mask: step.reads.count == 2 ? step.reads[1] : -1, output: step.writes[0],
-      batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
+      mask: step.reads.count == (attention.hasBias ? 3 : 2) ? step.reads[1] : -1, bias: bias,
+      output: step.writes[0], batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
     var description = describe(step, "attention", row)
     description.level = attention.precision == .int8 ? "8x8" : "float32"
     return (.attention(try memory.store(run)), description)

@@ -189,37 +189,3 @@ struct NormalizeStep: BitwiseCopyable {
     function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
   }
 }
-
-/// Attention of (batch, head) pairs; `rows` are the pairs, counted from 0.
-struct AttentionStep: BitwiseCopyable {
-  var function: snq_attention_function
-  var arguments: snq_attention_args
-  var input: StorageID
-  /// Negative when there is none.
-  var mask: StorageID
-  var output: StorageID
-  var batch: SizeReference
-  var sequence: SizeReference
-
-  @inline(__always)
-  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ units: Range<Int>) {
-    var call = arguments
-    let all = RowWindow.all(lane: window.lane, rows: 0)
-    let source = frame.storages[input]
-    let channels = Int(call.heads * call.headDim)
-    let query = UnsafePointer(source.floats(all))
-    call.query = query
-    call.key = query + channels
-    call.value = query + 2 * channels
-    call.queryStride = source.stride
-    call.keyStride = source.stride
-    call.valueStride = source.stride
-    if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(all)) }
-    call.batch = UInt32(frame.size(batch))
-    call.sequence = UInt32(frame.size(sequence))
-    call.output = frame.storages[output].floats(all)
-    call.outputStride = frame.storages[output].stride
-    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: UInt8.self)
-    function(&call, UInt32(units.lowerBound), UInt32(units.upperBound))
-  }
-}

@@ -315,9 +315,10 @@ def operation(table: Table, tag: int) -> str:
         table.reserved(3)
         return f"activation {FUNCTIONS[function]}"
     if tag == 7:
-        heads, scale, precision = table.take("IfB")
-        table.reserved(3)
-        return f"attention {heads} scale {single(scale)} {('float32', 'int8')[precision - 1]}"
+        heads, scale, precision, is_causal, has_bias = table.take("IfBBB")
+        table.reserved(1)
+        flags = (" causal" if is_causal else "") + (" bias" if has_bias else "")
+        return f"attention {heads} scale {single(scale)} {('float32', 'int8')[precision - 1]}{flags}"
     if tag == 9:
         return f"l2 normalize {single(table.one('f'))}"
     if tag in (1, 3):
@@ -345,7 +346,10 @@ def interface(table: Table) -> list[str]:
     return lines + [f"output {value}" for value in table.take(f"{table.one('I')}I")]
 
 
-@pytest.mark.parametrize("name", ["version1", "version2-tensors", "version2-convolutions", "version2-sums"])
+PARTS = ["tensors", "convolutions", "attention", "sums", "bias"]
+
+
+@pytest.mark.parametrize("name", ["version1", *(f"version2-{part}" for part in PARTS)])
 def test_golden_file(name):
     sections = read_sections((GOLDEN / f"{name}.soniq").read_bytes())
     tables = [Table(data) for _, data in sections[:6]]

@@ -1,0 +1,140 @@
+import CKernelABI
+import Glibc
+import SoniqKernels
+import SoniqTestSupport
+import Testing
+
+/// Fused query, key and value rows of a small encoder.
+struct AttentionCase {
+  var batch = 2
+  var sequence: Int
+  var heads = 2
+  var headDim: Int
+  var values: [Float]
+  var mask: [Int32]?
+  var isCausal = false
+  var bias: BiasCase?
+
+  static let gap = 3
+  var width: Int { heads * headDim }
+  var stride: Int { 3 * width + Self.gap }
+
+  init(
+    _ sequence: Int, _ headDim: Int, _ content: RowKernels.Content, masked: Bool, causal: Bool = false,
+    _ generator: inout SeededGenerator
+  ) {
+    self.sequence = sequence
+    isCausal = causal
+    self.headDim = headDim
+    values = content.values(batch * sequence * (3 * heads * headDim + Self.gap) - Self.gap, &generator)
+    // The second batch entry has no valid key.
+    guard masked else { return }
+    let limit = sequence
+    mask = (0..<batch * limit).map { $0 < limit ? Int32.random(in: -1...1, using: &generator) : 0 }
+  }
+
+  /// Each unit on its own, in reverse order, with scratch that holds rubbish.
+  func run(_ function: snq_attention_function, scratchBytes: Int) -> [Float] {
+    let input = GuardedBuffer(values)
+    let output = GuardedBuffer([Float](repeating: 9, count: batch * sequence * width))
+    let valid = GuardedBuffer(mask ?? [])
+    let added = GuardedBuffer(bias?.numbers ?? [])
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchBytes + 64, alignment: 64)
+    defer { scratch.deallocate() }
+    scratch.initializeMemory(as: UInt8.self, repeating: 0xff, count: scratchBytes + 64)
+    var args = snq_attention_args(
+      query: input.start, key: input.start + width, value: input.start + 2 * width, queryStride: stride,
+      keyStride: stride, valueStride: stride, mask: mask == nil ? nil : UnsafePointer(valid.start),
+      bias: bias == nil ? nil : UnsafePointer(added.start), biasBatchStride: bias?.strides.batch ?? 0,
+      biasHeadStride: bias?.strides.head ?? 0, biasRowStride: bias?.strides.row ?? 0, batch: UInt32(batch),
+      sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
+      scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start,
+      outputStride: width,
+      scratch: scratch.assumingMemoryBound(to: UInt8.self))
+    for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }
+    let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
+    #expect((0..<64).allSatisfy { tail[$0] == 0xff }, "wrote past the scratch")
+    #expect(input.isIntact && output.isIntact && valid.isIntact && added.isIntact)
+    return output.elements
+  }
+
+  /// softmax(q k^T scale + bias) v in double precision.
+  func truth(batch entry: Int, head: Int, position: Int) -> [Double] {
+    func row(_ position: Int, _ part: Int) -> [Double] {
+      let first = (entry * sequence + position) * stride + part * width + head * headDim
+      return values[first..<first + headDim].map { Double($0) }
+    }
+    let keys = (0...(isCausal ? position : sequence - 1)).filter { key in
+      mask.map { $0[entry * sequence + key] != 0 } ?? true
+    }
+    return softmaxMean(
+      row(position, 0),
+      keys.map { key in
+        (row(key, 1), row(key, 2), bias.map { Double($0.number(entry, head, position, key)) } ?? 0)
+      })
+  }
+
+  private func softmaxMean(
+    _ query: [Double], _ keys: [(key: [Double], value: [Double], bias: Double)]
+  ) -> [Double] {
+    let scores = keys.map {
+      zip(query, $0.key).reduce(0) { $0 + $1.0 * $1.1 } / Double(headDim).squareRoot() + $0.bias
+    }
+    guard let greatest = scores.max(), greatest > -.infinity else {
+      return [Double](repeating: 0, count: headDim)
+    }
+    let weights = scores.map { exp($0 - greatest) }
+    let total = weights.reduce(0, +)
+    return (0..<headDim).map { channel in
+      zip(weights, keys).reduce(0) { $0 + $1.0 * $1.1.value[channel] } / total
+    }
+  }
+}
+
+/// What is added to the scores: numbers by [batch, head, query, key], of which some axes are one for all.
+struct BiasCase {
+  var numbers: [Float]
+  let strides: (batch: Int, head: Int, row: Int)
+
+  /// Which axes have numbers of their own.
+  enum Axes: CaseIterable {
+    case all, heads, batch, rows, none
+  }
+
+  init(_ axes: Axes, batch: Int, heads: Int, sequence: Int, _ number: () -> Float) {
+    let hasRows = axes == .all || axes == .heads || axes == .rows
+    let hasHeads = axes == .all || axes == .heads
+    let hasBatch = axes == .all || axes == .batch
+    let plane = hasRows ? sequence * sequence : sequence
+    let entry = hasHeads ? heads * plane : plane
+    strides = (hasBatch ? entry : 0, hasHeads ? plane : 0, hasRows ? sequence : 0)
+    numbers = (0..<(hasBatch ? batch * entry : entry)).map { _ in number() }
+  }
+
+  func number(_ batch: Int, _ head: Int, _ position: Int, _ key: Int) -> Float {
+    numbers[batch * strides.batch + head * strides.head + position * strides.row + key]
+  }
+}
+
+extension AttentionCase {
+  /// The same with numbers added to its scores.
+  func biased(_ axes: BiasCase.Axes, _ number: () -> Float) -> AttentionCase {
+    var changed = self
+    changed.bias = BiasCase(axes, batch: batch, heads: heads, sequence: sequence, number)
+    return changed
+  }
+}
+
+/// The two attentions.
+enum AttentionMode: CaseIterable {
+  case integer, float
+
+  var family: KernelFamily<snq_attention_function> {
+    self == .integer ? RowKernelRegistry.integerAttention : RowKernelRegistry.floatAttention
+  }
+  func scratchBytes(_ sequence: Int, _ headDim: Int) -> Int {
+    self == .integer
+      ? snq_attention_integer_scratch(UInt32(sequence), UInt32(headDim))
+      : snq_attention_float_scratch(UInt32(sequence), UInt32(headDim))
+  }
+}
