@@ -51,11 +51,8 @@ def test_outputs_are_those_of_onnxruntime(model: Path, tmp_path: Path) -> None:
 def test_attention_is_one_operation(model: Path, tmp_path: Path) -> None:
     packed = pack(model, tmp_path / "model.soniq", "--palette", "f32")
     operations = [kernel.operation for kernel in soniq.load(packed).kernels()]
-    # MPNet adds a learned bias by distance to its scores, which the operation has no place for.
-    wanted = 0 if model.stem.startswith("mpnet") else 2
-    assert operations.count("attention") == wanted
-    if wanted:
-        assert "tensor.softmax" not in operations
+    assert operations.count("attention") == 2
+    assert "tensor.softmax" not in operations
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)

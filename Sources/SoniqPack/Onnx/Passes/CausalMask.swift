@@ -3,27 +3,25 @@ import SoniqGraph
 /// A constant that hides from every position the keys behind it, as exporters write it for a fixed length: added to
 /// scores, or choosing between them and a number.
 enum CausalMask {
-  /// The least that a hidden score may be set to or lowered by: its weight is 0.
-  private static let least: Float = -10_000
-
-  /// The scores that a value has hidden keys of; nil when it is something else.
-  static func masked(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
+  /// The scores that a value has hidden keys of; nil when it is something else. `factor` is what the value is
+  /// multiplied with before the softmax.
+  static func masked(_ value: ValueID, _ matcher: PatternMatcher, factor: Float) -> ValueID? {
     for (scores, other) in matcher.orders(value, .add) {
       if let constant = numbers(other, scores: scores, matcher),
-        isCausal(constant, whenSeen: { $0 == 0 }, whenHidden: { $0 <= least })
+        isCausal(constant, whenSeen: { $0 == 0 }, whenHidden: { HiddenScore.hides($0, factor: factor) })
       {
         return scores
       }
     }
     guard let node = matcher.maker(value), case .tensor(.select) = node.operation else { return nil }
     let (condition, yes, no) = (node.inputs[0], node.inputs[1], node.inputs[2])
-    if let number = matcher.number(no), number <= least,
+    if let number = matcher.number(no), HiddenScore.hides(number, factor: factor),
       let constant = numbers(condition, scores: yes, matcher),
       isCausal(constant, whenSeen: { $0 != 0 }, whenHidden: { $0 == 0 })
     {
       return yes
     }
-    if let number = matcher.number(yes), number <= least,
+    if let number = matcher.number(yes), HiddenScore.hides(number, factor: factor),
       let constant = numbers(condition, scores: no, matcher),
       isCausal(constant, whenSeen: { $0 == 0 }, whenHidden: { $0 != 0 })
     {

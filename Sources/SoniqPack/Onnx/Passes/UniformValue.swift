@@ -9,6 +9,19 @@ enum UniformValue {
     return evaluate(value, matcher, &budget)
   }
 
+  /// Scores with a mask that hides nothing, whatever the host gives.
+  static func unhidden(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
+    var scores: ValueID?
+    for (inner, other) in matcher.orders(value, .add) where of(other, matcher) == 0 { scores = inner }
+    if let node = matcher.maker(value), case .tensor(.select) = node.operation,
+      let condition = of(node.inputs[0], matcher)
+    {
+      scores = node.inputs[condition != 0 ? 1 : 2]
+    }
+    guard let scores, matcher.draft.shape(scores) == matcher.draft.shape(value) else { return nil }
+    return scores
+  }
+
   private static func evaluate(_ value: ValueID, _ matcher: PatternMatcher, _ budget: inout Int) -> Float? {
     budget -= 1
     guard budget > 0 else { return nil }
