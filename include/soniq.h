@@ -205,12 +205,14 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_require_abi(uint32_t abi_version, son
  * 5.3.0...)". For logs and bug reports; do not parse it. Static text. */
 SONIQ_API const char *soniq_build_info(void);
 
-/* Instruction sets that kernels exist for, oldest first. A machine that runs one runs those before it. */
+/* Instruction sets that kernels exist for, oldest first. A machine that runs one runs those before it. What a
+ * CPU has beside its set is used as well, kernel by kernel. */
 enum {
   SONIQ_ISA_DEFAULT = 0,   /* the newest that the CPU runs */
   SONIQ_ISA_PORTABLE = 10, /* x86-64-v2: the least that the library runs on */
-  SONIQ_ISA_AVX2 = 20,     /* x86-64-v3 */
-  SONIQ_ISA_AVX512 = 30    /* x86-64-v4 with VNNI, VPOPCNTDQ, BITALG, VBMI, VBMI2, GFNI */
+  SONIQ_ISA_AVX2 = 20,     /* x86-64-v3; with AVX-VNNI where the CPU has it */
+  SONIQ_ISA_AVX512 = 30    /* x86-64-v4 and AVX-512 VNNI (Cascade Lake and later); with VPOPCNTDQ, BITALG, VBMI,
+                            * VBMI2 and GFNI where the CPU has them (Ice Lake, Zen 4 and later) */
 };
 
 /* The newest SONIQ_ISA_* that this CPU runs. Not affected by SONIQ_MAX_ISA. */
