@@ -43,16 +43,3 @@ package enum Operation: Sendable {
   case depthwiseConvolution(Window, weights: ConstantID, bias: ConstantID?)
   case tensor(TensorOperation)
 }
-
-extension Operation {
-  /// The function of an elementwise node that row kernels have, however it is written.
-  package var activationFunction: ActivationFunction? {
-    switch self {
-    case .activation(let function): function
-    case .tensor(.unary(.clip(let low, let high))) where low == 0 && high == 6: .relu6
-    case .tensor(.unary(.clip(let low, let high))) where low == 0 && high == .infinity: .relu
-    case .tensor(.unary(.hardSwish)): .hardSwish
-    default: nil
-    }
-  }
-}

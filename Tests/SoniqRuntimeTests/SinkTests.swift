@@ -64,24 +64,9 @@ import Testing
     }
 
     private mutating func add(_ window: Window, _ level: Level, _ generator: inout SeededGenerator) -> Int {
-      let channels = shape[3]
-      let padded = (channels + 15) / 16 * 16
-      var stored = [Int8](repeating: 0, count: window.taps * padded)
-      for tap in 0..<window.taps {
-        for channel in 0..<channels {
-          stored[tap * padded + channel] = Int8.random(in: -128...127, using: &generator)
-        }
-      }
-      let weights = AlignedBuffer(copying: stored, paddedTo: stored.count)
-      let scales = AlignedBuffer(
-        copying: (0..<channels).map { _ in Float.random(in: 0.001...0.02, using: &generator) },
-        paddedTo: padded)
-      owners += [weights, scales]
-      graph.constants.append(
-        .depthwise(
-          PackedDepthwise(
-            channels: channels, taps: window.taps, level: level, weights: ConstantBytes(weights),
-            scales: ConstantBytes(scales))))
+      let depthwise = SyntheticDepthwise(window, channels: shape[3], level: level, using: &generator)
+      owners += depthwise.owners
+      graph.constants.append(.depthwise(depthwise.packed))
       graph.constantNames.append("taps \(graph.constants.count)")
       return graph.constants.count - 1
     }
@@ -132,7 +117,7 @@ import Testing
     }
   }
 
-  private static let same = Window(height: 3, width: 3, padding: (1, 1, 1, 1))
+  static let same = Window(height: 3, width: 3, padding: (1, 1, 1, 1))
   private static let halved = Window(height: 3, width: 3, strides: (2, 2), padding: (1, 1, 1, 1))
   private static let bytes = Level.affine(8, 8).fixed(0.03, zero: 100)
 

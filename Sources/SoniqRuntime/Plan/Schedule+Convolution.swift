@@ -4,7 +4,7 @@ import SoniqGraph
 extension Schedule {
   /// Codes of the whole input image first, in the segment that makes it; then the convolution, which needs all of them.
   mutating func addConvolution(
-    _ nodes: [Int], _ window: Window, weights: [ConstantID], function: ActivationFunction?
+    _ nodes: [Int], _ window: Window, weights: [ConstantID], function: ElementFunction?
   ) {
     let input = graph.nodes[nodes[0]].inputs[0]
     let output = graph.nodes[nodes[nodes.count - 1]].output
@@ -61,7 +61,7 @@ extension Schedule {
   }
 
   mutating func addDepthwise(
-    _ nodes: [Int], _ window: Window, weights: ConstantID, bias: ConstantID?, function: ActivationFunction?
+    _ nodes: [Int], _ window: Window, weights: ConstantID, bias: ConstantID?, function: ElementFunction?
   ) {
     let input = graph.nodes[nodes[0]].inputs[0]
     let output = graph.nodes[nodes[nodes.count - 1]].output

@@ -10,9 +10,12 @@ extension Schedule {
     case .constant(let constant):
       guard case .dense(let dense) = graph.constants[constant] else { return }
       slots[node.output].constant = dense.bytes.start
-    case .unary(let function) where function != .not:
-      append(.unary(function), [index], reads: node.inputs, writes: [node.output], inPlaceOf: node.inputs)
     default:
+      if let function = node.operation.elementFunction {
+        append(
+          .activation(function), [index], reads: node.inputs, writes: [node.output], inPlaceOf: node.inputs)
+        return
+      }
       if keepsOrder(node, operation), share(node.output, with: node.inputs[0]) { return }
       append(
         .tensor(operation), [index], reads: node.inputs, writes: [node.output],

@@ -39,10 +39,10 @@ typealias LayerID = Int
 /// What one step does, with the constants it needs.
 enum ScheduledWork {
   case quantize(LayerID)
-  case matmul(LayerID, ActivationFunction?)
+  case matmul(LayerID, ElementFunction?)
   case floatMatmul(FloatMatrix)
   case layerNorm(gamma: DenseConstant, beta: DenseConstant, epsilon: Float)
-  case activation(ActivationFunction)
+  case activation(ElementFunction)
   case add(rectifies: Bool)
   case lookup(PackedTable)
   case denseLookup(DenseConstant)
@@ -51,13 +51,12 @@ enum ScheduledWork {
   case normalize(epsilon: Float)
   case attention(Attention)
   case image(ScheduledConvolution)
-  case convolution(ScheduledConvolution, ActivationFunction?)
-  case floatConvolution(ImageGeometry, [FloatMatrix], ActivationFunction?)
+  case convolution(ScheduledConvolution, ElementFunction?)
+  case floatConvolution(ImageGeometry, [FloatMatrix], ElementFunction?)
   case depthwiseImage(ScheduledDepthwise)
-  case depthwise(ScheduledDepthwise, ActivationFunction?)
-  case unary(UnaryFunction)
+  case depthwise(ScheduledDepthwise, ElementFunction?)
   case tensor(TensorOperation)
-  case floatDepthwise(ImageGeometry, weights: DenseConstant, bias: DenseConstant?, ActivationFunction?)
+  case floatDepthwise(ImageGeometry, weights: DenseConstant, bias: DenseConstant?, ElementFunction?)
 
   /// May be split over panels, and is then done by all lanes together.
   var isMatrix: Bool {
@@ -215,7 +214,7 @@ struct Schedule {
   private mutating func addAddition(_ index: Int, _ isDone: inout [Bool]) {
     let node = graph.nodes[index]
     var (nodes, output, rectifies) = ([index], node.output, false)
-    if let reader = onlyReader(of: node.output), graph.nodes[reader].operation.activationFunction == .relu {
+    if let reader = onlyReader(of: node.output), graph.nodes[reader].operation.elementFunction == .relu {
       isDone[reader] = true
       nodes.append(reader)
       output = graph.nodes[reader].output
@@ -226,9 +225,9 @@ struct Schedule {
   }
 
   /// A node, with the activation function that is the only reader of its output.
-  private func withActivation(_ index: Int, _ isDone: inout [Bool]) -> ([Int], ActivationFunction?) {
+  private func withActivation(_ index: Int, _ isDone: inout [Bool]) -> ([Int], ElementFunction?) {
     guard let reader = onlyReader(of: graph.nodes[index].output),
-      let function = graph.nodes[reader].operation.activationFunction
+      let function = graph.nodes[reader].operation.elementFunction
     else { return ([index], nil) }
     isDone[reader] = true
     let isImplied = saturates(graph.nodes[reader].output, function)
@@ -236,8 +235,8 @@ struct Schedule {
   }
 
   /// Whether everything that reads a value quantises it so that what the function cuts off would be cut off anyway.
-  private func saturates(_ value: ValueID, _ function: ActivationFunction) -> Bool {
-    guard function == .relu || function == .relu6, !slots[value].isKept else { return false }
+  private func saturates(_ value: ValueID, _ function: ElementFunction) -> Bool {
+    guard let end = function.clippedEnd, !slots[value].isKept else { return false }
     var isRead = false
     for node in graph.nodes where node.inputs.contains(value) {
       isRead = true
@@ -248,7 +247,7 @@ struct Schedule {
       case .depthwiseConvolution(_, let weights, _): levels = quantizedLevels([weights])
       default: return false
       }
-      guard !levels.isEmpty, levels.allSatisfy({ $0.activation.saturates(function) }) else { return false }
+      guard !levels.isEmpty, levels.allSatisfy({ $0.activation.saturates(from: end) }) else { return false }
     }
     return isRead
   }
@@ -282,7 +281,7 @@ struct Schedule {
       writes: [node.output], inPlaceOf: reads)
   }
 
-  private mutating func addLinear(_ nodes: [Int], matrix: ConstantID, function: ActivationFunction?) {
+  private mutating func addLinear(_ nodes: [Int], matrix: ConstantID, function: ElementFunction?) {
     let input = graph.nodes[nodes[0]].inputs[0]
     let output = graph.nodes[nodes[nodes.count - 1]].output
     switch graph.constants[matrix] {
@@ -327,7 +326,7 @@ struct Schedule {
       }
     case .positions: work = .positions
     case .activation(let function):
-      work = .activation(function)
+      work = .activation(ElementFunction(function))
       inPlaceOf = node.inputs
     case .attention(let attention): work = .attention(attention)
     case .meanPool: work = .pool
@@ -371,9 +370,9 @@ struct Schedule {
 }
 
 extension ActivationCode {
-  /// Whether the code of a number is that of the number after a ReLU or ReLU6.
-  fileprivate func saturates(_ function: ActivationFunction) -> Bool {
+  /// Whether the code of a number is that of min(max(the number, 0), end).
+  fileprivate func saturates(from end: Float) -> Bool {
     guard kind == .affine, case .fixed(let scale, 0) = scaling else { return false }
-    return function == .relu || (6 * (1 / scale)).rounded(.toNearestOrEven) >= Float(codeCount - 1)
+    return (end * (1 / scale)).rounded(.toNearestOrEven) >= Float(codeCount - 1)
   }
 }

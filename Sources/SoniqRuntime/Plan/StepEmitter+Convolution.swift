@@ -41,7 +41,7 @@ extension StepEmitter {
   }
 
   func emitConvolution(
-    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
+    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let geometry = convolution.geometry
     let groups = convolution.groups
@@ -64,13 +64,12 @@ extension StepEmitter {
       columnSums: convolution.scratch.columnSums,
       multiplyAccumulates: groups.reduce(0) { $0 + $1.matrix.inputs * $1.matrix.taps * $1.matrix.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
-      activation: function.map { _ in kernels.activation.function },
-      activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
+      fusedFunction: fusing(function), outputs: groupOutputs * parts.count)
     return (.convolution(try memory.store(convolutionStep)), describe(step, convolution, function))
   }
 
   private func describe(
-    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ActivationFunction?
+    _ step: ScheduledStep, _ convolution: ScheduledConvolution, _ function: ElementFunction?
   ) -> StepDescription {
     let (geometry, groups) = (convolution.geometry, convolution.groups)
     // Of the first group: the others are as large.
@@ -114,7 +113,7 @@ extension StepEmitter {
 
   func emitFloatConvolution(
     _ step: ScheduledStep, _ geometry: ImageGeometry, _ matrices: [FloatMatrix],
-    _ function: ActivationFunction?
+    _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let row = kernels.matrices.floatMatmul
     let groupChannels = geometry.channels / max(1, matrices.count)
@@ -134,8 +133,7 @@ extension StepEmitter {
       function: row.function, parts: try memory.store(parts), partCount: parts.count,
       windows: WindowCopy(geometry: geometry, channels: groupChannels, input: step.reads[0]),
       output: step.writes[0], multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
-      activation: function.map { _ in kernels.activation.function },
-      activationKind: UInt32(function?.rawValue ?? 0), outputs: groupOutputs * parts.count)
+      fusedFunction: fusing(function), outputs: groupOutputs * parts.count)
     var description = describe(step, "convolution", row)
     description.level = "float32"
     return (.floatConvolution(try memory.store(convolution)), description)

@@ -35,7 +35,7 @@ extension StepEmitter {
   }
 
   func emitDepthwise(
-    _ step: ScheduledStep, _ depthwise: ScheduledDepthwise, _ function: ActivationFunction?
+    _ step: ScheduledStep, _ depthwise: ScheduledDepthwise, _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let weights = depthwise.weights
     let padded = weights.paddedChannels
@@ -68,8 +68,7 @@ extension StepEmitter {
       function: depthwise.kernel.function, arguments: arguments, image: imageLevel(depthwise),
       geometry: geometry,
       output: step.writes[0], writesCodes: step.sink != nil,
-      activation: function.map { _ in kernels.activation.function },
-      activationKind: UInt32(function?.rawValue ?? 0))
+      fusedFunction: fusing(function))
     var description = describe(
       step, function == nil ? "depthwise convolution" : "depthwise convolution + activation",
       depthwise.kernel)
@@ -81,7 +80,7 @@ extension StepEmitter {
 
   func emitFloatDepthwise(
     _ step: ScheduledStep, _ geometry: ImageGeometry, _ weights: DenseConstant, _ bias: DenseConstant?,
-    _ function: ActivationFunction?
+    _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_depthwise_float_args()
     arguments.weights = weights.bytes.bound(to: Float.self).baseAddress
@@ -91,8 +90,7 @@ extension StepEmitter {
     let depthwise = FloatDepthwiseStep(
       function: kernels.floatDepthwise.function, arguments: arguments,
       windows: WindowCopy(geometry: geometry, channels: geometry.channels, input: step.reads[0]),
-      output: step.writes[0], activation: function.map { _ in kernels.activation.function },
-      activationKind: UInt32(function?.rawValue ?? 0))
+      output: step.writes[0], fusedFunction: fusing(function))
     var description = describe(step, "depthwise convolution", kernels.floatDepthwise)
     description.level = "float32"
     return (.floatDepthwise(try memory.store(depthwise)), description)

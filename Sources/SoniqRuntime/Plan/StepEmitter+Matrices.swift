@@ -47,7 +47,7 @@ extension StepEmitter {
   }
 
   func emitMatmul(
-    _ step: ScheduledStep, _ layer: LayerPlan, _ function: ActivationFunction?
+    _ step: ScheduledStep, _ layer: LayerPlan, _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let matrix = layer.matrix
     let slots = ActivationSlots(step.reads)
@@ -68,8 +68,7 @@ extension StepEmitter {
       rowParameters: slots.rowParameters, output: step.writes[0], writesCodes: step.sink != nil,
       panelCount: matrix.panelCount,
       panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
-      activation: function.map { _ in kernels.activation.function },
-      activationKind: UInt32(function?.rawValue ?? 0), outputs: matrix.outputs)
+      fusedFunction: fusing(function), outputs: matrix.outputs)
     var description = describe(
       step, function == nil ? "linear" : "linear + activation", layer.manyRows.kernel.row)
     description.kernel = ChoiceReport.kernels(layer.choices)

@@ -21,10 +21,12 @@ extension StepEmitter {
   }
 
   func emitActivation(
-    _ step: ScheduledStep, _ function: ActivationFunction
+    _ step: ScheduledStep, _ function: ElementFunction
   ) throws(RuntimeError) -> (Step, StepDescription) {
     var arguments = snq_activation_args()
-    arguments.kind = UInt32(function.rawValue)
+    arguments.kind = function.kind
+    arguments.alpha = function.alpha
+    arguments.beta = function.beta
     arguments.channels = channels(step.writes[0])
     let activation = ActivationStep(
       function: kernels.activation.function, arguments: arguments, input: step.reads[0],

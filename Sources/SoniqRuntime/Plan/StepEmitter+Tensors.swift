@@ -4,24 +4,6 @@ import SoniqKernels
 import SoniqOperators
 
 extension StepEmitter {
-  /// One function of each element, by rows.
-  func emitUnary(_ step: ScheduledStep, _ function: UnaryFunction) throws(RuntimeError) -> (
-    Step, StepDescription
-  ) {
-    var arguments = snq_activation_args()
-    let form = function.form
-    arguments.kind = UInt32(form.kind)
-    arguments.alpha = form.alpha
-    arguments.beta = form.beta
-    arguments.channels = channels(step.writes[0])
-    let activation = ActivationStep(
-      function: kernels.activation.function, arguments: arguments, input: step.reads[0],
-      output: step.writes[0])
-    return (
-      .activation(try memory.store(activation)), describe(step, "tensor." + form.name, kernels.activation)
-    )
-  }
-
   func emitTensor(_ step: ScheduledStep, _ operation: TensorOperation) throws(RuntimeError) -> (
     Step, StepDescription
   ) {
@@ -40,33 +22,6 @@ extension StepEmitter {
       description = describe(step, operation.name, kernels.matrices.floatMatmul)
     }
     return (.tensor(try memory.store(tensor)), description)
-  }
-}
-
-extension UnaryFunction {
-  /// The kind and the numbers of the activation kernels, and what reports say.
-  var form: (kind: Int, alpha: Float, beta: Float, name: String) {
-    switch self {
-    case .leakyRelu(let alpha): (SNQ_LEAKY_RELU, alpha, 0, "leakyRelu")
-    case .clip(let low, let high): (SNQ_CLIP, low, high, "clip")
-    case .hardSigmoid(let alpha, let beta): (SNQ_HARD_SIGMOID, alpha, beta, "hardSigmoid")
-    case .hardSwish: (SNQ_HARD_SWISH, 0, 0, "hardSwish")
-    case .elu(let alpha): (SNQ_ELU, alpha, 0, "elu")
-    case .softplus: (SNQ_SOFTPLUS, 0, 0, "softplus")
-    case .mish: (SNQ_MISH, 0, 0, "mish")
-    case .absolute: (SNQ_ABSOLUTE, 0, 0, "absolute")
-    case .negative: (SNQ_NEGATIVE, 0, 0, "negative")
-    case .reciprocal: (SNQ_RECIPROCAL, 0, 0, "reciprocal")
-    case .squareRoot: (SNQ_SQUARE_ROOT, 0, 0, "squareRoot")
-    case .exponential: (SNQ_EXPONENTIAL, 0, 0, "exponential")
-    case .logarithm: (SNQ_LOGARITHM, 0, 0, "logarithm")
-    case .erf: (SNQ_ERF, 0, 0, "erf")
-    case .floor: (SNQ_FLOOR, 0, 0, "floor")
-    case .ceiling: (SNQ_CEILING, 0, 0, "ceiling")
-    case .round: (SNQ_ROUND, 0, 0, "round")
-    case .sign: (SNQ_SIGN, 0, 0, "sign")
-    case .not: (0, 0, 0, "not")  // Of int32: a tensor step.
-    }
   }
 }
 

@@ -57,7 +57,6 @@ struct StepEmitter {
     case .pool: try emitPool(step)
     case .normalize(let epsilon): try emitNormalize(step, epsilon)
     case .attention(let attention): try emitAttention(step, attention)
-    case .unary(let function): try emitUnary(step, function)
     case .tensor(let operation): try emitTensor(step, operation)
     case .image(let convolution): try emitImage(step, convolution)
     case .convolution(let convolution, let function): try emitConvolution(step, convolution, function)
@@ -82,6 +81,11 @@ struct StepEmitter {
     _ step: ScheduledStep, _ operation: String, _ row: KernelRow<Function>
   ) -> StepDescription {
     describe(step, operation, row.name, row.instructionSet)
+  }
+
+  /// What a step does to what it has just written.
+  func fusing(_ function: ElementFunction?) -> FusedFunction? {
+    function.map { FusedFunction(kernel: kernels.activation.function, function: $0) }
   }
 
   func channels(_ slot: SlotID) -> UInt32 { UInt32(schedule.slots[slot].rowBytes / 4) }

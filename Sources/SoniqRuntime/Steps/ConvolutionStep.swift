@@ -63,8 +63,7 @@ struct ConvolutionStep: BitwiseCopyable {
   /// Of the only group; 0 when there are several: then a lane does all of them.
   var panelCount: Int
   var partPanels: Int
-  var activation: snq_activation_function?
-  var activationKind: UInt32
+  var fusedFunction: FusedFunction?
   var outputs: Int
 
   /// Pixels at a time, which the scratch has room for.
@@ -78,15 +77,8 @@ struct ConvolutionStep: BitwiseCopyable {
     } else {
       multiplyRuns(frame, window, rows, wanted)
     }
-    if let activation {
-      let first = wanted.lowerBound * 16
-      let end = panelCount > 0 ? min(wanted.upperBound * 16, outputs) : outputs
-      let start = target.floats(window) + first
-      var call = snq_activation_args(
-        kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
-        channels: UInt32(end - first), output: start, outputStride: target.stride, alpha: 0, beta: 0)
-      activation(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
-    }
+    let end = panelCount > 0 ? min(wanted.upperBound * 16, outputs) : outputs
+    fusedFunction?.apply(target, window, rows, channels: wanted.lowerBound * 16..<end)
   }
 
   /// Image row by image row, for kernels that walk over the image or where borders differ.

@@ -12,8 +12,7 @@ struct DepthwiseStep: BitwiseCopyable {
   var output: StorageID
   /// Codes, as `snq_depthwise_args.sink` says, not floats.
   var writesCodes: Bool
-  var activation: snq_activation_function?
-  var activationKind: UInt32
+  var fusedFunction: FusedFunction?
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]
@@ -32,7 +31,7 @@ struct DepthwiseStep: BitwiseCopyable {
       call.outputStride = target.stride
       function(&call, 0, UInt32(truncatingIfNeeded: run.count))
     }
-    activate(activation, activationKind, target, window, rows, channels: geometry.channels)
+    fusedFunction?.apply(target, window, rows, channels: 0..<geometry.channels)
   }
 }
 
@@ -42,8 +41,7 @@ struct FloatDepthwiseStep: BitwiseCopyable {
   var arguments: snq_depthwise_float_args
   var windows: WindowCopy
   var output: StorageID
-  var activation: snq_activation_function?
-  var activationKind: UInt32
+  var fusedFunction: FusedFunction?
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]
@@ -60,20 +58,6 @@ struct FloatDepthwiseStep: BitwiseCopyable {
       call.outputStride = target.stride
       function(&call, 0, UInt32(truncatingIfNeeded: run.count))
     }
-    activate(activation, activationKind, target, window, rows, channels: geometry.channels)
+    fusedFunction?.apply(target, window, rows, channels: 0..<geometry.channels)
   }
-}
-
-/// An activation function on what a step has just written.
-@inline(__always)
-func activate(
-  _ function: snq_activation_function?, _ kind: UInt32, _ target: RowStorage, _ window: RowWindow,
-  _ rows: Range<Int>, channels: Int
-) {
-  guard let function else { return }
-  let start = target.floats(window)
-  var call = snq_activation_args(
-    kind: kind, input: UnsafePointer(start), inputStride: target.stride, channels: UInt32(channels),
-    output: start, outputStride: target.stride, alpha: 0, beta: 0)
-  function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
 }

@@ -18,8 +18,7 @@ struct FloatConvolutionStep: BitwiseCopyable {
   var windows: WindowCopy
   var output: StorageID
   var multiplyAccumulates: Int
-  var activation: snq_activation_function?
-  var activationKind: UInt32
+  var fusedFunction: FusedFunction?
   var outputs: Int
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
@@ -40,6 +39,6 @@ struct FloatConvolutionStep: BitwiseCopyable {
         function(&call, 0, UInt32(truncatingIfNeeded: run.count), 0, parts[part].panelCount)
       }
     }
-    activate(activation, activationKind, target, window, rows, channels: outputs)
+    fusedFunction?.apply(target, window, rows, channels: 0..<outputs)
   }
 }

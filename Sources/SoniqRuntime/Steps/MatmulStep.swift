@@ -49,8 +49,7 @@ struct MatmulStep: BitwiseCopyable {
   /// that the second level and the activation function find the outputs there.
   var panelGroup: Int
   var multiplyAccumulates: Int
-  var activation: snq_activation_function?
-  var activationKind: UInt32
+  var fusedFunction: FusedFunction?
   var outputs: Int
 
   @inline(__always)
@@ -77,7 +76,7 @@ struct MatmulStep: BitwiseCopyable {
     let isFused = fusingClasses &>> UInt8(truncatingIfNeeded: window.rowClass) & 1 == 1
     // Nothing comes back to the outputs, or there are few of them.
     let isOnePass = levelCount == 1 || isFused
-    let group = isOnePass && (isOne || activation == nil) ? panels.count : panelGroup
+    let group = isOnePass && (isOne || fusedFunction == nil) ? panels.count : panelGroup
     var panel = panels.lowerBound
     while panel < panels.upperBound {
       let end = min(panel + group, panels.upperBound)
@@ -90,23 +89,9 @@ struct MatmulStep: BitwiseCopyable {
         firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
         if levelCount == 2 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
       }
-      if let activation {
-        activate(activation, target, window, rows, channels: panel * 16..<min(end * 16, outputs))
-      }
+      fusedFunction?.apply(target, window, rows, channels: panel * 16..<min(end * 16, outputs))
       panel = end
     }
-  }
-
-  @inline(__always)
-  private func activate(
-    _ function: snq_activation_function, _ target: RowStorage, _ window: RowWindow, _ rows: Range<Int>,
-    channels: Range<Int>
-  ) {
-    let start = target.floats(window) + channels.lowerBound
-    var call = snq_activation_args(
-      kind: activationKind, input: UnsafePointer(start), inputStride: target.stride,
-      channels: UInt32(channels.count), output: start, outputStride: target.stride, alpha: 0, beta: 0)
-    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
   }
 }
 
