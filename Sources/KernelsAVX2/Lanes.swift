@@ -50,7 +50,7 @@ struct FloatLanes {
     }
     var lanes = SIMD16<Float>(repeating: 0)
     for lane in 0..<16 { lanes[lane] = source[Int(indices[lane])] }
-    self.init(unsafeBitCast(lanes.lowHalf, to: __m256.self), unsafeBitCast(lanes.highHalf, to: __m256.self))
+    self.init(lanes.lowHalf, lanes.highHalf)
   }
   @inline(__always) init(bits: IntegerLanes) {
     self.init(_mm256_castsi256_ps(bits.low), _mm256_castsi256_ps(bits.high))

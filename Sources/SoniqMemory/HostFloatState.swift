@@ -1,4 +1,4 @@
-package import CPlatform
+import CPlatform
 
 /// The floating-point state in which a thread of the host called the library: rounding, traps, denormals, the
 /// flags of the exceptions it has had. The library computes in the default state and gives this one back.

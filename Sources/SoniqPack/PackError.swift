@@ -10,6 +10,8 @@ package struct PackError: Error, Sendable, Hashable, CustomStringConvertible {
     case noInput = 66
     /// A bug of the packer.
     case software = 70
+    /// The machine has no memory or threads left.
+    case system = 71
     /// The output cannot be made.
     case cannotCreate = 73
     /// Reading or writing failed half way.

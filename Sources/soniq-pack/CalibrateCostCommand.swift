@@ -10,8 +10,8 @@ struct CalibrateCostCommand: ParsableCommand {
     abstract:
       "Measures what each kernel costs on this machine and writes the profile that choices are made by.",
     discussion: """
-      The profile is a JSON text. Give it to sessions and matrices (kernel_profile in soniq.h and in Python), which
-      then choose kernels by this machine's costs instead of those the library was built with. Results are the same
+      The profile is a JSON text. Give it to sessions and matrices (kernel_profile in soniq.h and in Python), which \
+      then choose kernels by this machine's costs instead of those the library was built with. Results are the same \
       bits with any profile. Measure on an idle machine; it takes about a minute on one thread.
 
       Examples:

@@ -22,7 +22,7 @@ struct InspectCommand: ParsableCommand {
     try reporting { () throws(PackError) in
       let (model, byteCount) = try PackedFile.open(file)
       let inspection = Inspection(model, fileByteCount: byteCount)
-      print(json ? inspection.json.written() : inspection.tree(title: file))
+      try writeAnswer(json ? inspection.json.written() : inspection.tree(title: file))
     }
   }
 }

@@ -9,8 +9,8 @@ struct PackCommand: ParsableCommand {
     commandName: "pack",
     abstract: "Packs an ONNX model or a Hugging Face folder into a .soniq file.",
     discussion: """
-      Weights are rounded with error compensation on calibration sequences, embedding tables too. With a
-      palette of two levels each input channel gets the level that its measured sensitivity calls for, under
+      Weights are rounded with error compensation on calibration sequences, embedding tables too. With a \
+      palette of two levels each input channel gets the level that its measured sensitivity calls for, under \
       --target-bits for everything stored for weights: codes, padding, scales, sums and channel maps.
 
       Palettes: \(Palette.grammar)
@@ -123,7 +123,7 @@ struct PackCommand: ParsableCommand {
     let packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
     let (model, report) = try packer.pack(imported)
     let byteCount = try file.write(model)
-    print(report.summary(path: output, byteCount: byteCount))
+    try writeAnswer(report.summary(path: output, byteCount: byteCount))
   }
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {

@@ -8,7 +8,7 @@ struct SliceCommand: ParsableCommand {
     commandName: "slice",
     abstract: "Cuts a packed model down to fewer weight bits, without training.",
     discussion: """
-      Bipolar codes nest: the top bits of a code are the nearest shorter code. Levels with affine codes
+      Bipolar codes nest: the top bits of a code are the nearest shorter code. Levels with affine codes \
       (8 bits) hold no shorter codes and are refused.
 
       Example:
@@ -32,7 +32,7 @@ struct SliceCommand: ParsableCommand {
       let (model, _) = try PackedFile.open(file)
       let cut = try Slice.cut(model, bits: bits)
       let byteCount = try target.write(cut)
-      print(
+      try writeAnswer(
         "\(output): \(byteCount) bytes, \(decimal(WeightAccount(cut.graph).averageBits, 3)) bits a weight")
     }
   }

@@ -5,6 +5,8 @@ import SoniqFormat
 enum TerminationSignals {
   /// Call it before other threads are made: they must not take the signals.
   static func watch() {
+    // A file that is larger than its limit (ulimit -f) is an error of writing it.
+    signal(SIGXFSZ, SIG_IGN)
     var signals = sigset_t()
     sigemptyset(&signals)
     // One that the parent ignores, as nohup does, stays ignored.

@@ -18,7 +18,7 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     try reporting { () throws(PackError) in
       try PackedFile.verify(file)
-      print("\(file): whole")
+      try writeAnswer("\(file): whole")
     }
   }
 }

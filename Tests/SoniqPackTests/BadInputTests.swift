@@ -101,7 +101,7 @@ import Testing
     let checkpoint = try TinyCheckpoint()
     try FileManager.default.removeItem(atPath: checkpoint.path + "/model.safetensors")
     expect(.noInput, ["model.safetensors", "No such file"], checkpoint)
-    #expect(throws: PackError(.noInput, file: "/nowhere", "no such directory")) {
+    #expect(throws: PackError(.noInput, file: "/nowhere", "no such file or folder")) {
       _ = try ModelImporters.importModel(path: "/nowhere")
     }
   }

@@ -231,6 +231,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/demo"))
     parser.add_argument("--json", type=Path, default=Path("build/demo.json"))
     arguments = parser.parse_args()
+    # In a pipe or a log, too, every step is told before it runs.
+    sys.stdout.reconfigure(line_buffering=True)
     arguments.work.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(HERE))
     import reference
@@ -238,7 +240,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(arguments.model / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(256)
-    print("Writing the float32 and INT8 rivals (ONNX) ...")
+    print("Writing the baseline as ONNX files, in float32 and INT8 ...")
     fp32, int8 = reference.build(arguments.model, arguments.work)
     ids, mask = tokenize(tokenizer, calibration_sentences())
     calibration = arguments.work / "calibration.npz"

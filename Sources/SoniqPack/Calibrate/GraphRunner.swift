@@ -31,7 +31,7 @@ package final class GraphRunner {
       self.inputs = inputs
       session = try Session(model, options: options)
     } catch {
-      throw PackError(.software, place: "calibration", error.message)
+      throw Self.fault(error)
     }
   }
 
@@ -139,15 +139,22 @@ package final class GraphRunner {
     do throws(RuntimeError) {
       return try body()
     } catch {
-      throw PackError(Self.isOfData(error.code) ? .data : .software, place: "calibration", error.message)
+      throw Self.fault(error)
     }
   }
 
-  /// Whether the samples are to blame, not the packer: nobody reads their numbers before they are run.
-  private static func isOfData(_ code: RuntimeError.Code) -> Bool {
+  private static func fault(_ error: RuntimeError) -> PackError {
+    PackError(kind(of: error.code), place: "calibration", error.message)
+  }
+
+  /// What is to blame: the environment, the samples (nobody reads their numbers before they are run), the machine, or
+  /// the packer.
+  private static func kind(of code: RuntimeError.Code) -> PackError.Kind {
     switch code {
-    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: true
-    default: false
+    case .unknownInstructionSet: .usage
+    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: .data
+    case .outOfMemory, .workspaceTooLarge, .threadFailed: .system
+    default: .software
     }
   }
 }

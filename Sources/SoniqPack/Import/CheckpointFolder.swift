@@ -8,7 +8,10 @@ package struct CheckpointFolder: Sendable {
   package init(path: String) throws(PackError) {
     self.path = path
     guard MappedFile.isDirectory(path) else {
-      let fault = MappedFile.exists(path) ? "not a directory" : "no such directory"
+      let fault =
+        MappedFile.exists(path)
+        ? "neither an ONNX file nor a folder with config.json and model.safetensors"
+        : "no such file or folder"
       throw PackError(.noInput, file: path, fault)
     }
     config = try JSONValue.read(path: path + "/config.json")

@@ -233,8 +233,19 @@ extension OnnxConversion {
       guard plain == window else { throw fault("count_include_pad with windows over the edge (ceil_mode)") }
       function = .averageOfAllTaps
     }
+    try refuseWindowsOfPadding(window)
     let result = try tensor(.pool(function, window), image)
     return [try channelsFirst(result, spatial: kernel.count)]
+  }
+
+  /// The greatest or the mean of nothing is no number.
+  private func refuseWindowsOfPadding(_ window: Window) throws(PackError) {
+    let height = window.dilationHeight * (window.height - 1) + 1
+    let width = window.dilationWidth * (window.width - 1) + 1
+    guard max(window.top, window.bottom) < height, max(window.left, window.right) < width else {
+      let pads = [window.top, window.left, window.bottom, window.right]
+      throw fault("windows that lie in the padding alone: pads \(pads) of a kernel of \([height, width])")
+    }
   }
 
   mutating func globalPool(_ function: ReduceFunction) throws(PackError) -> [ValueID] {

@@ -94,6 +94,7 @@ extension OnnxConversion {
     }
     for (place, entry) in axes.enumerated() {
       let axis = try axis(entry, rank: rank)
+      guard steps[place] != 0 else { throw fault("a step of 0") }
       result = try slice(result, axis: axis, start: starts[place], end: ends[place], step: steps[place])
     }
     return [result]
@@ -107,9 +108,7 @@ extension OnnxConversion {
     guard case .fixed(let size) = dimension else {
       return try slice(value, axis: axis, dimension, start: start, end: end, step: step)
     }
-    guard let first = start.fixed, step != 0, step > Int.min else {
-      throw fault("it starts at a dynamic size")
-    }
+    guard let first = start.fixed else { throw fault("it starts at a dynamic size") }
     guard let last = end.fixed else {
       guard first == 0, step == 1, end.coefficient == 1, end.symbols.count == 1 else {
         throw fault("it ends at a product of dynamic sizes")
@@ -122,8 +121,9 @@ extension OnnxConversion {
     let begin = clamped(first, step > 0 ? 0...size : 0...max(size - 1, 0))
     let stop = clamped(max(last, -size - 1), step > 0 ? 0...size : -1...max(size - 1, 0))
     let span = step > 0 ? stop - begin : begin - stop
-    let count = span > 0 ? (span - 1) / abs(step) + 1 : 0
-    return try slice(value, axis: axis, begin: begin, step: step, count: count)
+    let count = span > 0 ? (span - 1) / Int(clamping: step.magnitude) + 1 : 0
+    // Exporters write steps as large as int64 for a single element.
+    return try slice(value, axis: axis, begin: begin, step: count > 1 ? step : 1, count: count)
   }
 
   /// Of a dynamic axis: all of it, nothing or its first element.

@@ -67,7 +67,9 @@ struct OnnxConversion {
       // Constants are decoded before the converter looks at any.
       for name in node.inputs where !name.isEmpty { _ = try value(named: name) }
       results = try converter(&self)
+      if let words = node.misread.words.first { throw fault(words) }
     } catch {
+      if let words = node.misread.words.first { return refuse("\(node.name) (\(node.typeName): \(words))") }
       let source = error.file == file.path ? "" : error.file.map { $0 + ": " } ?? ""
       let place = source + (error.place == "node \(node.name)" ? "" : error.place.map { $0 + ": " } ?? "")
       return refuse("\(node.name) (\(node.typeName): \(place)\(error.message))")

@@ -3,9 +3,7 @@ import SoniqGraph
 
 extension OnnxConversion {
   mutating func constantNode() throws(PackError) -> [ValueID] {
-    if let attribute = node.attributes["value"], attribute.hasT {
-      return [constant(try file.tensor(attribute.t))]
-    }
+    if let tensor = node.tensor("value") { return [constant(try file.tensor(tensor))] }
     if let number = node.real("value_float") { return [scalar(number)] }
     if let numbers = node.reals("value_floats") {
       return [constant(KnownTensor(floats: numbers, shape: [numbers.count]))]
@@ -21,7 +19,7 @@ extension OnnxConversion {
 
   mutating func constantOfShape() throws(PackError) -> [ValueID] {
     var one = KnownTensor(floats: [0], shape: [1])
-    if let attribute = node.attributes["value"], attribute.hasT { one = try file.tensor(attribute.t) }
+    if let tensor = node.tensor("value") { one = try file.tensor(tensor) }
     guard one.count == 1 else { throw fault("its value has \(one.count) elements") }
     guard let shape = try knownInput(0, "shape") else { throw fault("input 0 is missing") }
     one.shape = []
@@ -71,9 +69,10 @@ extension OnnxConversion {
       return [constant(KnownTensor(floats: list, shape: [list.count]))]
     }
     let ends = parts.compactMap { $0.extents?.first }
-    guard ends.count == 3, let begin = ends[0].fixed, let step = ends[2].fixed, step != 0 else {
+    guard ends.count == 3, let begin = ends[0].fixed, let step = ends[2].fixed else {
       throw fault("a range that depends on a dynamic size")
     }
+    guard step != 0 else { throw fault("a step of 0") }
     guard let end = ends[1].fixed else {
       guard begin == 0, step == 1 else {
         throw fault("a range of dynamic length that does not count from 0 by 1")

@@ -77,7 +77,7 @@ enum SizeArithmetic {
 
 extension KnownTensor {
   /// Two tensors element by element; nil where one is of floats and the other is not.
-  /// - Throws: `data` when a result depends on what a dynamic size will be.
+  /// - Throws: `data` when a result depends on what a dynamic size will be, or is no whole number of 64 bits.
   func combined(
     _ other: KnownTensor, _ function: BinaryFunction, shape target: [Int], name: String
   ) throws(PackError) -> KnownTensor? {
@@ -99,12 +99,18 @@ extension KnownTensor {
     for (leftPlace, rightPlace) in pairs {
       guard let result = SizeArithmetic.combine(function, first[leftPlace], second[rightPlace]) else {
         throw PackError(
-          .data, place: "node \(name)",
-          "its result depends on what a dynamic size will be; fix the sizes of the inputs with --shape")
+          .data, place: "node \(name)", Self.noResult(function, first[leftPlace], second[rightPlace]))
       }
       results.append(result)
     }
     return KnownTensor(shape: target, type: type, elements: .sizes(results)).simplified
+  }
+
+  private static func noResult(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> String {
+    guard let first = left.fixed, let second = right.fixed else {
+      return "its result depends on what a dynamic size will be; fix the sizes of the inputs with --shape"
+    }
+    return "\(function) of \(first) and \(second) has no result among the whole numbers of 64 bits"
   }
 
   private static func comparison(_ function: BinaryFunction) -> ((Float, Float) -> Bool)? {

@@ -7,6 +7,8 @@ struct OnnxNode {
   var inputs: [String]
   var outputs: [String]
   var attributes: [String: AttributeProto]
+  /// What a converter asked for as another type than the file states: nothing is taken for its default silently.
+  let misread = MisreadAttributes()
 
   init(_ proto: NodeProto) {
     type = proto.opType
@@ -22,14 +24,62 @@ struct OnnxNode {
   /// "Conv" or, for other domains than ONNX's own, "com.microsoft.FusedConv".
   var typeName: String { domain.isEmpty ? type : "\(domain).\(type)" }
 
-  func integer(_ key: String) -> Int? { attributes[key].flatMap { $0.hasI ? Int($0.i) : nil } }
+  func integer(_ key: String) -> Int? { attribute(key, .int).map { Int($0.i) } }
   func integer(_ key: String, default value: Int) -> Int { integer(key) ?? value }
   func flag(_ key: String, default value: Bool = false) -> Bool { integer(key).map { $0 != 0 } ?? value }
-  func real(_ key: String) -> Float? { attributes[key].flatMap { $0.hasF ? $0.f : nil } }
+  func real(_ key: String) -> Float? { attribute(key, .float).map(\.f) }
   func real(_ key: String, default value: Float) -> Float { real(key) ?? value }
-  func integers(_ key: String) -> [Int]? { attributes[key].map { $0.ints.map { Int($0) } } }
-  func reals(_ key: String) -> [Float]? { attributes[key].map { $0.floats } }
+  func integers(_ key: String) -> [Int]? { attribute(key, .ints).map { $0.ints.map { Int($0) } } }
+  func reals(_ key: String) -> [Float]? { attribute(key, .floats).map(\.floats) }
   func text(_ key: String) -> String? {
-    attributes[key].flatMap { $0.hasS ? String(decoding: $0.s, as: UTF8.self) : nil }
+    attribute(key, .string).map { String(decoding: $0.s, as: UTF8.self) }
+  }
+  func tensor(_ key: String) -> TensorProto? { attribute(key, .tensor).map(\.t) }
+
+  /// An attribute that is of this type. A value of 0 need not stand in the file, as proto3 writers leave it out, and
+  /// the oldest files do not state types.
+  private func attribute(_ key: String, _ type: AttributeType) -> AttributeProto? {
+    guard let attribute = attributes[key] else { return nil }
+    if attribute.hasRefAttrName {
+      misread.add("attribute \(key) refers to one of a function")
+      return nil
+    }
+    guard let stated = attribute.statedType, stated != type else { return attribute }
+    misread.add("attribute \(key) is of type \(stated), not \(type)")
+    return nil
+  }
+}
+
+/// Attributes that could not be read as what their operator says they are, in the order in which they were asked for.
+final class MisreadAttributes {
+  private(set) var words: [String] = []
+
+  func add(_ words: String) {
+    if !self.words.contains(words) { self.words.append(words) }
+  }
+}
+
+/// The types of attributes that operators of numbers have, by their numbers in the file.
+private enum AttributeType: Int32 {
+  case float = 1
+  case int
+  case string
+  case tensor
+  case graph
+  case floats
+  case ints
+  case strings
+}
+
+extension AttributeProto {
+  /// Its type; nil where the file leaves it out and the value does not show it, as an empty list does not.
+  fileprivate var statedType: AttributeType? {
+    if let stated = AttributeType(rawValue: type) { return stated }
+    if hasI { return .int }
+    if hasF { return .float }
+    if hasS { return .string }
+    if hasT { return .tensor }
+    if !ints.isEmpty { return .ints }
+    return floats.isEmpty ? nil : .floats
   }
 }
