@@ -14,7 +14,7 @@ BENCH ?= default
 .NOTPARALLEL:
 
 help: ## Show the commands
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' Makefile | awk -F '|' '{ printf "  make %-22s  %s\n", $$1, $$2 }'
 
 deps: ## Install what the build needs and build the private jemalloc
 	@.ci/install-debian-packages build
