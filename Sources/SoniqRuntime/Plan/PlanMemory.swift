@@ -39,15 +39,6 @@ final class PlanMemory {
     return start
   }
 
-  /// The numbers that `element` gives for 0..<count.
-  func store<T: BitwiseCopyable>(
-    count: Int, _ element: (Int) -> T
-  ) throws(RuntimeError) -> UnsafeMutablePointer<T> {
-    let start = try room(for: T.self, count: count)
-    for index in 0..<count { (start + index).initialize(to: element(index)) }
-    return start
-  }
-
   private func room<T>(for type: T.Type, count: Int) throws(RuntimeError) -> UnsafeMutablePointer<T> {
     let (byteCount, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     guard !overflow else { throw RuntimeError(.outOfMemory, actual: Int.max) }
