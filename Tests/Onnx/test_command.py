@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -239,8 +240,19 @@ def test_outputs_are_files(kind: str, tmp_path: Path) -> None:
     assert result.returncode == 73, result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_command_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.fixture()
+def undisturbed(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that children take as by default: whoever runs the tests in the background may ignore it."""
+    before = signal.signal(request.param, signal.SIG_DFL)
+    if before not in (signal.SIG_IGN, signal.SIG_DFL):
+        # A function: children do not inherit it.
+        signal.signal(request.param, before)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+@pytest.mark.parametrize("undisturbed", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], indirect=True)
+def test_a_signal_ends_the_command_and_leaves_nothing(undisturbed: signal.Signals, tmp_path: Path) -> None:
     width = 1024
     stored = {f"w{i}": RANDOM.standard_normal((width, width)).astype(np.float32) for i in range(6)}
     nodes = [node("MatMul", [f"v{i}" if i else "x", f"w{i}"], [f"v{i + 1}"]) for i in range(6)]
@@ -255,14 +267,27 @@ def test_a_signal_ends_the_command_and_leaves_nothing(number: signal.Signals, tm
         with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             process.stderr.readline()
-            process.send_signal(number)
+            process.send_signal(undisturbed)
             process.communicate(timeout=120)
         if process.returncode != 0:
             break
         (tmp_path / "model.soniq").write_bytes(b"older")
-    assert process.returncode == -number
+    assert process.returncode == -undisturbed
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "model.soniq").read_bytes() == b"older"
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored(tmp_path: Path) -> None:
+    onnx.save(layer(), tmp_path / "model.onnx")
+    command = [os.environ["SONIQ_PACK"], "pack", tmp_path / "model.onnx", "-o", tmp_path / "model.soniq"]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with subprocess.Popen([*command, "--palette", "f32"], stderr=subprocess.PIPE) as process:
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=120)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0 and (tmp_path / "model.soniq").exists()
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
