@@ -36,11 +36,19 @@ struct ActivationStep: BitwiseCopyable {
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     var call = arguments
-    call.input = UnsafePointer(frame.storages[input].floats(window))
+    let source = UnsafePointer(frame.storages[input].floats(window))
+    let target = frame.storages[output].floats(window)
     call.inputStride = frame.storages[input].stride
-    call.output = frame.storages[output].floats(window)
     call.outputStride = frame.storages[output].stride
-    function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+    guard call.channels == 1, call.inputStride == 1, call.outputStride == 1 else {
+      (call.input, call.output) = (source, target)
+      function(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+      return
+    }
+    // Rows of one number, as where the last axis is dynamic, are one row of many.
+    (call.input, call.output) = (source + rows.lowerBound, target + rows.lowerBound)
+    call.channels = UInt32(rows.count)
+    function(&call, 0, 1)
   }
 }
 
