@@ -47,7 +47,7 @@ extension Failure {
   init(_ error: FormatError) {
     self.init(
       Status(error.code), error.message, field: error.field,
-      offset: error.systemError == 0 ? error.offset : nil)
+      offset: error.code.isOfBytes ? error.offset : nil)
   }
 
   init(_ error: QuantizationError) {

@@ -61,8 +61,8 @@ package struct FormatError: Error, Sendable, Hashable {
   }
 
   package var code: Code
-  /// Byte offset in the file of the field to blame, or of the record that holds it. 0 where no bytes of
-  /// the file are to blame.
+  /// Byte offset in the file of the field to blame, or of the record that holds it. 0, and not to be told, where no
+  /// bytes of the file are to blame.
   package var offset: Int
   /// The field, as docs/format.md calls it: "header.fileSize", "nodes[3].inputs", ...
   package var field: String
@@ -84,5 +84,15 @@ package struct FormatError: Error, Sendable, Hashable {
     self.expected = expected
     self.systemError = systemError
     self.cause = cause
+  }
+}
+
+extension FormatError.Code {
+  /// Whether bytes of the file are to blame, and not the machine or what the path leads to.
+  package var isOfBytes: Bool {
+    switch self {
+    case .cannotRead, .notARegularFile, .outOfMemory, .cannotWrite: false
+    default: true
+    }
   }
 }

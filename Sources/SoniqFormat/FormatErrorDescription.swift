@@ -6,9 +6,9 @@ extension FormatError: CustomStringConvertible {
 
   /// One sentence in plain words, without a final stop: the field, its place and what is wrong.
   package var message: String {
-    if systemError != 0 { return "\(field): \(reason): \(Self.systemText(systemError))" }
     if let cause { return "byte \(offset): \(cause.message)" }
-    var text = "byte \(offset): \(field): \(reason)"
+    var text = (code.isOfBytes ? "byte \(offset): " : "") + "\(field.isEmpty ? "\"\"" : field): \(reason)"
+    if systemError != 0 { text += ": \(Self.systemText(systemError))" }
     if got != .none { text += ", got \(got)" }
     if expected != .none { text += ", expected \(expected)" }
     return text

@@ -5,9 +5,13 @@ import Testing
 
 @Suite struct FormatErrorTests {
   @Test func everyCodeHasItsOwnWords() {
-    let messages = FormatError.Code.allCases.map { FormatError($0, offset: 8, field: "header.x").message }
-    #expect(Set(messages).count == FormatError.Code.allCases.count)
-    #expect(messages.allSatisfy { $0.hasPrefix("byte 8: header.x: ") && !$0.contains("\n") })
+    let codes = FormatError.Code.allCases
+    let messages = codes.map { FormatError($0, offset: 8, field: "header.x").message }
+    #expect(Set(messages).count == codes.count)
+    for (code, message) in zip(codes, messages) {
+      #expect(message.hasPrefix(code.isOfBytes ? "byte 8: header.x: " : "header.x: "))
+      #expect(!message.contains("\n"))
+    }
   }
 
   @Test func numbersAreSaid() {
