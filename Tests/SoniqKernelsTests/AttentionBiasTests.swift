@@ -91,18 +91,20 @@ import Testing
   @Test(arguments: AttentionMode.allCases, [Numbers.ordinary, .hiding])
   func isAccurate(mode: AttentionMode, numbers: Numbers) {
     var generator = SeededGenerator(seed: 173)
+    var count = 0
     for (sequence, headDim) in AttentionKernelTests.sizes {
       for (masked, causal) in AttentionKernelTests.modes {
-        for axes in BiasCase.Axes.allCases {
-          let attention = AttentionCase(
-            sequence, headDim, .ordinary, masked: masked, causal: causal, &generator
-          )
-          .biased(axes) { numbers.number(&generator) }
-          let (worst, mean) = errors(output(attention, mode), attention)
-          let label = "S \(sequence) d \(headDim) \(axes) \(masked) \(causal) worst \(worst) mean \(mean)"
-          #expect(worst <= (mode == .float ? 1e-5 : 0.2), "\(label)")
-          #expect(mean <= (mode == .float ? 1e-6 : 0.02), "\(label)")
-        }
+        // Five in turn, against four modes: each meets each.
+        let axes = BiasCase.Axes.allCases[count % 5]
+        count += 1
+        let attention = AttentionCase(
+          sequence, headDim, .ordinary, masked: masked, causal: causal, &generator
+        )
+        .biased(axes) { numbers.number(&generator) }
+        let (worst, mean) = errors(output(attention, mode), attention)
+        let label = "S \(sequence) d \(headDim) \(axes) \(masked) \(causal) worst \(worst) mean \(mean)"
+        #expect(worst <= (mode == .float ? 1e-5 : 0.2), "\(label)")
+        #expect(mean <= (mode == .float ? 1e-6 : 0.02), "\(label)")
       }
     }
   }

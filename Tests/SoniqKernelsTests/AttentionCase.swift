@@ -58,35 +58,34 @@ struct AttentionCase {
     return output.elements
   }
 
-  /// softmax(q k^T scale + bias) v in double precision.
+  /// softmax(q k^T scale + bias) v in double precision. Loops and no arrays of rows: tests are built to be debugged.
   func truth(batch entry: Int, head: Int, position: Int) -> [Double] {
-    func row(_ position: Int, _ part: Int) -> [Double] {
-      let first = (entry * sequence + position) * stride + part * width + head * headDim
-      return values[first..<first + headDim].map { Double($0) }
-    }
     let keys = (0...(isCausal ? position : sequence - 1)).filter { key in
       mask.map { $0[entry * sequence + key] != 0 } ?? true
     }
-    return softmaxMean(
-      row(position, 0),
-      keys.map { key in
-        (row(key, 1), row(key, 2), bias.map { Double($0.number(entry, head, position, key)) } ?? 0)
-      })
-  }
-
-  private func softmaxMean(
-    _ query: [Double], _ keys: [(key: [Double], value: [Double], bias: Double)]
-  ) -> [Double] {
-    let scores = keys.map {
-      zip(query, $0.key).reduce(0) { $0 + $1.0 * $1.1 } / Double(headDim).squareRoot() + $0.bias
-    }
-    guard let greatest = scores.max(), greatest > -.infinity else {
-      return [Double](repeating: 0, count: headDim)
-    }
-    let weights = scores.map { exp($0 - greatest) }
-    let total = weights.reduce(0, +)
-    return (0..<headDim).map { channel in
-      zip(weights, keys).reduce(0) { $0 + $1.0 * $1.1.value[channel] } / total
+    return values.withUnsafeBufferPointer { values in
+      func start(_ position: Int, _ part: Int) -> Int {
+        (entry * sequence + position) * stride + part * width + head * headDim
+      }
+      let query = start(position, 0)
+      let scores = keys.map { key in
+        let row = start(key, 1)
+        var dot = 0.0
+        for channel in 0..<headDim { dot += Double(values[query + channel]) * Double(values[row + channel]) }
+        let added = bias.map { Double($0.number(entry, head, position, key)) } ?? 0
+        return dot / Double(headDim).squareRoot() + added
+      }
+      var result = [Double](repeating: 0, count: headDim)
+      guard let greatest = scores.max(), greatest > -.infinity else { return result }
+      let weights = scores.map { exp($0 - greatest) }
+      let total = weights.reduce(0, +)
+      for (index, key) in keys.enumerated() {
+        let row = start(key, 2)
+        for channel in 0..<headDim {
+          result[channel] += weights[index] * Double(values[row + channel]) / total
+        }
+      }
+      return result
     }
   }
 }
