@@ -88,7 +88,7 @@ def _whole_text(folder: Path) -> str:
         return _decoded(INSTALLED.read_bytes())
     with tempfile.TemporaryDirectory(dir=folder) as work:
         try:
-            _run(["apt-get", "-qq", "download", PACKAGE], work)
+            _download(work)
             (package,) = Path(work).glob("*.deb")
             _run(["dpkg-deb", "-x", package.name, "."], work)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
@@ -96,6 +96,19 @@ def _whole_text(folder: Path) -> str:
             todo = f"apt-get update && apt-get install {PACKAGE}"
             raise TextError(f"cannot download {PACKAGE} ({reason}); try as root: {todo}") from error
         return _decoded((Path(work) / INSTALLED.relative_to("/")).read_bytes())
+
+
+def _download(folder: str) -> None:
+    """By the machine's lists of packages, or, where it has none, by lists of our own: no root is needed."""
+    try:
+        _run(["apt-get", "-qq", "download", PACKAGE], folder)
+    except subprocess.CalledProcessError:
+        lists, cache = Path(folder) / "lists/partial", Path(folder) / "cache/archives/partial"
+        for own in (lists, cache):
+            own.mkdir(parents=True)
+        options = ["-o", f"Dir::State::Lists={lists.parent}", "-o", f"Dir::Cache={cache.parents[1]}"]
+        _run(["apt-get", "-qq", *options, "update"], folder)
+        _run(["apt-get", "-qq", *options, "download", PACKAGE], folder)
 
 
 def _run(command: list[str], folder: str) -> None:

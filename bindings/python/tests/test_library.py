@@ -97,6 +97,9 @@ def test_the_search_of_the_linker(built: Path, package: Path, tmp_path: Path) ->
 @pytest.mark.skipif(shutil.which("pkg-config") is None, reason="there is no pkg-config")
 def test_what_pkg_config_says(built: Path, package: Path, tmp_path: Path) -> None:
     installed = install(built, tmp_path / "prefix")
+    own = ask(package)
+    if own.returncode == 0:
+        pytest.skip(f"this machine has a library of its own: {own.stdout.strip()}")
     program = shutil.which("pkg-config")
     assert program is not None
     answer = found(package, PATH=os.path.dirname(program), PKG_CONFIG_PATH=str(installed.parent / "pkgconfig"))
