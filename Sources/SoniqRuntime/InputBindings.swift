@@ -1,7 +1,8 @@
 import SoniqGraph
 import SoniqMemory
 
-/// What the host has set, and whether it fits the model. Allocates nothing after it is made.
+/// What the host has set, and whether it fits the model. Allocates after it is made only for inputs that the host does not
+/// lend.
 struct InputBindings {
   private struct State: BitwiseCopyable {
     var isSet = false

@@ -104,6 +104,26 @@ import Testing
     #expect(cacheBytes > 0 || layout.blockRows == 16)
   }
 
+  /// An input that only a sum is made of needs no memory, but a size that can be computed.
+  @Test func lentInputsTakeNothingAndAreAddressable() throws {
+    var graph = Graph()
+    graph.symbols = [Symbol(name: "a", maximum: 1 << 20), Symbol(name: "b", maximum: 1 << 20)]
+    graph.values = [
+      Value(name: "x", elementType: .float32, shape: [.symbol(0), .symbol(1)]),
+      Value(name: "sum", elementType: .float32, shape: [.fixed(1), .fixed(1)]),
+    ]
+    graph.nodes = [
+      Node(
+        name: "sum", operation: .tensor(.reduce(.sum, axes: [0, 1], keepsDimensions: true)), inputs: [0],
+        output: 1)
+    ]
+    graph.inputs = [GraphInput(value: 0)]
+    graph.outputs = [1]
+    let schedule = ScheduleTests.schedule(graph)
+    #expect(try Self.layout(schedule, maximums: [1 << 20, 1 << 20]).valueBytes <= 128)
+    #expect(throws: GraphError.self) { _ = try Self.layout(schedule, maximums: [1 << 40, 1 << 40]) }
+  }
+
   /// Sizes that no memory has are an error, not a trap.
   @Test(arguments: [[Int.max, 24], [Int.max, Int.max], [1 << 40, 1 << 22], [1 << 58, 1]])
   func whatCannotBeAddressedIsAnError(maximums: [Int]) throws {

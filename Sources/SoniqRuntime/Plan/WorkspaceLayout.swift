@@ -49,9 +49,12 @@ struct WorkspaceLayout {
     var mostRows = 1
     for step in schedule.steps { mostRows = max(mostRows, try rows(step.space)) }
     blockRows = try chooseBlockRows(isBlock, cacheBytes: cacheBytes, mostRows: mostRows)
-    let arena = try place(isBlock, block: false) { slot throws(GraphError) in
-      !schedule.slots[slot].needsMemory
-        ? 0 : try bytes(schedule.slots[slot].rowBytes, rows(schedule.slots[slot].space))
+    let arena = try place(isBlock, block: false) { root throws(GraphError) in
+      let slot = schedule.slots[root]
+      // What the host lends takes nothing, but its size is computed in runs too.
+      guard slot.needsMemory || (slot.input != nil && !slot.isExternal) else { return 0 }
+      let size = try bytes(slot.rowBytes, rows(slot.space))
+      return slot.needsMemory ? size : 0
     }
     let blocks = try place(isBlock, block: true) { slot throws(GraphError) in
       try bytes(schedule.slots[slot].rowBytes, blockRows)
