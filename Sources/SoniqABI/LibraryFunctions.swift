@@ -1,6 +1,7 @@
 public import CSoniq
 import CMemory
 import CPlatform
+import SoniqKernels
 
 /// Writes a text to its static storage, cut to fit.
 private func store(_ text: String, _ which: Int) -> UnsafePointer<CChar>? {
@@ -26,8 +27,9 @@ private struct LibraryText: @unchecked Sendable {
     version = store(number, SNQ_TEXT_VERSION)
     let compiler = String(cString: snq_compiler_name())
     let jemalloc = String(cString: snq_jemalloc_version())
+    let isa = InstructionSet.allCases.map(\.name).joined(separator: " ")
     build = store(
-      "soniq \(number) (abi \(SONIQ_ABI_VERSION); \(Self.swift), \(compiler); isa portable avx2 avx512; "
+      "soniq \(number) (abi \(SONIQ_ABI_VERSION); \(Self.swift), \(compiler); isa \(isa); "
         + "jemalloc \(jemalloc))",
       SNQ_TEXT_BUILD)
     var names: [String] = []
@@ -80,9 +82,7 @@ public func soniq_cpu_features() -> UnsafePointer<CChar>? { LibraryText.shared.f
 /// `soniq_cpu_isa` of soniq.h.
 @_cdecl("soniq_cpu_isa") @implementation
 public func soniq_cpu_isa() -> UInt32 {
-  if snq_cpu_runs_avx512_kernels() { return UInt32(SONIQ_ISA_AVX512) }
-  if snq_cpu_runs_avx2_kernels() { return UInt32(SONIQ_ISA_AVX2) }
-  return UInt32(SONIQ_ISA_PORTABLE)
+  instructionSetConstant(InstructionSet.newest(in: .detected()).name)
 }
 
 /// `soniq_isa_name` of soniq.h.

@@ -4,9 +4,9 @@ package import SoniqKernels
 
 /// Measures what the matrix kernels cost on this machine.
 package struct Calibration {
-  /// The newest instruction set to measure; its kernels and those of older ones, the portable reference apart:
-  /// nothing competes with it.
-  package var limit: InstructionSet
+  /// What kernels to measure may require, no more than the CPU has; the portable reference apart: nothing competes
+  /// with it.
+  package var available: Capabilities
   package var sizes: [KernelProfile.Size] = Self.sizes
   /// Times that every kernel is measured, all of them in turns; the median counts.
   package var rounds = 5
@@ -21,12 +21,12 @@ package struct Calibration {
     .init(channels: 4096, outputs: 4096),
   ]
 
-  package init(limit: InstructionSet) { self.limit = limit }
+  package init(available: Capabilities) { self.available = available }
 
   /// - Parameters:
   ///   - machine: the name to write into the profile.
   ///   - progress: called with what is done and what there is.
-  /// - Returns: costs of all kernels that this CPU runs, up to the limit.
+  /// - Returns: costs of all kernels that may be measured.
   package func run(machine: String, progress: (Int, Int) -> Void) -> KernelProfile {
     let subjects = subjects()
     let classes = RowClass.allCases
@@ -50,12 +50,10 @@ package struct Calibration {
     return KernelProfile(machine: machine, sizes: sizes, costs: costs)
   }
 
-  /// Every kernel that this CPU runs with every pair of bits that its speed depends on.
+  /// Every kernel that may be measured with every pair of bits that its speed depends on.
   private func subjects() -> [CalibrationSubject] {
-    let features = CPUFeatures.detect()
     var subjects: [CalibrationSubject] = []
-    for kernel in MatmulKernelRegistry.faster
-    where kernel.instructionSet <= limit && features.runs(kernel.row) {
+    for kernel in MatmulKernelRegistry.faster where available.runs(kernel.row) {
       for weightBits in kernel.weightBits {
         for activationBits in 1...8
         where kernel.accepts(weightBits: weightBits, activationBits: activationBits) {

@@ -45,7 +45,7 @@ final class MatmulBench {
     var arguments = arguments(subject)
     var preparation = preparation(subject, &arguments)
     let function = subject.kernel.row.function
-    let prepareFunction = prepare.chosen(upTo: subject.kernel.instructionSet).function
+    let prepareFunction = prepare.chosen(on: .detected().capped(by: subject.kernel.instructionSet)).function
     let needsPreparation = subject.kernel.form != .codes
     let panels = UInt32((size.outputs + 15) / 16)
     let start = snq_clock_nanoseconds()

@@ -1,32 +1,33 @@
-/// A family of instructions that kernels are compiled for; each can run the kernels of those before it.
-package enum InstructionSet: String, Sendable, Hashable, CaseIterable, Comparable {
-  /// x86-64-v2: every machine the library starts on.
-  case portable
-  /// x86-64-v3: AVX2, FMA, BMI2.
-  case avx2
-  /// x86-64-v4 with VNNI (Cascade Lake and later).
-  case avx512
+import CPlatform
 
-  /// What every machine runs that the library starts on.
-  package static let least = InstructionSet.portable
+/// A class of machines by the name that users know: from SONIQ_MAX_ISA, soniq.h and reports.
+///
+/// Kernels are not chosen by it but by the sets of capabilities that it stands for.
+package struct InstructionSet: Sendable, Hashable, CaseIterable, CustomStringConvertible {
+  package let name: String
+  /// What every machine of the class has.
+  package let capabilities: Capabilities
+  /// What may be used where the class is the cap: also what only some of its machines have.
+  package let ceiling: Capabilities
 
-  private var rank: Int {
-    switch self {
-    case .portable: 0
-    case .avx2: 1
-    case .avx512: 2
-    }
+  package init(name: String, capabilities: Capabilities, ceiling: Capabilities) {
+    self.name = name
+    self.capabilities = capabilities
+    self.ceiling = ceiling
   }
-  package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
-}
 
-/// A feature that some CPUs of an instruction set have. A kernel may ask for one; its code stays in a module of its
-/// own.
-package enum InstructionExtension: String, Sendable, Hashable, CaseIterable {
-  /// `vpdpbusd` in the encoding of AVX2 (Alder Lake, Zen 5 and later).
-  case avxVNNI = "avxvnni"
-  /// VPOPCNTDQ, BITALG, VBMI, VBMI2 and GFNI on top of AVX-512 (Ice Lake, Zen 4 and later).
-  case avx512VBMI = "avx512vbmi"
+  /// The baseline of the architecture: what every machine has that the library starts on.
+  package static let portable = InstructionSet(name: "portable", capabilities: [], ceiling: [])
+
+  package var description: String { name }
+
+  /// Those of this architecture, each after those it includes.
+  package static var allCases: [InstructionSet] { ThisArchitecture.instructionSets }
+
+  /// The last class whose machines have nothing beyond `available`.
+  package static func newest(in available: Capabilities) -> InstructionSet {
+    allCases.last { available.isSuperset(of: $0.capabilities) } ?? .portable
+  }
 }
 
 /// A cap that names no instruction set.
@@ -40,10 +41,16 @@ extension InstructionSet {
   /// The cap that a text such as the value of SONIQ_MAX_ISA asks for.
   ///
   /// - Returns: nil (no cap) for a missing or empty text.
-  /// - Throws: when the text is not exactly one of "portable", "avx2" and "avx512".
+  /// - Throws: when the text is not exactly the name of one, on x86-64 "portable", "avx2" or "avx512".
   package static func cap(named text: String?) throws(UnknownInstructionSet) -> InstructionSet? {
     guard let text, !text.isEmpty else { return nil }
-    guard let cap = InstructionSet(rawValue: text) else { throw UnknownInstructionSet(name: text) }
-    return cap
+    for set in allCases where set.name == text { return set }
+    throw UnknownInstructionSet(name: text)
+  }
+
+  /// The value of SONIQ_MAX_ISA now, or nil when it is not set.
+  package static func environmentCap() -> String? {
+    guard let text = snq_environment_max_isa() else { return nil }
+    return String(cString: text)
   }
 }

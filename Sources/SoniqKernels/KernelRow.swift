@@ -4,21 +4,31 @@
 package struct KernelRow<Function>: @unchecked Sendable {
   /// The C symbol.
   package let name: String
-  package let instructionSet: InstructionSet
+  /// What the CPU must have: no less than what the kernel's module is compiled for.
+  package let requires: Capabilities
   package let function: Function
-  /// What the CPU must have beside the instruction set.
-  package let needs: InstructionExtension?
   package let traits: KernelTraits
 
   package init(
-    _ name: String, _ instructionSet: InstructionSet, _ function: Function,
-    needs: InstructionExtension? = nil, traits: KernelTraits = []
+    _ name: String, _ requires: Capabilities, _ function: Function, traits: KernelTraits = []
   ) {
-    self.needs = needs
-    self.traits = traits
     self.name = name
-    self.instructionSet = instructionSet
+    self.requires = requires
     self.function = function
+    self.traits = traits
+  }
+
+  /// The class that the kernel belongs to in caps and reports; it may require more than all machines of it have.
+  package var instructionSet: InstructionSet { .newest(in: requires) }
+
+  /// Why it may not run where no more than `available` may be used, in plain words; nil when it may.
+  package func lack(on available: Capabilities) -> String? {
+    let missing = requires.subtracting(available)
+    if missing.isEmpty { return nil }
+    // A cap forbids whole classes, and with one all that its machines may have: what else is missing the CPU lacks.
+    let set = instructionSet
+    if !available.isSuperset(of: set.capabilities) { return "\(set.name) may not be used" }
+    return "this CPU has no \(missing.names.joined(separator: ", "))"
   }
 }
 
@@ -40,10 +50,11 @@ package struct KernelTraits: OptionSet, Sendable, Hashable {
   package static let tiledDepthwise = KernelTraits(rawValue: 16)
 }
 
-/// All kernels of one operation that has one kernel per instruction set.
+/// All kernels of one operation that are chosen between by what the CPU has.
 package struct KernelFamily<Function>: Sendable {
   /// The portable kernel, which defines the result that the others must equal.
   package let reference: KernelRow<Function>
+  /// Each after those it is faster than.
   package let faster: [KernelRow<Function>]
 
   package init(reference: KernelRow<Function>, faster: [KernelRow<Function>] = []) {
@@ -53,15 +64,8 @@ package struct KernelFamily<Function>: Sendable {
 
   package var rows: [KernelRow<Function>] { [reference] + faster }
 
-  /// Starts with the reference and overwrites it by each newer kernel up to `limit` that this CPU runs and
-  /// that has none of the traits `without`.
-  package func chosen(
-    upTo limit: InstructionSet, on features: CPUFeatures = .detect(), without: KernelTraits = []
-  ) -> KernelRow<Function> {
-    var chosen = reference
-    for row in faster where row.instructionSet <= limit && row.instructionSet >= chosen.instructionSet {
-      if features.has(row.needs), row.traits.isDisjoint(with: without) { chosen = row }
-    }
-    return chosen
+  /// The last kernel that a machine with these capabilities runs and that has none of the traits `without`.
+  package func chosen(on available: Capabilities, without: KernelTraits = []) -> KernelRow<Function> {
+    faster.last { available.runs($0) && $0.traits.isDisjoint(with: without) } ?? reference
   }
 }

@@ -1,37 +1,37 @@
 import SoniqCore
 
-/// The kernels of one instruction set and what they cost there. Safe to share between threads.
+/// The kernels that may be used and what they cost. Safe to share between threads.
 package struct KernelTable: Sendable {
-  package let instructionSet: InstructionSet
+  /// What the CPU has and no cap forbids.
+  package let available: Capabilities
   package let floatMatmul: KernelRow<FloatMatmulFunction>
-  private let features: CPUFeatures
   private let profile: KernelProfile
   private let allowsCopies: Bool
 
   /// - Parameters:
-  ///   - instructionSet: must be one that this CPU runs (`CPUFeatures.instructionSet(cappedBy:)`).
-  ///   - features: of the CPU that will call the kernels.
+  ///   - available: no more than the CPU has that will call the kernels.
   ///   - profile: what the kernels cost on this machine.
   ///   - allowsCopies: kernels may get a copy of the weights in another layout.
   package init(
-    instructionSet: InstructionSet, features: CPUFeatures = .detect(),
-    profile: KernelProfile = .committed, allowsCopies: Bool = true
+    available: Capabilities, profile: KernelProfile = .committed, allowsCopies: Bool = true
   ) {
     self.allowsCopies = allowsCopies
-    self.instructionSet = instructionSet
-    self.features = features
+    self.available = available
     self.profile = profile
-    floatMatmul = MatmulKernelRegistry.floats.chosen(upTo: instructionSet)
+    floatMatmul = MatmulKernelRegistry.floats.chosen(on: available)
   }
+
+  /// The class of machines that the kernels may be used as on.
+  package var instructionSet: InstructionSet { .newest(in: available) }
 
   /// The kernel for one level of a valid matrix and some number of rows. Where no kernel for planes
   /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
-    var choice = MatmulKernelRegistry.choice(shape, upTo: instructionSet, on: features, profile: profile)
+    var choice = MatmulKernelRegistry.choice(shape, on: available, profile: profile)
     guard choice.gainsLittle, WeightLayout(bits: shape.weightBits) == .planes else { return choice }
     var wide = shape
     wide.weightBits = shape.weightBits < 4 ? 4 : 8
-    var copied = MatmulKernelRegistry.choice(wide, upTo: instructionSet, on: features, profile: profile)
+    var copied = MatmulKernelRegistry.choice(wide, on: available, profile: profile)
     guard let cost = copied.cost, let planesCost = choice.cost, Int(cost) * 25 < Int(planesCost) * 26 else {
       return choice
     }

@@ -58,9 +58,8 @@ package struct MatmulKernel: Sendable {
   package var fixedScratch = 0
 
   package var name: String { row.name }
+  package var requires: Capabilities { row.requires }
   package var instructionSet: InstructionSet { row.instructionSet }
-  /// What a CPU must have beside the instruction set.
-  package var needs: InstructionExtension? { row.needs }
   package var traits: KernelTraits { row.traits }
 
   /// Bytes of `snq_matmul_args.scratch`, a multiple of 64; 0: it is not used.
@@ -78,13 +77,13 @@ package struct MatmulKernel: Sendable {
   }
 
   /// The function that does a first level as this kernel and a second one as `next` in one call, nil when there is
-  /// none: of two kernels of one instruction set that fuse, the one that needs more knows what the other does.
+  /// none: of two kernels of one instruction set that fuse, the one that requires more knows what the other does.
   package func fusing(_ next: MatmulKernel) -> MatmulFunction? {
     guard traits.contains(.fusesLevels), next.traits.contains(.fusesLevels),
       instructionSet == next.instructionSet
     else { return nil }
-    if next.needs == nil || next.needs == needs { return row.function }
-    return needs == nil ? next.row.function : nil
+    if requires.isSuperset(of: next.requires) { return row.function }
+    return next.requires.isSuperset(of: requires) ? next.row.function : nil
   }
 }
 

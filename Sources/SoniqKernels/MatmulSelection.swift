@@ -9,7 +9,7 @@ extension MatmulKernelRegistry {
     let isMeasured: Bool
   }
 
-  /// The cheapest kernel for a shape on machines that run `limit`.
+  /// The cheapest kernel for a shape.
   ///
   /// A kernel that the profile does not have is taken to be a tenth cheaper than the row before it that takes the
   /// same weights in the same form, as the order of the registry says; without such a row it is chosen only when
@@ -17,36 +17,30 @@ extension MatmulKernelRegistry {
   ///
   /// - Parameters:
   ///   - shape: what is to be multiplied.
-  ///   - limit: the newest instruction set that may be used.
-  ///   - features: of the CPU that will call the kernels.
+  ///   - available: what the CPU has that will call the kernels, and no cap forbids.
   ///   - profile: what the kernels cost there.
   /// - Returns: the kernel, and why others were refused.
   package static func choice(
-    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, profile: KernelProfile
+    _ shape: MatmulShape, on available: Capabilities, profile: KernelProfile
   ) -> MatmulChoice {
-    let candidates = candidates(shape, upTo: limit, on: features, profile)
+    let candidates = candidates(shape, on: available, profile)
     var chosen = Candidate(kernel: reference, cost: nil, isMeasured: false)
     let call = shape.hasCompanion ? shape.callCost : 0
     for candidate in candidates where candidate.isBetter(than: chosen, callCost: call) { chosen = candidate }
     var refusals = candidates.compactMap { $0.refusal(besides: chosen) }
     for kernel in faster where kernel.accepts(shape) {
-      if kernel.instructionSet > limit {
-        refusals.append("\(kernel.name): \(kernel.instructionSet.rawValue) may not be used")
-      } else if let needed = kernel.needs, !features.has(needed) {
-        refusals.append("\(kernel.name): this CPU has no \(needed.rawValue)")
-      }
+      if let lack = kernel.row.lack(on: available) { refusals.append("\(kernel.name): \(lack)") }
     }
     return MatmulChoice(
       kernel: chosen.kernel, cost: chosen.cost,
-      eightBitCost: cheapestEightBit(shape, upTo: limit, on: features, profile), refusals: refusals)
+      eightBitCost: cheapestEightBit(shape, on: available, profile), refusals: refusals)
   }
 
   private static func candidates(
-    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, _ profile: KernelProfile
+    _ shape: MatmulShape, on available: Capabilities, _ profile: KernelProfile
   ) -> [Candidate] {
     var candidates: [Candidate] = []
-    for kernel in rows
-    where kernel.accepts(shape) && kernel.instructionSet <= limit && features.has(kernel.needs) {
+    for kernel in rows where kernel.accepts(shape) && available.runs(kernel.row) {
       if let cost = profile.cost(kernel, shape) {
         candidates.append(Candidate(kernel: kernel, cost: cost, isMeasured: true))
         continue
@@ -63,11 +57,11 @@ extension MatmulKernelRegistry {
 
   /// What 8 bits would cost for the same layer.
   private static func cheapestEightBit(
-    _ shape: MatmulShape, upTo limit: InstructionSet, on features: CPUFeatures, _ profile: KernelProfile
+    _ shape: MatmulShape, on available: Capabilities, _ profile: KernelProfile
   ) -> UInt32? {
     var eight = shape
     (eight.weightBits, eight.activationBits) = (8, 8)
-    return candidates(eight, upTo: limit, on: features, profile).compactMap(\.cost).min()
+    return candidates(eight, on: available, profile).compactMap(\.cost).min()
   }
 }
 
@@ -76,7 +70,7 @@ extension MatmulKernelRegistry.Candidate {
   /// * callCost: what a kernel that fuses no levels costs more.
   fileprivate func isBetter(than other: Self, callCost: UInt32) -> Bool {
     guard let otherCost = other.whole(callCost) else {
-      return cost != nil || kernel.instructionSet >= other.kernel.instructionSet
+      return true
     }
     return whole(callCost).map { $0 < otherCost } ?? false
   }
@@ -86,7 +80,7 @@ extension MatmulKernelRegistry.Candidate {
     return kernel.traits.contains(.fusesLevels) ? cost : UInt32(clamping: UInt64(cost) + UInt64(callCost))
   }
 
-  /// Why this kernel was not taken; nil for the one that was, and for those of older instruction sets.
+  /// Why this kernel was not taken; nil for the one that was, and for those of other instruction sets.
   fileprivate func refusal(besides chosen: Self) -> String? {
     guard kernel.name != chosen.kernel.name, kernel.instructionSet == chosen.kernel.instructionSet else {
       return nil

@@ -45,7 +45,7 @@ package final class Session: @unchecked Sendable {
   /// that.
   package var memory: MemoryStatistics { arena.statistics }
   /// The cap in force: "portable", "avx2" or "avx512".
-  package var instructionSet: String { plan.kernels.instructionSet.rawValue }
+  package var instructionSet: String { plan.kernels.instructionSet.name }
 
   /// Sets input `index` for the runs to come and makes the outputs not ready.
   ///

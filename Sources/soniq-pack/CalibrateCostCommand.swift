@@ -39,7 +39,7 @@ struct CalibrateCostCommand: ParsableCommand {
   func run() throws {
     try reporting { () throws(PackError) in
       let file = try OutputFile(path: output)
-      var calibration = Calibration(limit: try limit())
+      var calibration = Calibration(available: try available())
       calibration.rounds = rounds
       let line = ProgressLine(isForced: progress).report
       let profile = calibration.run(machine: Self.machine()) { done, total in
@@ -49,12 +49,13 @@ struct CalibrateCostCommand: ParsableCommand {
     }
   }
 
-  private func limit() throws(PackError) -> InstructionSet {
-    let features = CPUFeatures.detect()
+  private func available() throws(PackError) -> Capabilities {
     do throws(UnknownInstructionSet) {
-      return features.instructionSet(cappedBy: try InstructionSet.cap(named: CPUFeatures.environmentCap()))
+      let cap = try InstructionSet.cap(named: InstructionSet.environmentCap())
+      return Capabilities.detected().capped(by: cap)
     } catch {
-      throw PackError(.usage, "SONIQ_MAX_ISA is \(error.name), none of portable, avx2, avx512")
+      let names = InstructionSet.allCases.map(\.name).joined(separator: ", ")
+      throw PackError(.usage, "SONIQ_MAX_ISA is \(error.name), none of \(names)")
     }
   }
 

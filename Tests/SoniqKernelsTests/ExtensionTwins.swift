@@ -3,7 +3,7 @@ import KernelsAVXVNNITwin
 import SoniqKernels
 import SoniqTestSupport
 
-/// A kernel of an extension, built from the same source with other instructions of the same meaning.
+/// A kernel of AVX-VNNI, built from the same source with other instructions of the same meaning.
 struct ExtensionTwin {
   let original: MatmulKernel
   /// As the original, but with the twin's function and name.
@@ -14,7 +14,7 @@ struct ExtensionTwin {
 enum ExtensionTwins {
   static let all: [ExtensionTwin] = {
     // AVX-512 VNNI on 256 bits; every CPU that runs the AVX-512 kernels has it.
-    guard CPUFeatures.underTest.instructionSet == .avx512 else { return [] }
+    guard InstructionSet.avx512.isUnderTest else { return [] }
     let functions: [(String, MatmulFunction)] = [
       ("snq_matmul_bytes_vnni_6x1__avx2", evexBytes), ("snq_matmul_nibbles_vnni_6x1__avx2", evexNibbles),
       ("snq_matmul_planes_vnni_6x1__avx2", evexPlanes),
@@ -22,7 +22,7 @@ enum ExtensionTwins {
     return functions.compactMap { name, function in
       MatmulKernelRegistry.rows.first { $0.name == name }.map { original in
         var kernel = original
-        kernel.row = KernelRow("\(name), AVX-512 twin", original.instructionSet, function)
+        kernel.row = KernelRow("\(name), AVX-512 twin", [.v3, .v4, .avx512VNNI], function)
         return ExtensionTwin(original: original, kernel: kernel)
       }
     }

@@ -1,24 +1,124 @@
 import Foundation
 import SoniqKernels
+import SoniqTestSupport
 import Testing
 
 @Suite struct InstructionSetTests {
+  /// Every set of capabilities that a CPU could have, sensible or not.
+  static let everySubset = (0..<UInt32(1 << ThisArchitecture.capabilities.count)).map { bits in
+    ThisArchitecture.capabilities.enumerated().reduce(into: Capabilities()) {
+      if bits >> $1.offset & 1 == 1 { $0.formUnion($1.element.element) }
+    }
+  }
+
   @Test func capParsing() throws {
     #expect(try InstructionSet.cap(named: nil) == nil)
     #expect(try InstructionSet.cap(named: "") == nil)
+    #expect(InstructionSet.allCases.map(\.name) == ["portable", "avx2", "avx512"])
     for instructionSet in InstructionSet.allCases {
-      #expect(try InstructionSet.cap(named: instructionSet.rawValue) == instructionSet)
+      #expect(try InstructionSet.cap(named: instructionSet.name) == instructionSet)
     }
-    for text in ["AVX2", "avx", " avx2", "avx512vnni", "none", "0"] {
+    for text in ["AVX2", "avx", " avx2", "avx512vnni", "none", "0", "x86-64-v3", "avxvnni", "neon"] {
       #expect(throws: UnknownInstructionSet(name: text)) { try InstructionSet.cap(named: text) }
     }
   }
 
-  @Test func capsOnlyLower() {
-    let features = CPUFeatures(instructionSet: .avx2)
-    #expect(features.instructionSet(cappedBy: nil) == .avx2)
-    #expect(features.instructionSet(cappedBy: .avx512) == .avx2)
-    #expect(features.instructionSet(cappedBy: .portable) == .portable)
+  /// The architecture's tables agree with each other.
+  @Test func tablesOfTheArchitecture() {
+    var seen: Capabilities = []
+    for capability in ThisArchitecture.capabilities {
+      #expect(!capability.element.isEmpty && seen.isDisjoint(with: capability.element), "\(capability.name)")
+      #expect(capability.element.names == [capability.name])
+      seen.formUnion(capability.element)
+    }
+    #expect(Set(seen.names).count == ThisArchitecture.capabilities.count)
+    let sets = InstructionSet.allCases
+    #expect(sets.first == .portable && Set(sets.map(\.name)).count == sets.count)
+    for set in sets {
+      #expect(set.ceiling.isSuperset(of: set.capabilities) && seen.isSuperset(of: set.ceiling), "\(set)")
+      #expect(InstructionSet.newest(in: set.capabilities) == set)
+      // A cap is the class it names, whatever else its machines have.
+      #expect(InstructionSet.newest(in: set.ceiling) == set)
+    }
+    for (earlier, later) in zip(sets, sets.dropFirst()) {
+      #expect(later.capabilities.isStrictSuperset(of: earlier.capabilities), "\(earlier), \(later)")
+    }
+    #expect(sets.last?.ceiling == seen)
+  }
+
+  @Test(arguments: everySubset) func capsOnlyTakeAway(cpu: Capabilities) {
+    #expect(cpu.capped(by: nil) == cpu && cpu.capped(by: .portable).isEmpty)
+    for cap in InstructionSet.allCases {
+      let capped = cpu.capped(by: cap)
+      #expect(cpu.isSuperset(of: capped) && cap.ceiling.isSuperset(of: capped))
+      let (newest, allowed) = (InstructionSet.newest(in: capped), InstructionSet.newest(in: cpu))
+      #expect(allowed.capabilities.isSuperset(of: newest.capabilities))
+      #expect(cap.capabilities.isSuperset(of: newest.capabilities))
+      // The lower of both counts, in any order of caps.
+      for other in InstructionSet.allCases {
+        #expect(capped.capped(by: other) == cpu.capped(by: other).capped(by: cap))
+      }
+    }
+  }
+
+  private static let machines: [(cpu: Capabilities, cap: String?, expected: String)] = [
+    (.v3, nil, "avx2"), (.v3, "avx512", "avx2"), (.v3, "portable", "portable"),
+    ([.v3, .avxVNNI], nil, "avx2"), ([.v3, .v4], nil, "avx2"), ([.v3, .avx512VNNI], nil, "avx2"),
+    ([.v3, .v4, .avx512VNNI], nil, "avx512"), ([.v3, .v4, .avx512VNNI, .avx512VBMI], "avx2", "avx2"),
+    (.avxVNNI, nil, "portable"), (.avx512VBMI, nil, "portable"), ([.v3, .avx512VBMI], nil, "avx2"),
+    ([.v4, .avx512VNNI, .avx512VBMI], nil, "portable"),
+  ]
+
+  @Test func classesOfMachines() throws {
+    for (cpu, cap, expected) in Self.machines {
+      let available = cpu.capped(by: try InstructionSet.cap(named: cap))
+      #expect(InstructionSet.newest(in: available).name == expected, "\(cpu.names), cap \(cap ?? "none")")
+    }
+  }
+
+  /// Whatever a CPU has, its kernels require nothing else, and each that may not run says why.
+  @Test(arguments: everySubset) func nothingThatIsMissingIsChosen(cpu: Capabilities) {
+    let table = KernelTable(available: cpu)
+    #expect(cpu.runs(table.floatMatmul))
+    for shape in MatmulChoiceTests.shapes {
+      let choice = table.matmul(shape)
+      #expect(cpu.isSuperset(of: choice.kernel.requires), "\(choice.kernel.name) on \(cpu.names)")
+    }
+    for requires in [
+      RowKernelRegistry.takeCodes.chosen(on: cpu).requires,
+      RowKernelRegistry.prepare.chosen(on: cpu).requires,
+      RowKernelRegistry.quantize.chosen(on: cpu).requires,
+      RowKernelRegistry.depthwise.chosen(on: cpu).requires,
+    ] { #expect(cpu.isSuperset(of: requires)) }
+    for kernel in MatmulKernelRegistry.rows {
+      let lack = kernel.row.lack(on: cpu)
+      #expect((lack == nil) == cpu.runs(kernel.row), "\(kernel.name) on \(cpu.names): \(lack ?? "")")
+    }
+  }
+
+  /// The fastest kernel is the last that may run: more capabilities never bring back an earlier one.
+  @Test(arguments: everySubset) func moreIsNeverSlower(cpu: Capabilities) throws {
+    func place(_ available: Capabilities) throws -> Int {
+      let name = RowKernelRegistry.takeCodes.chosen(on: available).name
+      return try #require(RowKernelRegistry.takeCodes.rows.firstIndex { $0.name == name })
+    }
+    for capability in ThisArchitecture.capabilities {
+      #expect(try place(cpu.union(capability.element)) >= place(cpu), "\(cpu.names) and \(capability.name)")
+    }
+  }
+
+  @Test func refusalsNameTheClassOrWhatIsMissing() throws {
+    func lack(_ name: String, _ available: Capabilities) throws -> String? {
+      try #require(MatmulKernelRegistry.rows.first { $0.name == name }).row.lack(on: available)
+    }
+    let (vnni, vbmi) = ("snq_matmul_bytes_vnni_6x1__avx2", "snq_matmul_tables_6x4__avx512")
+    #expect(try lack(vnni, []) == "avx2 may not be used")
+    #expect(try lack(vnni, .avxVNNI) == "avx2 may not be used")
+    #expect(try lack(vnni, .v3) == "this CPU has no avxvnni")
+    #expect(try lack(vnni, [.v3, .avxVNNI]) == nil)
+    #expect(try lack(vbmi, [.v3, .v4, .avx512VBMI]) == "avx512 may not be used")
+    #expect(try lack(vbmi, [.v3, .v4, .avx512VNNI]) == "this CPU has no avx512vbmi")
+    #expect(try lack(vbmi, InstructionSet.avx2.ceiling) == "avx512 may not be used")
   }
 
   /// Detection against what the kernel says, so that a broken test cannot hide the fast kernels.
@@ -26,19 +126,17 @@ import Testing
     let text = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
     let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("flags") })
     let flags = Set(line.split(separator: " "))
-    let avx2: Set<Substring> = ["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"]
-    let avx512: Set<Substring> = [
-      "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni",
-    ]
+    let v3: Set<Substring> = ["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe", "abm"]
+    let v4: Set<Substring> = ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]
     let vbmi: Set<Substring> = [
       "avx512_vpopcntdq", "avx512_bitalg", "avx512vbmi", "avx512_vbmi2", "gfni",
     ]
-    let expected: InstructionSet =
-      !flags.isSuperset(of: avx2) ? .portable : !flags.isSuperset(of: avx512) ? .avx2 : .avx512
-    #expect(CPUFeatures.detect().instructionSet == expected)
-    var extensions: Set<InstructionExtension> = []
-    if flags.contains("avx_vnni") { extensions.insert(.avxVNNI) }
-    if expected == .avx512, flags.isSuperset(of: vbmi) { extensions.insert(.avx512VBMI) }
-    #expect(CPUFeatures.detect().extensions == extensions)
+    var expected: Capabilities = []
+    if flags.isSuperset(of: v3) { expected.insert(.v3) }
+    if flags.contains("avx_vnni") { expected.insert(.avxVNNI) }
+    if flags.isSuperset(of: v3.union(v4)) { expected.insert(.v4) }
+    if flags.contains("avx512_vnni") { expected.insert(.avx512VNNI) }
+    if flags.isSuperset(of: vbmi) { expected.insert(.avx512VBMI) }
+    #expect(Capabilities.detected() == expected)
   }
 }

@@ -33,7 +33,7 @@ import Testing
   @Test func committedProfileHasTheKernelsThatThisCPURuns() {
     let profile = KernelProfile.committed
     #expect(!profile.sizes.isEmpty)
-    for kernel in MatmulKernelRegistry.faster where kernel.needs != .avxVNNI {
+    for kernel in MatmulKernelRegistry.faster where !kernel.requires.contains(.avxVNNI) {
       #expect(profile.costs.keys.contains { $0.kernel == kernel.name }, "\(kernel.name) is not measured")
     }
   }
@@ -128,26 +128,21 @@ import Testing
         .init(bytes, weightBits: 8, activationBits: 8): [UInt32](
           repeating: 100, count: RowClass.allCases.count)
       ])
-    let vnni = CPUFeatures(instructionSet: .avx2, extensions: [.avxVNNI])
-    let withVNNI = MatmulKernelRegistry.choice(shape, upTo: .avx2, on: vnni, profile: profile)
-    #expect(withVNNI.kernel.needs == .avxVNNI && withVNNI.cost == 90)
-    let without = MatmulKernelRegistry.choice(
-      shape, upTo: .avx2, on: CPUFeatures(instructionSet: .avx2), profile: profile)
+    let withVNNI = MatmulKernelRegistry.choice(shape, on: [.v3, .avxVNNI], profile: profile)
+    #expect(withVNNI.kernel.requires == [.v3, .avxVNNI] && withVNNI.cost == 90)
+    let without = MatmulKernelRegistry.choice(shape, on: .v3, profile: profile)
     #expect(without.kernel.name == bytes.name)
     let empty = KernelProfile(machine: "", sizes: [], costs: [:])
-    for limit in InstructionSet.allCases {
-      let features = CPUFeatures(instructionSet: limit)
-      let choice = MatmulKernelRegistry.choice(shape, upTo: limit, on: features, profile: empty)
-      #expect(choice.kernel.instructionSet == limit && choice.cost == nil)
+    for set in InstructionSet.allCases {
+      let choice = MatmulKernelRegistry.choice(shape, on: set.capabilities, profile: empty)
+      #expect(choice.kernel.instructionSet == set && choice.cost == nil)
     }
   }
 
   /// By the committed costs no level of up to 8 bits is slower than 8 bits, on no measured size, for no rows.
-  @Test(arguments: [InstructionSet.avx2, .avx512])
-  func noLevelIsSlowerThanEightBits(limit: InstructionSet) {
-    let extensions: Set<InstructionExtension> = limit == .avx512 ? [.avx512VBMI] : []
-    let table = KernelTable(
-      instructionSet: limit, features: CPUFeatures(instructionSet: limit, extensions: extensions))
+  @Test(arguments: [Capabilities.v3, [.v3, .v4, .avx512VNNI, .avx512VBMI]])
+  func noLevelIsSlowerThanEightBits(available: Capabilities) {
+    let table = KernelTable(available: available)
     for size in KernelProfile.committed.sizes {
       for rows in RowClass.allCases {
         for weightBits in 1...8 {

@@ -16,8 +16,8 @@ import Testing
   @Test(arguments: InstructionSet.allCases)
   func choosesAKernelThatAcceptsTheLevelWithinTheLimit(limit: InstructionSet) {
     for shape in Self.shapes {
-      let choice = KernelTable(instructionSet: limit).matmul(shape)
-      #expect(choice.kernel.instructionSet <= limit)
+      let choice = KernelTable(available: limit.ceiling).matmul(shape)
+      #expect(limit.ceiling.runs(choice.kernel.row))
       var stored = shape
       stored.weightBits = choice.copyBits ?? shape.weightBits
       #expect(choice.kernel.accepts(stored))
@@ -28,8 +28,8 @@ import Testing
   @Test(arguments: InstructionSet.allCases)
   func saysWhyAFasterKernelIsMissing(limit: InstructionSet) {
     for shape in Self.shapes {
-      let choice = KernelTable(instructionSet: limit).matmul(shape)
-      if choice.kernel.instructionSet < limit { #expect(!choice.refusals.isEmpty) }
+      let choice = KernelTable(available: limit.capabilities).matmul(shape)
+      if choice.kernel.instructionSet != limit { #expect(!choice.refusals.isEmpty) }
       for refusal in choice.refusals { #expect(!refusal.hasPrefix(choice.kernel.name)) }
     }
   }
@@ -38,15 +38,12 @@ import Testing
   @Test(arguments: UInt64(8400)..<8410) func choicesFollowTheCosts(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let profile = Self.randomProfile(&generator)
-    for limit in InstructionSet.allCases {
-      for extensions in [Set<InstructionExtension>(), [.avxVNNI, .avx512VBMI]] {
-        let features = CPUFeatures(instructionSet: limit, extensions: extensions)
+    for set in InstructionSet.allCases {
+      for available in [set.capabilities, set.ceiling] {
         for shape in Self.shapes {
-          let mayRun = MatmulKernelRegistry.rows.filter {
-            $0.accepts(shape) && $0.instructionSet <= limit && features.has($0.needs)
-          }
+          let mayRun = MatmulKernelRegistry.rows.filter { $0.accepts(shape) && available.runs($0.row) }
           let costs = mayRun.compactMap { profile.cost($0, shape) }
-          let choice = MatmulKernelRegistry.choice(shape, upTo: limit, on: features, profile: profile)
+          let choice = MatmulKernelRegistry.choice(shape, on: available, profile: profile)
           #expect(costs.count == mayRun.count && choice.cost == costs.min(), "seed \(seed): \(shape)")
           #expect(profile.cost(choice.kernel, shape) == choice.cost, "seed \(seed): \(choice.kernel.name)")
           #expect(mayRun.contains { $0.name == choice.kernel.name }, "seed \(seed): \(choice.kernel.name)")
@@ -71,20 +68,19 @@ import Testing
   }
 
   /// A CPU that has AVX-512 without VBMI and its kind gets the kernels that do without.
-  @Test func asksForNoExtensionThatTheCPULacks() {
+  @Test func asksForNothingThatTheCPULacks() {
     for instructionSet in InstructionSet.allCases {
-      let features = CPUFeatures(instructionSet: instructionSet)
-      let table = KernelTable(instructionSet: instructionSet, features: features)
+      let available = instructionSet.capabilities
+      let table = KernelTable(available: available)
       for shape in Self.shapes {
         let choice = table.matmul(shape)
-        #expect(choice.kernel.needs == nil)
+        #expect(available.runs(choice.kernel.row))
         if shape.weightBits == 8 || shape.weightBits == 4 {
           #expect(choice.kernel.instructionSet == instructionSet)
         }
       }
-      let rows = [RowKernelRegistry.prepare.chosen(upTo: instructionSet, on: features).needs]
-      #expect(
-        rows + [RowKernelRegistry.takeCodes.chosen(upTo: instructionSet, on: features).needs] == [nil, nil])
+      #expect(available.runs(RowKernelRegistry.prepare.chosen(on: available)))
+      #expect(available.runs(RowKernelRegistry.takeCodes.chosen(on: available)))
     }
   }
 
@@ -109,7 +105,7 @@ import Testing
     let names = MatmulKernelRegistry.rows.map(\.name) + MatmulKernelRegistry.floats.rows.map(\.name)
     #expect(Set(names).count == names.count)
     for kernel in MatmulKernelRegistry.rows {
-      #expect(kernel.name.hasSuffix("__\(kernel.instructionSet.rawValue)"))
+      #expect(kernel.name.hasSuffix("__\(kernel.instructionSet.name)"))
     }
   }
 }

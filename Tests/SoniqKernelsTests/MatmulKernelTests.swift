@@ -10,9 +10,9 @@ import Testing
   static func kernels(of instructionSet: InstructionSet) throws -> [MatmulKernel] {
     try instructionSet.require()
     let kernels = MatmulKernelRegistry.rows.filter {
-      $0.instructionSet == instructionSet && CPUFeatures.underTest.runs($0.row)
+      $0.instructionSet == instructionSet && Capabilities.underTest.runs($0.row)
     }
-    #expect(!kernels.isEmpty, "no \(instructionSet.rawValue) kernel in the registry")
+    #expect(!kernels.isEmpty, "no \(instructionSet.name) kernel in the registry")
     return kernels + ExtensionTwins.all.filter { $0.original.instructionSet == instructionSet }.map(\.kernel)
   }
 
@@ -20,11 +20,11 @@ import Testing
   /// natively the report must say so: this test is then listed as skipped.
   @Test(
     .enabled(
-      if: CPUFeatures.underTest.extensions.contains(.avxVNNI),
+      if: Capabilities.underTest.contains(.avxVNNI),
       "no avxvnni under test: the snq_matmul_*_vnni_*__avx2 kernels did NOT run, only \(ExtensionTwins.report)"
     ))
   func kernelsOfAVXVNNIRan() throws {
-    let needing = MatmulKernelRegistry.rows.filter { $0.needs == .avxVNNI }.map(\.name)
+    let needing = MatmulKernelRegistry.rows.filter { $0.requires.contains(.avxVNNI) }.map(\.name)
     let ran = try Set(Self.kernels(of: .avx2).map(\.name))
     #expect(!needing.isEmpty && ran.isSuperset(of: needing))
   }
@@ -167,7 +167,7 @@ import Testing
     let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 7)
     let nextKernels = MatmulKernelRegistry.rows.filter {
       $0.traits.contains(.fusesLevels) && $0.instructionSet == kernel.instructionSet
-        && CPUFeatures.underTest.runs($0.row)
+        && Capabilities.underTest.runs($0.row)
     }
     for nextKernel in nextKernels {
       let nextActivation = IntegerCode(

@@ -18,7 +18,7 @@ enum RowKernels {
   /// Cancels the test, saying so, when this CPU cannot run the kernel.
   static func requireRuns<Function>(_ kernel: KernelRow<Function>) throws {
     try kernel.instructionSet.require()
-    guard CPUFeatures.underTest.runs(kernel) else {
+    guard Capabilities.underTest.runs(kernel) else {
       kernel.instructionSet.reportSkipped("\(Test.current?.name ?? "") with \(kernel.name)")
       try Test.cancel("this CPU does not run \(kernel.name)")
     }
@@ -59,9 +59,9 @@ enum RowKernels {
 extension InstructionSet {
   /// Cancels the test, saying so, when its kernels cannot run here.
   func require() throws {
-    guard self > CPUFeatures.underTest.instructionSet else { return }
+    guard !isUnderTest else { return }
     reportSkipped(Test.current?.name ?? "")
-    try Test.cancel("\(rawValue) is not under test")
+    try Test.cancel("\(name) is not under test")
   }
 }
 

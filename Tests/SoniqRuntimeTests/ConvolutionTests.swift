@@ -53,7 +53,7 @@ import Testing
       for (threads, copies) in [(1, true), (3, true), (1, false)] {
         var options = SessionOptions()
         options.threadCount = threads
-        options.maximumInstructionSet = instructions.rawValue
+        options.maximumInstructionSet = instructions.name
         let actual = try Self.run(convolution.description, input, shape, options, copies: copies)
         let place = zip(expected, actual).enumerated().first {
           $0.element.0.bitPattern != $0.element.1.bitPattern

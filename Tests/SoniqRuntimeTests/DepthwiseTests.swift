@@ -135,7 +135,7 @@ import Testing
         for (threads, copies) in [(1, true), (3, true), (1, false)] {
           var options = SessionOptions()
           options.threadCount = threads
-          options.maximumInstructionSet = instructions.rawValue
+          options.maximumInstructionSet = instructions.name
           let session = try Session(
             Model(
               fixture.description(isFloat: isFloat, hasActivation: hasActivation), allowsCopies: copies),

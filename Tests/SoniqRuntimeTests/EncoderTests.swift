@@ -67,14 +67,14 @@ import Testing
       for set in InstructionSet.underTest() {
         for threads in 1...3 {
           var options = SessionOptions()
-          options.maximumInstructionSet = set.rawValue
+          options.maximumInstructionSet = set.name
           options.threadCount = threads
           let session = try Session(model, options: options)
-          #expect(session.instructionSet == set.rawValue)
+          #expect(session.instructionSet == set.name)
           let outputs = try session.outputs(of: tokens)
           #expect(outputs.allSatisfy { $0.allSatisfy(\.isFinite) })
           let isEqual = expected == nil || outputs == expected
-          #expect(isEqual, "\(set.rawValue), \(threads) threads, \(batch) x \(sequence) tokens")
+          #expect(isEqual, "\(set.name), \(threads) threads, \(batch) x \(sequence) tokens")
           expected = expected ?? outputs
         }
       }

@@ -93,7 +93,7 @@ import Testing
       #expect(apart.steps.contains("activation"), "\(function): \(apart.steps)")
       options.keptValues = []
       for instructions in InstructionSet.underTest() {
-        options.maximumInstructionSet = instructions.rawValue
+        options.maximumInstructionSet = instructions.name
         for threads in [1, 2] {
           options.threadCount = threads
           let fused = try Self.run(description, input, options)

@@ -9,7 +9,7 @@ import Testing
 /// What is decided of a layer while it is scheduled. Nothing runs: the CPU need not have the instructions.
 @Suite struct LayerPlanTests {
   private static func kernels(_ set: InstructionSet, allowsCopies: Bool = true) -> StepKernels {
-    StepKernels(upTo: set, profile: .committed, mostRows: .many, allowsCopies: allowsCopies)
+    StepKernels(on: set.ceiling, profile: .committed, mostRows: .many, allowsCopies: allowsCopies)
   }
 
   /// Layers that pass codes on have one kernel for any number of rows, which can do it; slots have the bytes that the

@@ -17,7 +17,7 @@ import Testing
     for set in InstructionSet.underTest() {
       for threads in 1...3 {
         var options = SessionOptions()
-        options.maximumInstructionSet = set.rawValue
+        options.maximumInstructionSet = set.name
         options.threadCount = threads
         try body(options)
       }

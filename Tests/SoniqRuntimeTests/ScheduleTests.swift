@@ -12,7 +12,8 @@ import Testing
   ) -> Schedule {
     // Scheduled and never run: this CPU need not have the instructions.
     let kernels = StepKernels(
-      upTo: writesCodes ? .avx512 : .avx2, profile: .committed, mostRows: .many, allowsCopies: true)
+      on: (writesCodes ? InstructionSet.avx512 : .avx2).ceiling, profile: .committed, mostRows: .many,
+      allowsCopies: true)
     return Schedule(graph, keptValues: keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
   }
 

@@ -79,7 +79,7 @@ import Testing
   ) throws -> (bits: [UInt32], steps: [String]) {
     var options = SessionOptions()
     options.threadCount = threads
-    options.maximumInstructionSet = instructions.rawValue
+    options.maximumInstructionSet = instructions.name
     if keepsAll { options.keptValues = chain.graph.nodes.map(\.output) }
     let session = try Session(Model(chain.description), options: options)
     let shape = chain.graph.values[chain.graph.inputs[0].value].shape.map { dimension -> Int64 in

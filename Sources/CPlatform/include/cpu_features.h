@@ -1,25 +1,26 @@
-// What this CPU and operating system can run. Each test names every feature its kernels are compiled with.
+// What this CPU and operating system can run beyond the baseline. Each test names every feature that kernel modules are
+// compiled with for it.
 #ifndef SONIQ_CPU_FEATURES_H
 #define SONIQ_CPU_FEATURES_H
 #include <stdbool.h>
 #include <stdlib.h>
 
-static inline bool snq_cpu_runs_avx2_kernels(void) {
-  return __builtin_cpu_supports("x86-64-v3") != 0;
-}
+#ifdef __x86_64__
+static inline bool snq_cpu_has_v3(void) { return __builtin_cpu_supports("x86-64-v3") != 0; }
 
 // AVX-VNNI: vpdpbusd in the encoding of AVX2.
 static inline bool snq_cpu_has_avx_vnni(void) { return __builtin_cpu_supports("avxvnni") != 0; }
 
-static inline bool snq_cpu_runs_avx512_kernels(void) {
-  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni");
-}
+static inline bool snq_cpu_has_v4(void) { return __builtin_cpu_supports("x86-64-v4") != 0; }
+
+static inline bool snq_cpu_has_avx512_vnni(void) { return __builtin_cpu_supports("avx512vnni") != 0; }
 
 static inline bool snq_cpu_has_avx512_vbmi(void) {
-  return snq_cpu_runs_avx512_kernels() && __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
+  return __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
          __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
          __builtin_cpu_supports("gfni");
 }
+#endif
 
 // The text of SONIQ_MAX_ISA, or null. Valid until the host changes its environment: copy it at once.
 static inline const char *snq_environment_max_isa(void) { return getenv("SONIQ_MAX_ISA"); }

@@ -71,10 +71,10 @@ struct StepEmitter {
 
   func describe(
     _ step: ScheduledStep, _ operation: String, _ kernel: String,
-    _ instructionSet: InstructionSet = .least
+    _ instructionSet: InstructionSet = .portable
   ) -> StepDescription {
     StepDescription(
-      nodes: step.nodes, operation: operation, kernel: kernel, instructionSet: instructionSet.rawValue)
+      nodes: step.nodes, operation: operation, kernel: kernel, instructionSet: instructionSet.name)
   }
 
   func describe<Function>(

@@ -3,7 +3,7 @@ import SoniqCore
 import SoniqGraph
 import SoniqKernels
 
-/// The kernels that the steps of a session call: those of one instruction set. Shared by all that plan with them, which
+/// The kernels that the steps of a session call: the fastest that may be used. Shared by all that plan with them, which
 /// may be done on a small stack.
 final class StepKernels: Sendable {
   let matrices: KernelTable
@@ -31,50 +31,49 @@ final class StepKernels: Sendable {
   var instructionSet: InstructionSet { matrices.instructionSet }
 
   /// - Parameters:
-  ///   - limit: an instruction set that this CPU runs.
+  ///   - available: what the CPU has and no cap forbids.
   ///   - profile: what kernels cost.
   ///   - mostRows: of any call.
   ///   - allowsCopies: see `allowsCopies`.
-  init(upTo limit: InstructionSet, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool) {
+  init(on available: Capabilities, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool) {
     self.mostRows = mostRows
     self.allowsCopies = allowsCopies
-    matrices = KernelTable(instructionSet: limit, profile: profile, allowsCopies: allowsCopies)
-    quantize = RowKernelRegistry.quantize.chosen(upTo: limit)
-    takeCodes = RowKernelRegistry.takeCodes.chosen(upTo: limit)
-    prepare = RowKernelRegistry.prepare.chosen(upTo: limit)
-    layerNorm = RowKernelRegistry.layerNorm.chosen(upTo: limit)
-    activation = RowKernelRegistry.activation.chosen(upTo: limit)
-    add = RowKernelRegistry.add.chosen(upTo: limit)
-    lookup = RowKernelRegistry.lookup.chosen(upTo: limit)
-    pool = RowKernelRegistry.pool.chosen(upTo: limit)
-    normalize = RowKernelRegistry.normalize.chosen(upTo: limit)
-    let fastest = RowKernelRegistry.depthwise.chosen(upTo: limit)
+    matrices = KernelTable(available: available, profile: profile, allowsCopies: allowsCopies)
+    quantize = RowKernelRegistry.quantize.chosen(on: available)
+    takeCodes = RowKernelRegistry.takeCodes.chosen(on: available)
+    prepare = RowKernelRegistry.prepare.chosen(on: available)
+    layerNorm = RowKernelRegistry.layerNorm.chosen(on: available)
+    activation = RowKernelRegistry.activation.chosen(on: available)
+    add = RowKernelRegistry.add.chosen(on: available)
+    lookup = RowKernelRegistry.lookup.chosen(on: available)
+    pool = RowKernelRegistry.pool.chosen(on: available)
+    normalize = RowKernelRegistry.normalize.chosen(on: available)
+    let fastest = RowKernelRegistry.depthwise.chosen(on: available)
     depthwise =
-      allowsCopies ? fastest : RowKernelRegistry.depthwise.chosen(upTo: limit, without: .tiledDepthwise)
+      allowsCopies ? fastest : RowKernelRegistry.depthwise.chosen(on: available, without: .tiledDepthwise)
     depthwiseRefusals =
       fastest.name == depthwise.name
       ? [] : ["\(fastest.name): needs a copy of the weights, and copies are turned off"]
-    floatDepthwise = RowKernelRegistry.floatDepthwise.chosen(upTo: limit)
-    integerAttention = RowKernelRegistry.integerAttention.chosen(upTo: limit)
-    floatAttention = RowKernelRegistry.floatAttention.chosen(upTo: limit)
+    floatDepthwise = RowKernelRegistry.floatDepthwise.chosen(on: available)
+    integerAttention = RowKernelRegistry.integerAttention.chosen(on: available)
+    floatAttention = RowKernelRegistry.floatAttention.chosen(on: available)
   }
 
-  /// The instruction set that the CPU, SONIQ_MAX_ISA and the option allow together.
+  /// What the CPU, SONIQ_MAX_ISA and the option allow together.
   ///
   /// - Throws: `unknownInstructionSet` when the variable or the option names none.
   convenience init(
     maximum: String?, profile: KernelProfile, mostRows: RowClass, allowsCopies: Bool
   ) throws(RuntimeError) {
-    let features = CPUFeatures.detect()
-    var limit = features.instructionSet
+    var available = Capabilities.detected()
     do throws(UnknownInstructionSet) {
-      for name in [CPUFeatures.environmentCap(), maximum] {
-        limit = min(limit, features.instructionSet(cappedBy: try InstructionSet.cap(named: name)))
+      for name in [InstructionSet.environmentCap(), maximum] {
+        available = available.capped(by: try InstructionSet.cap(named: name))
       }
     } catch {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
-    self.init(upTo: limit, profile: profile, mostRows: mostRows, allowsCopies: allowsCopies)
+    self.init(on: available, profile: profile, mostRows: mostRows, allowsCopies: allowsCopies)
   }
 
   /// The kernel of a level for some number of rows.
