@@ -10,6 +10,13 @@ func snq_quantize__avx512(
 }
 
 @c @implementation
+func snq_quantize_groups__avx512(
+  _ args: UnsafePointer<snq_quantize_groups_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { quantizeGroupRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_take_codes__avx512(
   _ args: UnsafePointer<snq_take_codes_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {

@@ -31,11 +31,14 @@ private func accumulate(
 ) {
   guard let weights = level.weights, let codes = level.codes else { return }
   let padded = Int(level.paddedChannels)
+  let source = PanelSource(
+    bytes: weights + panel * Int(level.panelStride), layout: Int(level.layout),
+    planeStride: Int(level.planeStride), bits: Int(level.weightBits))
   var block = WeightBlock(repeating: 0)
   var channel = 0
   while channel < padded {
     let count = min(blockChannels, padded - channel)
-    decodeBlock(level, weights + panel * Int(level.panelStride), channel, count, &block)
+    source.decode(channel, count, &block)
     for index in 0..<rows {
       let rowCodes = codes + (row + index) * Int(level.codeStride) + channel
       var lanes = InlineArray<16, Int32>(repeating: 0)

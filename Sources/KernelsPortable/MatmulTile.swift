@@ -6,27 +6,35 @@ let blockChannels = 32
 /// The stored weights of 32 channels by 16 outputs: [channel][output].
 typealias WeightBlock = InlineArray<512, Int16>
 
-/// Decodes the stored weights of `count` (<= 32) channels from `channel` (a multiple of 32) of one panel.
-@inline(__always)
-func decodeBlock(
-  _ args: borrowing snq_matmul_args, _ panel: UnsafePointer<UInt8>, _ channel: Int, _ count: Int,
-  _ block: inout WeightBlock
-) {
-  switch Int(args.layout) {
-  case SNQ_BYTES: decodeBytes(panel + channel * 16, count, &block)
-  case SNQ_NIBBLES: decodeNibbles(panel + channel * 8, count, &block)
-  default:
-    decodePlanes(panel + channel * 2, Int(args.planeStride), Int(args.weightBits), count, &block)
+/// One panel of stored weights.
+struct PanelSource {
+  let bytes: UnsafePointer<UInt8>
+  let layout: Int
+  let planeStride: Int
+  let bits: Int
+
+  /// Decodes the stored weights of `count` (<= 32) channels from `channel` (a multiple of 32).
+  @inline(__always)
+  func decode(_ channel: Int, _ count: Int, _ block: inout WeightBlock) {
+    switch layout {
+    case SNQ_BYTES: decodeBytes(bytes + channel * 16, count, isSigned: true, &block)
+    case SNQ_UNSIGNED_BYTES: decodeBytes(bytes + channel * 16, count, isSigned: false, &block)
+    case SNQ_NIBBLES: decodeNibbles(bytes + channel * 8, count, &block)
+    default: decodePlanes(bytes + channel * 2, planeStride, bits, count, &block)
+    }
   }
 }
 
 /// 64-byte tile = 16 outputs x 4 channels: byte 4 * output + channel.
 @inline(__always)
-private func decodeBytes(_ bytes: UnsafePointer<UInt8>, _ count: Int, _ block: inout WeightBlock) {
+private func decodeBytes(
+  _ bytes: UnsafePointer<UInt8>, _ count: Int, isSigned: Bool, _ block: inout WeightBlock
+) {
   for channel in 0..<count {
     let tile = bytes + channel / 4 * 64 + channel % 4
     for output in 0..<16 {
-      block[unchecked: channel &* 16 &+ output] = Int16(Int8(bitPattern: tile[output &* 4]))
+      let byte = tile[output &* 4]
+      block[unchecked: channel &* 16 &+ output] = isSigned ? Int16(Int8(bitPattern: byte)) : Int16(byte)
     }
   }
 }

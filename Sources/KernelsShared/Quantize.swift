@@ -74,7 +74,8 @@ import CKernelABI
   }
 }
 
-@inline(__always) private func gatherRow(
+/// The channels of a row in sorted order.
+@inline(__always) func gatherRow(
   _ input: UnsafePointer<Float>, _ gather: UnsafePointer<UInt32>, _ channels: Int,
   _ target: UnsafeMutablePointer<Float>
 ) {
@@ -197,7 +198,8 @@ import CKernelABI
   }
 }
 
-@inline(__always) private func encode(
+/// Writes the codes and returns their sum.
+@inline(__always) func encode(
   _ source: UnsafePointer<Float>, _ channels: Int, _ codes: UnsafeMutablePointer<UInt8>,
   _ code: (FloatLanes) -> IntegerLanes
 ) -> Int32 {

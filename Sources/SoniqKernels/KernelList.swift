@@ -4,8 +4,10 @@ import CKernelABI
 /// after those that it is faster than.
 package struct KernelList: Sendable {
   var matmul: [MatmulKernel] = []
+  var groupMatmul: [GroupMatmulKernel] = []
   var floatMatmul: [KernelRow<FloatMatmulFunction>] = []
   var quantize: [KernelRow<snq_quantize_function>] = []
+  var quantizeGroups: [KernelRow<snq_quantize_groups_function>] = []
   var takeCodes: [KernelRow<snq_take_codes_function>] = []
   var prepare: [KernelRow<snq_prepare_function>] = []
   var layerNorm: [KernelRow<snq_layer_norm_function>] = []

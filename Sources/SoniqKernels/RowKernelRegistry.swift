@@ -3,6 +3,8 @@ package import CKernelABI
 /// The row kernels: one family per operation, all with equal bits. The kernels are listed in `Registry`.
 package enum RowKernelRegistry {
   package static let quantize = KernelFamily(PortableKernels.quantize) { $0.quantize }
+  /// Codes with scales and sums per group of channels.
+  package static let quantizeGroups = KernelFamily(PortableKernels.quantizeGroups) { $0.quantizeGroups }
   package static let takeCodes = KernelFamily(PortableKernels.takeCodes) { $0.takeCodes }
   /// Codes to the other forms of `ActivationForm`.
   package static let prepare = KernelFamily(PortableKernels.prepare) { $0.prepare }

@@ -28,6 +28,9 @@ enum ExtensionTwins {
     }
   }()
 
+  /// The same for weights with scales per group.
+  static let groups: [GroupMatmulKernel] = []
+
   static var report: String {
     all.isEmpty ? "nothing in their place" : "\(all.count) twins of the same source"
   }

@@ -1,4 +1,5 @@
-// Matrix kernels: snq_matmul_<layout>_<rows>x<panels>__<isa>, rows x panels being the register tile.
+// Matrix kernels: snq_matmul_<layout>_<rows>x<panels>__<isa>, rows x panels being the register tile; snq_group_matmul_
+// where weights have scales per group.
 #ifndef SONIQ_MATMUL_PROTOTYPES_H
 #define SONIQ_MATMUL_PROTOTYPES_H
 
@@ -7,6 +8,9 @@
             uint32_t panelEnd)
 #define SNQ_FLOAT_MATMUL(name)                                                                 \
   void name(const snq_float_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,             \
+            uint32_t panelBegin, uint32_t panelEnd)
+#define SNQ_GROUP_MATMUL(name)                                                                 \
+  void name(const snq_group_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,             \
             uint32_t panelBegin, uint32_t panelEnd)
 
 SNQ_MATMUL(snq_matmul_any_8x1__portable);
@@ -31,7 +35,10 @@ SNQ_MATMUL(snq_matmul_tables_6x4__avx512);
 SNQ_MATMUL(snq_matmul_half_tables_6x4__avx512);
 SNQ_FLOAT_MATMUL(snq_float_matmul_4x4__avx512);
 
+SNQ_GROUP_MATMUL(snq_group_matmul_any_8x1__portable);
+
 #undef SNQ_MATMUL
 #undef SNQ_FLOAT_MATMUL
+#undef SNQ_GROUP_MATMUL
 
 #endif

@@ -8,6 +8,7 @@
   void snq_##operation##__##isa(const snq_attention_args *args, uint32_t unitBegin, uint32_t unitEnd)
 #define SNQ_ROW_KERNELS(isa)             \
   SNQ_ROW_KERNEL(quantize, isa);         \
+  SNQ_ROW_KERNEL(quantize_groups, isa);  \
   SNQ_ROW_KERNEL(take_codes, isa);       \
   SNQ_ROW_KERNEL(layer_norm, isa);       \
   SNQ_ROW_KERNEL(activation, isa);       \

@@ -32,6 +32,7 @@
         KernelRow("snq_float_matmul_6x1__avx2", machine, snq_float_matmul_6x1__avx2)
       ],
       quantize: [KernelRow("snq_quantize__avx2", machine, snq_quantize__avx2)],
+      quantizeGroups: [KernelRow("snq_quantize_groups__avx2", machine, snq_quantize_groups__avx2)],
       takeCodes: [KernelRow("snq_take_codes__avx2", machine, snq_take_codes__avx2)],
       prepare: [KernelRow("snq_prepare__avx2", machine, snq_prepare__avx2)],
       layerNorm: [KernelRow("snq_layer_norm__avx2", machine, snq_layer_norm__avx2)],

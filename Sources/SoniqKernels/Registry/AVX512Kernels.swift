@@ -26,6 +26,7 @@
         KernelRow("snq_float_matmul_4x4__avx512", machine, snq_float_matmul_4x4__avx512)
       ],
       quantize: [KernelRow("snq_quantize__avx512", machine, snq_quantize__avx512)],
+      quantizeGroups: [KernelRow("snq_quantize_groups__avx512", machine, snq_quantize_groups__avx512)],
       takeCodes: [KernelRow("snq_take_codes__avx512", machine, snq_take_codes__avx512)],
       layerNorm: [KernelRow("snq_layer_norm__avx512", machine, snq_layer_norm__avx512)],
       activation: [KernelRow("snq_activation__avx512", machine, snq_activation__avx512)],

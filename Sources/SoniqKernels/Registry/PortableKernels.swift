@@ -7,9 +7,15 @@ enum PortableKernels {
   static let matmul = MatmulKernel(
     row: KernelRow("snq_matmul_any_8x1__portable", [], snq_matmul_any_8x1__portable),
     layouts: [.bytes, .nibbles, .planes], weightBits: 1...8)
+  /// Accepts every layout, width, length of groups and shape.
+  static let groupMatmul = GroupMatmulKernel(
+    row: KernelRow("snq_group_matmul_any_8x1__portable", [], snq_group_matmul_any_8x1__portable),
+    layouts: GroupLayout.allCases, groupLengths: [0, 16, 32, 64, 128], takesCodebooks: true)
   static let floatMatmul = KernelRow<FloatMatmulFunction>(
     "snq_float_matmul_1x1__portable", [], snq_float_matmul_1x1__portable)
   static let quantize = KernelRow<snq_quantize_function>("snq_quantize__portable", [], snq_quantize__portable)
+  static let quantizeGroups = KernelRow<snq_quantize_groups_function>(
+    "snq_quantize_groups__portable", [], snq_quantize_groups__portable)
   static let takeCodes = KernelRow<snq_take_codes_function>(
     "snq_take_codes__portable", [], snq_take_codes__portable)
   static let prepare = KernelRow<snq_prepare_function>("snq_prepare__portable", [], snq_prepare__portable)

@@ -1,0 +1,59 @@
+// Attention: part of the contract of CKernelABI.h.
+#ifndef SONIQ_ATTENTION_H
+#define SONIQ_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ---------------------------------------------------------------------------------------------------
+// Attention of one encoder block. Per batch entry and head: out = softmax(q k^T * scale) v over the valid
+// keys. Units are (batch, head) pairs, unit = batch * heads + head. Masked keys are removed before anything
+// else: the V valid keys are numbered 0..<V in order. V = 0 gives zeros. Output must not overlap the inputs.
+// With isCausal the sums, maxima and chains of a query at a position go over the valid keys up to that position,
+// the first of the V; a query that has none gives zeros. S below stays the maximum over all V.
+// With a bias the number of a query and a key is added to their score; how, and what becomes of numbers that hide
+// keys or leave nothing of the scores, is told below. A query whose bias hides every key gives zeros.
+//
+// attention_float (reference mode):
+//  * score = (fma chain over the channels in order, from 0, of q*k) * scale; m = max of the scores
+//    bias: score + bias, rounded on its own; a query all of whose sums are -infinity gives zeros
+//  * e = exp(score - m); p = e * (1 / 16-lane sum of e); out = fma chain over the keys in order of p*v
+//
+// attention_integer (both products exact in int32):
+//  * a row of q or k: step = max|x| / 127 over headDim, guarded as above;
+//    code = rne(min(max(x * (1 / step), -127), 127))
+//  * value row of key j: step_j = max|v| / 127; S = guarded max of the steps;
+//    step_j = min(max(step_j, max(S * 2^-24, FLT_MIN)), S); codes as above
+//  * t_j = fma(float(I) * a, kStep_j, log2(step_j)), I = sum of q code * k code,
+//    a = (qStep * scale) * log2(e); T = max of t_j
+//    bias: t_j = max(fma(bias_j, log2(e), t_j), -1e30), by the SSE rule, before T is taken. When the greatest bias of
+//    a query's keys (NaN passed over, from -infinity) is not between -1e30 and 1e30, t_j is log2(step_j) for the keys
+//    whose bias is not below it and -1e30 for the others and for NaN; when it is -infinity the query gives zeros
+//  * e_j = 255 * 2^(t_j - T) by the polynomial of docs/numerics.md; p_j = rne(e_j), 0..255
+//  * D = 16-lane fma sum of e_j * (1 / step_j); out = float(sum p_j * v code) * (1 / D)
+//    (the value's step rides in the weight, so one scale serves all keys)
+//  * NaN inputs are passed over by max and have code -127; nothing traps
+// ---------------------------------------------------------------------------------------------------
+typedef struct {
+  const float *query;  // [batch][sequence][queryStride], head h at h * headDim
+  const float *key;
+  const float *value;
+  size_t queryStride, keyStride, valueStride;  // floats between positions
+  const int32_t *mask;  // [batch][sequence], 0 = masked, or null
+  // [batch][heads][query position][key position], keys next to each other; a stride of 0: one for all. Or null.
+  const float *bias;
+  size_t biasBatchStride, biasHeadStride, biasRowStride;  // floats
+  uint32_t batch, sequence, heads, headDim;  // headDim: multiple of 4, at most 256
+  float scale;
+  uint32_t isCausal;  // 0 or 1
+  float *output;  // [batch][sequence][outputStride]
+  size_t outputStride;
+  uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by
+                     // snq_attention_integer_scratch or snq_attention_float_scratch
+} snq_attention_args;
+
+typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
+                                       uint32_t unitEnd);
+typedef size_t (*snq_attention_scratch_function)(uint32_t sequence, uint32_t headDim);
+
+#endif
