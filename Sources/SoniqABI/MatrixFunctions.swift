@@ -36,7 +36,7 @@ public func soniq_matrix_scales(
   entry(error) { () throws(Failure) in
     let scales = try clear(scales, "scales", to: nil)
     let handle = try MatrixHandle.borrow(matrix)
-    scales.pointee = try handle.level(level).scales.bound(to: Float.self).baseAddress
+    scales.pointee = try handle.level(level).scales?.bound(to: Float.self).baseAddress
   }
 }
 
@@ -69,8 +69,7 @@ private func unpack(
     return
   }
   let bytes = level.weights.raw
-  guard bytes.count >= packing.byteCount else { return }
-  let scales = level.scales.bound(to: Float.self)
+  guard bytes.count >= packing.byteCount, let scales = level.scales?.bound(to: Float.self) else { return }
   let offsets = level.offsets?.bound(to: Float.self)
   for output in 0..<matrix.outputs {
     for (position, channel) in channels.enumerated() {

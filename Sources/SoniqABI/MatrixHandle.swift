@@ -109,7 +109,7 @@ final class MatrixHandle: Handle {
     var others = (matrix.gather?.count ?? 0) + (matrix.bias?.count ?? 0)
     for level in matrix.levels {
       weights += level.weights.count
-      others += level.scales.count + (level.offsets?.count ?? 0) + level.storedSums.count
+      others += level.numbers.reduce(0) { $0 + $1.count }
     }
     return (weights, weights + others)
   }

@@ -32,18 +32,20 @@ final class MatrixStorage {
 extension PackedMatrix {
   /// All bytes of the matrix.
   fileprivate var parts: [ConstantBytes] {
-    let ofLevels = levels.flatMap { level in
-      [level.weights, level.scales, level.storedSums] + (level.offsets.map { [$0] } ?? [])
-    }
-    return ofLevels + [gather, bias].compactMap { $0 }
+    levels.flatMap { [$0.weights] + $0.numbers } + [gather, bias].compactMap { $0 }
   }
 
   fileprivate mutating func replaceParts(_ replacement: (ConstantBytes) -> ConstantBytes) {
     for index in levels.indices {
       levels[index].weights = replacement(levels[index].weights)
-      levels[index].scales = replacement(levels[index].scales)
+      levels[index].scales = levels[index].scales.map(replacement)
       levels[index].storedSums = replacement(levels[index].storedSums)
       levels[index].offsets = levels[index].offsets.map(replacement)
+      if var groups = levels[index].groups {
+        groups.scales = replacement(groups.scales)
+        groups.offsets = groups.offsets.map(replacement)
+        levels[index].groups = groups
+      }
     }
     gather = gather.map(replacement)
     bias = bias.map(replacement)

@@ -1,9 +1,9 @@
 /// Codes to tiles and back: the bytes of one level of a packed matrix (docs/format.md, "Weight tiles").
 ///
 /// A panel is 16 outputs by all padded channels. A tile is 64 bytes, one 32-bit lane an output:
-/// - bytes (8 bits): 4 channels; byte b is channel b as signed code - 128.
-/// - nibbles (4 bits): 8 channels; byte b holds channel b (low) and 4 + b (high).
-/// - planes (1-3, 5-7 bits): 32 channels by 1 bit; byte b holds channels 4b...4b+3 (low nibble) and
+/// - bytes: 4 channels; byte b is channel b, of 8 bits as signed code - 128; in unsigned bytes as it is.
+/// - nibbles (1-4 bits): 8 channels; byte b holds channel b (low) and 4 + b (high).
+/// - planes (1-7 bits): 32 channels by 1 bit; byte b holds channels 4b...4b+3 (low nibble) and
 ///   16+4b...16+4b+3 (high); planes follow each other, most significant first.
 ///
 /// Padding channels and outputs store 0.
@@ -74,6 +74,9 @@ package struct WeightPacking: Sendable, Hashable {
     return sums
   }
 
+  /// Between a code and its byte: bytes of 8 bits are signed.
+  private var byteFlip: UInt8 { code.storedBias == 0 ? 0 : 0x80 }
+
   private func laneOffset(_ output: Int, _ tile: Int) -> Int {
     output / panelOutputs * panelStride + tile * 64 + output % panelOutputs * 4
   }
@@ -84,7 +87,7 @@ package struct WeightPacking: Sendable, Hashable {
     let inTile = channel % layout.tileChannels
     let lane = laneOffset(output, channel / layout.tileChannels)
     switch layout {
-    case .bytes: bytes[lane + inTile] = value ^ 0x80
+    case .bytes, .unsignedBytes: bytes[lane + inTile] = value ^ byteFlip
     case .nibbles: bytes[lane + inTile % 4] |= (value & 15) << (inTile / 4 * 4)
     case .planes:
       let place = Self.planePlace(inTile)
@@ -100,7 +103,7 @@ package struct WeightPacking: Sendable, Hashable {
     let inTile = channel % layout.tileChannels
     let lane = laneOffset(output, channel / layout.tileChannels)
     switch layout {
-    case .bytes: return bytes[lane + inTile] ^ 0x80
+    case .bytes, .unsignedBytes: return bytes[lane + inTile] ^ byteFlip
     case .nibbles: return bytes[lane + inTile % 4] >> (inTile / 4 * 4) & 15
     case .planes:
       let place = Self.planePlace(inTile)

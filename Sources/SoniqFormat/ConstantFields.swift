@@ -7,14 +7,19 @@ struct ConstantField {
   var name: String
   var kind: SectionKind
   var bytes: ConstantBytes
-
   /// Bytes of one element, for the offset of an element in an error.
-  var elementSize: Int {
-    switch kind {
-    case .tableScales: 2
-    case .weights, .tableCodes, .depthwiseWeights: 1
-    default: 4
-    }
+  var elementSize: Int
+
+  init(name: String, kind: SectionKind, bytes: ConstantBytes, elementSize: Int? = nil) {
+    self.name = name
+    self.kind = kind
+    self.bytes = bytes
+    self.elementSize =
+      switch kind {
+      case .tableScales: 2
+      case .weights, .tableCodes, .depthwiseWeights: 1
+      default: elementSize ?? 4
+      }
   }
 }
 
@@ -29,11 +34,11 @@ extension Constant {
     case .matrix(let matrix):
       Self.optional("gather", .channelMap, matrix.gather) + Self.optional("bias", .bias, matrix.bias)
         + matrix.levels.enumerated().flatMap { index, level in
-          [
-            ConstantField(name: "levels[\(index)].weights", kind: .weights, bytes: level.weights),
-            ConstantField(name: "levels[\(index)].scales", kind: .scales, bytes: level.scales),
-          ] + Self.optional("levels[\(index)].offsets", .offsets, level.offsets)
+          [ConstantField(name: "levels[\(index)].weights", kind: .weights, bytes: level.weights)]
+            + Self.optional("levels[\(index)].scales", .scales, level.scales)
+            + Self.optional("levels[\(index)].offsets", .offsets, level.offsets)
             + [ConstantField(name: "levels[\(index)].storedSums", kind: .storedSums, bytes: level.storedSums)]
+            + Self.groups("levels[\(index)]", level.groups)
         }
     case .depthwise(let depthwise):
       [
@@ -49,6 +54,21 @@ extension Constant {
           ]
         }
     }
+  }
+
+  private static func groups(_ place: String, _ groups: LevelGroups?) -> [ConstantField] {
+    guard let groups else { return [] }
+    let scales = ConstantField(
+      name: "\(place).groupScales", kind: .groupScales, bytes: groups.scales,
+      elementSize: groups.numbers.byteCount)
+    return [scales]
+      + (groups.offsets.map {
+        [
+          ConstantField(
+            name: "\(place).groupOffsets", kind: .groupOffsets, bytes: $0,
+            elementSize: groups.numbers.byteCount)
+        ]
+      } ?? [])
   }
 
   private static func optional(_ name: String, _ kind: SectionKind, _ bytes: ConstantBytes?)

@@ -49,8 +49,7 @@ struct ConstantReader {
     switch tag {
     case .dense: return .dense(try readDense(&cursor))
     case .floatMatrix: return .floatMatrix(try readFloatMatrix(&cursor))
-    case .matrix: return .matrix(try readMatrix(&cursor, hasTaps: false))
-    case .convolutionMatrix: return .matrix(try readMatrix(&cursor, hasTaps: true))
+    case .matrix, .convolutionMatrix, .levelMatrix: return .matrix(try readMatrix(&cursor, tag))
     case .depthwise: return .depthwise(try readDepthwise(&cursor))
     case .table: return .table(try readTable(&cursor))
     }
@@ -85,40 +84,6 @@ struct ConstantReader {
       scales: try section(&cursor, .scales, "scales"))
   }
 
-  private mutating func readMatrix(
-    _ cursor: inout ByteCursor, hasTaps: Bool
-  ) throws(FormatError) -> PackedMatrix {
-    let outputs = try cursor.word("outputs", in: FormatLimits.dimensionRange)
-    let inputs = try cursor.word("inputs", in: FormatLimits.dimensionRange)
-    let taps = hasTaps ? try cursor.word("taps", in: FormatLimits.dimensionRange) : 1
-    let levelCount = try readLevelCount(&cursor, size: 32)
-    let gather = try optionalSection(&cursor, .channelMap, "gather")
-    let bias = try optionalSection(&cursor, .bias, "bias")
-    var levels: [MatrixLevel] = []
-    levels.reserveCapacity(levelCount)
-    for index in 0..<levelCount {
-      cursor.prefix = "levels[\(index)]."
-      levels.append(try readMatrixLevel(&cursor, taps: taps))
-    }
-    cursor.prefix = ""
-    return PackedMatrix(outputs: outputs, inputs: inputs, levels: levels, gather: gather, bias: bias)
-  }
-
-  private mutating func readMatrixLevel(
-    _ cursor: inout ByteCursor, taps: Int
-  ) throws(FormatError) -> MatrixLevel {
-    let weight = try LevelCoding.readWeightCode(&cursor, "weight")
-    let activation = try LevelCoding.readActivationCode(&cursor, "activation")
-    let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
-    let weights = try section(&cursor, .weights, "weights")
-    let scales = try section(&cursor, .scales, "scales")
-    let offsets = try optionalSection(&cursor, .offsets, "offsets")
-    let storedSums = try section(&cursor, .storedSums, "storedSums")
-    return MatrixLevel(
-      level: Level(weight: weight, activation: activation), channels: channels, taps: taps,
-      weights: weights, scales: scales, offsets: offsets, storedSums: storedSums)
-  }
-
   private mutating func readTable(_ cursor: inout ByteCursor) throws(FormatError) -> PackedTable {
     let rows = try cursor.word("rows", in: FormatLimits.dimensionRange)
     let channels = try cursor.word("channels", in: FormatLimits.dimensionRange)
@@ -139,22 +104,10 @@ struct ConstantReader {
     cursor.prefix = ""
     return PackedTable(rows: rows, channels: channels, levels: levels, scatter: scatter)
   }
-
-  private func readLevelCount(_ cursor: inout ByteCursor, size: Int) throws(FormatError) -> Int {
-    let place = cursor.offset
-    let count = try cursor.shortCount("levels.count", limit: FormatLimits.maximumLevels, size: size)
-    guard count > 0 else {
-      throw cursor.fault(
-        .outOfRange, "levels.count", at: place, got: .integer(0),
-        expected: .range(1...FormatLimits.maximumLevels))
-    }
-    try cursor.reserved(3)
-    return count
-  }
 }
 
 extension ConstantReader {
-  private mutating func section(
+  mutating func section(
     _ cursor: inout ByteCursor, _ kind: SectionKind, _ field: String
   ) throws(FormatError) -> ConstantBytes {
     let place = cursor.offset
@@ -171,7 +124,7 @@ extension ConstantReader {
   }
 
   /// As `section`; index 0 means that there is none.
-  private mutating func optionalSection(
+  mutating func optionalSection(
     _ cursor: inout ByteCursor, _ kind: SectionKind, _ field: String
   ) throws(FormatError) -> ConstantBytes? {
     var ahead = cursor

@@ -7,7 +7,7 @@ package enum FormatLimits {
     [0x89, 0x53, 0x51, 0x30, 0x30 + UInt8(truncatingIfNeeded: version), 0x0d, 0x0a, 0x1a]
   }
   /// What this reader reads. A file has the lowest version that can say what is in it.
-  package static let versions = 1...2
+  package static let versions = 1...3
   package static let headerSize = 64
   package static let directoryEntrySize = 32
   /// Sections begin at, and the file ends at, multiples of this.
@@ -30,7 +30,9 @@ package enum FormatLimits {
   package static let maximumNodes = maximumGraphItems
   package static func nodeInputs(version: Int) -> Int { version == 1 ? 8 : maximumNodeInputs }
   package static let maximumInterfaceValues = 1024
+  /// Of a constant of versions 1 and 2, and of a `levelMatrix`.
   package static let maximumLevels = 2
+  package static let maximumMatrixLevels = SoniqGraph.maximumMatrixLevels
   package static let rankRange = 1...maximumRank
   package static let dimensionRange = 1...maximumDimension
   /// Channel maps are copied out of the file when it is opened: bytes of all of them together.
@@ -66,6 +68,10 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   /// float32 panels of a matrix of the reference mode.
   case floatPanels = 25
   case depthwiseWeights = 26
+  /// Scales of groups of channels of one level, in the element type of their record.
+  case groupScales = 27
+  /// Offsets likewise.
+  case groupOffsets = 28
 
   /// The tables that every file has, in file order; data sections follow them.
   package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]

@@ -16,14 +16,17 @@ enum ConstantTag: UInt8 {
   case table = 4
   case convolutionMatrix = 5
   case depthwise = 6
+  case levelMatrix = 7
 
   /// The first version of the format that has it.
-  var version: Int { rawValue > ConstantTag.table.rawValue ? 2 : 1 }
+  var version: Int { self == .levelMatrix ? 3 : rawValue > ConstantTag.table.rawValue ? 2 : 1 }
 }
 
 enum ScalingTag: UInt8 {
   case dynamicPerRow = 1
   case fixed = 2
+  /// Of version 3.
+  case dynamicPerGroup = 3
 }
 
 enum OperationTag: UInt8 {

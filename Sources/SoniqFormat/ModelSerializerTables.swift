@@ -166,12 +166,16 @@ extension ModelSerializer {
   {
     sink.word(matrix.outputs)
     sink.word(matrix.inputs)
-    if matrix.taps > 1 { sink.word(matrix.taps) }
+    if !matrix.isPlain || matrix.taps > 1 { sink.word(matrix.taps) }
     sink.byte(matrix.levels.count)
     sink.zeros(3)
     sink.word(sections.take(matrix.gather))
     sink.word(sections.take(matrix.bias))
     for level in matrix.levels {
+      guard matrix.isPlain else {
+        writeFull(level, &sections, to: &sink)
+        continue
+      }
       LevelCoding.write(level.level.weight, to: &sink)
       LevelCoding.write(level.level.activation, to: &sink)
       sink.word(level.channels)
@@ -180,6 +184,26 @@ extension ModelSerializer {
       sink.word(sections.take(level.offsets))
       sink.word(sections.take())
     }
+  }
+
+  /// A level of a `levelMatrix`.
+  private static func writeFull(
+    _ level: MatrixLevel, _ sections: inout SectionNumbers, to sink: inout ByteSink
+  ) {
+    LevelCoding.writeFull(level.level.weight, to: &sink)
+    LevelCoding.write(level.level.activation, to: &sink)
+    sink.byte(level.groups?.length ?? 0)
+    sink.byte(Int(level.groups?.numbers.rawValue ?? 0))
+    sink.byte(level.level.activation.groupLength)
+    sink.zeros(1)
+    sink.word(level.channels)
+    sink.word(sections.take())
+    sink.word(sections.take(level.scales))
+    sink.word(sections.take(level.offsets))
+    sink.word(sections.take())
+    sink.word(sections.take(level.groups?.scales))
+    sink.word(sections.take(level.groups?.offsets))
+    sink.zeros(4)
   }
 
   private static func write(_ table: PackedTable, _ sections: inout SectionNumbers, to sink: inout ByteSink) {
@@ -215,7 +239,7 @@ extension Constant {
     switch self {
     case .dense: .dense
     case .floatMatrix: .floatMatrix
-    case .matrix(let matrix): matrix.taps > 1 ? .convolutionMatrix : .matrix
+    case .matrix(let matrix): !matrix.isPlain ? .levelMatrix : matrix.taps > 1 ? .convolutionMatrix : .matrix
     case .table: .table
     case .depthwise: .depthwise
     }

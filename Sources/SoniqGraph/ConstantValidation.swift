@@ -20,7 +20,7 @@ extension PackedMatrix {
 }
 
 /// The checks of one constant; remembers its index for the errors.
-private struct ConstantCheck {
+struct ConstantCheck {
   let index: ConstantID
   init(_ index: ConstantID) { self.index = index }
 
@@ -46,45 +46,10 @@ private struct ConstantCheck {
     if let bias = matrix.bias { try requireNumbers(bias, matrix.outputs, padded, "bias") }
   }
 
-  func matrix(_ matrix: PackedMatrix) throws(GraphError) {
-    let padded = try paddedOutputs(matrix.outputs)
-    try requireSize(matrix.inputs, "inputs")
-    guard (1...2).contains(matrix.levels.count) else { throw fault(.invalidLevel, "levels") }
-    var channels = 0
-    for (position, level) in matrix.levels.enumerated() {
-      try matrixLevel(level, inputs: matrix.inputs, outputs: matrix.outputs, padded, position)
-      channels += level.channels
-    }
-    guard channels == matrix.inputs else { throw fault(.shapeMismatch, "levels.channels") }
-    guard matrix.levels.allSatisfy({ $0.taps == matrix.taps }) else { throw fault(.shapeMismatch, "taps") }
-    if let gather = matrix.gather { try requirePermutation(gather, matrix.inputs, "gather") }
-    if let bias = matrix.bias { try requireNumbers(bias, matrix.outputs, padded, "bias") }
-  }
-
-  private func matrixLevel(
-    _ level: MatrixLevel, inputs: Int, outputs: Int, _ padded: Int, _ position: Int
-  ) throws(GraphError) {
-    let place = "levels[\(position)]"
-    guard level.level.isValid else { throw fault(.invalidLevel, place) }
-    guard (1...inputs).contains(level.channels) else { throw fault(.invalidSize, "\(place).channels") }
-    guard (1...maximumTaps).contains(level.taps) else { throw fault(.invalidSize, "\(place).taps") }
-    guard let count = checkedProduct(level.channels, level.taps), count <= level.level.maximumChannels else {
-      throw fault(.tooManyChannels, "\(place).channels")
-    }
-    let tile = level.level.weight.layout.tileChannels
-    let planes = level.level.weight.layout == .planes ? level.level.weight.bits : 1
-    let tiles = roundedUp(level.channels, to: tile).map { $0 / tile }
-    let bytes = tiles.flatMap { checkedProduct($0, level.taps, 64, planes, padded / panelOutputs) }
-    try requireBytes(level.weights, bytes, alignment: 64, "\(place).weights")
-    try requireNumbers(level.scales, outputs, padded, "\(place).scales", isScale: true)
-    if let offsets = level.offsets { try requireNumbers(offsets, outputs, padded, "\(place).offsets") }
-    try requireBytes(level.storedSums, checkedProduct(padded, 4), alignment: 4, "\(place).storedSums")
-  }
-
   func depthwise(_ depthwise: PackedDepthwise) throws(GraphError) {
     try requireSize(depthwise.channels, "channels")
     guard (1...maximumTaps).contains(depthwise.taps) else { throw fault(.invalidSize, "taps") }
-    guard depthwise.level.isValid, depthwise.level.activation.kind == .affine,
+    guard depthwise.level.isValid, depthwise.level.weight.isPlain, depthwise.level.activation.kind == .affine,
       case .fixed = depthwise.level.activation.scaling
     else {
       throw fault(.invalidLevel, "level")
@@ -114,7 +79,7 @@ private struct ConstantCheck {
     _ level: TableLevel, of table: PackedTable, _ position: Int
   ) throws(GraphError) {
     let place = "levels[\(position)]"
-    guard level.code.isValid else { throw fault(.invalidLevel, place) }
+    guard level.code.isValid, level.code.isPlain else { throw fault(.invalidLevel, place) }
     guard (1...table.channels).contains(level.channels) else {
       throw fault(.invalidSize, "\(place).channels")
     }
@@ -136,11 +101,11 @@ private struct ConstantCheck {
 }
 
 extension ConstantCheck {
-  private func requireSize(_ size: Int, _ field: String, _ element: Int? = nil) throws(GraphError) {
+  func requireSize(_ size: Int, _ field: String, _ element: Int? = nil) throws(GraphError) {
     guard (1...maximumDimension).contains(size) else { throw fault(.invalidSize, field, element) }
   }
 
-  private func paddedOutputs(_ outputs: Int) throws(GraphError) -> Int {
+  func paddedOutputs(_ outputs: Int) throws(GraphError) -> Int {
     try requireSize(outputs, "outputs")
     guard let padded = roundedUp(outputs, to: panelOutputs), padded <= maximumDimension else {
       throw fault(.invalidSize, "outputs")
@@ -148,7 +113,7 @@ extension ConstantCheck {
     return padded
   }
 
-  private func requireBytes(
+  func requireBytes(
     _ bytes: ConstantBytes, _ count: Int?, alignment: Int, _ field: String
   ) throws(GraphError) {
     guard bytes.count == count else { throw fault(.wrongByteCount, field) }
@@ -157,7 +122,7 @@ extension ConstantCheck {
 
   /// `count` finite floats, then zeros up to `padded`. A scale is not negative; 0 is right for a row of
   /// zeros, so it is allowed.
-  private func requireNumbers(
+  func requireNumbers(
     _ bytes: ConstantBytes, _ count: Int, _ padded: Int, _ field: String, isScale: Bool = false
   ) throws(GraphError) {
     try requireBytes(bytes, checkedProduct(padded, 4), alignment: 4, field)
@@ -167,7 +132,7 @@ extension ConstantCheck {
     }
   }
 
-  private func requirePermutation(
+  func requirePermutation(
     _ bytes: ConstantBytes, _ count: Int, _ field: String
   ) throws(GraphError) {
     try requireBytes(bytes, checkedProduct(count, 4), alignment: 4, field)

@@ -33,8 +33,11 @@ extension Graph {
     switch constants[constant] {
     case .matrix(let matrix):
       guard matrix.inputs == inputs, matrix.taps == window.taps else { break }
+      guard matrix.levels.count <= 2 else {
+        throw GraphError(.invalidLevel, node: index, constant: constant, field: "levels")
+      }
       for level in matrix.levels {
-        guard case .fixed = level.level.activation.scaling else {
+        guard case .fixed = level.level.activation.scaling, level.groups == nil else {
           throw GraphError(.invalidLevel, node: index, constant: constant, field: "levels.activation")
         }
       }

@@ -51,28 +51,6 @@ package struct Inspection {
     }
   }
 
-  private static func words(_ level: MatrixLevel) -> String {
-    let code = level.level.weight.kind == .bipolar ? "bipolar" : "affine zero \(level.level.weight.zero)"
-    let activation = level.level.activation
-    let activationKind = activation.kind == .bipolar ? "bipolar" : "affine"
-    let scaling: String
-    switch activation.scaling {
-    case .dynamicPerRow: scaling = "per row"
-    case .fixed(let scale, _): scaling = "fixed \(scale)"
-    }
-    let scales = level.scales.bound(to: Float.self)
-    let lowest = scales.filter { $0 > 0 }.min() ?? 0
-    return "\(level.level.spelling) x \(level.channels) channels, \(code), activations \(activationKind) "
-      + "\(scaling), scales \(lowest)...\(scales.max() ?? 0)" + (level.offsets == nil ? "" : ", offsets")
-  }
-
-  private static func words(_ level: TableLevel) -> String {
-    let code = level.code.kind == .bipolar ? "bipolar" : "affine zero \(level.code.zero)"
-    let block =
-      level.blockLength == level.channels ? "one scale a row" : "a scale every \(level.blockLength) channels"
-    return "w\(level.code.bits) x \(level.channels) channels, \(code), \(block)"
-  }
-
   private func shape(_ value: Value) -> String {
     let parts = value.shape.map { dimension -> String in
       switch dimension {

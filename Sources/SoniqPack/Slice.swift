@@ -72,15 +72,43 @@ package enum Slice {
       target.pack(codes, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))
       return target.storedSums(codes)
     }
-    let scales = level.scales.bound(to: Float.self).map { $0 * Float(1 << shift) }
+    try widen(&level, by: Float(1 << shift), name, store)
+    level.level.weight = .bipolar(bits)
+    level.weights = store.keep(weights)
+    level.storedSums = store.store(sums)
+    return 1
+  }
+
+  /// Multiplies the scales: those of outputs where there are some, else those of groups.
+  private static func widen(
+    _ level: inout MatrixLevel, by factor: Float, _ name: String, _ store: ConstantStore
+  ) throws(PackError) {
+    if let scales = level.scales {
+      level.scales = store.store(try widened(scales.bound(to: Float.self), by: factor, name))
+      return
+    }
+    guard let groups = level.groups else { return }
+    switch groups.numbers {
+    case .float32:
+      level.groups?.scales = store.store(try widened(groups.scales.bound(to: Float.self), by: factor, name))
+    case .float16:
+      let halves = groups.scales.bound(to: UInt16.self).map { Binary16.bits(Binary16.value($0) * factor) }
+      guard halves.allSatisfy({ $0 & 0x7fff < 0x7c00 }) else {
+        throw PackError(.data, place: name, "a scale leaves binary16 when its codes are cut")
+      }
+      level.groups?.scales = store.store(halves)
+    case .uint8: return
+    }
+  }
+
+  private static func widened(
+    _ scales: UnsafeBufferPointer<Float>, by factor: Float, _ name: String
+  ) throws(PackError) -> [Float] {
+    let scales = scales.map { $0 * factor }
     guard scales.allSatisfy(\.isFinite) else {
       throw PackError(.data, place: name, "a scale leaves float32 when its codes are cut")
     }
-    level.level.weight = .bipolar(bits)
-    level.weights = store.keep(weights)
-    level.scales = store.store(scales)
-    level.storedSums = store.store(sums)
-    return 1
+    return scales
   }
 
   private static func cutLevel(

@@ -9,8 +9,10 @@ import Testing
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
   /// What version 2 added, a file for each part. Its bytes are fixed when it is released.
   static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias]
-  static func version2File(_ sample: SampleModel, _ suffix: String) -> URL {
-    folder.appending(path: "version2-\(sample).\(suffix)")
+  /// What version 3 added.
+  static let version3: [SampleModel] = [.levels]
+  static func file(_ sample: SampleModel, _ suffix: String) -> URL {
+    folder.appending(path: "version\(version3.contains(sample) ? 3 : 2)-\(sample).\(suffix)")
   }
   static let version1 = folder.appending(path: "version1.soniq")
   static let version1Text = folder.appending(path: "version1.txt")
@@ -39,15 +41,15 @@ import Testing
     #expect(try ModelWriter.serialize(SampleModels.complete()) == bytes)
   }
 
-  @Test(arguments: version2)
-  func version2LoadsAndIsReproduced(sample: SampleModel) throws {
-    let file = Self.version2File(sample, "soniq")
+  @Test(arguments: version2 + version3)
+  func laterPartsLoadAndAreReproduced(sample: SampleModel) throws {
+    let file = Self.file(sample, "soniq")
     let bytes = try [UInt8](Data(contentsOf: file))
     let model = try ModelFile.open(path: file.path, options: ReadOptions(verifyData: true))
     try ModelFile.verify(path: file.path)
     #expect(
-      ModelText.describe(model) == (try String(contentsOf: Self.version2File(sample, "txt"), encoding: .utf8))
-    )
+      ModelText.describe(model) == (try String(contentsOf: Self.file(sample, "txt"), encoding: .utf8)))
+    #expect(Self.version3.contains(sample) == (bytes[12] == 3))
     #expect(try ModelWriter.serialize(model) == bytes)
     #expect(try ModelWriter.serialize(sample.make()) == bytes)
   }
@@ -59,9 +61,9 @@ import Testing
     try ModelWriter.write(model, toPath: Self.version1.path)
     try Data(ModelText.describe(model).utf8).write(to: Self.version1Text)
     try ModelWriter.write(SampleModels.small(), toPath: Self.fuzzSeed.path)
-    for sample in Self.version2 {
-      try ModelWriter.write(sample.make(), toPath: Self.version2File(sample, "soniq").path)
-      try Data(ModelText.describe(sample.make()).utf8).write(to: Self.version2File(sample, "txt"))
+    for sample in Self.version2 + Self.version3 {
+      try ModelWriter.write(sample.make(), toPath: Self.file(sample, "soniq").path)
+      try Data(ModelText.describe(sample.make()).utf8).write(to: Self.file(sample, "txt"))
     }
     let hash = try Data(contentsOf: Self.version1).withUnsafeBytes { XXHash64.hash($0) }
     print("version1Hash: 0x\(String(hash, radix: 16))")

@@ -9,8 +9,8 @@ enum MalformedHeaders {
     MalformedCase("magic: stripped to 7 bits", .wrongMagic, "header.magic") {
       $0.setHeader(0, to: UInt8(0x09))
     },
-    MalformedCase("magic: version 3", .unsupportedVersion, "header.magic") {
-      $0.setHeader(4, to: UInt8(0x33))
+    MalformedCase("magic: version 4", .unsupportedVersion, "header.magic") {
+      $0.setHeader(4, to: UInt8(0x34))
     },
     MalformedCase("magic: version 0", .unsupportedVersion, "header.magic") {
       $0.setHeader(4, to: UInt8(0x30))

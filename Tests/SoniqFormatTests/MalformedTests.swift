@@ -9,7 +9,8 @@ import Testing
   static let atOpen: [MalformedCase] =
     MalformedHeaders.header + MalformedHeaders.directory + MalformedTables.counts + MalformedTables.texts
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
-    + MalformedConstants.numbers + MalformedTensors.attributes
+    + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
+    + MalformedLevels.codes + MalformedLevels.groups
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {
@@ -24,7 +25,7 @@ import Testing
     #expect(error.message.contains("byte \(error.offset)"))
   }
 
-  @Test(arguments: MalformedConstants.deep)
+  @Test(arguments: MalformedConstants.deep + MalformedLevels.deep)
   func isRefusedByVerification(malformed: MalformedCase) throws {
     let bytes = try malformed.bytes()
     try bytes.withUnsafeBytes { raw in

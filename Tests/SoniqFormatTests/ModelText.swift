@@ -70,19 +70,32 @@ enum ModelText {
     case .floatMatrix(let matrix): "float matrix \(matrix.outputs) x \(matrix.inputs)"
     case .matrix(let matrix):
       "matrix \(matrix.outputs) x \(matrix.inputs)" + (matrix.taps > 1 ? " taps \(matrix.taps)" : "")
-        + matrix.levels.map { " {\(code($0.level.weight)) \(code($0.level.activation)) \($0.channels)}" }
-        .joined()
+        + matrix.levels.map(level).joined()
     case .table(let table):
       "table \(table.rows) x \(table.channels)"
         + table.levels.map { " {\(code($0.code)) \($0.channels) by \($0.blockLength)}" }.joined()
     }
   }
 
-  private static func code(_ code: WeightCode) -> String { "w \(code.kind) \(code.bits) zero \(code.zero)" }
+  private static func level(_ level: MatrixLevel) -> String {
+    var text = " {\(code(level.level.weight)) \(code(level.level.activation)) \(level.channels)"
+    if let groups = level.groups { text += " groups \(groups.length) \(groups.numbers)" }
+    return text + "}"
+  }
+
+  private static func code(_ code: WeightCode) -> String {
+    var text = "w \(code.kind) \(code.bits) zero \(code.zero)"
+    if code.layout != WeightLayout(bits: code.bits) { text += " as \(code.layout)" }
+    if code.kind == .codebook {
+      text += " of \((0..<code.codeCount).map { String(code.codebook[$0]) }.joined(separator: " "))"
+    }
+    return text
+  }
 
   private static func code(_ code: ActivationCode) -> String {
     switch code.scaling {
     case .dynamicPerRow: "a \(code.kind) \(code.bits) dynamic"
+    case .dynamicPerGroup(let channels): "a \(code.kind) \(code.bits) dynamic by \(channels)"
     case .fixed(let scale, let zero): "a \(code.kind) \(code.bits) scale \(scale) zero \(zero)"
     }
   }

@@ -40,7 +40,9 @@ final class SampleConstants {
   /// A permutation: the channels in reverse.
   func map(_ channels: Int) -> ConstantBytes { bytes((0..<channels).reversed().map { UInt32($0) }) }
 
-  func matrixLevel(_ level: Level, outputs: Int, channels: Int, offsets: Bool = false) -> MatrixLevel {
+  func matrixLevel(
+    _ level: Level, outputs: Int, channels: Int, offsets: Bool = false, groups: SampleGroups? = nil
+  ) -> MatrixLevel {
     guard let packing = WeightPacking(code: level.weight, outputs: outputs, channels: channels) else {
       preconditionFailure("sample level")
     }
@@ -56,8 +58,10 @@ final class SampleConstants {
     let scales = (0..<outputs).map { Float($0 + 1) / 64 }
     return MatrixLevel(
       level: level, channels: channels, weights: ConstantBytes(weights),
-      scales: bytes(scales, paddedTo: packing.paddedOutputs), offsets: offsets ? bias(outputs) : nil,
-      storedSums: bytes(sums))
+      scales: groups.map { $0.numbers == .uint8 } ?? true
+        ? bytes(scales, paddedTo: packing.paddedOutputs) : nil,
+      offsets: offsets ? bias(outputs) : nil, storedSums: bytes(sums),
+      groups: groups.map { self.groups($0, outputs: outputs, channels: channels) })
   }
 
   func matrix(

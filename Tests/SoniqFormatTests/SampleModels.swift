@@ -10,6 +10,7 @@ enum SampleModel: CaseIterable {
   case attention
   case sums
   case bias
+  case levels
 
   func make() -> ModelDescription {
     switch self {
@@ -20,6 +21,7 @@ enum SampleModel: CaseIterable {
     case .attention: SampleModels.attention()
     case .sums: SampleModels.sums()
     case .bias: SampleModels.bias()
+    case .levels: SampleModels.levels()
     }
   }
 }

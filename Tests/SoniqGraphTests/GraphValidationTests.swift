@@ -82,7 +82,9 @@ import Testing
     },
     Breakage("outputs beyond count", .invalidSize) { $0.changeMatrix { $0.outputs = Int.max } },
     Breakage("inputs beyond the levels", .shapeMismatch) { $0.changeMatrix { $0.inputs = 33 } },
-    Breakage("three levels", .invalidLevel) { $0.changeMatrix { $0.levels.append($0.levels[0]) } },
+    Breakage("five levels", .invalidLevel) { fixture in
+      fixture.changeMatrix { $0.levels += [MatrixLevel](repeating: $0.levels[0], count: 4) }
+    },
     Breakage("nine bits", .invalidLevel) { $0.changeMatrix { $0.levels[0].level.weight.bits = 9 } },
     Breakage("channels beyond inputs", .invalidSize) { $0.changeMatrix { $0.levels[0].channels = 1 << 40 } },
     Breakage("negative scale", .invalidNumber) { fixture in

@@ -284,7 +284,8 @@ import Testing
     #expect(matrix.levels.count == 1)
     #expect(matrix.levels[0].level.weight == .symmetric(8))
     #expect(matrix.levels[0].level.activation.scaling == .fixed(scale: 0.05, zero: 10))
-    #expect(Array(matrix.levels[0].scales.bound(to: Float.self).prefix(2)) == [0.5, 0.25])
+    let scales = try #require(matrix.levels[0].scales)
+    #expect(Array(scales.bound(to: Float.self).prefix(2)) == [0.5, 0.25])
     // Tiles of 16 outputs x 4 channels, signed bytes.
     let bytes = matrix.levels[0].weights.bound(to: Int8.self)
     #expect(Array(bytes.prefix(8)) == [1, 3, 0, 7, -128, -1, 127, 8])

@@ -108,8 +108,8 @@ import Testing
           WeightPacking(code: .bipolar(2), outputs: wide.outputs, channels: second.channels)
         ).unpack(second.weights.raw)
         #expect(shorter == codes.map { $0 >> 2 })
-        let scales = first.scales.bound(to: Float.self).map { $0 * 4 }
-        #expect(Array(second.scales.bound(to: Float.self)) == scales)
+        let scales = try #require(first.scales).bound(to: Float.self).map { $0 * 4 }
+        #expect(Array(try #require(second.scales).bound(to: Float.self)) == scales)
       }
     }
     #expect { _ = try Slice.cut(packed("8", imported).0, bits: 4) } throws: { error in

@@ -30,8 +30,9 @@ import Testing
       let packing = try #require(
         WeightPacking(code: run.level.weight, outputs: outputs, channels: run.channels))
       #expect(packing.unpack(level.weights.raw) == run.codes)
-      #expect(Array(level.scales.bound(to: Float.self).prefix(outputs)) == run.scales)
-      #expect(level.scales.count == matrix.panelCount * 64)
+      let scales = try #require(level.scales)
+      #expect(Array(scales.bound(to: Float.self).prefix(outputs)) == run.scales)
+      #expect(scales.count == matrix.panelCount * 64)
       #expect(level.storedSums.count == matrix.panelCount * 64)
     }
     #expect(matrix.gather.map { Array($0.bound(to: UInt32.self)) } == gather)

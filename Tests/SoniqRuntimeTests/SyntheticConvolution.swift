@@ -155,7 +155,7 @@ struct SyntheticConvolution {
           dot += code * integers[group][index][(output * window.taps + tap) * count + channel]
         }
       }
-      let weightScale = matrices[group].levels[index].scales.bound(to: Float.self)[output]
+      let weightScale = matrices[group].levels[index].scales?.bound(to: Float.self)[output] ?? 0
       guard case .fixed(let scale, _) = level.activation.scaling else { continue }
       sum.addProduct(Float(dot), weightScale * scale)
       first += count

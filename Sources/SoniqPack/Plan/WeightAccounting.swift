@@ -33,7 +33,7 @@ extension WeightAccount {
       self.init(weightCount: matrix.outputs * matrix.inputs, byteCount: matrix.panels.count)
     case .matrix(let matrix):
       let levels = matrix.levels.reduce(0) { sum, level in
-        sum + level.weights.count + level.scales.count + level.storedSums.count + (level.offsets?.count ?? 0)
+        sum + level.weights.count + level.numbers.reduce(0) { $0 + $1.count }
       }
       self.init(
         weightCount: matrix.outputs * matrix.inputs * matrix.taps,

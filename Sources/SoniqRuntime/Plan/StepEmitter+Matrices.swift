@@ -157,7 +157,7 @@ func matmulArguments(_ matrix: PackedMatrix, _ index: Int) -> snq_matmul_args {
   arguments.weightMultiplier = Int32(weight.storedMultiplier)
   arguments.weightConstant = Int32(weight.storedConstant)
   arguments.activationMultiplier = Int32(level.level.activation.multiplier)
-  arguments.weightScale = level.scales.bound(to: Float.self).baseAddress
+  arguments.weightScale = level.scales?.bound(to: Float.self).baseAddress
   arguments.weightOffset = level.offsets?.bound(to: Float.self).baseAddress
   arguments.storedSum = level.storedSums.bound(to: Int32.self).baseAddress
   arguments.rowStride = matrix.levels.count

@@ -114,6 +114,9 @@ struct BorderSums: PreparedBytes {
     case .nibbles:
       let pairs = (word & 0x0f0f_0f0f) &+ (word >> 4 & 0x0f0f_0f0f)
       return Int32(truncatingIfNeeded: (pairs &* 0x0101_0101) >> 24)
+    case .unsignedBytes:
+      let pairs = (word & 0x00ff_00ff) &+ (word >> 8 & 0x00ff_00ff)
+      return Int32(truncatingIfNeeded: pairs & 0xffff &+ pairs >> 16)
     case .bytes:
       let bytes = SIMD4<Int8>(
         truncatingIfNeeded: SIMD4<UInt32>(word, word >> 8, word >> 16, word >> 24) & 0xff)

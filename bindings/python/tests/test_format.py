@@ -18,6 +18,10 @@ PRIMES = (
     0x27D4EB2F165667C5,
 )
 KINDS = {1: "bipolar", 2: "affine"}
+WEIGHT_KINDS = {**KINDS, 3: "codebook"}
+ACTIVATION_KINDS = {**KINDS, 4: "symmetric"}
+LAYOUTS = {1: "bytes", 2: "nibbles", 3: "planes", 4: "unsignedBytes"}
+GROUP_NUMBERS = {1: "float32", 2: "float16", 3: "uint8"}
 ELEMENT_TYPES = {1: "float32", 2: "int32"}
 FUNCTIONS = {1: "geluErf", 2: "geluTanh", 3: "relu", 4: "silu", 5: "sigmoid", 6: "tanh", 7: "relu6", 8: "hardSwish"}
 
@@ -85,7 +89,7 @@ class Table:
 
 def read_sections(file: bytes) -> list[tuple[int, bytes]]:
     magic, header_size, version, size, count = struct.unpack_from("<8sIIQI", file, 0)
-    assert version in (1, 2)
+    assert version in (1, 2, 3)
     assert magic == b"\x89SQ0%d\r\n\x1a" % version
     assert (header_size, size) == (64, len(file))
     directory_sum, header_sum = struct.unpack_from("<QQ", file, 48)
@@ -163,13 +167,31 @@ def weight_code(table: Table) -> str:
     return f"{KINDS[kind]} {bits} zero {zero}"
 
 
-def activation_code(table: Table) -> str:
+def layout_of(bits: int) -> int:
+    """The layout that versions 1 and 2 have for so many bits."""
+    return {8: 1, 4: 2}.get(bits, 3)
+
+
+def weight_code_3(table: Table) -> str:
+    kind, bits, zero, layout = table.take("4B")
+    entries = table.take("16b")
+    text = f"{WEIGHT_KINDS[kind]} {bits} zero {zero}"
+    if layout != layout_of(bits):
+        text += f" as {LAYOUTS[layout]}"
+    count = 1 << bits if kind == 3 else 0
+    assert entries[count:] == [0] * (16 - count)
+    return text + (f" of {numbers(entries[:count])}" if kind == 3 else "")
+
+
+def activation_code(table: Table, kinds: dict[int, str] = KINDS) -> tuple[str, bool]:
+    """In words, and whether groups have scales."""
     kind, bits, scaling, zero, scale = table.take("4Bf")
-    if scaling == 1:
+    if scaling in (1, 3):
         assert (zero, scale) == (0, 0)
-        return f"{KINDS[kind]} {bits} dynamic"
+        assert scaling == 1 or kinds[kind] == "symmetric"
+        return f"{kinds[kind]} {bits} dynamic", scaling == 3
     assert scaling == 2
-    return f"{KINDS[kind]} {bits} scale {single(scale)} zero {zero}"
+    return f"{kinds[kind]} {bits} scale {single(scale)} zero {zero}", False
 
 
 class Constants:
@@ -196,6 +218,7 @@ class Constants:
             4: self.packed_table,
             5: lambda: self.matrix(has_taps=True),
             6: self.depthwise,
+            7: self.level_matrix,
         }
         for _ in range(self.table.one("I")):
             name, self.fields = self.table.text(), []
@@ -218,7 +241,7 @@ class Constants:
 
     def depthwise(self) -> str:
         channels, taps = self.table.take("2I")
-        summary = f"depthwise {channels} x {taps} {{w {weight_code(self.table)} a {activation_code(self.table)}}}"
+        summary = f"depthwise {channels} x {taps} {{w {weight_code(self.table)} a {activation_code(self.table)[0]}}}"
         self.section("weights", 26)
         self.section("scales", 17)
         return summary
@@ -232,13 +255,45 @@ class Constants:
         self.section("bias", 21, optional=True)
         summary = f"matrix {outputs} x {inputs}" + (f" taps {taps}" if taps > 1 else "")
         for level in range(count):
-            weight, activation = weight_code(self.table), activation_code(self.table)
+            weight, (activation, _) = weight_code(self.table), activation_code(self.table)
             summary += f" {{w {weight} a {activation} {self.table.one('I')}}}"
             self.section(f"levels[{level}].weights", 16)
             self.section(f"levels[{level}].scales", 17)
             self.section(f"levels[{level}].offsets", 18, optional=True)
             self.section(f"levels[{level}].storedSums", 19)
         return summary
+
+    def level_matrix(self) -> str:
+        outputs, inputs, taps, count = self.table.take("3IB")
+        self.table.reserved(3)
+        self.section("gather", 20, optional=True)
+        self.section("bias", 21, optional=True)
+        assert 1 <= count <= 4
+        summary = f"matrix {outputs} x {inputs}" + (f" taps {taps}" if taps > 1 else "")
+        return summary + "".join(f" {{{self.level_3(f'levels[{level}]', outputs)}}}" for level in range(count))
+
+    def level_3(self, place: str, outputs: int) -> str:
+        weight, (activation, has_groups) = weight_code_3(self.table), activation_code(self.table, ACTIVATION_KINDS)
+        length, group_numbers, activation_length = self.table.take("3B")
+        self.table.reserved(1)
+        channels = self.table.one("I")
+        assert has_groups == (activation_length > 0)
+        self.section(f"{place}.weights", 16)
+        self.section(f"{place}.scales", 17, optional=length > 0)
+        self.section(f"{place}.offsets", 18, optional=True)
+        self.section(f"{place}.storedSums", 19)
+        groups = ""
+        if length:
+            groups = f" groups {length} {GROUP_NUMBERS[group_numbers]}"
+            bytes_of_groups = -(-channels // length) * -(-outputs // 16) * 16 * {1: 4, 2: 2, 3: 1}[group_numbers]
+            self.section(f"{place}.groupScales", 27)
+            assert f" {bytes_of_groups} bytes " in self.fields[-1]
+            self.section(f"{place}.groupOffsets", 28, optional=True)
+        else:
+            assert [group_numbers, *self.table.take("2I")] == [0, 0, 0]
+        self.table.reserved(4)
+        by = f" by {activation_length}" if has_groups else ""
+        return f"w {weight} a {activation}{by} {channels}{groups}"
 
     def packed_table(self) -> str:
         rows, channels, count = self.table.take("IIB")
@@ -349,7 +404,7 @@ def interface(table: Table) -> list[str]:
 PARTS = ["tensors", "convolutions", "attention", "sums", "bias"]
 
 
-@pytest.mark.parametrize("name", ["version1", *(f"version2-{part}" for part in PARTS)])
+@pytest.mark.parametrize("name", ["version1", *(f"version2-{part}" for part in PARTS), "version3-levels"])
 def test_golden_file(name):
     sections = read_sections((GOLDEN / f"{name}.soniq").read_bytes())
     tables = [Table(data) for _, data in sections[:6]]

@@ -67,7 +67,7 @@ extension OnnxConversion {
     }
     guard let kinds = node.integers("weight_code"), let bits = node.integers("weight_bits"),
       let zeros = node.integers("weight_zero"), kinds.count == 1, bits.count == 1, zeros.count == 1,
-      let kind = UInt8(exactly: kinds[0]).flatMap(CodeKind.init(rawValue:))
+      let kind = UInt8(exactly: kinds[0]).flatMap(CodeKind.trained)
     else { throw fault("its weight code is not that of one level") }
     let code = WeightCode(kind: kind, bits: bits[0], zero: zeros[0])
     guard code.isValid else { throw fault("its weight code is not valid") }
@@ -172,8 +172,8 @@ extension OnnxConversion {
     else { throw fault("its lists of levels have different lengths") }
     var levels: [Level] = []
     for index in kinds.indices {
-      guard let kind = UInt8(exactly: kinds[index]).flatMap(CodeKind.init(rawValue:)),
-        let side = UInt8(exactly: sides[index]).flatMap(CodeKind.init(rawValue:))
+      guard let kind = UInt8(exactly: kinds[index]).flatMap(CodeKind.trained),
+        let side = UInt8(exactly: sides[index]).flatMap(CodeKind.trained)
       else { throw fault("code kinds \(kinds[index]), \(sides[index]): 1 is bipolar, 2 is affine") }
       let scaling: ActivationCode.Scaling =
         node.flag("activation_fixed")
@@ -185,5 +185,12 @@ extension OnnxConversion {
       levels.append(level)
     }
     return levels
+  }
+}
+
+extension CodeKind {
+  /// The kind of a tag of the operators.
+  fileprivate static func trained(_ tag: UInt8) -> CodeKind? {
+    CodeKind(rawValue: tag).flatMap { $0.isPlain ? $0 : nil }
   }
 }
