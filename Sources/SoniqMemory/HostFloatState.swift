@@ -6,9 +6,7 @@ package struct HostFloatState: BitwiseCopyable, Sendable {
   private let saved: snq_float_state
 
   /// The default state.
-  package init() {
-    saved = snq_float_state(mxcsr: UInt32(SNQ_MXCSR_DEFAULT), x87: UInt32(SNQ_X87_DEFAULT))
-  }
+  package init() { saved = snq_float_state_default() }
 
   /// Remembers the thread's state and enters the default one.
   @inline(__always)

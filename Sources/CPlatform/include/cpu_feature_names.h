@@ -5,6 +5,7 @@
 
 // Name of the feature with this index when the CPU has it, "" when it has not; null behind the last.
 static inline const char *snq_cpu_feature_name(int index) {
+#ifdef __x86_64__
 #define SNQ_FEATURE(position, name) \
   case position:                    \
     return __builtin_cpu_supports(name) ? name : "";
@@ -31,6 +32,10 @@ static inline const char *snq_cpu_feature_name(int index) {
     default: return NULL;
   }
 #undef SNQ_FEATURE
+#else
+  (void)index;
+  return NULL;
+#endif
 }
 
 #endif

@@ -3,15 +3,17 @@
 #define SONIQ_FLOAT_STATE_H
 #include <stdint.h>
 
+#ifndef __x86_64__
+#error "say here what the float state of this architecture is, and how to read and set it"
+#endif
+
 typedef struct {
   uint32_t mxcsr;  // with the flags of the exceptions that the host has had
   uint32_t x87;    // control word: the C library rounds by it when it reads and writes numbers
 } snq_float_state;
 
-enum {
-  SNQ_MXCSR_DEFAULT = 0x1f80,  // to nearest, all exceptions masked, denormals kept
-  SNQ_X87_DEFAULT = 0x037f,    // the same, 64 bits of significand
-};
+// To nearest, all exceptions masked, denormals kept; x87 with 64 bits of significand.
+static inline snq_float_state snq_float_state_default(void) { return (snq_float_state){0x1f80, 0x037f}; }
 
 // Each is a barrier for the compiler: what is computed from memory stays on its side.
 static inline void snq_float_state_set(snq_float_state state) {
@@ -32,7 +34,7 @@ static inline snq_float_state snq_float_state_get(void) {
 // Enters the default state. Returns the one before.
 static inline snq_float_state snq_float_state_enter(void) {
   snq_float_state saved = snq_float_state_get();
-  snq_float_state_set((snq_float_state){SNQ_MXCSR_DEFAULT, SNQ_X87_DEFAULT});
+  snq_float_state_set(snq_float_state_default());
   return saved;
 }
 

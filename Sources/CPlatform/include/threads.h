@@ -4,7 +4,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifdef __x86_64__
 #include <emmintrin.h>
+#endif
 #include <linux/futex.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -20,7 +22,12 @@ static inline void snq_futex_wake(const uint32_t *word, int32_t waiters) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiters, (const struct timespec *)0, (uint32_t *)0, 0u);
 }
 
-static inline void snq_cpu_pause(void) { _mm_pause(); }
+// Tells the core that a loop is waiting; nothing where there is no such hint.
+static inline void snq_cpu_pause(void) {
+#ifdef __x86_64__
+  _mm_pause();
+#endif
+}
 
 // Monotonic time in nanoseconds.
 static inline uint64_t snq_clock_nanoseconds(void) {

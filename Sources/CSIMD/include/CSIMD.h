@@ -2,11 +2,14 @@
 // operand) get one inline wrapper here, each with the target it needs so that the header parses anywhere.
 #ifndef SONIQ_CSIMD_H
 #define SONIQ_CSIMD_H
+#ifdef __x86_64__
 #include <immintrin.h>
 
 #define SNQ_INLINE(features) static inline __attribute__((always_inline, nodebug, target(features)))
 
 #include "matmul_intrinsics.h"
 #include "row_intrinsics.h"
+
+#endif // __x86_64__
 
 #endif
