@@ -27,7 +27,7 @@ struct DeepVerification {
   private var plainConstants: Set<ConstantID> {
     var plain: Set<ConstantID> = []
     for node in reader.graph.nodes {
-      if case .tensor(.constant(let constant)) = node.operation { plain.insert(constant) }
+      if case .constant(let tensor) = node.operation { plain.insert(tensor.constant) }
     }
     return plain
   }

@@ -110,7 +110,7 @@ struct ModelReader {
   private mutating func readNodes() throws(FormatError) {
     let reader = NodeReader(
       version: directory.version, valueCount: graph.values.count,
-      tensors: TensorReader(symbolCount: graph.symbols.count, constantCount: graph.constants.count))
+      symbolCount: graph.symbols.count, constantCount: graph.constants.count)
     (graph.nodes, places.nodes) = try table(.nodes, "nodes") { (cursor) throws(FormatError) in
       try reader.readAll(&cursor)
     }

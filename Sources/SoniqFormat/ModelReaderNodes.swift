@@ -4,14 +4,8 @@ import SoniqGraph
 struct NodeReader {
   let version: Int
   let valueCount: Int
-  let tensors: TensorReader
-  private var constantCount: Int { tensors.constantCount }
-
-  init(version: Int, valueCount: Int, tensors: TensorReader) {
-    self.version = version
-    self.valueCount = valueCount
-    self.tensors = tensors
-  }
+  let symbolCount: Int
+  let constantCount: Int
 
   func readAll(_ cursor: inout ByteCursor) throws(FormatError) -> (nodes: [Node], places: [Int]) {
     let count = try cursor.count("count", limit: FormatLimits.maximumNodes, size: 13)
@@ -24,11 +18,7 @@ struct NodeReader {
       cursor.record = index
       places.append(cursor.offset)
       let name = try cursor.uniqueName("name", in: &names)
-      let place = cursor.offset
-      let tag = try cursor.tag(OperationTag.self, "operation")
-      guard tag.version <= version else {
-        throw cursor.fault(.unknownTag, "operation", at: place, got: .integer(Int(tag.rawValue)))
-      }
+      let tag = try readTag(&cursor)
       let limit = FormatLimits.nodeInputs(version: version)
       let inputCount = try cursor.shortCount("inputs.count", limit: limit, size: 4)
       try cursor.reserved(2)
@@ -42,67 +32,31 @@ struct NodeReader {
     return (nodes, places)
   }
 
-  private func readOperation(
-    _ cursor: inout ByteCursor, _ tag: OperationTag
-  ) throws(FormatError) -> Operation {
-    switch tag {
-    case .embedding: return .embedding(table: try cursor.index("table", below: constantCount))
-    case .positions: return .positions
-    case .linear: return .linear(matrix: try cursor.index("matrix", below: constantCount))
-    case .layerNorm:
-      let gamma = try cursor.index("gamma", below: constantCount)
-      let beta = try cursor.index("beta", below: constantCount)
-      return .layerNorm(gamma: gamma, beta: beta, epsilon: try cursor.float("epsilon"))
-    case .activation:
-      let place = cursor.offset
-      let function = try cursor.tag(ActivationFunction.self, "function")
-      guard function.version <= version else {
-        throw cursor.fault(.unknownTag, "function", at: place, got: .integer(Int(function.rawValue)))
-      }
-      try cursor.reserved(3)
-      return .activation(function)
-    case .add: return .add
-    case .attention:
-      let heads = try cursor.word("heads", in: FormatLimits.dimensionRange)
-      let scale = try cursor.float("scale")
-      let precision = try cursor.tag(AttentionPrecision.self, "precision")
-      if version == 1 { try cursor.reserved(2) }
-      let isCausal = version == 1 ? false : try cursor.flag("isCausal")
-      let hasBias = version == 1 ? false : try cursor.flag("hasBias")
-      try cursor.reserved(1)
-      return .attention(
-        Attention(heads: heads, scale: scale, precision: precision, isCausal: isCausal, hasBias: hasBias))
-    case .meanPool: return .meanPool
-    case .l2Normalize: return .l2Normalize(epsilon: try cursor.float("epsilon"))
-    case .convolution:
-      let window = try ModelReader.readWindow(&cursor)
-      let count = try cursor.count("weights.count", limit: maximumGraphItems, size: 4)
-      var weights: [ConstantID] = []
-      weights.reserveCapacity(count)
-      for _ in 0..<count { weights.append(try cursor.index("weights", below: constantCount)) }
-      return .convolution(window, weights: weights)
-    case .depthwiseConvolution:
-      let window = try ModelReader.readWindow(&cursor)
-      let weights = try cursor.index("weights", below: constantCount)
-      let bias = try cursor.index("bias", below: constantCount + 1)
-      return .depthwiseConvolution(window, weights: weights, bias: bias == 0 ? nil : bias - 1)
-    case .tensor: return .tensor(try tensors.read(&cursor))
+  private func readTag(_ cursor: inout ByteCursor) throws(FormatError) -> UInt8 {
+    let place = cursor.offset
+    let tag = UInt8(try cursor.byte("operation"))
+    let isKnown = Operation.kinds.contains { $0.schema.tag == tag && $0.schema.since <= version }
+    guard isKnown else {
+      throw cursor.fault(.unknownTag, "operation", at: place, got: .integer(Int(tag)))
     }
+    return tag
   }
-}
 
-extension ModelReader {
-  /// Ten words; the graph's rules bound them.
-  static func readWindow(_ cursor: inout ByteCursor) throws(FormatError) -> Window {
-    var numbers: [Int] = []
-    for field in [
-      "height", "width", "strideHeight", "strideWidth", "dilationHeight", "dilationWidth", "top", "left",
-      "bottom",
-      "right",
-    ] { numbers.append(try cursor.word("window." + field, in: 0...maximumTaps)) }
-    return Window(
-      height: numbers[0], width: numbers[1], strides: (numbers[2], numbers[3]),
-      dilations: (numbers[4], numbers[5]),
-      padding: (top: numbers[6], left: numbers[7], bottom: numbers[8], right: numbers[9]))
+  /// The attributes behind a known tag; for tensor operations another tag is before them.
+  private func readOperation(_ cursor: inout ByteCursor, _ tag: UInt8) throws(FormatError) -> Operation {
+    let place = cursor.offset
+    var tensorTag: UInt8?
+    if tag == OperatorSchema.tensorOperation { tensorTag = UInt8(try cursor.byte("tensor")) }
+    let kind = Operation.kinds.first {
+      $0.schema.tag == tag && $0.schema.tensorTag == tensorTag && $0.schema.since <= version
+    }
+    guard let kind else {
+      throw cursor.fault(.unknownTag, "tensor", at: place, got: .integer(Int(tensorTag ?? 0)))
+    }
+    var reader = AttributeReader(
+      cursor: cursor, version: version, symbolCount: symbolCount, constantCount: constantCount)
+    let operation = try kind.read(&reader)
+    cursor = reader.cursor
+    return operation
   }
 }

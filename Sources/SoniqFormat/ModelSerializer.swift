@@ -35,8 +35,8 @@ struct ModelSerializer {
     do throws(GraphError) { try graph.validate() } catch {
       throw FormatError(.invalidModel, offset: 0, field: error.field, cause: error)
     }
-    version = Self.version(graph)
-    var sections = Self.tables(description)
+    version = try Self.version(graph)
+    var sections = try Self.tables(description)
     for constant in graph.constants {
       sections += constant.fields.map { SerializedSection(kind: $0.kind, payload: .data($0.bytes)) }
     }
@@ -50,15 +50,11 @@ struct ModelSerializer {
     try layOut()
   }
 
-  private static func version(_ graph: Graph) -> Int {
+  private static func version(_ graph: Graph) throws(FormatError) -> Int {
     var version = 1
     for constant in graph.constants { version = max(version, constant.tag.version) }
     for node in graph.nodes {
-      version = max(version, node.operation.tag.version)
-      if case .activation(let function) = node.operation { version = max(version, function.version) }
-      if case .attention(let attention) = node.operation, attention.isCausal || attention.hasBias {
-        version = 2
-      }
+      version = max(version, try node.operation.formatVersion())
       if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = 2 }
     }
     return version

@@ -3,19 +3,19 @@ import SoniqGraph
 
 extension ModelSerializer {
   /// The six tables, in file order.
-  static func tables(_ description: ModelDescription) -> [SerializedSection] {
+  static func tables(_ description: ModelDescription) throws(FormatError) -> [SerializedSection] {
     let graph = description.graph
-    let writers: [(SectionKind, (inout ByteSink) -> Void)] = [
+    let writers: [(SectionKind, (inout ByteSink) throws(FormatError) -> Void)] = [
       (.metadata, { write(description.metadata, to: &$0) }),
       (.symbols, { write(graph.symbols, to: &$0) }),
       (.values, { write(graph.values, to: &$0) }),
       (.constants, { writeConstants(graph, to: &$0) }),
-      (.nodes, { write(graph.nodes, to: &$0) }),
+      (.nodes, { (sink) throws(FormatError) in try write(graph.nodes, to: &sink) }),
       (.interface, { writeInterface(graph, to: &$0) }),
     ]
-    return writers.map { kind, write in
+    return try writers.map { (kind, write) throws(FormatError) in
       var sink = ByteSink()
-      write(&sink)
+      try write(&sink)
       return SerializedSection(kind: kind, payload: .table(sink.bytes))
     }
   }
@@ -59,48 +59,16 @@ extension ModelSerializer {
     }
   }
 
-  private static func write(_ nodes: [Node], to sink: inout ByteSink) {
+  private static func write(_ nodes: [Node], to sink: inout ByteSink) throws(FormatError) {
     sink.word(nodes.count)
     for node in nodes {
       sink.text(node.name)
-      sink.byte(Int(node.operation.tag.rawValue))
+      sink.byte(Int(node.operation.schema.tag))
       sink.byte(node.inputs.count)
       sink.zeros(2)
       for input in node.inputs { sink.word(input) }
       sink.word(node.output)
-      write(node.operation, to: &sink)
-    }
-  }
-
-  private static func write(_ operation: Operation, to sink: inout ByteSink) {
-    switch operation {
-    case .embedding(let table): sink.word(table)
-    case .linear(let matrix): sink.word(matrix)
-    case .layerNorm(let gamma, let beta, let epsilon):
-      sink.word(gamma)
-      sink.word(beta)
-      sink.float(epsilon)
-    case .activation(let function):
-      sink.byte(Int(function.rawValue))
-      sink.zeros(3)
-    case .attention(let attention):
-      sink.word(attention.heads)
-      sink.float(attention.scale)
-      sink.byte(Int(attention.precision.rawValue))
-      sink.byte(attention.isCausal ? 1 : 0)
-      sink.byte(attention.hasBias ? 1 : 0)
-      sink.zeros(1)
-    case .l2Normalize(let epsilon): sink.float(epsilon)
-    case .positions, .add, .meanPool: break
-    case .convolution(let window, let weights):
-      write(window, to: &sink)
-      sink.word(weights.count)
-      for constant in weights { sink.word(constant) }
-    case .depthwiseConvolution(let window, let weights, let bias):
-      write(window, to: &sink)
-      sink.word(weights)
-      sink.word(bias.map { $0 + 1 } ?? 0)
-    case .tensor(let operation): write(operation, to: &sink)
+      _ = try node.operation.write(to: &sink)
     }
   }
 
@@ -109,13 +77,6 @@ extension ModelSerializer {
     case .fixed(let size): sink.word(size)
     case .symbol(let index): sink.word(index | symbolFlag)
     }
-  }
-
-  static func write(_ window: Window, to sink: inout ByteSink) {
-    for number in [
-      window.height, window.width, window.strideHeight, window.strideWidth, window.dilationHeight,
-      window.dilationWidth, window.top, window.left, window.bottom, window.right,
-    ] { sink.word(number) }
   }
 
   private static func writeInterface(_ graph: Graph, to sink: inout ByteSink) {
@@ -242,25 +203,6 @@ extension Constant {
     case .matrix(let matrix): !matrix.isPlain ? .levelMatrix : matrix.taps > 1 ? .convolutionMatrix : .matrix
     case .table: .table
     case .depthwise: .depthwise
-    }
-  }
-}
-
-extension Operation {
-  var tag: OperationTag {
-    switch self {
-    case .embedding: .embedding
-    case .positions: .positions
-    case .linear: .linear
-    case .layerNorm: .layerNorm
-    case .activation: .activation
-    case .add: .add
-    case .attention: .attention
-    case .meanPool: .meanPool
-    case .convolution: .convolution
-    case .depthwiseConvolution: .depthwiseConvolution
-    case .l2Normalize: .l2Normalize
-    case .tensor: .tensor
     }
   }
 }

@@ -4,7 +4,7 @@ package import SoniqCore
 package typealias ConstantID = Int
 
 /// Element types of values and dense constants.
-package enum ElementType: UInt8, Sendable, Hashable {
+package enum ElementType: UInt8, AttributeTag, Hashable {
   case float32 = 1
   case int32 = 2
   package var byteCount: Int { 4 }

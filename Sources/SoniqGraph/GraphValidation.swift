@@ -22,7 +22,7 @@ extension Graph {
     for index in constants.indices { try validateConstant(index) }
     try validateInputs()
     try validateNodes()
-    try validateNormParameters()
+    try validateFiniteConstants()
     try validateOutputs()
   }
 
@@ -116,12 +116,12 @@ extension Graph {
     }
   }
 
-  /// Norm parameters are finite. Many nodes may share them: each is read once, so that time stays linear.
-  private func validateNormParameters() throws(GraphError) {
+  /// Many nodes may share norm parameters: each is read once, so that time stays linear.
+  private func validateFiniteConstants() throws(GraphError) {
     var seen = Set<ConstantID>()
     for (index, node) in nodes.enumerated() {
-      guard case .layerNorm(let gamma, let beta, _) = node.operation else { continue }
-      for (constant, field) in [(gamma, "gamma"), (beta, "beta")] where seen.insert(constant).inserted {
+      for (constant, field) in node.operation.attributes.finiteConstants
+      where seen.insert(constant).inserted {
         guard case .dense(let dense) = constants[constant] else { continue }
         for (element, number) in dense.bytes.bound(to: Float.self).enumerated() where !number.isFinite {
           throw GraphError(.invalidNumber, node: index, constant: constant, field: field, element: element)

@@ -1,45 +1,82 @@
-/// Elementwise functions. Raw values are those of the file format and of the kernel contract.
-package enum ActivationFunction: UInt8, Sendable, Hashable, CaseIterable {
-  case geluErf = 1
-  case geluTanh = 2
-  case relu = 3
-  case silu = 4
-  case sigmoid = 5
-  case tanh = 6
-  /// min(max(x, 0), 6)
-  case relu6 = 7
-  /// x * min(max(x / 6 + 0.5, 0), 1)
-  case hardSwish = 8
-}
-
 /// What a node computes. Values are float32 unless said otherwise; B, S are dynamic sizes.
-package enum Operation: Sendable {
-  /// inputs: ids int32 [B,S] -> [B,S,channels]. An id out of range is an error of the run. The constant
-  /// is a table, or a dense float32 [rows, channels].
-  case embedding(table: ConstantID)
-  /// inputs: any int32 [B,S] (for its shape) -> int32 [B,S], value s at [b,s].
+package enum Operation: Sendable, Hashable {
+  case embedding(Embedding)
   case positions
-  /// inputs: [..., inputs of the matrix] -> [..., outputs]. The constant is a matrix or a floatMatrix.
-  case linear(matrix: ConstantID)
-  /// inputs: x [..., K] -> [..., K]; gamma and beta are dense float32 [K].
-  case layerNorm(gamma: ConstantID, beta: ConstantID, epsilon: Float)
-  /// inputs: x -> same shape.
-  case activation(ActivationFunction)
-  /// inputs: two of one shape -> same shape.
+  case linear(Linear)
+  case layerNorm(LayerNorm)
+  case activation(Activation)
   case add
-  /// inputs: qkv [B,S,3*heads*headDim] (q, then k, then v) and optionally mask int32 [B,S] (0 = ignore)
-  /// -> [B,S,heads*headDim].
   case attention(Attention)
-  /// inputs: x [B,S,K] and optionally mask int32 [B,S] -> [B,K], mean over the positions not masked.
   case meanPool
-  /// inputs: [..., K] -> same shape, each row divided by max(its Euclidean norm, epsilon).
-  case l2Normalize(epsilon: Float)
-  /// inputs: x [B,H,W,C] -> [B,H',W',O], H and W fixed. One constant for each group, a matrix or a floatMatrix of
-  /// O / groups outputs whose inputs are ordered [tap row][tap column][channel of the group]. A matrix has its
-  /// activations' scales fixed (a pixel serves many outputs).
-  case convolution(Window, weights: [ConstantID])
-  /// inputs: x [B,H,W,C] -> [B,H',W',C], each channel with taps of its own. Weights: dense float32 [taps, C] or
-  /// packed (`Constant.depthwise`); bias: dense float32 [C].
-  case depthwiseConvolution(Window, weights: ConstantID, bias: ConstantID?)
-  case tensor(TensorOperation)
+  case l2Normalize(L2Normalize)
+  case convolution(Convolution)
+  case depthwiseConvolution(DepthwiseConvolution)
+  case constant(ConstantTensor)
+  case unary(Unary)
+  case binary(Binary)
+  case select
+  case cast(Cast)
+  case transpose(Transpose)
+  case reshape(Reshape)
+  case expand(Expand)
+  case concatenate(Concatenate)
+  case slice(Slice)
+  case pad(Pad)
+  case gather(Gather)
+  case reduce(Reduce)
+  case softmax(Softmax)
+  case argument(IndexOfExtreme)
+  case matmul(Matmul)
+  case pool(Pool)
+  case resize(Resize)
+  case foldTaps(FoldTaps)
+  case cumulate(Cumulate)
+
+  /// Every kind of operation, in the order of the tags.
+  package static let kinds: [any Operator.Type] = [
+    Embedding.self, Positions.self, Linear.self, LayerNorm.self, Activation.self, Add.self, Attention.self,
+    MeanPool.self, L2Normalize.self, Convolution.self, DepthwiseConvolution.self, ConstantTensor.self,
+    Unary.self, Binary.self, Select.self, Cast.self, Transpose.self, Reshape.self, Expand.self,
+    Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
+    Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self,
+  ]
+
+  /// The kind of the operation with its attributes.
+  package var attributes: any Operator {
+    switch self {
+    case .embedding(let attributes): attributes
+    case .positions: Positions()
+    case .linear(let attributes): attributes
+    case .layerNorm(let attributes): attributes
+    case .activation(let attributes): attributes
+    case .add: Add()
+    case .attention(let attributes): attributes
+    case .meanPool: MeanPool()
+    case .l2Normalize(let attributes): attributes
+    case .convolution(let attributes): attributes
+    case .depthwiseConvolution(let attributes): attributes
+    case .constant(let attributes): attributes
+    case .unary(let attributes): attributes
+    case .binary(let attributes): attributes
+    case .select: Select()
+    case .cast(let attributes): attributes
+    case .transpose(let attributes): attributes
+    case .reshape(let attributes): attributes
+    case .expand(let attributes): attributes
+    case .concatenate(let attributes): attributes
+    case .slice(let attributes): attributes
+    case .pad(let attributes): attributes
+    case .gather(let attributes): attributes
+    case .reduce(let attributes): attributes
+    case .softmax(let attributes): attributes
+    case .argument(let attributes): attributes
+    case .matmul(let attributes): attributes
+    case .pool(let attributes): attributes
+    case .resize(let attributes): attributes
+    case .foldTaps(let attributes): attributes
+    case .cumulate(let attributes): attributes
+    }
+  }
+
+  package var schema: OperatorSchema { type(of: attributes).schema }
 }

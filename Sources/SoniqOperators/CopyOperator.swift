@@ -1,7 +1,8 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Copies elements to other places: transpose, slice, expand.
-package struct CopyOperator: BitwiseCopyable {
+package struct CopyOperator: TensorOperator {
+  package static var entry: TensorEntry { { CopyOperator.answer($0, $1) } }
   /// What each dimension of the output is of the input.
   struct Axis: BitwiseCopyable {
     /// The dimension of the input; negative when the output repeats.
@@ -53,7 +54,7 @@ package struct CopyOperator: BitwiseCopyable {
     return (0..<nest.depth - 1).first { nest.strides[$0][0] == 1 && nest.sizes[$0] > 1 }
   }
 
-  func items(_ sizes: UnsafePointer<Int>) -> Int {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int {
     var nest = nest(sizes)
     guard let loop = transposedLoop(nest) else { return nest.count }
     nest.moveBeforeLast(loop)
@@ -61,14 +62,14 @@ package struct CopyOperator: BitwiseCopyable {
   }
 
   /// Elements of an item.
-  func cost(_ sizes: UnsafePointer<Int>) -> Int {
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int {
     let nest = nest(sizes)
     return transposedLoop(nest) == nil ? 1 : Self.side &* nest.runLength
   }
 
   private func blocks(_ size: Int) -> Int { (size + Self.side - 1) / Self.side }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     var nest = nest(frame.sizes)
     if let loop = transposedLoop(nest) {
       nest.moveBeforeLast(loop)
@@ -145,5 +146,48 @@ package struct CopyOperator: BitwiseCopyable {
       }
       if (item + 1) % blocks == 0 { cursor.advance(1) }
     }
+  }
+}
+
+extension Transpose: TensorOperation {
+  /// Only dimensions of 1 change their places.
+  package func keepsOrder(_ node: TensorNode) -> Bool {
+    let shape = node.shape(0)
+    let moved = permutation.filter { shape[$0] != .fixed(1) }
+    return moved == moved.sorted()
+  }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    node.copy { .init(dimension: permutation[$0]) }
+  }
+}
+
+extension Reshape: TensorOperation {
+  package func keepsOrder(_ node: TensorNode) -> Bool { true }
+
+  /// One that needs memory of its own: the elements as they are, in the input's shape.
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    node.copy(inOwnShape: true) { .init(dimension: $0) }
+  }
+}
+
+extension Expand: TensorOperation {
+  package func keepsOrder(_ node: TensorNode) -> Bool { node.keepsShape }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    let from = node.shape(0)
+    return node.copy { position in
+      let dimension = position - shape.count + from.count
+      guard dimension >= 0, from[dimension] == shape[position] else { return .init(dimension: -1) }
+      return .init(dimension: dimension)
+    }
+  }
+}
+
+extension Slice: TensorOperation {
+  package func keepsOrder(_ node: TensorNode) -> Bool { node.keepsShape && ranges.allSatisfy { $0.step > 0 } }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    node.copy { .init(dimension: $0, begin: ranges[$0].begin, step: ranges[$0].step) }
   }
 }

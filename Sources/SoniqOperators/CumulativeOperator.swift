@@ -1,7 +1,8 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Running sums along an axis, each line of it from its first element to its last, or the other way round.
-package struct CumulativeOperator: BitwiseCopyable {
+package struct CumulativeOperator: TensorOperator {
+  package static var entry: TensorEntry { { CumulativeOperator.answer($0, $1) } }
   let input: Extents
   let axis: Int
   let isExclusive: Bool
@@ -9,10 +10,10 @@ package struct CumulativeOperator: BitwiseCopyable {
   let isFloat: Bool
 
   /// Lines along the axis.
-  func items(_ sizes: UnsafePointer<Int>) -> Int { input.elements(sizes) / input.size(axis, sizes) }
-  func cost(_ sizes: UnsafePointer<Int>) -> Int { input.size(axis, sizes) }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { input.elements(sizes) / input.size(axis, sizes) }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int { input.size(axis, sizes) }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = input.elements(axis + 1..<input.rank, frame.sizes)
     let size = input.size(axis, frame.sizes)
     for line in range {
@@ -39,5 +40,13 @@ package struct CumulativeOperator: BitwiseCopyable {
       output[place &* step] = isExclusive ? total : next
       total = next
     }
+  }
+}
+
+extension Cumulate: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    CumulativeOperator(
+      input: node.extents(0), axis: axis, isExclusive: isExclusive, isReversed: isReversed,
+      isFloat: node.input(0).elementType == .float32)
   }
 }

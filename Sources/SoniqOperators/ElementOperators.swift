@@ -1,4 +1,4 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// The loops over an output and the inputs that are broadcast to it.
 private func broadcastNest(
@@ -21,14 +21,27 @@ private func broadcastNest(
   return nest
 }
 
+extension Binary: TensorOperation {
+  package var isElementwise: Bool { true }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    BinaryOperator(
+      function: function, isFloat: node.input(0).elementType == .float32, output: node.outputExtents,
+      inputs: node.operands)
+  }
+}
+
 /// Two operands, broadcast.
-package struct BinaryOperator: BitwiseCopyable {
+package struct BinaryOperator: TensorOperator {
+  package static var entry: TensorEntry { { BinaryOperator.answer($0, $1) } }
   let function: BinaryFunction
   let isFloat: Bool
   let output: Extents
   let inputs: [3 of Extents]
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let nest = broadcastNest(output, inputs, count: 2, frame.sizes)
     let steps = nest.runStride
     var cursor = RunCursor(nest, at: range.lowerBound)
@@ -49,12 +62,23 @@ package struct BinaryOperator: BitwiseCopyable {
   }
 }
 
+extension Select: TensorOperation {
+  package var isElementwise: Bool { true }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    SelectOperator(output: node.outputExtents, inputs: node.operands)
+  }
+}
+
 /// condition ? left : right, broadcast. Elements are moved as 32 bits.
-package struct SelectOperator: BitwiseCopyable {
+package struct SelectOperator: TensorOperator {
+  package static var entry: TensorEntry { { SelectOperator.answer($0, $1) } }
   let output: Extents
   let inputs: [3 of Extents]
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let nest = broadcastNest(output, inputs, count: 3, frame.sizes)
     let steps = nest.runStride
     var cursor = RunCursor(nest, at: range.lowerBound)
@@ -74,12 +98,40 @@ package struct SelectOperator: BitwiseCopyable {
   }
 }
 
-/// One operand, element by element.
-package enum ElementOperator: BitwiseCopyable {
-  case not, floatToInteger, integerToFloat
+extension Unary: TensorOperation {
+  package var isElementwise: Bool { true }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
-    switch self {
+  /// Of integers; functions of floats are done by rows.
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    ElementOperator(function: .not, output: node.outputExtents)
+  }
+}
+
+extension Cast: TensorOperation {
+  package var isElementwise: Bool { true }
+
+  package func keepsOrder(_ node: TensorNode) -> Bool { node.input(0).elementType == elementType }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    if node.input(0).elementType == elementType { return node.copy { .init(dimension: $0) } }
+    return ElementOperator(
+      function: elementType == .int32 ? .floatToInteger : .integerToFloat, output: node.outputExtents)
+  }
+}
+
+/// One operand, element by element.
+package struct ElementOperator: TensorOperator {
+  package static var entry: TensorEntry { { ElementOperator.answer($0, $1) } }
+  enum Function: BitwiseCopyable {
+    case not, floatToInteger, integerToFloat
+  }
+  let function: Function
+  let output: Extents
+
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    switch function {
     case .not:
       for position in range { frame.integerOutput[position] = frame.integers(0)[position] == 0 ? 1 : 0 }
     case .floatToInteger:

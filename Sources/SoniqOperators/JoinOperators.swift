@@ -1,13 +1,16 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Inputs one after the other along an axis.
-package struct ConcatenateOperator: BitwiseCopyable {
+package struct ConcatenateOperator: TensorOperator {
+  package static var entry: TensorEntry { { ConcatenateOperator.answer($0, $1) } }
   let output: Extents
   let axis: Int
-  /// The sizes of the inputs along the axis; they outlive the operator.
-  let lengths: UnsafePointer<Int>
+  /// The sizes of the inputs along the axis.
+  let lengths: [64 of Int32]
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = output.elements(axis + 1..<output.rank, frame.sizes)
     let row = inner &* output.size(axis, frame.sizes)
     var position = range.lowerBound
@@ -16,7 +19,7 @@ package struct ConcatenateOperator: BitwiseCopyable {
     // Where the part begins in the row.
     var begin = 0
     while position < range.upperBound {
-      let length = lengths[part] &* inner
+      let length = Int(lengths[part]) &* inner
       let place = position - line &* row
       if place >= begin + length {
         begin += length
@@ -37,13 +40,18 @@ package struct ConcatenateOperator: BitwiseCopyable {
 }
 
 /// Slices of the data along an axis, by indices that are checked here.
-package struct GatherOperator: BitwiseCopyable {
+package struct GatherOperator: TensorOperator {
+  package static var entry: TensorEntry { { GatherOperator.answer($0, $1) } }
   let node: Int
   let data: Extents
   let indices: Extents
   let axis: Int
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int {
+    indices.elements(sizes) &* data.elements(sizes) / data.size(axis, sizes)
+  }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = data.elements(axis + 1..<data.rank, frame.sizes)
     let size = data.size(axis, frame.sizes)
     let count = indices.elements(frame.sizes)
@@ -64,5 +72,23 @@ package struct GatherOperator: BitwiseCopyable {
       copyRun(frame.integerOutput + position, frame.integers(0) + source, length)
       position += length
     }
+  }
+}
+
+extension Concatenate: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    let count = node.graph.nodes[node.index].inputs.count
+    return ConcatenateOperator(
+      output: node.outputExtents, axis: axis,
+      lengths: InlineArray { position in
+        guard position < count, case .fixed(let size) = node.shape(position)[axis] else { return 1 }
+        return Int32(truncatingIfNeeded: size)
+      })
+  }
+}
+
+extension Gather: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    GatherOperator(node: node.index, data: node.extents(0), indices: node.extents(1), axis: axis)
   }
 }

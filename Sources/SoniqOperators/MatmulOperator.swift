@@ -1,9 +1,10 @@
 import CKernelABI
-import SoniqGraph
+package import SoniqGraph
 
 /// Products of two float tensors. The right one is brought into panels of 16 columns, a panel at a time, for the
 /// kernel of float matrices.
-package struct MatmulOperator: BitwiseCopyable {
+package struct MatmulOperator: TensorOperator {
+  package static var entry: TensorEntry { { MatmulOperator.answer($0, $1) } }
   let left: Extents
   let right: Extents
   let output: Extents
@@ -36,18 +37,17 @@ package struct MatmulOperator: BitwiseCopyable {
   }
 
   /// Panels times blocks of rows, for every matrix.
-  func items(_ symbols: UnsafePointer<Int>) -> Int {
+  package func items(_ symbols: UnsafePointer<Int>) -> Int {
     let sizes = sizes(symbols)
     return output.elements(0..<output.rank - 2, symbols) &* sizes.blocks &* sizes.panels
   }
-  func cost(_ symbols: UnsafePointer<Int>) -> Int {
+  package func cost(_ symbols: UnsafePointer<Int>) -> Int {
     let sizes = sizes(symbols)
     return sizes.depth &* 16 &* min(sizes.rows, Self.rowBlock)
   }
-  /// Scratch of a lane for operands whose common dimension is `depth`.
-  package static func scratchBytes(depth: Int) -> Int { depth &* 64 }
+  package func multiplyAccumulates(_ symbols: UnsafePointer<Int>) -> Int { cost(symbols) }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let sizes = sizes(frame.sizes)
     for item in range {
       let matrix = item / (sizes.panels &* sizes.blocks)
@@ -107,5 +107,20 @@ package struct MatmulOperator: BitwiseCopyable {
         copyRun(target + index &* 16, matrix + (index &* sizes.columns &+ first), count)
       }
     }
+  }
+}
+
+extension Matmul: TensorOperation {
+  package var isProduct: Bool { true }
+
+  /// One panel of the right operand.
+  package func scratchBytes(_ node: TensorNode, _ size: (Dimension) -> Int) -> Int {
+    (node.shape(0).last.map(size) ?? 0) &* 64
+  }
+
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    MatmulOperator(
+      left: node.extents(0), right: node.extents(1), output: node.outputExtents,
+      transposesRight: transposesRight, kernel: kernels.floatMatmul)
   }
 }

@@ -1,7 +1,8 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Margins around a tensor.
-package struct PadOperator: BitwiseCopyable {
+package struct PadOperator: TensorOperator {
+  package static var entry: TensorEntry { { PadOperator.answer($0, $1) } }
   let mode: PadMode
   /// The bits of an element.
   let value: Int32
@@ -9,7 +10,9 @@ package struct PadOperator: BitwiseCopyable {
   let output: Extents
   let before: [8 of Int]
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let last = input.rank - 1
     let width = output.size(last, frame.sizes)
     var position = range.lowerBound
@@ -78,5 +81,15 @@ package struct PadOperator: BitwiseCopyable {
       let rest = abs(index % period)
       return rest < size ? rest : period - rest
     }
+  }
+}
+
+extension Pad: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    let isFloat = node.output.elementType == .float32
+    return PadOperator(
+      mode: mode, value: isFloat ? Int32(bitPattern: value.bitPattern) : truncated(value),
+      input: node.extents(0), output: node.outputExtents,
+      before: InlineArray { $0 < before.count ? before[$0] : 0 })
   }
 }

@@ -1,4 +1,5 @@
-import SoniqGraph
+import SoniqCore
+package import SoniqGraph
 
 /// Sizes of an image whose height, width and channels are fixed.
 package struct ImageSize: BitwiseCopyable, Sendable {
@@ -54,14 +55,20 @@ struct PixelCursor {
 }
 
 /// Windows over images. The taps of a pixel are taken row by row.
-package struct PoolOperator: BitwiseCopyable {
+package struct PoolOperator: TensorOperator {
+  package static var entry: TensorEntry { { PoolOperator.answer($0, $1) } }
   private let isMaximum: Bool
   private let dividesByAll: Bool
   let window: Window
   let input: ImageSize
   let output: ImageSize
+  /// Of the output.
+  let elements: Extents
 
-  init(_ function: PoolFunction, _ window: Window, input: ImageSize, output: ImageSize) {
+  init(
+    _ function: PoolFunction, _ window: Window, input: ImageSize, output: ImageSize, elements: Extents
+  ) {
+    self.elements = elements
     isMaximum = function == .maximum
     dividesByAll = function == .averageOfAllTaps
     self.window = window
@@ -69,9 +76,12 @@ package struct PoolOperator: BitwiseCopyable {
     self.output = output
   }
 
-  var cost: Int { min(window.height, input.height) &* min(window.width, input.width) }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int {
+    min(window.height, input.height) &* min(window.width, input.width)
+  }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     var cursor = PixelCursor(output, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
@@ -190,15 +200,19 @@ package struct PoolOperator: BitwiseCopyable {
 }
 
 /// Adds up the taps of a transposed convolution: the bias, then the taps row by row.
-package struct FoldOperator: BitwiseCopyable {
+package struct FoldOperator: TensorOperator {
+  package static var entry: TensorEntry { { FoldOperator.answer($0, $1) } }
   let window: Window
   let input: ImageSize
   let output: ImageSize
   let bias: UnsafePointer<Float>?
+  /// Of the output.
+  let elements: Extents
 
-  var cost: Int { window.taps }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int { window.taps }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     var cursor = PixelCursor(output, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
@@ -229,5 +243,25 @@ package struct FoldOperator: BitwiseCopyable {
   private static func source(_ place: Int, _ stride: Int, _ size: Int) -> Int? {
     guard place >= 0, place % stride == 0, place / stride < size else { return nil }
     return place / stride
+  }
+}
+
+extension Pool: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    node.images { from, to in
+      PoolOperator(function, window, input: from, output: to, elements: node.outputExtents)
+    }
+  }
+}
+
+extension FoldTaps: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    var start: UnsafePointer<Float>?
+    if let bias, case .dense(let dense) = node.graph.constants[bias] {
+      start = dense.bytes.bound(to: Float.self).baseAddress
+    }
+    return node.images { from, to in
+      FoldOperator(window: window, input: from, output: to, bias: start, elements: node.outputExtents)
+    }
   }
 }

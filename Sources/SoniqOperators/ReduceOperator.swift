@@ -1,13 +1,17 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Sums and the like over some axes. Where the last axis stays, the elements of each sum are taken in order; where
 /// it goes, lane l of 8 takes elements l, l + 8, ... of each of its runs, then lanes i and i + 4, i + 2, i + 1 are
 /// combined.
-package struct ReduceOperator: BitwiseCopyable {
+package struct ReduceOperator: TensorOperator {
+  package static var entry: TensorEntry { { ReduceOperator.answer($0, $1) } }
   let function: ReduceFunction
   let input: Extents
   /// Bit i: axis i goes.
   let axes: Int
+  let output: Extents
+
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
 
   private func nests(_ sizes: UnsafePointer<Int>) -> (kept: LoopNest, gone: LoopNest) {
     var stride = input.elements(sizes)
@@ -26,9 +30,9 @@ package struct ReduceOperator: BitwiseCopyable {
   }
 
   /// Elements of the input for each of the output.
-  func cost(_ sizes: UnsafePointer<Int>) -> Int { nests(sizes).gone.count }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int { nests(sizes).gone.count }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let (kept, gone) = nests(frame.sizes)
     let count = gone.count
     var cursor = RunCursor(kept, at: range.lowerBound)
@@ -149,15 +153,19 @@ package struct ReduceOperator: BitwiseCopyable {
 }
 
 /// The index of the largest or smallest element along an axis. NaN is both, as in numpy and ONNX's reference.
-package struct ArgumentOperator: BitwiseCopyable {
+package struct ArgumentOperator: TensorOperator {
+  package static var entry: TensorEntry { { ArgumentOperator.answer($0, $1) } }
   let input: Extents
   let axis: Int
   let isMinimum: Bool
   let selectsLast: Bool
 
-  func cost(_ sizes: UnsafePointer<Int>) -> Int { input.size(axis, sizes) }
+  let output: Extents
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int { input.size(axis, sizes) }
+
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = input.elements(axis + 1..<input.rank, frame.sizes)
     let size = input.size(axis, frame.sizes)
     for position in range {
@@ -175,5 +183,21 @@ package struct ArgumentOperator: BitwiseCopyable {
       }
       frame.integerOutput[position] = Int32(truncatingIfNeeded: index)
     }
+  }
+}
+
+extension Reduce: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    ReduceOperator(
+      function: function, input: node.extents(0), axes: axes.reduce(0) { $0 | 1 << $1 },
+      output: node.outputExtents)
+  }
+}
+
+extension IndexOfExtreme: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    ArgumentOperator(
+      input: node.extents(0), axis: axis, isMinimum: isMinimum, selectsLast: selectsLast,
+      output: node.outputExtents)
   }
 }

@@ -1,7 +1,8 @@
-import SoniqGraph
+package import SoniqGraph
 
 /// Images of another size. Places and weights are computed in binary64, sums in binary32, row by row.
-package struct ResizeOperator: BitwiseCopyable {
+package struct ResizeOperator: TensorOperator {
+  package static var entry: TensorEntry { { ResizeOperator.answer($0, $1) } }
   let method: ResizeMethod
   let coordinates: ResizeCoordinates
   let rounding: NearestRounding
@@ -9,11 +10,15 @@ package struct ResizeOperator: BitwiseCopyable {
   let scaleWidth: Double
   let input: ImageSize
   let output: ImageSize
+  /// Of the output.
+  let elements: Extents
 
   init(
     _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding,
-    scaleHeight: Float, scaleWidth: Float, input: ImageSize, output: ImageSize
+    scaleHeight: Float, scaleWidth: Float, input: ImageSize, output: ImageSize,
+    elements: Extents
   ) {
+    self.elements = elements
     self.method = method
     self.coordinates = coordinates
     self.rounding = rounding
@@ -29,7 +34,8 @@ package struct ResizeOperator: BitwiseCopyable {
     return Float(quotient) == scale ? quotient : Double(scale)
   }
 
-  var cost: Int {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int {
     switch method {
     case .nearest: 1
     case .linear: 4
@@ -44,7 +50,7 @@ package struct ResizeOperator: BitwiseCopyable {
     var weights = SIMD4<Float>(1, 0, 0, 0)
   }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     var cursor = PixelCursor(output, at: range.lowerBound)
     var row = -1
     var rows = Taps()
@@ -139,5 +145,15 @@ package struct ResizeOperator: BitwiseCopyable {
     let a = -0.75
     if x <= 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
+  }
+}
+
+extension Resize: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    node.images { from, to in
+      ResizeOperator(
+        method, coordinates, rounding, scaleHeight: scaleHeight, scaleWidth: scaleWidth, input: from,
+        output: to, elements: node.outputExtents)
+    }
   }
 }

@@ -1,9 +1,10 @@
 import CKernelABI
-import SoniqGraph
+package import SoniqGraph
 
 /// Softmax or its logarithm along an axis. Each sum takes its elements in order where the axis is not the last one;
 /// along the last one it is that of `ReduceOperator`.
-package struct SoftmaxOperator: BitwiseCopyable {
+package struct SoftmaxOperator: TensorOperator {
+  package static var entry: TensorEntry { { SoftmaxOperator.answer($0, $1) } }
   let input: Extents
   let axis: Int
   let isLogarithm: Bool
@@ -20,15 +21,16 @@ package struct SoftmaxOperator: BitwiseCopyable {
   }
 
   /// Rows, or blocks of columns.
-  func items(_ sizes: UnsafePointer<Int>) -> Int {
+  package func items(_ sizes: UnsafePointer<Int>) -> Int {
     input.elements(0..<axis, sizes) &* blocks(input.elements(axis + 1..<input.rank, sizes))
   }
-  func cost(_ sizes: UnsafePointer<Int>) -> Int {
-    input.size(axis, sizes) &* min(Self.width, input.elements(axis + 1..<input.rank, sizes))
+  /// An exponential is worth some elements.
+  package func cost(_ sizes: UnsafePointer<Int>) -> Int {
+    8 &* input.size(axis, sizes) &* min(Self.width, input.elements(axis + 1..<input.rank, sizes))
   }
   private func blocks(_ inner: Int) -> Int { (inner + Self.width - 1) / Self.width }
 
-  func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = input.elements(axis + 1..<input.rank, frame.sizes)
     let size = input.size(axis, frame.sizes)
     let blocks = blocks(inner)
@@ -143,5 +145,12 @@ package struct SoftmaxOperator: BitwiseCopyable {
     var total: Float = 0
     for lane in 0..<8 { total += lanes[lane] }
     return total
+  }
+}
+
+extension Softmax: TensorOperation {
+  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
+    SoftmaxOperator(
+      input: node.extents(0), axis: axis, isLogarithm: isLogarithm, activation: kernels.activation)
   }
 }

@@ -86,10 +86,10 @@ struct InputBindings {
 
   private static func identifierChecks(_ graph: Graph) -> [HostIdentifiers] {
     graph.nodes.enumerated().compactMap { index, node in
-      guard case .embedding(let table) = node.operation,
+      guard case .embedding(let embedding) = node.operation,
         let input = graph.inputs.firstIndex(where: { $0.value == node.inputs[0] })
       else { return nil }
-      switch graph.constants[table] {
+      switch graph.constants[embedding.table] {
       case .table(let packed): return HostIdentifiers(node: index, input: input, rows: packed.rows)
       case .dense(let dense): return HostIdentifiers(node: index, input: input, rows: dense.shape[0])
       default: return nil

@@ -52,15 +52,19 @@ package final class MatrixMultiplier: @unchecked Sendable {
       graph, options: options, allowsCopies: weights.allowsCopies, areEndsExternal: true)
     runner = try PlanRunner(
       Plan(outline, weights: weights, arena: arena), options: options, arena: arena)
-    guard case .quantize(let quantize) = runner.plan.steps[0], case .matmul(let step) = runner.plan.steps[1]
+    let plan = runner.plan
+    guard plan.schedule.steps.count == 2, plan.schedule.steps[0].work is QuantizeWork,
+      plan.schedule.steps[1].work is MatmulWork
     else {
-      throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: runner.plan.stepCount)
+      throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: plan.stepCount)
     }
-    takeCodes = try memory.store(Self.takeCodes(quantize.pointee, runner.plan.kernels))
+    let quantize = plan.steps[0].context.assumingMemoryBound(to: QuantizeStep.self)
+    let step = plan.steps[1].context.assumingMemoryBound(to: MatmulStep.self)
+    takeCodes = try memory.store(Self.takeCodes(quantize.pointee, plan.kernels))
     takeCodes.pointee.arguments.secondLevel = try Self.secondLevel(matrix, memory)
     let integers = try memory.store(try Self.integerStep(step.pointee, memory))
     integerSteps = UnsafePointer(
-      try memory.store([Step.takeCodes(UnsafePointer(takeCodes)), .matmul(UnsafePointer(integers))]))
+      try memory.store([Step(UnsafePointer(takeCodes)), Step(UnsafePointer(integers))]))
   }
 
   /// The host's codes in place of the quantiser's.

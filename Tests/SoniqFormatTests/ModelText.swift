@@ -16,7 +16,7 @@ enum ModelText {
         "  \($0.name) \($0.bytes.count) bytes \(String(XXHash64.hash($0.bytes.raw), radix: 16))"
       }
     }
-    lines += graph.nodes.map { "node \($0.name) \(operation($0.operation)) \($0.inputs) -> \($0.output)" }
+    lines += graph.nodes.map { "node \($0.name) \($0.operation.words) \($0.inputs) -> \($0.output)" }
     lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
     lines += graph.outputs.map { "output \($0)" }
     return lines.joined(separator: "\n") + "\n"
@@ -38,27 +38,6 @@ enum ModelText {
       case .symbol(let index): "symbol \(index)"
       }
     }.joined(separator: " x ")
-  }
-
-  private static func operation(_ operation: Operation) -> String {
-    switch operation {
-    case .embedding(let table): "embedding \(table)"
-    case .positions: "positions"
-    case .linear(let matrix): "linear \(matrix)"
-    case .layerNorm(let gamma, let beta, let epsilon): "layer norm \(gamma) \(beta) epsilon \(epsilon)"
-    case .activation(let function): "activation \(function)"
-    case .add: "add"
-    case .attention(let attention):
-      "attention \(attention.heads) scale \(attention.scale) \(attention.precision)"
-        + (attention.isCausal ? " causal" : "") + (attention.hasBias ? " bias" : "")
-    case .meanPool: "mean pool"
-    case .l2Normalize(let epsilon): "l2 normalize \(epsilon)"
-    case .convolution(let window, let weights):
-      "convolution \(list(numbers(window))) weights \(list(weights))"
-    case .depthwiseConvolution(let window, let weights, let bias):
-      "depthwise convolution \(list(numbers(window))) \(weights) \(bias.map { $0 + 1 } ?? 0)"
-    case .tensor(let tensor): "tensor \(self.tensor(tensor))"
-    }
   }
 
   private static func summary(_ constant: Constant) -> String {

@@ -50,10 +50,10 @@ private struct TensorSample {
   }
 
   @discardableResult
-  mutating func add(_ operation: TensorOperation, _ inputs: ValueID..., name: String? = nil) -> ValueID {
+  mutating func add(_ operation: Operation, _ inputs: ValueID..., name: String? = nil) -> ValueID {
     let output = graph.values.count
     graph.nodes.append(
-      Node(name: name ?? "n\(output)", operation: .tensor(operation), inputs: inputs, output: output))
+      Node(name: name ?? "n\(output)", operation: operation, inputs: inputs, output: output))
     graph.values.append(Value(name: "v\(output)", elementType: .float32, shape: [.fixed(1)]))
     do {
       let inferred = try graph.inferredOutput(ofNode: graph.nodes.count - 1)

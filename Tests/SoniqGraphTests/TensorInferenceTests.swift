@@ -10,7 +10,7 @@ import Testing
 
   /// The inferred output of one node, or why there is none.
   static func infer(
-    _ operation: TensorOperation, _ inputs: [Shape], _ type: ElementType = .float32
+    _ operation: Operation, _ inputs: [Shape], _ type: ElementType = .float32
   ) -> Result<Shape, GraphError> {
     var graph = Graph()
     graph.symbols = [Symbol(name: "B", maximum: 4), Symbol(name: "C", maximum: 4)]
@@ -18,13 +18,13 @@ import Testing
     graph.values.append(Value(name: "batch", elementType: .float32, shape: [b]))
     graph.inputs = [GraphInput(value: inputs.count)]
     graph.nodes = [
-      Node(name: "", operation: .tensor(operation), inputs: Array(inputs.indices), output: inputs.count)
+      Node(name: "", operation: operation, inputs: Array(inputs.indices), output: inputs.count)
     ]
     return Result { () throws(GraphError) in try graph.inferredOutput(ofNode: 0).shape }
   }
 
   @Test func broadcastsSymbols() {
-    let add = TensorOperation.binary(.add)
+    let add = Operation.binary(.add)
     #expect(
       Self.infer(add, [[Self.b] + Self.fixed(1, 6), Self.fixed(4, 1)])
         == .success([Self.b] + Self.fixed(4, 6)))
@@ -38,11 +38,11 @@ import Testing
   struct Refusal: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let code: GraphError.Code
-    let operation: TensorOperation
+    let operation: Operation
     let inputs: [Shape]
     let type: ElementType
     init(
-      _ name: String, _ code: GraphError.Code, _ operation: TensorOperation, _ inputs: [Shape],
+      _ name: String, _ code: GraphError.Code, _ operation: Operation, _ inputs: [Shape],
       _ type: ElementType = .float32
     ) {
       testDescription = name
@@ -110,7 +110,7 @@ import Testing
   /// Ids that are computed could be anything: they are checked where they are looked up.
   @Test func embeddingsTakeComputedIds() {
     var fixture = GraphFixture()
-    fixture.graph.nodes[1].operation = .tensor(.unary(.not))
+    fixture.graph.nodes[1].operation = .unary(.not)
     #expect(fixture.fault() == nil)
   }
 }

@@ -10,31 +10,24 @@ import Testing
     let graph = try OnnxImporter.importModel(path: try model.write(), options: options).description.graph
     return graph.nodes.compactMap { node -> String? in
       switch node.operation {
-      case .tensor(.constant): nil
-      case .tensor(.transpose(let order)): "transpose \(order)"
-      case .tensor(.binary(let function)): "\(function)"
-      case .tensor(.unary(let function)): "\(function)"
-      case .tensor(.reduce(let function, let axes, _)): "\(function) \(axes)"
-      case .tensor(.reshape): "reshape"
-      case .tensor(.concatenate(let axis)): "concatenate \(axis)"
-      case .tensor(.pool): "pool"
-      case .tensor(.resize): "resize"
-      case .tensor(.foldTaps): "foldTaps"
-      case .tensor(let operation): "\(operation)"
-      case .activation(let function): "\(function)"
-      case .linear: "linear"
-      case .convolution: "convolution"
+      case .constant: nil
+      case .transpose(let transpose): "transpose \(transpose.permutation)"
+      case .binary(let binary): "\(binary.function)"
+      case .unary(let unary): "\(unary.function)"
+      case .reduce(let reduce): "\(reduce.function) \(reduce.axes)"
+      case .concatenate(let concatenate): "concatenate \(concatenate.axis)"
+      case .activation(let activation): "\(activation.function)"
       case .depthwiseConvolution: "depthwise"
-      case .add: "add"
       case .attention(let attention): "\(attention.isCausal ? "causal " : "")attention \(attention.heads)"
       case .layerNorm: "layerNorm"
-      case .meanPool: "meanPool"
-      case .l2Normalize: "l2Normalize"
-      case .embedding: "embedding"
-      case .positions: "positions"
+      case .add: "add"
+      default: Self.lastPart(node.operation.schema.name)
       }
     }
   }
+
+  /// "reshape" of "tensor.reshape".
+  private static func lastPart(_ name: String) -> String { String(name.split(separator: ".").last ?? "") }
 
   private func ramp(_ count: Int) -> [Float] { (0..<count).map { Float($0 % 7) / 7 - 0.4 } }
 
@@ -114,8 +107,8 @@ import Testing
     // Its constants live as long as the model.
     defer { withExtendedLifetime(imported) {} }
     let graph = imported.description.graph
-    guard case .linear(let matrix)? = graph.nodes.last?.operation,
-      case .floatMatrix(let weights) = graph.constants[matrix]
+    guard case .linear(let linear)? = graph.nodes.last?.operation,
+      case .floatMatrix(let weights) = graph.constants[linear.matrix]
     else {
       Issue.record("the last node is no linear layer")
       return
@@ -275,8 +268,8 @@ import Testing
     // Its constants live as long as the model.
     defer { withExtendedLifetime(imported) {} }
     let graph = imported.description.graph
-    guard case .linear(let constant)? = graph.nodes.last?.operation,
-      case .matrix(let matrix) = graph.constants[constant]
+    guard case .linear(let linear)? = graph.nodes.last?.operation,
+      case .matrix(let matrix) = graph.constants[linear.matrix]
     else {
       Issue.record("the layer is not packed")
       return

@@ -10,13 +10,14 @@ import Testing
 @Suite struct FusedFunctionTests {
   /// One of each kind, with parameters.
   static let functions: [SoniqGraph.Operation] =
-    ActivationFunction.allCases.map { .activation($0) }
-    + [
-      .leakyRelu(alpha: 0.2), .clip(low: -0.5, high: 0.75), .clip(low: 0, high: 6),
-      .clip(low: 0, high: .infinity), .clip(low: 0, high: 0.3), .clip(low: 0, high: -1),
-      .hardSigmoid(alpha: 0.2, beta: 0.4), .hardSwish, .elu(alpha: 1.5), .softplus, .mish, .absolute,
-      .negative, .reciprocal, .squareRoot, .exponential, .logarithm, .erf, .floor, .ceiling, .round, .sign,
-    ].map { .tensor(.unary($0)) }
+    ActivationFunction.allCases.map { .activation($0) } + unary.map { .unary($0) }
+
+  private static let unary: [UnaryFunction] = [
+    .leakyRelu(alpha: 0.2), .clip(low: -0.5, high: 0.75), .clip(low: 0, high: 6),
+    .clip(low: 0, high: .infinity), .clip(low: 0, high: 0.3), .clip(low: 0, high: -1),
+    .hardSigmoid(alpha: 0.2, beta: 0.4), .hardSwish, .elu(alpha: 1.5), .softplus, .mish, .absolute,
+    .negative, .reciprocal, .squareRoot, .exponential, .logarithm, .erf, .floor, .ceiling, .round, .sign,
+  ]
 
   enum Layer: CaseIterable { case linear, convolution, depthwise }
 
@@ -110,7 +111,7 @@ import Testing
     for (end, isDone) in [(Float(0.3), true), (0.509, true), (0.51, false), (6, false), (.infinity, false)] {
       var generator = SeededGenerator(seed: 9600)
       let description = Self.model(
-        .convolution, .tensor(.unary(.clip(low: 0, high: end))), using: &generator)
+        .convolution, .unary(.clip(low: 0, high: end)), using: &generator)
       let steps = try Session(Model(description)).kernelReport.map(\.operation)
       #expect(steps.contains { $0.hasSuffix("+ activation") } == isDone, "\(end): \(steps)")
     }

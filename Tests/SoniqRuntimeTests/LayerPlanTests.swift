@@ -28,8 +28,8 @@ import Testing
     let schedule = Schedule(
       encoder.graph, keptValues: [], areEndsExternal: false, kernels: Self.kernels(instructionSet))
     for (index, step) in schedule.steps.enumerated() {
-      guard case .matmul(let id, _) = step.work else { continue }
-      let layer = schedule.layers[id]
+      guard let work = step.work as? MatmulWork else { continue }
+      let layer = schedule.layers[work.layer]
       let slots = ActivationSlots(step.reads)
       let codes = schedule.slots[slots.codes(0)].writer.map { schedule.steps[$0] }
       #expect(layer.readsCodes == (codes?.sink != nil), "seed \(seed), step \(index)")

@@ -78,24 +78,24 @@ struct RandomGraph {
     let others = graph.values.indices.filter { graph.values[$0].shape == graph.values[input].shape }
     let other = others.randomElement(using: &generator) ?? input
     switch Int.random(in: 0..<12, using: &generator) {
-    case 0: add(.tensor(.unary(.exponential)), [input], channels: width, isFlat: flat)
+    case 0: add(.unary(.exponential), [input], channels: width, isFlat: flat)
     case 1: add(.activation(.relu), [input], channels: width, isFlat: flat)
     case 2: add(.activation(.silu), [input], channels: width, isFlat: flat)
     case 3: add(.add, [input, other], channels: width, isFlat: flat)
-    case 4: add(.tensor(.binary(.multiply)), [input, other], channels: width, isFlat: flat)
+    case 4: add(.binary(.multiply), [input, other], channels: width, isFlat: flat)
     case 5:
       let norm = SoniqGraph.Operation.layerNorm(gamma: addOnes(width), beta: addOnes(width), epsilon: 1e-5)
       add(norm, [input], channels: width, isFlat: flat)
     case 6, 7, 8: addLinear(input, &generator)
     case 9:
-      add(.tensor(.reshape(shape(width, isFlat: !flat))), [input], channels: width, isFlat: !flat)
+      add(.reshape(shape(width, isFlat: !flat)), [input], channels: width, isFlat: !flat)
     case 10: add(.l2Normalize(epsilon: 1e-6), [input], channels: width, isFlat: flat)
     default:
       if !flat, width % 3 == 0 {
         let attention = Attention(heads: 2, scale: 0.5, precision: .float32)
         add(.attention(attention), [input], channels: width / 3, isFlat: false)
       } else {
-        add(.tensor(.softmax(axis: flat ? 1 : 2, isLogarithm: false)), [input], channels: width, isFlat: flat)
+        add(.softmax(axis: flat ? 1 : 2, isLogarithm: false), [input], channels: width, isFlat: flat)
       }
     }
   }

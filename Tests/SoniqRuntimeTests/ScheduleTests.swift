@@ -18,18 +18,18 @@ import Testing
   }
 
   /// What a step does, in one word.
-  private static func name(_ work: ScheduledWork) -> String {
+  private static func name(_ work: any ScheduledWork) -> String {
     switch work {
-    case .quantize: "quantize"
-    case .matmul(_, let function): function == nil ? "matmul" : "matmul+activation"
-    case .layerNorm: "layerNorm"
-    case .activation: "activation"
-    case .add(let rectifies): rectifies ? "add+relu" : "add"
-    case .denseLookup: "lookup"
-    case .positions: "positions"
-    case .pool: "pool"
-    case .normalize: "normalize"
-    case .attention: "attention"
+    case is QuantizeWork: "quantize"
+    case let work as MatmulWork: work.function == nil ? "matmul" : "matmul+activation"
+    case is LayerNormWork: "layerNorm"
+    case is ActivationWork: "activation"
+    case let work as AddWork: work.rectifies ? "add+relu" : "add"
+    case is DenseLookupWork: "lookup"
+    case is PositionsWork: "positions"
+    case is MeanPoolWork: "pool"
+    case is NormalizeWork: "normalize"
+    case is AttentionWork: "attention"
     default: "other"
     }
   }
@@ -118,8 +118,10 @@ import Testing
       let groups = next.group - step.group
       #expect((0...1).contains(segments) && (0...1).contains(groups) && groups >= segments, "seed \(seed)")
       if segments == 0 {
-        #expect(step.space == next.space && !next.work.readsOtherRows && !step.work.hasOwnUnits)
-        if step.work.isMatrix || next.work.isMatrix { #expect(groups == 1, "seed \(seed)") }
+        #expect(
+          step.space == next.space && !next.work.traits.contains(.readsOtherRows)
+            && !step.work.traits.contains(.ownUnits))
+        if step.work.traits.union(next.work.traits).contains(.matrix) { #expect(groups == 1, "seed \(seed)") }
       }
     }
     #expect(schedule.steps.last.map { $0.segment + 1 == schedule.segmentCount } ?? true)

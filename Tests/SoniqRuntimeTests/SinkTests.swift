@@ -175,7 +175,7 @@ import Testing
         let planes = [2, channels, 5, width].map { Dimension.fixed($0) }
         chain.graph.values.append(Value(name: "planes", elementType: .float32, shape: planes))
         let node = Node(
-          name: "transpose", operation: .tensor(.transpose([0, 2, 3, 1])), inputs: [2], output: 0)
+          name: "transpose", operation: .transpose([0, 2, 3, 1]), inputs: [2], output: 0)
         chain.graph.nodes.insert(node, at: 0)
         chain.graph.inputs = [GraphInput(value: 2)]
         let input = (0..<10 * channels * width).map { _ in Float.random(in: -3...3, using: &generator) }

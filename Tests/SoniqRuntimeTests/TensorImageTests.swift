@@ -161,7 +161,7 @@ import Testing
           }
           return sum
         }
-        let operation = TensorOperation.resize(
+        let operation = Operation.resize(
           method, coordinates, rounding, height: height, width: width, scaleHeight: scaleHeight,
           scaleWidth: scaleWidth)
         try TensorRun(operation, [x]).expect(expected, absolute: 1e-5)
@@ -174,7 +174,7 @@ import Testing
     let x = TensorArray([1, 2, 2, 1], [1, 2, 3, 4])
     for method in ResizeMethod.allCases {
       for scale in [Float.leastNormalMagnitude, .greatestFiniteMagnitude] {
-        let operation = TensorOperation.resize(
+        let operation = Operation.resize(
           method, .asymmetric, .floor, height: 3, width: 3, scaleHeight: scale, scaleWidth: scale)
         _ = try TensorRun(operation, [x]).run()
       }

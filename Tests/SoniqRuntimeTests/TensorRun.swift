@@ -5,14 +5,14 @@ import Testing
 
 /// One tensor operation as a model: its inputs, and what its shape has as symbols.
 struct TensorRun {
-  var operation: TensorOperation
+  var operation: Operation
   var inputs: [TensorArray]
   /// The first dimension of these inputs is the symbol "batch".
   var batched: Set<Int> = []
   var constants: [TensorArray] = []
 
   init(
-    _ operation: TensorOperation, _ inputs: [TensorArray], batched: Set<Int> = [],
+    _ operation: Operation, _ inputs: [TensorArray], batched: Set<Int> = [],
     constants: [TensorArray] = []
   ) {
     self.operation = operation
@@ -85,11 +85,6 @@ struct TensorRun {
 
 extension Graph {
   /// Appends a node whose output has the shape that is inferred.
-  @discardableResult
-  mutating func add(_ operation: TensorOperation, _ inputs: [ValueID]) -> ValueID {
-    add(.tensor(operation), inputs)
-  }
-
   @discardableResult
   mutating func add(_ operation: Operation, _ inputs: [ValueID]) -> ValueID {
     let output = values.count

@@ -90,7 +90,7 @@ import Testing
             }
           }
           expected.type = type
-          let operation = TensorOperation.cumulate(
+          let operation = Operation.cumulate(
             axis: axis, isExclusive: isExclusive, isReversed: isReversed)
           try TensorRun(operation, [x]).expect(expected)
           if shape[0] <= 5 { try TensorRun(operation, [x], batched: [0]).expect(expected) }

@@ -114,7 +114,7 @@ import Testing
     ]
     graph.nodes = [
       Node(
-        name: "sum", operation: .tensor(.reduce(.sum, axes: [0, 1], keepsDimensions: true)), inputs: [0],
+        name: "sum", operation: .reduce(.sum, axes: [0, 1], keepsDimensions: true), inputs: [0],
         output: 1)
     ]
     graph.inputs = [GraphInput(value: 0)]

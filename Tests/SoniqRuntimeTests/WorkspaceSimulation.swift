@@ -95,7 +95,7 @@ struct WorkspaceSimulation {
     let step = schedule.steps[index]
     for slot in step.reads {
       // Other rows too, of what other segments made; but only its own of what it may be computed in place of.
-      let isOthers = step.work.readsOtherRows && !step.inPlaceOf.contains(slot)
+      let isOthers = step.work.traits.contains(.readsOtherRows) && !step.inPlaceOf.contains(slot)
       let isWhole = isOthers || schedule.slots[slot].space != step.space
       let all = 0..<Self.rows(schedule.slots[slot].space)
       check(slot, rows: isWhole ? all : rows, lane: lane, firstRow: firstRow, "in step \(index)")

@@ -65,9 +65,9 @@ extension BertEncoder {
     let size = Dimension.fixed(sizes.hidden)
     let place = builder.integers("pooler.position", [0])
     let first = builder.node(
-      "pooler.first", .tensor(.gather(axis: 1)), [hidden, place], [rows[0], .fixed(1), size])
+      "pooler.first", .gather(axis: 1), [hidden, place], [rows[0], .fixed(1), size])
     let shape = [rows[0], size]
-    let row = builder.node("pooler.row", .tensor(.reshape(shape)), [first], shape)
+    let row = builder.node("pooler.row", .reshape(shape), [first], shape)
     let dense = try linear("pooler.dense", row, (sizes.hidden, sizes.hidden), shape)
     return builder.node("pooler.activation", .activation(.tanh), [dense], shape)
   }
@@ -92,8 +92,8 @@ extension BertEncoder {
       let whole = SliceRange(begin: 0, step: 1, count: nil)
       let range = SliceRange(begin: column, step: 1, count: 1)
       let cut = builder.node(
-        "qa_outputs.\(name).column", .tensor(.slice([whole, whole, range])), [both], rows + [.fixed(1)])
-      builder.output(builder.node("qa_outputs.\(name)", .tensor(.reshape(rows)), [cut], rows), name: name)
+        "qa_outputs.\(name).column", .slice([whole, whole, range]), [both], rows + [.fixed(1)])
+      builder.output(builder.node("qa_outputs.\(name)", .reshape(rows), [cut], rows), name: name)
     }
   }
 

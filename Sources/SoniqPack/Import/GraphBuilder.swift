@@ -45,7 +45,7 @@ package struct GraphBuilder {
     let shape = [values.count]
     let constant = constant(
       name, .dense(DenseConstant(elementType: .int32, shape: shape, bytes: store.store(values))))
-    return node(name, .tensor(.constant(constant)), [], shape.map { .fixed($0) }, type: .int32)
+    return node(name, .constant(constant), [], shape.map { .fixed($0) }, type: .int32)
   }
 
   /// A float matrix of row-major weights.

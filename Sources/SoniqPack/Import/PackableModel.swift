@@ -32,7 +32,7 @@ extension ImportedModel {
     let graph = description.graph
     var plain: Set<ConstantID> = []
     for node in graph.nodes {
-      if case .tensor(.constant(let constant)) = node.operation { plain.insert(constant) }
+      if case .constant(let tensor) = node.operation { plain.insert(tensor.constant) }
     }
     for (index, constant) in graph.constants.enumerated() {
       guard let fault = Self.fault(constant, allowsInfinity: plain.contains(index)) else { continue }

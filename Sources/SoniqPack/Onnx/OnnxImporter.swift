@@ -72,11 +72,11 @@ package enum OnnxImporter {
   /// How to make token sequences for the model; nil when it takes no tokens.
   private static func framing(_ graph: Graph) -> TokenFraming? {
     for node in graph.nodes {
-      guard case .embedding(let table) = node.operation,
+      guard case .embedding(let embedding) = node.operation,
         graph.inputs.contains(where: {
           $0.value == node.inputs[0] && graph.values[$0.value].name == "input_ids"
         }),
-        let vocabulary = rows(of: graph.constants[table])
+        let vocabulary = rows(of: graph.constants[embedding.table])
       else { continue }
       let longest = graph.values[node.inputs[0]].shape.last.map { graph.maximum($0) } ?? 1
       return TokenFraming(bertVocabulary: vocabulary, maximumLength: longest)

@@ -46,9 +46,9 @@ struct FloatLayers {
 
   private func weights(_ node: Node) -> [ConstantID] {
     switch node.operation {
-    case .linear(let matrix): [matrix]
-    case .convolution(_, let weights): weights
-    case .depthwiseConvolution(_, let weights, _): [weights]
+    case .linear(let linear): [linear.matrix]
+    case .convolution(let convolution): convolution.weights
+    case .depthwiseConvolution(let depthwise): [depthwise.weights]
     default: []
     }
   }

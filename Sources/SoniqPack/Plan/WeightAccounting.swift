@@ -65,10 +65,10 @@ extension WeightAccount {
     var seen: Set<ConstantID> = []
     return graph.nodes.flatMap { node -> [ConstantID] in
       switch node.operation {
-      case .linear(let matrix): [matrix]
-      case .embedding(let table): [table]
-      case .convolution(_, let weights): weights
-      case .depthwiseConvolution(_, let weights, _): [weights]
+      case .linear(let linear): [linear.matrix]
+      case .embedding(let embedding): [embedding.table]
+      case .convolution(let convolution): convolution.weights
+      case .depthwiseConvolution(let depthwise): [depthwise.weights]
       default: []
       }
     }.filter { seen.insert($0).inserted }

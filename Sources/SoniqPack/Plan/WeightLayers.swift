@@ -80,11 +80,13 @@ package struct WeightLayers: Sendable {
   package init(_ graph: Graph) throws(PackError) {
     for (index, node) in graph.nodes.enumerated() {
       switch node.operation {
-      case .linear(let matrix): try add(index, node, graph, matrix)
-      case .embedding(let table): try add(index, node, graph, table)
-      case .convolution(let window, let weights): try addConvolution(index, node, window, weights, graph)
-      case .depthwiseConvolution(let window, let weights, _):
-        try addDepthwise(index, node, window, graph.constants[weights], weights)
+      case .linear(let linear): try add(index, node, graph, linear.matrix)
+      case .embedding(let embedding): try add(index, node, graph, embedding.table)
+      case .convolution(let convolution):
+        try addConvolution(index, node, convolution.window, convolution.weights, graph)
+      case .depthwiseConvolution(let depthwise):
+        let weights = depthwise.weights
+        try addDepthwise(index, node, depthwise.window, graph.constants[weights], weights)
       default: continue
       }
     }
@@ -177,10 +179,10 @@ package struct WeightLayers: Sendable {
       while uses[value] == 1, let maker = makers[value], case .activation = maker.operation {
         value = maker.inputs[0]
       }
-      guard uses[value] == 1, let maker = makers[value], case .linear(let matrix) = maker.operation else {
+      guard uses[value] == 1, let maker = makers[value], case .linear(let linear) = maker.operation else {
         continue
       }
-      linears[index].producer = linearsOfConstants[matrix].flatMap { producer in
+      linears[index].producer = linearsOfConstants[linear.matrix].flatMap { producer in
         linears[producer].otherUses.isEmpty ? producer : nil
       }
     }

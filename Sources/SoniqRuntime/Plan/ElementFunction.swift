@@ -57,17 +57,6 @@ struct ElementFunction: BitwiseCopyable, Hashable {
   }
 }
 
-extension Operation {
-  /// The function of an elementwise node of floats.
-  var elementFunction: ElementFunction? {
-    switch self {
-    case .activation(let function): ElementFunction(function)
-    case .tensor(.unary(let function)): ElementFunction(function)
-    default: nil
-    }
-  }
-}
-
 /// An element function on what a step has just written.
 struct FusedFunction: BitwiseCopyable {
   var kernel: snq_activation_function

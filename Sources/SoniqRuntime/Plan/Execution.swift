@@ -23,12 +23,10 @@ struct Execution {
       var rows = 1
       for position in 0..<segment.spaceCount { rows *= frame.pointee.size(segment.space[position]) }
       let status: Int32
-      if let tensor = segment.tensor {
-        let (items, unitSize) = tensor.pointee.split(frame.pointee, lanes: lanes)
-        status = dispatch(.heads, segment.firstStep, segment.endStep, total: items, unitSize: unitSize)
-      } else if segment.heads > 0 {
+      if segment.hasOwnUnits {
+        let units = UnsafePointer(frame).units(segment.firstStep, lanes: lanes)
         status = dispatch(
-          .heads, segment.firstStep, segment.endStep, total: rows * segment.heads, unitSize: 1)
+          .units, segment.firstStep, segment.endStep, total: units.count, unitSize: units.size)
       } else if lanes > 1, rows < lanes * Self.rowsWorthOwnBlocks {
         status = runShared(segment, rows: rows)
       } else {
@@ -104,19 +102,19 @@ struct Execution {
         lane: lane, isShared: false, firstRow: begin, rowClass: RowClass(rows: end - begin).rawValue)
       for step in region.firstStep..<region.endStep {
         let panels = frame.pointee.steps[step].panelCount
-        frame.pointee.perform(step, window, rows: 0..<end - begin, panels: 0..<panels)
+        frame.perform(step, window, rows: 0..<end - begin, panels: 0..<panels)
       }
     case .sharedRows:
       let window = RowWindow.all(lane: lane, rows: region.rows)
       for step in region.firstStep..<region.endStep {
-        frame.pointee.perform(step, window, rows: begin..<end, panels: 0..<0)
+        frame.perform(step, window, rows: begin..<end, panels: 0..<0)
       }
     case .panels:
       let window = RowWindow.all(lane: lane, rows: region.rows)
-      frame.pointee.perform(region.firstStep, window, rows: 0..<region.rows, panels: begin..<end)
-    case .heads:
+      frame.perform(region.firstStep, window, rows: 0..<region.rows, panels: begin..<end)
+    case .units:
       let window = RowWindow.all(lane: lane, rows: region.rows)
-      frame.pointee.perform(region.firstStep, window, rows: begin..<end, panels: 0..<0)
+      frame.perform(region.firstStep, window, rows: begin..<end, panels: 0..<0)
     }
   }
 }

@@ -9,10 +9,8 @@ struct Segment: BitwiseCopyable {
   /// The dimensions whose product is the number of rows.
   var space: UnsafePointer<SizeReference>
   var spaceCount: Int
-  /// Heads of the one attention step of this segment; 0 for segments over rows.
-  var heads: Int
-  /// The one step of this segment when it is a tensor operation.
-  var tensor: UnsafePointer<TensorStep>?
+  /// The one step of this segment has units of its own.
+  var hasOwnUnits: Bool
   /// Rows of a lane's unit, at most those of a block unless nothing passes through one.
   var unitRows: Int
 }
@@ -49,31 +47,26 @@ final class Plan: @unchecked Sendable {
     let emitter = StepEmitter(
       graph: graph, schedule: schedule, kernels: kernels, blockRows: layout.blockRows, memory: memory,
       weights: weights)
-    let emitted = try schedule.steps.map { (step) throws(RuntimeError) in try emitter.emit(step) }
+    let emitted = try schedule.steps.map { (step) throws(RuntimeError) in try step.work.emit(step, emitter) }
     steps = UnsafePointer(try memory.store(emitted.map(\.0)))
     stepCount = emitted.count
     descriptions = emitted.map(\.1)
-    let segments = try Self.segments(schedule, steps, blockRows: layout.blockRows, memory)
+    let segments = try Self.segments(schedule, blockRows: layout.blockRows, memory)
     self.segments = UnsafePointer(try memory.store(segments))
     segmentCount = segments.count
   }
 
   private static func segments(
-    _ schedule: Schedule, _ steps: UnsafePointer<Step>, blockRows: Int, _ memory: PlanMemory
+    _ schedule: Schedule, blockRows: Int, _ memory: PlanMemory
   ) throws(RuntimeError) -> [Segment] {
     var segments: [Segment] = []
     for (index, step) in schedule.steps.enumerated() {
       if step.segment == segments.count {
-        var heads = 0
-        if case .attention(let attention) = step.work { heads = attention.heads }
-        var tensor: UnsafePointer<TensorStep>?
-        if case .tensor(let step) = steps[index] { tensor = step }
-        // The units of attention are batch entries times heads.
-        let space = (heads > 0 ? Array(step.space[..<1]) : step.space).map(\.sizeReference)
+        let space = step.space.map(\.sizeReference)
         segments.append(
           Segment(
             firstStep: index, endStep: index + 1, space: UnsafePointer(try memory.store(space)),
-            spaceCount: space.count, heads: heads, tensor: tensor,
+            spaceCount: space.count, hasOwnUnits: step.work.traits.contains(.ownUnits),
             unitRows: step.isPlanar ? Self.planarRows : unitRows(step, blockRows)))
       } else {
         segments[segments.count - 1].endStep = index + 1
@@ -89,7 +82,9 @@ final class Plan: @unchecked Sendable {
 
   /// Windows over images are worked on by rows of the image: whole ones, or even parts of one.
   private static func unitRows(_ step: ScheduledStep, _ blockRows: Int) -> Int {
-    guard step.work.isWindowed, case .fixed(let width)? = step.space.last else { return blockRows }
+    guard step.work.traits.contains(.windowed), case .fixed(let width)? = step.space.last else {
+      return blockRows
+    }
     if width <= blockRows { return blockRows / width * width }
     let parts = (width + blockRows - 1) / blockRows
     return (width + parts - 1) / parts

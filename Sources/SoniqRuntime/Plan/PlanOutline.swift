@@ -37,7 +37,7 @@ struct PlanOutline {
     self.graph = graph
     schedule = Schedule(
       graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
-    let scratch = try Self.scratchBytes(schedule, kernels, maximums, graph)
+    let scratch = try Self.scratchBytes(ScratchSizing(schedule: schedule, maximums: maximums))
     let (schedule, lanes) = (schedule, lanes)
     do throws(GraphError) {
       (sizes, layout) = try SessionSizes.fitting(
@@ -71,44 +71,9 @@ struct PlanOutline {
   }
 
   /// The most scratch that any step needs in one lane.
-  private static func scratchBytes(
-    _ schedule: Schedule, _ kernels: StepKernels, _ maximums: [Int], _ graph: Graph
-  ) throws(RuntimeError) -> Int {
+  private static func scratchBytes(_ sizing: ScratchSizing) throws(RuntimeError) -> Int {
     var most = 0
-    for step in schedule.steps {
-      switch step.work {
-      case .tensor(.matmul):
-        let inner = graph.values[step.reads[0]].shape.last
-        most = max(most, MatmulOperator.scratchBytes(depth: inner.map { size($0, maximums) } ?? 0))
-      case .quantize(let layer):
-        let matrix = schedule.layers[layer].matrix
-        if matrix.gather != nil { most = max(most, matrix.inputs * 4) }
-      case .matmul(let layer, _): most = max(most, schedule.layers[layer].scratchBytes)
-      case .image(let convolution), .convolution(let convolution, _):
-        most = max(most, convolution.scratch.byteCount)
-      case .depthwiseImage(let depthwise):
-        let tight = ConvolutionScratch.tightBytes(depthwise.geometry.channels)
-        most = max(most, ConvolutionScratch.parameterBytes + tight)
-      case .floatConvolution(let geometry, _, _), .floatDepthwise(let geometry, _, _, _):
-        most = max(most, WindowCopy.scratchBytes(geometry))
-      case .attention(let attention):
-        let sequence = size(step.space[1], maximums)
-        let headLength = schedule.slots[step.writes[0]].rowBytes / 4 / attention.heads
-        guard
-          let bytes = kernels.attentionScratchBytes(
-            sequence: sequence, headLength: headLength, isInteger: attention.precision == .int8)
-        else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
-        most = max(most, bytes)
-      default: break
-      }
-    }
+    for step in sizing.schedule.steps { most = max(most, try step.work.scratchBytes(step, sizing)) }
     return most
-  }
-
-  private static func size(_ dimension: Dimension, _ maximums: [Int]) -> Int {
-    switch dimension {
-    case .fixed(let size): size
-    case .symbol(let symbol): maximums[symbol]
-    }
   }
 }

@@ -100,13 +100,13 @@ struct Region: BitwiseCopyable {
     case sharedRows
     /// A unit is some panels of the one matrix step, for all rows of the shared block.
     case panels
-    /// A unit is some (batch, head) pairs of the one attention step, or items of the one tensor step.
-    case heads
+    /// A unit is some units of the one step that has units of its own.
+    case units
   }
   var split = Split.rowBlocks
   var firstStep = 0
   var endStep = 0
-  /// Rows, panels or heads: those in all, those of a unit, and the first of this region.
+  /// Rows, panels or units: those in all, those of a unit, and the first of this region.
   var total = 0
   var unitSize = 1
   var origin = 0

@@ -15,7 +15,7 @@ extension Schedule {
       !slots[floats].isShared, slots[floats].aliasOf == nil, steps[writer].space == slots[floats].space
     else { return }
     let codes: SlotID
-    if case .quantize(let layer) = step.work {
+    if let layer = (step.work as? QuantizeWork)?.layer {
       passCodes(layer, ActivationSlots(step.writes), reading: true)
       let matrix = layers[layer].matrix
       codes = step.writes[0]
@@ -30,7 +30,7 @@ extension Schedule {
         Slot(name: "codes", rowBytes: slots[floats].rowBytes / 4, space: slots[floats].space))
       slots[codes].readers = [index]
     }
-    if case .matmul(let layer, _) = steps[writer].work {
+    if let layer = (steps[writer].work as? MatmulWork)?.layer {
       passCodes(layer, ActivationSlots(steps[writer].reads), reading: false)
     }
     slots[codes].writer = writer
@@ -42,11 +42,12 @@ extension Schedule {
   }
 
   /// Whether the kernels of a step can write codes: of rows with one scale, where no activation function follows.
-  private func canWriteCodes(_ work: ScheduledWork) -> Bool {
+  private func canWriteCodes(_ work: any ScheduledWork) -> Bool {
     switch work {
-    case .matmul(let layer, nil): layers[layer].canWriteCodes
-    case .convolution(let convolution, nil): convolution.canWriteCodes
-    case .depthwise(let depthwise, nil): depthwise.kernel.traits.contains(.writesCodes)
+    case let work as MatmulWork: work.function == nil && layers[work.layer].canWriteCodes
+    case let work as ConvolutionWork: work.function == nil && work.convolution.canWriteCodes
+    case let work as DepthwiseWork:
+      work.function == nil && work.depthwise.kernel.traits.contains(.writesCodes)
     default: false
     }
   }
@@ -63,14 +64,14 @@ extension Schedule {
   private func wantedCode(_ step: ScheduledStep) -> ActivationCode? {
     let matrix: PackedMatrix
     switch step.work {
-    case .depthwiseImage(let depthwise): return fixedCode(depthwise.weights.level.activation)
-    case .quantize(let layer):
-      let packed = layers[layer].matrix
+    case let work as DepthwiseImageWork: return fixedCode(work.depthwise.weights.level.activation)
+    case let work as QuantizeWork:
+      let packed = layers[work.layer].matrix
       // Nobody would write the padding.
       guard let level = packed.levels.first, level.channels == level.paddedChannels else { return nil }
       matrix = packed
-    case .image(let convolution):
-      guard let packed = convolution.onlyMatrix else { return nil }
+    case let work as ImageWork:
+      guard let packed = work.convolution.onlyMatrix else { return nil }
       matrix = packed
     default: return nil
     }

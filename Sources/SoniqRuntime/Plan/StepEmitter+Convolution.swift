@@ -31,7 +31,7 @@ extension StepEmitter {
     var description = describeImage(step)
     description.level = convolution.groups.first.map { levelText($0.matrix) } ?? ""
     if step.isPlanar { description.operation = "quantize planes" }
-    return (.image(try memory.store(image)), description)
+    return (try self.step(image), description)
   }
 
   /// An image made of floats, or of the codes that the step before made.
@@ -62,10 +62,10 @@ extension StepEmitter {
           columnClasses: table.columnClasses)
       }, output: step.writes[0], writesCodes: step.sink != nil, parameters: convolution.scratch.parameters,
       columnSums: convolution.scratch.columnSums,
-      multiplyAccumulates: groups.reduce(0) { $0 + $1.matrix.inputs * $1.matrix.taps * $1.matrix.outputs },
+      rowProducts: groups.reduce(0) { $0 + $1.matrix.inputs * $1.matrix.taps * $1.matrix.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
       fusedFunction: fusing(function), outputs: groupOutputs * parts.count)
-    return (.convolution(try memory.store(convolutionStep)), describe(step, convolution, function))
+    return (try self.step(convolutionStep), describe(step, convolution, function))
   }
 
   private func describe(
@@ -132,11 +132,11 @@ extension StepEmitter {
     let convolution = FloatConvolutionStep(
       function: row.function, parts: try memory.store(parts), partCount: parts.count,
       windows: WindowCopy(geometry: geometry, channels: groupChannels, input: step.reads[0]),
-      output: step.writes[0], multiplyAccumulates: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
+      output: step.writes[0], rowProducts: matrices.reduce(0) { $0 + $1.inputs * $1.outputs },
       fusedFunction: fusing(function), outputs: groupOutputs * parts.count)
     var description = describe(step, "convolution", row)
     description.level = "float32"
-    return (.floatConvolution(try memory.store(convolution)), description)
+    return (try self.step(convolution), description)
   }
 
   /// Without the pointers and strides of the image.

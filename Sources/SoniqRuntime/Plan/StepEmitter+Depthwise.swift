@@ -31,7 +31,7 @@ extension StepEmitter {
       tight: ConvolutionScratch.parameterBytes, parameters: 0, gather: 0)
     var description = describeImage(step)
     description.level = levelText(depthwise)
-    return (.image(try memory.store(image)), description)
+    return (try self.step(image), description)
   }
 
   func emitDepthwise(
@@ -75,7 +75,7 @@ extension StepEmitter {
     description.level = levelText(depthwise)
     description.refusals = depthwise.refusals
     description.add([.depthwise(numbers)])
-    return (.depthwise(try memory.store(depthwiseStep)), description)
+    return (try self.step(depthwiseStep), description)
   }
 
   func emitFloatDepthwise(
@@ -93,7 +93,7 @@ extension StepEmitter {
       output: step.writes[0], fusedFunction: fusing(function))
     var description = describe(step, "depthwise convolution", kernels.floatDepthwise)
     description.level = "float32"
-    return (.floatDepthwise(try memory.store(depthwise)), description)
+    return (try self.step(depthwise), description)
   }
 
   private func levelText(_ depthwise: ScheduledDepthwise) -> String {

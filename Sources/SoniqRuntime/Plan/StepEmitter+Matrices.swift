@@ -22,7 +22,7 @@ extension StepEmitter {
     var description =
       layer.readsCodes ? describe(step, "take codes", "fill") : describe(step, "quantize", row)
     description.level = levelText(matrix)
-    return (.quantize(try memory.store(quantize)), description)
+    return (try self.step(quantize), description)
   }
 
   private func quantizeLevel(
@@ -67,7 +67,7 @@ extension StepEmitter {
       fusingClasses: fused.indices.reduce(0) { $0 | (fused[$1] == nil ? 0 : 1 << UInt8($1)) },
       rowParameters: slots.rowParameters, output: step.writes[0], writesCodes: step.sink != nil,
       panelCount: matrix.panelCount,
-      panelGroup: panelGroup(matrix), multiplyAccumulates: matrix.inputs * matrix.outputs,
+      panelGroup: panelGroup(matrix), rowProducts: matrix.inputs * matrix.outputs,
       fusedFunction: fusing(function), outputs: matrix.outputs)
     var description = describe(
       step, function == nil ? "linear" : "linear + activation", layer.manyRows.kernel.row)
@@ -75,7 +75,7 @@ extension StepEmitter {
     description.level = levelText(matrix)
     description.refusals = ChoiceReport.refusals(layer.choices)
     description.add(layer.levels.compactMap(\.copy).map { .widenedPlanes($0) })
-    return (.matmul(try memory.store(matmul)), description)
+    return (try self.step(matmul), description)
   }
 
   /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
@@ -133,10 +133,10 @@ extension StepEmitter {
     let matmul = FloatMatmulStep(
       function: row.function, arguments: arguments, input: step.reads[0], output: step.writes[0],
       panelCount: (matrix.outputs + panelOutputs - 1) / panelOutputs,
-      multiplyAccumulates: matrix.inputs * matrix.outputs)
+      rowProducts: matrix.inputs * matrix.outputs)
     var description = describe(step, "linear", row)
     description.level = "float32"
-    return (.floatMatmul(try memory.store(matmul)), description)
+    return (try self.step(matmul), description)
   }
 }
 

@@ -28,45 +28,9 @@ struct StepEmitter {
   let memory: PlanMemory
   let weights: PreparedWeights
 
-  /// The step and what to say of it.
-  func emit(_ step: ScheduledStep) throws(RuntimeError) -> (Step, StepDescription) {
-    switch step.work {
-    case .quantize(let layer): try emitQuantize(step, schedule.layers[layer])
-    case .matmul(let layer, let function): try emitMatmul(step, schedule.layers[layer], function)
-    case .floatMatmul(let matrix): try emitFloatMatmul(step, matrix)
-    case .layerNorm(let gamma, let beta, let epsilon): try emitLayerNorm(step, gamma, beta, epsilon)
-    case .activation(let function): try emitActivation(step, function)
-    case .add(let rectifies): try emitAdd(step, rectifies)
-    case .lookup(let table): try emitLookup(step, table)
-    case .denseLookup(let dense):
-      (
-        .denseLookup(
-          try memory.store(
-            DenseLookupStep(
-              table: dense.bytes.start, ids: step.reads[0], output: step.writes[0],
-              check: identifierCheck(step, rows: dense.shape[0])))),
-        describe(step, "embedding", "copy")
-      )
-    case .positions:
-      (
-        .positions(
-          try memory.store(
-            PositionsStep(sequence: step.space[1].sizeReference, output: step.writes[0]))),
-        describe(step, "positions", "count")
-      )
-    case .pool: try emitPool(step)
-    case .normalize(let epsilon): try emitNormalize(step, epsilon)
-    case .attention(let attention): try emitAttention(step, attention)
-    case .tensor(let operation): try emitTensor(step, operation)
-    case .image(let convolution): try emitImage(step, convolution)
-    case .convolution(let convolution, let function): try emitConvolution(step, convolution, function)
-    case .floatConvolution(let geometry, let matrices, let function):
-      try emitFloatConvolution(step, geometry, matrices, function)
-    case .depthwiseImage(let depthwise): try emitDepthwiseImage(step, depthwise)
-    case .depthwise(let depthwise, let function): try emitDepthwise(step, depthwise, function)
-    case .floatDepthwise(let geometry, let weights, let bias, let function):
-      try emitFloatDepthwise(step, geometry, weights, bias, function)
-    }
+  /// The step of these arguments.
+  func step(_ arguments: some RunnableStep) throws(RuntimeError) -> Step {
+    Step(UnsafePointer(try memory.store(arguments)))
   }
 
   func describe(

@@ -10,16 +10,9 @@ final class StepKernels: Sendable {
   let quantize: KernelRow<snq_quantize_function>
   let takeCodes: KernelRow<snq_take_codes_function>
   let prepare: KernelRow<snq_prepare_function>
-  let layerNorm: KernelRow<snq_layer_norm_function>
   let activation: KernelRow<snq_activation_function>
-  let add: KernelRow<snq_add_function>
-  let lookup: KernelRow<snq_lookup_function>
-  let pool: KernelRow<snq_pool_function>
-  let normalize: KernelRow<snq_normalize_function>
   let depthwise: KernelRow<snq_depthwise_function>
   let floatDepthwise: KernelRow<snq_depthwise_float_function>
-  let integerAttention: KernelRow<snq_attention_function>
-  let floatAttention: KernelRow<snq_attention_function>
 
   /// The class of the most rows that a call can have: no copies are made for what cannot happen.
   let mostRows: RowClass
@@ -42,12 +35,7 @@ final class StepKernels: Sendable {
     quantize = RowKernelRegistry.quantize.chosen(on: available)
     takeCodes = RowKernelRegistry.takeCodes.chosen(on: available)
     prepare = RowKernelRegistry.prepare.chosen(on: available)
-    layerNorm = RowKernelRegistry.layerNorm.chosen(on: available)
     activation = RowKernelRegistry.activation.chosen(on: available)
-    add = RowKernelRegistry.add.chosen(on: available)
-    lookup = RowKernelRegistry.lookup.chosen(on: available)
-    pool = RowKernelRegistry.pool.chosen(on: available)
-    normalize = RowKernelRegistry.normalize.chosen(on: available)
     let fastest = RowKernelRegistry.depthwise.chosen(on: available)
     depthwise =
       allowsCopies ? fastest : RowKernelRegistry.depthwise.chosen(on: available, without: .tiledDepthwise)
@@ -55,8 +43,6 @@ final class StepKernels: Sendable {
       fastest.name == depthwise.name
       ? [] : ["\(fastest.name): needs a copy of the weights, and copies are turned off"]
     floatDepthwise = RowKernelRegistry.floatDepthwise.chosen(on: available)
-    integerAttention = RowKernelRegistry.integerAttention.chosen(on: available)
-    floatAttention = RowKernelRegistry.floatAttention.chosen(on: available)
   }
 
   /// What the CPU, SONIQ_MAX_ISA and the option allow together.
@@ -74,6 +60,11 @@ final class StepKernels: Sendable {
       throw RuntimeError(.unknownInstructionSet, subject: error.name)
     }
     self.init(on: available, profile: profile, mostRows: mostRows, allowsCopies: allowsCopies)
+  }
+
+  /// The kernel of an operation that has one for each instruction set.
+  func row<Function>(_ family: KernelFamily<Function>) -> KernelRow<Function> {
+    family.chosen(on: matrices.available)
   }
 
   /// The kernel of a level for some number of rows.

@@ -46,7 +46,8 @@ struct BorderClasses: BitwiseCopyable {
 
 /// Images of codes times a packed convolution, and the activation function on what was just written. Rows are output
 /// pixels.
-struct ConvolutionStep: BitwiseCopyable {
+struct ConvolutionStep: RunnableStep {
+  static var entry: StepEntry { { ConvolutionStep.answer($0, $1) } }
   var parts: UnsafePointer<ConvolutionPart>
   var partCount: Int
   var geometry: ImageGeometry
@@ -59,7 +60,7 @@ struct ConvolutionStep: BitwiseCopyable {
   var writesCodes: Bool
   var parameters: Int
   var columnSums: Int
-  var multiplyAccumulates: Int
+  var rowProducts: Int
   /// Of the only group; 0 when there are several: then a lane does all of them.
   var panelCount: Int
   var partPanels: Int
@@ -68,6 +69,8 @@ struct ConvolutionStep: BitwiseCopyable {
 
   /// Pixels at a time, which the scratch has room for.
   static let pixelsAtOnce = 64
+
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
     let target = frame.storages[output]

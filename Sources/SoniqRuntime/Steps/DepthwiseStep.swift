@@ -3,7 +3,8 @@ import SoniqKernels
 
 /// Images of codes, each channel with taps of its own, and the activation function on the result. Rows are output
 /// pixels.
-struct DepthwiseStep: BitwiseCopyable {
+struct DepthwiseStep: RowStep {
+  static var entry: StepEntry { { DepthwiseStep.answer($0, $1) } }
   var function: snq_depthwise_function
   /// Everything but what depends on the rows.
   var arguments: snq_depthwise_args
@@ -13,6 +14,8 @@ struct DepthwiseStep: BitwiseCopyable {
   /// Codes, as `snq_depthwise_args.sink` says, not floats.
   var writesCodes: Bool
   var fusedFunction: FusedFunction?
+
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { geometry.taps &* geometry.channels }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]
@@ -36,7 +39,8 @@ struct DepthwiseStep: BitwiseCopyable {
 }
 
 /// The same in float32: the reference mode.
-struct FloatDepthwiseStep: BitwiseCopyable {
+struct FloatDepthwiseStep: RowStep {
+  static var entry: StepEntry { { FloatDepthwiseStep.answer($0, $1) } }
   var function: snq_depthwise_float_function
   var arguments: snq_depthwise_float_args
   var windows: WindowCopy

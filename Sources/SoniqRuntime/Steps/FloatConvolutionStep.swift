@@ -11,15 +11,18 @@ struct FloatConvolutionPart: BitwiseCopyable {
 }
 
 /// Float images times a float convolution: the reference mode. Rows are output pixels.
-struct FloatConvolutionStep: BitwiseCopyable {
+struct FloatConvolutionStep: RowStep {
+  static var entry: StepEntry { { FloatConvolutionStep.answer($0, $1) } }
   var function: snq_float_matmul_function
   var parts: UnsafePointer<FloatConvolutionPart>
   var partCount: Int
   var windows: WindowCopy
   var output: StorageID
-  var multiplyAccumulates: Int
+  var rowProducts: Int
   var fusedFunction: FusedFunction?
   var outputs: Int
+
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]

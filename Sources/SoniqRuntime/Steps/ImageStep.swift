@@ -2,7 +2,8 @@ import CKernelABI
 import SoniqKernels
 
 /// Float pixels to the activations of the convolution that follows, with the padding around them.
-struct ImageStep: BitwiseCopyable {
+struct ImageStep: RowStep {
+  static var entry: StepEntry { { ImageStep.answer($0, $1) } }
   var quantize: snq_quantize_function
   var prepare: snq_prepare_function
   var parts: UnsafePointer<ImagePart>

@@ -35,7 +35,8 @@ struct MatmulLevel: BitwiseCopyable {
 }
 
 /// Activation codes times a packed matrix, and the activation function on what was just written.
-struct MatmulStep: BitwiseCopyable {
+struct MatmulStep: RunnableStep {
+  static var entry: StepEntry { { MatmulStep.answer($0, $1) } }
   var levels: UnsafePointer<MatmulLevel>
   var levelCount: Int
   /// Bit c: the kernel that the first level has for row class c does both levels in one call.
@@ -48,9 +49,11 @@ struct MatmulStep: BitwiseCopyable {
   /// Panels at a time: their weights and the outputs they make for a block of rows fit the L1 cache, so
   /// that the second level and the activation function find the outputs there.
   var panelGroup: Int
-  var multiplyAccumulates: Int
+  var rowProducts: Int
   var fusedFunction: FusedFunction?
   var outputs: Int
+
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
@@ -96,14 +99,17 @@ struct MatmulStep: BitwiseCopyable {
 }
 
 /// Float rows times a float matrix: the reference mode.
-struct FloatMatmulStep: BitwiseCopyable {
+struct FloatMatmulStep: RunnableStep {
+  static var entry: StepEntry { { FloatMatmulStep.answer($0, $1) } }
   var function: snq_float_matmul_function
   /// Everything but the pointers that depend on the window.
   var arguments: snq_float_matmul_args
   var input: StorageID
   var output: StorageID
   var panelCount: Int
-  var multiplyAccumulates: Int
+  var rowProducts: Int
+
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {

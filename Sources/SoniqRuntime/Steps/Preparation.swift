@@ -71,7 +71,8 @@ struct ActivationTarget: BitwiseCopyable {
 }
 
 /// Float rows to activation codes, for the levels of the matrix that follows.
-struct QuantizeStep: BitwiseCopyable {
+struct QuantizeStep: RowStep {
+  static var entry: StepEntry { { QuantizeStep.answer($0, $1) } }
   var function: snq_quantize_function
   /// Everything but the pointers that depend on the window.
   var arguments: snq_quantize_args
@@ -110,7 +111,8 @@ struct QuantizeStep: BitwiseCopyable {
 }
 
 /// The host's codes instead of float rows.
-struct TakeCodesStep: BitwiseCopyable {
+struct TakeCodesStep: RowStep {
+  static var entry: StepEntry { { TakeCodesStep.answer($0, $1) } }
   var function: snq_take_codes_function
   /// Everything but the pointers that depend on the window; codes and zeros are those of the first row.
   var arguments: snq_take_codes_args

@@ -1,104 +1,116 @@
-import CKernelABI
 import CPlatform
-import SoniqKernels
-import SoniqOperators
 
-/// One step of the plan: which kernel with which arguments. The arguments lie in `PlanMemory`.
-enum Step: BitwiseCopyable {
-  case quantize(UnsafePointer<QuantizeStep>)
-  case takeCodes(UnsafePointer<TakeCodesStep>)
-  case matmul(UnsafePointer<MatmulStep>)
-  case floatMatmul(UnsafePointer<FloatMatmulStep>)
-  case layerNorm(UnsafePointer<LayerNormStep>)
-  case activation(UnsafePointer<ActivationStep>)
-  case add(UnsafePointer<AddStep>)
-  case lookup(UnsafePointer<LookupStep>)
-  case denseLookup(UnsafePointer<DenseLookupStep>)
-  case positions(UnsafePointer<PositionsStep>)
-  case pool(UnsafePointer<PoolStep>)
-  case normalize(UnsafePointer<NormalizeStep>)
-  case attention(UnsafePointer<AttentionStep>)
-  case tensor(UnsafePointer<TensorStep>)
-  case image(UnsafePointer<ImageStep>)
-  case convolution(UnsafePointer<ConvolutionStep>)
-  case floatConvolution(UnsafePointer<FloatConvolutionStep>)
-  case depthwise(UnsafePointer<DepthwiseStep>)
-  case floatDepthwise(UnsafePointer<FloatDepthwiseStep>)
-
+/// A kind of step: its arguments lie in `PlanMemory`.
+protocol RunnableStep: BitwiseCopyable {
+  /// `{ TheType.answer($0, $1) }`: a C function cannot be made of a generic type.
+  static var entry: StepEntry { get }
   /// Panels of the matrix when the step can be split over them, else 0.
-  var panelCount: Int {
-    switch self {
-    case .matmul(let step): step.pointee.panelCount
-    case .floatMatmul(let step): step.pointee.panelCount
-    case .convolution(let step): step.pointee.panelCount
-    default: 0
-    }
-  }
+  var panelCount: Int { get }
+  /// Multiply-accumulates of one row, or of one unit.
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int
+  /// Of steps that have units of their own: how many, and how many at a time.
+  func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits
+  /// Does rows of the window (a matrix step all its panels), or units.
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>)
+}
 
-  /// Multiply-accumulates of one row, or of one unit of attention.
-  @inline(__always)
-  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int {
-    switch self {
-    case .matmul(let step): return step.pointee.multiplyAccumulates
-    case .floatMatmul(let step): return step.pointee.multiplyAccumulates
-    case .convolution(let step): return step.pointee.multiplyAccumulates
-    case .floatConvolution(let step): return step.pointee.multiplyAccumulates
-    case .depthwise(let step): return step.pointee.geometry.taps &* step.pointee.geometry.channels
-    case .tensor(let step): return step.pointee.work.multiplyAccumulates(frame.sizes)
-    case .attention(let step):
-      let sequence = frame.size(step.pointee.sequence)
-      let isCausal = step.pointee.arguments.isCausal != 0
-      let pairs = isCausal ? sequence &* (sequence &+ 1) / 2 : sequence &* sequence
-      return 2 &* pairs &* Int(step.pointee.arguments.headDim)
-    default: return 0
+extension RunnableStep {
+  var panelCount: Int { 0 }
+  func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { 0 }
+  func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits { StepUnits() }
+
+  static func answer(_ context: UnsafeRawPointer, _ question: UnsafeMutableRawPointer) {
+    let step = context.assumingMemoryBound(to: Self.self)
+    let question = question.assumingMemoryBound(to: StepQuestion.self)
+    let frame = question.pointee.frame
+    switch question.pointee.kind {
+    case .run:
+      step.pointee.run(
+        frame.pointee, question.pointee.window, question.pointee.rows, question.pointee.panels)
+    case .count: question.pointee.multiplyAccumulates = step.pointee.multiplyAccumulates(frame.pointee)
+    case .split(let lanes): question.pointee.units = step.pointee.units(frame.pointee, lanes: lanes)
     }
   }
 }
 
-extension RunFrame {
-  /// Does rows `begin` ..< `end` of the window; a matrix step does all its panels. Not inlined: it would be in four
-  /// places, all steps with it, 100 kB.
+/// A step that does rows and knows of no panels.
+protocol RowStep: RunnableStep {
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>)
+}
+
+extension RowStep {
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
+    run(frame, window, rows)
+  }
+}
+
+/// Takes a step and a `StepQuestion`.
+typealias StepEntry = @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+
+struct StepUnits: BitwiseCopyable {
+  var count = 0
+  /// Units that a lane takes at a time.
+  var size = 1
+}
+
+/// What a step is asked for, and its answer.
+struct StepQuestion {
+  enum Kind {
+    case run, count
+    case split(lanes: Int)
+  }
+  var kind: Kind
+  var frame: UnsafePointer<RunFrame>
+  var window = RowWindow.all(lane: 0, rows: 0)
+  var rows = 0..<0
+  var panels = 0..<0
+  var multiplyAccumulates = 0
+  var units = StepUnits()
+}
+
+/// One step of the plan.
+struct Step: BitwiseCopyable {
+  let entry: StepEntry
+  let context: UnsafeRawPointer
+  let panelCount: Int
+
+  init<Kind: RunnableStep>(_ step: UnsafePointer<Kind>) {
+    entry = Kind.entry
+    context = UnsafeRawPointer(step)
+    panelCount = step.pointee.panelCount
+  }
+}
+
+extension UnsafePointer<RunFrame> {
+  /// Does `rows` of the window; a matrix step does `panels` of all.
   @inline(never)
   func perform(_ index: Int, _ window: RowWindow, rows: Range<Int>, panels: Range<Int>) {
-    guard let costs else {
-      execute(steps[index], window, rows: rows, panels: panels)
+    let step = pointee.steps[index]
+    var question = StepQuestion(kind: .run, frame: self, window: window, rows: rows, panels: panels)
+    guard let costs = pointee.costs else {
+      step.entry(step.context, &question)
       return
     }
     let start = snq_clock_nanoseconds()
-    execute(steps[index], window, rows: rows, panels: panels)
-    let cost = costs + (window.lane * stepCount + index)
+    step.entry(step.context, &question)
+    let cost = costs + (window.lane * pointee.stepCount + index)
     cost.pointee.nanoseconds &+= snq_clock_nanoseconds() &- start
     // Panels of the same rows are counted once: by the unit that has the first panel.
     let isWhole = panels.lowerBound == 0
     if isWhole { cost.pointee.rows &+= UInt64(rows.count) }
-    let perRow = steps[index].multiplyAccumulates(self)
-    let share = steps[index].panelCount == 0 ? 1 : steps[index].panelCount
+    question.kind = .count
+    step.entry(step.context, &question)
+    let share = step.panelCount == 0 ? 1 : step.panelCount
     cost.pointee.multiplyAccumulates &+= UInt64(
-      truncatingIfNeeded: rows.count &* perRow / share &* max(1, panels.count))
+      truncatingIfNeeded: rows.count &* question.multiplyAccumulates / share &* Swift.max(1, panels.count))
   }
 
-  @inline(never)
-  private func execute(_ step: Step, _ window: RowWindow, rows: Range<Int>, panels: Range<Int>) {
-    switch step {
-    case .quantize(let step): step.pointee.run(self, window, rows)
-    case .takeCodes(let step): step.pointee.run(self, window, rows)
-    case .matmul(let step): step.pointee.run(self, window, rows, panels)
-    case .floatMatmul(let step): step.pointee.run(self, window, rows, panels)
-    case .layerNorm(let step): step.pointee.run(self, window, rows)
-    case .activation(let step): step.pointee.run(self, window, rows)
-    case .add(let step): step.pointee.run(self, window, rows)
-    case .lookup(let step): step.pointee.run(self, window, rows)
-    case .denseLookup(let step): step.pointee.run(self, window, rows)
-    case .positions(let step): step.pointee.run(self, window, rows)
-    case .pool(let step): step.pointee.run(self, window, rows)
-    case .normalize(let step): step.pointee.run(self, window, rows)
-    case .attention(let step): step.pointee.run(self, window, rows)
-    case .tensor(let step): step.pointee.run(self, window, rows)
-    case .image(let step): step.pointee.run(self, window, rows)
-    case .convolution(let step): step.pointee.run(self, window, rows, panels)
-    case .floatConvolution(let step): step.pointee.run(self, window, rows)
-    case .depthwise(let step): step.pointee.run(self, window, rows)
-    case .floatDepthwise(let step): step.pointee.run(self, window, rows)
-    }
+  /// The units of a step that has units of its own.
+  func units(_ index: Int, lanes: Int) -> StepUnits {
+    let step = pointee.steps[index]
+    var question = StepQuestion(kind: .split(lanes: lanes), frame: self)
+    step.entry(step.context, &question)
+    return question.units
   }
 }

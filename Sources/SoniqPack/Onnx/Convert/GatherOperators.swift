@@ -29,7 +29,7 @@ extension OnnxConversion {
     if count > 1 {
       let axis = draft.rank(indices) - 1
       guard let maker = draft.nodes.last(where: { $0.output == indices }),
-        case .tensor(.concatenate(axis)) = maker.operation, maker.inputs.count == count
+        case .tensor(.concatenate(Concatenate(axis: axis))) = maker.operation, maker.inputs.count == count
       else { return nil }
       parts = maker.inputs
     }

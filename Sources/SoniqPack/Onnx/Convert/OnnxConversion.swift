@@ -162,7 +162,7 @@ struct OnnxConversion {
     return draft.shape(value)
   }
 
-  mutating func tensor(_ operation: TensorOperation, _ inputs: ValueID...) throws(PackError) -> ValueID {
+  mutating func tensor(_ operation: Operation, _ inputs: ValueID...) throws(PackError) -> ValueID {
     try draft.tensor(operation, inputs, name: node.name)
   }
 

@@ -21,7 +21,7 @@ extension OnnxConversion {
     guard let known = draft.known(input) else {
       let maker = draft.nodes.last { $0.output == input }
       if maker?.operation.isQuantized == true { return [input] }
-      guard let maker, case .tensor(.gather(axis: 0)) = maker.operation,
+      guard let maker, case .tensor(.gather(Gather(axis: 0))) = maker.operation,
         let table = draft.known(maker.inputs[0]), table.shape.count == 2
       else {
         throw fault("codes that are made neither by QuantizeLinear nor by a Gather of a table of codes")

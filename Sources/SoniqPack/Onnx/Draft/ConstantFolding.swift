@@ -5,7 +5,7 @@ extension DraftGraph {
   /// What a tensor operation makes of known tensors; nil where the importer does not compute it.
   /// - Throws: `data` when shapes or indices do not fit.
   func folded(
-    _ operation: TensorOperation, _ tensors: [KnownTensor], name: String
+    _ operation: Operation, _ tensors: [KnownTensor], name: String
   ) throws(PackError) -> KnownTensor? {
     func misfit() -> PackError {
       let shapes = tensors.map { "\($0.shape)" }.joined(separator: ", ")
@@ -13,14 +13,15 @@ extension DraftGraph {
     }
     guard let first = tensors.first, first.count <= maximumKnownElements else { return nil }
     switch operation {
-    case .transpose(let permutation):
-      guard permutation.count == first.shape.count else { throw misfit() }
-      return first.transposed(permutation)
-    case .expand(let dimensions):
-      guard let target = fixed(dimensions), knownCount(target) != nil else { return nil }
+    case .transpose(let transpose):
+      guard transpose.permutation.count == first.shape.count else { throw misfit() }
+      return first.transposed(transpose.permutation)
+    case .expand(let expand):
+      guard let target = fixed(expand.shape), knownCount(target) != nil else { return nil }
       guard let result = first.expanded(target) else { throw misfit() }
       return result
-    case .concatenate(let axis):
+    case .concatenate(let concatenate):
+      let axis = concatenate.axis
       guard tensors.allSatisfy({ $0.shape.count == first.shape.count }), first.shape.indices.contains(axis)
       else {
         throw misfit()
@@ -31,22 +32,24 @@ extension DraftGraph {
         }
       }
       return KnownTensor.concatenated(tensors, axis: axis)
-    case .slice(let ranges):
-      guard ranges.count == first.shape.count else { throw misfit() }
-      return first.sliced(ranges)
-    case .gather(let axis):
+    case .slice(let slice):
+      guard slice.ranges.count == first.shape.count else { throw misfit() }
+      return first.sliced(slice.ranges)
+    case .gather(let gather):
+      let axis = gather.axis
       guard first.shape.indices.contains(axis), let result = first.gathered(tensors[1], axis: axis) else {
         throw misfit()
       }
       return result
-    case .unary(let function): return first.applying(function)
-    case .cast(let type): return first.cast(type)
-    case .binary(let function):
+    case .unary(let unary): return first.applying(unary.function)
+    case .cast(let cast): return first.cast(cast.elementType)
+    case .binary(let binary):
       guard let shape = KnownTensor.broadcast(first.shape, tensors[1].shape) else { throw misfit() }
-      return try first.combined(tensors[1], function, shape: shape, name: name)
+      return try first.combined(tensors[1], binary.function, shape: shape, name: name)
     case .select:
       return selected(tensors)
-    case .reduce(let function, let axes, let keeps): return first.reduced(function, axes, keeps: keeps)
+    case .reduce(let reduce):
+      return first.reduced(reduce.function, reduce.axes, keeps: reduce.keepsDimensions)
     default: return nil
     }
   }

@@ -18,7 +18,7 @@ struct DraftWeights: Sendable {
 /// What a node of a draft computes: the operations of `Graph` with their weights inside, and some that passes replace.
 enum DraftOperation: Sendable {
   /// Any but `constant` and `foldTaps`.
-  case tensor(TensorOperation)
+  case tensor(Operation)
   case activation(ActivationFunction)
   case linear(DraftWeights)
   case convolution(Window, groups: [DraftWeights])

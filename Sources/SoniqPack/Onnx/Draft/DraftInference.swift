@@ -5,7 +5,7 @@ extension DraftGraph {
   /// where the importer can.
   /// * place: the ONNX node, for errors.
   mutating func tensor(
-    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+    _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> ValueID {
     let tensors = inputs.compactMap { values[$0].known }
     if tensors.count == inputs.count, let folded = try folded(operation, tensors, name: name) {
@@ -24,7 +24,7 @@ extension DraftGraph {
 
   /// The output that a tensor operation has.
   func infer(
-    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+    _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> InferredOutput {
     var graph = Graph()
     graph.symbols = symbols.map { Symbol(name: $0.name, maximum: max(1, $0.maximum)) }
@@ -39,7 +39,7 @@ extension DraftGraph {
       }
     }
     graph.nodes = [
-      Node(name: name, operation: .tensor(operation), inputs: Array(inputs.indices), output: 0)
+      Node(name: name, operation: operation, inputs: Array(inputs.indices), output: 0)
     ]
     do throws(GraphError) {
       return try graph.inferredOutput(ofNode: 0)

@@ -59,7 +59,7 @@ struct DraftLowering {
       if used.contains(value) {
         let copied = graph.values[value]
         value = append(
-          output.name, .tensor(.reshape(copied.shape)), [value], copied.elementType, copied.shape)
+          output.name, .reshape(copied.shape), [value], copied.elementType, copied.shape)
       }
       used.insert(value)
       graph.values[value].name = output.name
@@ -115,17 +115,17 @@ struct DraftLowering {
 
   private mutating func operation(_ node: DraftNode) throws(PackError) -> Operation {
     switch node.operation {
-    case .tensor(.binary(.add)):
+    case .tensor(.binary(Binary(.add))):
       let (left, right) = (draft.values[node.inputs[0]], draft.values[node.inputs[1]])
       if left.elementType == .float32, left.shape == right.shape, left.shape.count >= 2,
         case .fixed? = left.shape.last
       {
         return .add
       }
-      return .tensor(.binary(.add))
-    case .tensor(.reshape(let target)): return .tensor(.reshape(try shape(target, node.name)))
-    case .tensor(.expand(let target)): return .tensor(.expand(try shape(target, node.name)))
-    case .tensor(let operation): return .tensor(operation)
+      return .binary(.add)
+    case .tensor(.reshape(let reshape)): return .reshape(try shape(reshape.shape, node.name))
+    case .tensor(.expand(let expand)): return .expand(try shape(expand.shape, node.name))
+    case .tensor(let operation): return operation
     case .activation(let function): return .activation(function)
     case .linear(let weights):
       return .linear(
@@ -145,7 +145,7 @@ struct DraftLowering {
         bias: bias.map { dense(node.name + ".bias", $0, [channels]) })
     case .foldTaps(let window, let height, let width, let bias):
       let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
-      return .tensor(.foldTaps(window, height: height, width: width, bias: constant))
+      return .foldTaps(window, height: height, width: width, bias: constant)
     case .layerNorm(let gamma, let beta, let epsilon):
       return .layerNorm(
         gamma: dense(node.name + ".weight", gamma, [gamma.count]),
@@ -194,7 +194,7 @@ struct DraftLowering {
       }
     }
     let made = append(
-      entry.name, .tensor(.constant(constant)), [], known.elementType, shape.map(Dimension.fixed))
+      entry.name, .constant(constant), [], known.elementType, shape.map(Dimension.fixed))
     lowered[value] = made
     return made
   }
@@ -249,11 +249,11 @@ struct DraftLowering {
     let source = try operand(input.value)
     let rows = graph.values[source].shape
     let positions = append(name + ".positions", .positions, [source], .int32, rows)
-    let real = append(name + ".real", .tensor(.cast(.float32)), [positions], .float32, rows)
+    let real = append(name + ".real", .cast(.float32), [positions], .float32, rows)
     let row = append(
-      name + ".row", .tensor(.reduce(.maximum, axes: [0], keepsDimensions: false)), [real], .float32,
+      name + ".row", .reduce(.maximum, axes: [0], keepsDimensions: false), [real], .float32,
       [rows[1]])
-    let result = append(name, .tensor(.cast(.int32)), [row], .int32, [rows[1]])
+    let result = append(name, .cast(.int32), [row], .int32, [rows[1]])
     iotas[size] = result
     return result
   }

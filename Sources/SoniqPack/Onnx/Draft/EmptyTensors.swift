@@ -5,10 +5,10 @@ import SoniqGraph
 extension DraftGraph {
   /// A tensor operation of which an input has no elements.
   mutating func tensorOfEmpty(
-    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+    _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> ValueID {
-    if case .concatenate(let axis) = operation {
-      return try joined(inputs, axis: axis, name: name)
+    if case .concatenate(let concatenate) = operation {
+      return try joined(inputs, axis: concatenate.axis, name: name)
     }
     let result = try resultOfEmpty(operation, inputs, name: name)
     guard result.shape.contains(.fixed(0)) else {
@@ -18,14 +18,15 @@ extension DraftGraph {
   }
 
   private func resultOfEmpty(
-    _ operation: TensorOperation, _ inputs: [ValueID], name: String
+    _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> (elementType: ElementType, shape: [Dimension]) {
     let type = values[inputs[0]].elementType
     switch operation {
-    case .reshape(let target): return (type, target)
-    case .slice(let ranges):
+    case .reshape(let reshape): return (type, reshape.shape)
+    case .slice(let slice):
       return (
-        type, zip(ranges, shape(inputs[0])).map { range, size in range.count.map(Dimension.fixed) ?? size }
+        type,
+        zip(slice.ranges, shape(inputs[0])).map { range, size in range.count.map(Dimension.fixed) ?? size }
       )
     // Results made of no element are neutral ones, which no operation of a graph makes.
     case .reduce, .argument: return (type, [])

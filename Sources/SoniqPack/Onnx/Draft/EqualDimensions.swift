@@ -4,22 +4,24 @@ import SoniqGraph
 /// broadcasting repeats: two names meet as one size.
 extension DraftGraph {
   /// Remembers the sizes that would have to be equal for an operation to be possible.
-  mutating func requireEqualSizes(_ operation: TensorOperation, _ inputs: [ValueID]) {
+  mutating func requireEqualSizes(_ operation: Operation, _ inputs: [ValueID]) {
     let shapes = inputs.map { values[$0].shape }
     guard let first = shapes.first else { return }
     switch operation {
     case .binary, .select:
       for shape in shapes.dropFirst() { requireEqual(first.reversed(), shape.reversed()) }
       if shapes.count == 3 { requireEqual(shapes[1].reversed(), shapes[2].reversed()) }
-    case .expand(let target): requireEqual(target.reversed(), first.reversed())
-    case .concatenate(let axis):
+    case .expand(let expand): requireEqual(expand.shape.reversed(), first.reversed())
+    case .concatenate(let concatenate):
       for shape in shapes.dropFirst() where shape.count == first.count {
-        for place in first.indices where place != axis { requireEqual(first[place], shape[place]) }
+        for place in first.indices where place != concatenate.axis {
+          requireEqual(first[place], shape[place])
+        }
       }
-    case .matmul(let transposesRight):
+    case .matmul(let matmul):
       guard let second = shapes.last, first.count >= 2, second.count >= 2 else { return }
       let (left, right) = (Array(first.reversed()), Array(second.reversed()))
-      requireEqual(left[0], right[transposesRight ? 0 : 1])
+      requireEqual(left[0], right[matmul.transposesRight ? 0 : 1])
       requireEqual(Array(left.dropFirst(2)), Array(right.dropFirst(2)))
     default: return
     }

@@ -24,21 +24,23 @@ struct IndexGrid {
     let node = draft.nodes[maker]
     switch node.operation {
     case .iota(let size): return IndexGrid(shape: [size], factors: [Extent(1)], offset: Extent(0))
-    case .tensor(.cast(.int32)): return of(node.inputs[0], draft, makers, &budget)
-    case .tensor(.reshape(let target)):
-      return of(node.inputs[0], draft, makers, &budget)?.reshaped(to: target, draft)
-    case .tensor(.expand(let target)): return of(node.inputs[0], draft, makers, &budget)?.broadcast(target)
-    case .tensor(.transpose(let order)):
+    case .tensor(.cast(Cast(.int32))): return of(node.inputs[0], draft, makers, &budget)
+    case .tensor(.reshape(let reshape)):
+      return of(node.inputs[0], draft, makers, &budget)?.reshaped(to: reshape.shape, draft)
+    case .tensor(.expand(let expand)):
+      return of(node.inputs[0], draft, makers, &budget)?.broadcast(expand.shape)
+    case .tensor(.transpose(let transpose)):
+      let order = transpose.permutation
       guard let grid = of(node.inputs[0], draft, makers, &budget), grid.shape.count == order.count else {
         return nil
       }
       return IndexGrid(
         shape: order.map { grid.shape[$0] }, factors: order.map { grid.factors[$0] }, offset: grid.offset)
-    case .tensor(.binary(let function)):
+    case .tensor(.binary(let binary)):
       guard let left = of(node.inputs[0], draft, makers, &budget)?.broadcast(draft.shape(node.output)),
         let right = of(node.inputs[1], draft, makers, &budget)?.broadcast(draft.shape(node.output))
       else { return nil }
-      return left.combined(function, right)
+      return left.combined(binary.function, right)
     default: return nil
     }
   }

@@ -27,21 +27,22 @@ struct ValueBound: Hashable {
     switch node.operation {
     case .iota(.fixed(let size)): return ValueBound(number: size - 1)
     case .iota(.symbol(let symbol)): return ValueBound(number: -1, symbol: symbol)
-    case .tensor(.unary(.not)): return ValueBound(number: 1)
-    case .tensor(.cast(.int32)), .tensor(.reshape), .tensor(.expand), .tensor(.transpose), .tensor(.slice):
+    case .tensor(.unary(Unary(.not))): return ValueBound(number: 1)
+    case .tensor(.cast(Cast(.int32))), .tensor(.reshape), .tensor(.expand), .tensor(.transpose),
+      .tensor(.slice):
       return of(node.inputs[0], draft, makers, &budget)
-    case .tensor(.cumulate(let axis, _, _)):
+    case .tensor(.cumulate(let cumulate)):
       let bound = of(node.inputs[0], draft, makers, &budget)
-      return bound?.times(draft.shape(node.inputs[0])[axis])
-    case .tensor(.binary(let function)):
-      switch function {
+      return bound?.times(draft.shape(node.inputs[0])[cumulate.axis])
+    case .tensor(.binary(let binary)):
+      switch binary.function {
       case .equal, .less, .lessOrEqual, .greater, .greaterOrEqual, .and, .or, .xor:
         return ValueBound(number: 1)
       case .add, .multiply:
         guard let left = of(node.inputs[0], draft, makers, &budget),
           let right = of(node.inputs[1], draft, makers, &budget)
         else { return nil }
-        return function == .add ? left.plus(right) : left.times(right)
+        return binary.function == .add ? left.plus(right) : left.times(right)
       default: return nil
       }
     default: return nil

@@ -38,7 +38,7 @@ enum ActivationRecognition: DraftPass {
     for index in draft.nodes.indices {
       let node = draft.nodes[index]
       switch node.operation {
-      case .tensor(.binary(.multiply)), .tensor(.binary(.divide)): break
+      case .tensor(.binary(Binary(.multiply))), .tensor(.binary(Binary(.divide))): break
       default: continue
       }
       guard draft.values[node.output].elementType == .float32,
@@ -104,15 +104,15 @@ enum ActivationRecognition: DraftPass {
     guard budget > 0, let node = matcher.maker(value) else { return nil }
     var result: Double?
     switch node.operation {
-    case .tensor(.unary(let function)):
-      result = evaluate(node.inputs[0], matcher, &values, &budget).flatMap { apply(function, $0) }
+    case .tensor(.unary(let unary)):
+      result = evaluate(node.inputs[0], matcher, &values, &budget).flatMap { apply(unary.function, $0) }
     case .activation(let function):
       result = evaluate(node.inputs[0], matcher, &values, &budget).map { apply(function, $0) }
-    case .tensor(.binary(let function)):
+    case .tensor(.binary(let binary)):
       guard let left = evaluate(node.inputs[0], matcher, &values, &budget),
         let right = evaluate(node.inputs[1], matcher, &values, &budget)
       else { return nil }
-      result = apply(function, left, right)
+      result = apply(binary.function, left, right)
     default: return nil
     }
     values[value] = result

@@ -15,8 +15,8 @@ struct AffineFolding: DraftPass {
     for index in draft.nodes.indices {
       draft.nodes[index].inputs = draft.nodes[index].inputs.map { replacement[$0] ?? $0 }
       let node = draft.nodes[index]
-      guard case .tensor(.binary(let function)) = node.operation,
-        let (value, affine) = Self.affine(draft, node, function),
+      guard case .tensor(.binary(let binary)) = node.operation,
+        let (value, affine) = Self.affine(draft, node, binary.function),
         draft.shape(value) == draft.shape(node.output),
         let layer = Self.layer(draft, behind: value, makers, uses),
         Self.fold(affine, into: layer, of: &draft, makers, uses)

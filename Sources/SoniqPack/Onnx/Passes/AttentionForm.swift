@@ -17,16 +17,17 @@ struct AttentionForm {
 
   init?(_ node: DraftNode, _ matcher: PatternMatcher) {
     let draft = matcher.draft
-    guard case .tensor(.reshape(let joined)) = node.operation, joined.count == 3,
+    guard case .tensor(.reshape(let joined)) = node.operation, joined.shape.count == 3,
       let context = matcher.transposed(node.inputs[0], [0, 2, 1, 3]),
-      let product = matcher.maker(context), case .tensor(.matmul(transposesRight: false)) = product.operation,
+      let product = matcher.maker(context),
+      case .tensor(.matmul(Matmul(transposesRight: false))) = product.operation,
       let scores = Self.scores(product.inputs[0], matcher),
       let value = HeadSource(product.inputs[1], [0, 2, 1, 3], matcher), value.factor == 1
     else { return nil }
     guard let sum = AttentionScores.of(scores, matcher) else { return nil }
     let (query, key) = (sum.query, sum.key)
     let shape = draft.shape(query.value)
-    guard shape == joined, draft.shape(key.value) == shape, draft.shape(value.value) == shape,
+    guard shape == joined.shape, draft.shape(key.value) == shape, draft.shape(value.value) == shape,
       query.heads == key.heads, query.heads == value.heads, case .fixed(let channels) = shape[2],
       channels % query.heads == 0
     else { return nil }
@@ -50,9 +51,10 @@ struct AttentionForm {
   /// What softmax over the last axis is taken of; rows that are not numbers may be set to 0 behind it.
   private static func scores(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
     guard let node = matcher.maker(value) else { return nil }
-    if case .tensor(.softmax(3, false)) = node.operation { return node.inputs[0] }
+    if case .tensor(.softmax(Softmax(axis: 3))) = node.operation { return node.inputs[0] }
     if case .tensor(.select) = node.operation, matcher.number(node.inputs[1]) == 0 {
-      guard let inner = matcher.maker(node.inputs[2]), case .tensor(.softmax(3, false)) = inner.operation,
+      guard let inner = matcher.maker(node.inputs[2]),
+        case .tensor(.softmax(Softmax(axis: 3))) = inner.operation,
         let isNaN = matcher.unary(node.inputs[0], .not), let (left, right) = matcher.operands(isNaN, .equal),
         left == right, left == inner.output
       else { return nil }

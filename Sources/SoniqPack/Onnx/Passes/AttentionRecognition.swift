@@ -84,8 +84,8 @@ struct AttentionRecognition: DraftPass {
   private static func whole(_ form: AttentionForm, _ matcher: PatternMatcher, channels: Int) -> ValueID? {
     var source: ValueID?
     for (index, part) in [form.query, form.key, form.value].enumerated() {
-      guard let node = matcher.maker(part), case .tensor(.slice(let ranges)) = node.operation,
-        let range = ranges.last,
+      guard let node = matcher.maker(part), case .tensor(.slice(let slice)) = node.operation,
+        let range = slice.ranges.last,
         range.begin == index * (channels / 3), range.step == 1, range.count == channels / 3,
         matcher.draft.shape(node.inputs[0]).last == .fixed(channels),
         source == nil || source == node.inputs[0]

@@ -37,9 +37,10 @@ struct AttentionScores {
     ) -> AttentionScores? {
       budget -= 1
       guard steps > 0, budget > 0 else { return nil }
-      if let node = matcher.maker(value), case .tensor(.matmul(let transposesRight)) = node.operation {
+      if let node = matcher.maker(value), case .tensor(.matmul(let matmul)) = node.operation {
         guard let query = HeadSource(node.inputs[0], [0, 2, 1, 3], matcher),
-          let key = HeadSource(node.inputs[1], transposesRight ? [0, 2, 1, 3] : [0, 2, 3, 1], matcher)
+          let key = HeadSource(
+            node.inputs[1], matmul.transposesRight ? [0, 2, 1, 3] : [0, 2, 3, 1], matcher)
         else { return nil }
         return AttentionScores(
           query: query, key: key, factor: factor, mask: mask, isCausal: isCausal, biases: biases)

@@ -41,7 +41,8 @@ enum CodeAdoption: DraftPass {
 
   private static func isNeverNegative(_ value: ValueID, _ matcher: PatternMatcher) -> Bool {
     switch matcher.maker(value)?.operation {
-    case .activation(.relu), .activation(.relu6), .activation(.sigmoid), .tensor(.softmax(_, false)): true
+    case .activation(.relu), .activation(.relu6), .activation(.sigmoid): true
+    case .tensor(.softmax(let softmax)): !softmax.isLogarithm
     default: false
     }
   }

@@ -18,9 +18,9 @@ struct HeadSource {
     }
     var order = Array(permutation.indices)
     while let node = matcher.maker(current), case .tensor(.transpose(let step)) = node.operation,
-      step.count == 4
+      step.permutation.count == 4
     {
-      order = order.map { step[$0] }
+      order = order.map { step.permutation[$0] }
       current = node.inputs[0]
       while let (inner, number) = matcher.scaled(current) {
         factor *= number

@@ -32,20 +32,20 @@ struct MaskEvaluation {
     }
     guard let node = matcher.maker(value) else { return nil }
     switch node.operation {
-    case .tensor(.unary(let function)):
-      return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(function, $0) }
-    case .tensor(.cast(let type)):
+    case .tensor(.unary(let unary)):
+      return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(unary.function, $0) }
+    case .tensor(.cast(let cast)):
       return evaluate(node.inputs[0], matcher, &budget)?.mapped {
-        type == .int32 ? $0.rounded(.towardZero) : $0
+        cast.elementType == .int32 ? $0.rounded(.towardZero) : $0
       }
-    case .tensor(.reshape(let target)):
+    case .tensor(.reshape(let reshape)):
       return evaluate(node.inputs[0], matcher, &budget)?.reshaped(
-        draft, from: draft.shape(node.inputs[0]), to: target)
-    case .tensor(.expand(let target)):
+        draft, from: draft.shape(node.inputs[0]), to: reshape.shape)
+    case .tensor(.expand(let expand)):
       return evaluate(node.inputs[0], matcher, &budget)?.aligned(
-        from: draft.rank(node.inputs[0]), to: target.count)
-    case .tensor(.binary(let function)):
-      return combined(node, matcher, &budget) { apply(function, $0[0], $0[1]) }
+        from: draft.rank(node.inputs[0]), to: expand.shape.count)
+    case .tensor(.binary(let binary)):
+      return combined(node, matcher, &budget) { apply(binary.function, $0[0], $0[1]) }
     case .tensor(.select):
       return combined(node, matcher, &budget) { $0[0] != 0 ? $0[1] : $0[2] }
     default: return nil

@@ -18,7 +18,9 @@ struct PatternMatcher {
 
   /// Both operands of the function of two numbers that makes the value.
   func operands(_ value: ValueID, _ function: BinaryFunction) -> (left: ValueID, right: ValueID)? {
-    guard let node = maker(value), case .tensor(.binary(function)) = node.operation else { return nil }
+    guard let node = maker(value), case .tensor(.binary(Binary(function))) = node.operation else {
+      return nil
+    }
     return (node.inputs[0], node.inputs[1])
   }
 
@@ -29,7 +31,7 @@ struct PatternMatcher {
 
   /// The operand of a function of one number.
   func unary(_ value: ValueID, _ function: UnaryFunction) -> ValueID? {
-    guard let node = maker(value), case .tensor(.unary(function)) = node.operation else { return nil }
+    guard let node = maker(value), case .tensor(.unary(Unary(function))) = node.operation else { return nil }
     return node.inputs[0]
   }
 
@@ -38,7 +40,9 @@ struct PatternMatcher {
 
   /// The operand of a transpose, which must be this one.
   func transposed(_ value: ValueID, _ permutation: [Int]) -> ValueID? {
-    guard let node = maker(value), case .tensor(.transpose(permutation)) = node.operation else { return nil }
+    guard let node = maker(value), case .tensor(.transpose(Transpose(permutation))) = node.operation else {
+      return nil
+    }
     return node.inputs[0]
   }
 
@@ -50,8 +54,8 @@ struct PatternMatcher {
 
   /// The operand of a reduction over the last axis that keeps it.
   func reducedLast(_ value: ValueID, _ function: ReduceFunction) -> ValueID? {
-    guard let node = maker(value), case .tensor(.reduce(function, let axes, true)) = node.operation,
-      axes == [draft.rank(node.inputs[0]) - 1]
+    guard let node = maker(value), case .tensor(.reduce(let reduce)) = node.operation,
+      reduce == Reduce(function, axes: [draft.rank(node.inputs[0]) - 1], keepsDimensions: true)
     else { return nil }
     return node.inputs[0]
   }

@@ -6,7 +6,7 @@ enum PoolingRecognition: DraftPass {
     let matcher = PatternMatcher(draft)
     for index in draft.nodes.indices {
       let node = draft.nodes[index]
-      guard case .tensor(.binary(.divide)) = node.operation else { continue }
+      guard case .tensor(.binary(Binary(.divide))) = node.operation else { continue }
       if let (states, mask) = meanPool(node, matcher) {
         draft.nodes[index].operation = .meanPool
         draft.nodes[index].inputs = [states, mask]
@@ -37,7 +37,7 @@ enum PoolingRecognition: DraftPass {
 
   private static func positionSum(_ value: ValueID, _ matcher: PatternMatcher) -> ValueID? {
     guard let node = matcher.maker(value),
-      case .tensor(.reduce(.sum, axes: [1], keepsDimensions: false)) = node.operation
+      case .tensor(.reduce(Reduce(.sum, axes: [1], keepsDimensions: false))) = node.operation
     else { return nil }
     return node.inputs[0]
   }
@@ -57,8 +57,8 @@ enum PoolingRecognition: DraftPass {
   ) -> (value: ValueID, least: Float?) {
     var value = value
     if let node = matcher.maker(value), case .tensor(.expand) = node.operation { value = node.inputs[0] }
-    if let node = matcher.maker(value), case .tensor(.unary(.clip(let low, .infinity))) = node.operation,
-      low <= limit
+    if let node = matcher.maker(value), case .tensor(.unary(let unary)) = node.operation,
+      case .clip(let low, .infinity) = unary.function, low <= limit
     {
       return (node.inputs[0], low)
     }

@@ -20,7 +20,7 @@ struct PositionEmbedding: DraftPass {
   }
 
   private mutating func replace(_ node: DraftNode, _ users: [DraftNode], _ matcher: PatternMatcher) -> Bool {
-    guard case .tensor(.gather(axis: 0)) = node.operation, let table = draft.known(node.inputs[0]),
+    guard case .tensor(.gather(Gather(axis: 0))) = node.operation, let table = draft.known(node.inputs[0]),
       let floats = table.floats, table.shape.count == 2, let symbol = Self.counted(node.inputs[1], matcher),
       let ids = draft.inputs.first(where: { isRow($0.value, of: symbol) })?.value
     else { return false }
@@ -28,7 +28,7 @@ struct PositionEmbedding: DraftPass {
     let shape = rows + [.fixed(table.shape[1])]
     // What is added to all rows alike may as well be there for each.
     for user in users {
-      guard case .tensor(.binary(.add)) = user.operation, draft.shape(user.output) == shape else {
+      guard case .tensor(.binary(Binary(.add))) = user.operation, draft.shape(user.output) == shape else {
         return false
       }
     }

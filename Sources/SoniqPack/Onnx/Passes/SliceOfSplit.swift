@@ -16,7 +16,7 @@ enum SliceOfSplit: DraftPass {
       let ranges = prefix.map { _ in SliceRange(begin: 0, step: 1, count: nil) } + [cut]
       let part = draft.append(
         node.name + ".part", .tensor(.slice(ranges)), [source], prefix + [.fixed(cut.count ?? 0)])
-      let target = TensorOperation.reshape(draft.shape(node.output))
+      let target = Operation.reshape(draft.shape(node.output))
       draft.nodes.append(
         DraftNode(name: node.name, operation: .tensor(target), inputs: [part], output: node.output))
     }
@@ -24,10 +24,11 @@ enum SliceOfSplit: DraftPass {
 
   /// What has the axis whole, and the range of it that the node takes.
   private static func cut(_ node: DraftNode, _ matcher: PatternMatcher) -> (ValueID, SliceRange)? {
-    guard case .tensor(.slice(let ranges)) = node.operation, let source = matcher.reshaped(node.inputs[0])
+    guard case .tensor(.slice(let slice)) = node.operation, let source = matcher.reshaped(node.inputs[0])
     else { return nil }
     let (whole, split) = (matcher.draft.shape(source), matcher.draft.shape(node.inputs[0]))
     let axis = whole.count - 1
+    let ranges = slice.ranges
     guard axis > 0, split.count > whole.count, split[..<axis] == whole[..<axis],
       case .fixed(let length) = whole[axis], case .fixed(let parts) = split[axis], parts > 0,
       ranges[axis].step == 1, let count = ranges[axis].count

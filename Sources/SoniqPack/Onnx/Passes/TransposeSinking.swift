@@ -38,8 +38,8 @@ struct TransposeSinking: DraftPass {
   private init(draft: DraftGraph) { self.draft = draft }
 
   private mutating func rewrite(_ node: DraftNode) throws(PackError) {
-    if case .tensor(.transpose(let permutation)) = node.operation {
-      return transpose(node, permutation)
+    if case .tensor(.transpose(let operation)) = node.operation {
+      return transpose(node, operation.permutation)
     }
     if case .linear(let weights) = node.operation, linear(node, weights) { return }
     if try sink(node) { return }
@@ -82,28 +82,28 @@ struct TransposeSinking: DraftPass {
     case .tensor(.binary), .tensor(.select):
       guard let inputs = try turnedInputs(node, permutation, inverse) else { return false }
       finish(node, node.operation, inputs, permutation)
-    case .tensor(.concatenate(let axis)):
+    case .tensor(.concatenate(let concatenate)):
       guard let inputs = try turnedInputs(node, permutation, inverse) else { return false }
-      finish(node, .tensor(.concatenate(axis: permutation[axis])), inputs, permutation)
-    case .tensor(.slice(let ranges)):
-      finish(node, .tensor(.slice(inverse.map { ranges[$0] })), [form.source], permutation)
-    case .tensor(.pad(let mode, let before, let after, let value)):
-      let padding = TensorOperation.pad(
-        mode, before: inverse.map { before[$0] }, after: inverse.map { after[$0] }, value: value)
-      finish(node, .tensor(padding), [form.source], permutation)
-    case .tensor(.softmax(let axis, let isLogarithm)):
-      finish(
-        node, .tensor(.softmax(axis: permutation[axis], isLogarithm: isLogarithm)), [form.source], permutation
-      )
-    case .tensor(.reduce(let function, let axes, let keeps)):
-      let reduced = TensorOperation.reduce(
-        function, axes: axes.map { permutation[$0] }.sorted(), keepsDimensions: keeps)
-      finish(node, .tensor(reduced), [form.source], keeps ? permutation : Self.without(axes, permutation))
-    case .tensor(.argument(let isMinimum, let axis, let keeps, let selectsLast)):
-      let found = TensorOperation.argument(
-        isMinimum: isMinimum, axis: permutation[axis], keepsDimensions: keeps, selectsLast: selectsLast)
-      finish(node, .tensor(found), [form.source], keeps ? permutation : Self.without([axis], permutation))
-    case .tensor(.reshape(let target)): return reshape(node, target, form)
+      finish(node, .tensor(.concatenate(axis: permutation[concatenate.axis])), inputs, permutation)
+    case .tensor(.slice(let slice)):
+      finish(node, .tensor(.slice(inverse.map { slice.ranges[$0] })), [form.source], permutation)
+    case .tensor(.pad(var pad)):
+      (pad.before, pad.after) = (inverse.map { pad.before[$0] }, inverse.map { pad.after[$0] })
+      finish(node, .tensor(.pad(pad)), [form.source], permutation)
+    case .tensor(.softmax(var softmax)):
+      softmax.axis = permutation[softmax.axis]
+      finish(node, .tensor(.softmax(softmax)), [form.source], permutation)
+    case .tensor(.reduce(var reduce)):
+      let axes = reduce.axes
+      reduce.axes = axes.map { permutation[$0] }.sorted()
+      let order = reduce.keepsDimensions ? permutation : Self.without(axes, permutation)
+      finish(node, .tensor(.reduce(reduce)), [form.source], order)
+    case .tensor(.argument(var argument)):
+      let axis = argument.axis
+      argument.axis = permutation[axis]
+      let order = argument.keepsDimensions ? permutation : Self.without([axis], permutation)
+      finish(node, .tensor(.argument(argument)), [form.source], order)
+    case .tensor(.reshape(let operation)): return reshape(node, operation.shape, form)
     default: return false
     }
     return true

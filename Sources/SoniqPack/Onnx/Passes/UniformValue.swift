@@ -30,12 +30,12 @@ enum UniformValue {
     switch node.operation {
     case .tensor(.reshape), .tensor(.expand), .tensor(.transpose), .tensor(.slice):
       return evaluate(node.inputs[0], matcher, &budget)
-    case .tensor(.cast(let type)):
+    case .tensor(.cast(let cast)):
       guard let number = evaluate(node.inputs[0], matcher, &budget) else { return nil }
-      return type == .int32 ? number.rounded(.towardZero) : number
-    case .tensor(.unary(let function)):
-      return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(function, $0) }
-    case .tensor(.binary(let function)): return binary(function, node.inputs, matcher, &budget)
+      return cast.elementType == .int32 ? number.rounded(.towardZero) : number
+    case .tensor(.unary(let unary)):
+      return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(unary.function, $0) }
+    case .tensor(.binary(let operation)): return binary(operation.function, node.inputs, matcher, &budget)
     case .tensor(.select):
       if let condition = evaluate(node.inputs[0], matcher, &budget) {
         return evaluate(node.inputs[condition != 0 ? 1 : 2], matcher, &budget)

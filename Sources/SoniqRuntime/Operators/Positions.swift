@@ -1,0 +1,29 @@
+import SoniqGraph
+
+extension Positions: PlannedOperator {
+  /// Only the shape of the input matters.
+  func schedule(_ node: Int, in schedule: inout Schedule) {
+    schedule.append(PositionsWork(), [node], reads: [], writes: [schedule.graph.nodes[node].output])
+  }
+}
+
+/// The position of each row in its sequence.
+struct PositionsWork: ScheduledWork {
+  func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
+    let positions = PositionsStep(sequence: step.space[1].sizeReference, output: step.writes[0])
+    return (try emitter.step(positions), emitter.describe(step, "positions", "count"))
+  }
+}
+
+struct PositionsStep: RowStep {
+  static var entry: StepEntry { { PositionsStep.answer($0, $1) } }
+  var sequence: SizeReference
+  var output: StorageID
+
+  @inline(__always)
+  func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let sequence = frame.size(sequence)
+    let target = frame.storages[output].integers(window)
+    for row in rows { target[row] = Int32(truncatingIfNeeded: (window.firstRow + row) % sequence) }
+  }
+}
