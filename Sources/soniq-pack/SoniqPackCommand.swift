@@ -22,6 +22,7 @@ struct SoniqPackCommand: ParsableCommand {
       """,
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self,
+      FormatCommand.self,
     ])
 }
 

@@ -1,14 +1,20 @@
-"""A second reader of the file format, written from docs/format.md alone, against the golden file.
+"""A second reader of the file format, written from docs/format.md and docs/operations.json alone, against the golden file.
 
 It shares no code with the library. What it finds must be, line by line, what the library's own test finds.
 """
 
+import json
+import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-GOLDEN = Path(__file__).parents[3] / "Tests" / "SoniqFormatTests" / "Golden"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+GOLDEN = ROOT / "Tests" / "SoniqFormatTests" / "Golden"
 MASK = (1 << 64) - 1
 PRIMES = (
     0x9E3779B185EBCA87,
@@ -22,8 +28,9 @@ WEIGHT_KINDS = {**KINDS, 3: "codebook"}
 ACTIVATION_KINDS = {**KINDS, 4: "symmetric"}
 LAYOUTS = {1: "bytes", 2: "nibbles", 3: "planes", 4: "unsignedBytes"}
 GROUP_NUMBERS = {1: "float32", 2: "float16", 3: "uint8"}
+# A dimension with this bit is the index of a symbol.
+SYMBOL = 1 << 31
 ELEMENT_TYPES = {1: "float32", 2: "int32"}
-FUNCTIONS = {1: "geluErf", 2: "geluTanh", 3: "relu", 4: "silu", 5: "sigmoid", 6: "tanh", 7: "relu6", 8: "hardSwish"}
 
 
 def rotate(value: int, bits: int) -> int:
@@ -158,7 +165,7 @@ def values(table: Table) -> list[str]:
 
 def dimensions(table: Table, rank: int) -> str:
     sizes = table.take(f"{rank}I")
-    return " x ".join(f"symbol {size & 0x7FFFFFFF}" if size >> 31 else str(size) for size in sizes)
+    return " x ".join(f"symbol {size & ~SYMBOL}" if size & SYMBOL else str(size) for size in sizes)
 
 
 def weight_code(table: Table) -> str:
@@ -309,76 +316,58 @@ class Constants:
         return summary
 
 
-def numbers(values: list) -> str:
-    return " ".join(str(value) for value in values)
+OPERATIONS = json.loads((DOCS / "operations.json").read_text(encoding="utf-8"))["operations"]
 
 
-TENSORS = (
-    "constant unary binary select cast transpose reshape expand concatenate slice pad gather reduce softmax argument "
-    "matmul pool resize foldTaps cumulate"
-).split()
+def constant(table: Table) -> str:
+    index = table.one("I")
+    return "none" if index == 0 else str(index - 1)
 
 
-def tensor(table: Table) -> str:
-    name = TENSORS[table.one("B") - 1]
-    return f"tensor {name} {tensor_attributes(table, name)}".rstrip()
+def dimension(table: Table) -> str:
+    size = table.one("I")
+    return f"symbol {size & ~SYMBOL}" if size & SYMBOL else str(size)
 
 
-def tensor_attributes(table: Table, name: str) -> str:
-    # Three bytes of details; those without meaning are 0.
-    meant = {"constant": 0, "select": 0, "foldTaps": 0, "reduce": 3, "resize": 3}
-    meant |= dict.fromkeys(("pad", "softmax", "argument", "cumulate"), 2)
-    details = table.take(f"{meant.get(name, 1)}B")
-    table.reserved(3 - len(details))
-    if name == "constant":
-        return str(table.one("I"))
-    if name == "unary":
-        return f"{details[0]} {single(table.one('f'))} {single(table.one('f'))}"
-    if name == "cast":
-        return ELEMENT_TYPES[details[0]]
-    if name == "transpose":
-        return numbers(table.take(f"{details[0]}I"))
-    if name in ("reshape", "expand"):
-        return dimensions(table, details[0])
-    if name == "slice":
-        return numbers(table.take("IiI" * details[0]))
-    if name == "pad":
-        return f"{details[0]} {single(table.one('f'))} {numbers(table.take(f'{2 * details[1]}I'))}"
-    if name == "pool":
-        return numbers(details + table.take("10I"))
-    if name == "resize":
-        height, width, *scales = table.take("2I2f")
-        return numbers([*details, height, width, *(single(scale) for scale in scales)])
-    if name == "foldTaps":
-        return numbers(table.take("13I"))
-    return numbers(details)
+FIELDS = {
+    "u8": lambda table: str(table.one("B")),
+    "tag": lambda table: str(table.one("B")),
+    "u32": lambda table: str(table.one("I")),
+    "i32": lambda table: str(table.one("i")),
+    "f32": lambda table: single(table.one("f")),
+    "constant": lambda table: str(table.one("I")),
+    "optional constant": constant,
+    "dimension": dimension,
+}
+
+
+def attributes(table: Table, fields: list[dict]) -> list[tuple[str, str]]:
+    """Names and values in words; those of a list are brought together by name."""
+    found: list[tuple[str, str]] = []
+    for field in fields:
+        if field["type"] == "reserved":
+            table.reserved(field["count"])
+        elif field["type"] == "flags":
+            bits = table.one("B")
+            found += [(name, str(bits >> bit & 1)) for bit, name in enumerate(field["flags"])]
+        elif field["type"] == "list":
+            columns: dict[str, list[str]] = {}
+            for _ in range(int(dict(found)[field["of"]])):
+                for name, value in attributes(table, field["fields"]):
+                    columns.setdefault(name, []).append(value)
+            found += [(name, f"[{', '.join(values)}]") for name, values in columns.items()]
+        else:
+            found.append((field["name"], FIELDS[field["type"]](table)))
+    return found
 
 
 def operation(table: Table, tag: int) -> str:
-    if tag == 10:
-        window = table.take("10I")
-        return f"convolution {numbers(window)} weights {numbers(table.take(str(table.one('I')) + 'I'))}"
-    if tag == 11:
-        return f"depthwise convolution {numbers(table.take('12I'))}"
-    if tag == 12:
-        return tensor(table)
-    if tag == 4:
-        gamma, beta, epsilon = table.take("IIf")
-        return f"layer norm {gamma} {beta} epsilon {single(epsilon)}"
-    if tag == 5:
-        function = table.one("B")
-        table.reserved(3)
-        return f"activation {FUNCTIONS[function]}"
-    if tag == 7:
-        heads, scale, precision, is_causal, has_bias = table.take("IfBBB")
-        table.reserved(1)
-        flags = (" causal" if is_causal else "") + (" bias" if has_bias else "")
-        return f"attention {heads} scale {single(scale)} {('float32', 'int8')[precision - 1]}{flags}"
-    if tag == 9:
-        return f"l2 normalize {single(table.one('f'))}"
-    if tag in (1, 3):
-        return f"{'embedding' if tag == 1 else 'linear'} {table.one('I')}"
-    return {2: "positions", 6: "add", 8: "mean pool"}[tag]
+    kinds = [kind for kind in OPERATIONS if kind["tag"] == tag]
+    if "tensor_tag" in kinds[0]:
+        tensor_tag = table.one("B")
+        kinds = [kind for kind in kinds if kind["tensor_tag"] == tensor_tag]
+    (kind,) = kinds
+    return " ".join([kind["name"], *(f"{name}={value}" for name, value in attributes(table, kind["fields"]))])
 
 
 def nodes(table: Table) -> list[str]:
@@ -426,3 +415,14 @@ def test_example_of_a_weight_tile():
     assert tiles[:8].hex() == "0001ff8081828384"
     assert (tiles[64], tiles[68]) == (0x7F, 0x85)
     assert [sum(code - 128 for code in row) for row in codes] == [-1, -625]
+
+
+def test_operations_json_is_what_the_packer_prints():
+    printed = subprocess.run(
+        [os.environ.get("SONIQ_PACK", "soniq-pack"), "format"], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed == (DOCS / "operations.json").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_specification_follow():
+    subprocess.run([sys.executable, DOCS.parent / ".ci" / "format-tables", "--check"], check=True)
