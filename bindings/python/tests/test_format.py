@@ -1,4 +1,4 @@
-"""A second reader of the file format, written from docs/format.md and docs/operations.json alone, against the golden file.
+"""A second reader of the file format against the golden files, written from docs/format.md and docs/operations.json.
 
 It shares no code with the library. What it finds must be, line by line, what the library's own test finds.
 """
@@ -187,7 +187,7 @@ def weight_code_3(table: Table) -> str:
         text += f" as {LAYOUTS[layout]}"
     count = 1 << bits if kind == 3 else 0
     assert entries[count:] == [0] * (16 - count)
-    return text + (f" of {numbers(entries[:count])}" if kind == 3 else "")
+    return text + (" of " + " ".join(str(entry) for entry in entries[:count]) if kind == 3 else "")
 
 
 def activation_code(table: Table, kinds: dict[int, str] = KINDS) -> tuple[str, bool]:
