@@ -39,6 +39,7 @@ private func accumulate(
   while channel < padded {
     let count = min(blockChannels, padded - channel)
     source.decode(channel, count, &block)
+    if let codebook = level.codebook { replaceCodes(by: codebook, count, &block) }
     for index in 0..<rows {
       let rowCodes = codes + (row + index) * Int(level.codeStride) + channel
       var lanes = InlineArray<16, Int32>(repeating: 0)
@@ -51,6 +52,14 @@ private func accumulate(
       for output in 0..<16 { sums[unchecked: index &* 16 &+ output] &+= lanes[unchecked: output] }
     }
     channel += count
+  }
+}
+
+/// The entries of a codebook in place of its codes.
+@inline(never)
+private func replaceCodes(by codebook: UnsafePointer<Int8>, _ count: Int, _ block: inout WeightBlock) {
+  for place in 0..<count * 16 {
+    block[unchecked: place] = Int16(codebook[Int(block[unchecked: place] & 15)])
   }
 }
 

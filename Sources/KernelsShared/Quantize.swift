@@ -5,9 +5,11 @@ import CKernelABI
 ) {
   let args = pointer.pointee
   guard let firstInput = args.input else { return }
-  if args.gather == nil, isFixedAffine(args.levels.0), args.levelCount == 1 || isFixedAffine(args.levels.1) {
-    quantizeFixed(pointer, 0, rowBegin, rowEnd)
-    if args.levelCount > 1 { quantizeFixed(pointer, 1, rowBegin, rowEnd) }
+  let count = min(SNQ_LEVELS, Int(args.levelCount))
+  var fixed = 0
+  while fixed < count, isFixedAffine(activationLevel(pointer, fixed)) { fixed &+= 1 }
+  if args.gather == nil, fixed == count {
+    for index in 0..<count { quantizeFixed(pointer, index, rowBegin, rowEnd) }
     return
   }
   var row = Int(rowBegin)
@@ -17,9 +19,19 @@ import CKernelABI
       gatherRow(input, gather, Int(args.channels), scratch)
       input = UnsafePointer(scratch)
     }
-    quantizeRun(pointer, 0, row, input)
-    if args.levelCount > 1 { quantizeRun(pointer, 1, row, input) }
+    for index in 0..<count { quantizeRun(pointer, index, row, input) }
     row &+= 1
+  }
+}
+
+@inline(__always) private func activationLevel(
+  _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int
+) -> snq_activation_level {
+  switch index {
+  case 0: pointer.pointee.levels.0
+  case 1: pointer.pointee.levels.1
+  case 2: pointer.pointee.levels.2
+  default: pointer.pointee.levels.3
   }
 }
 
@@ -31,7 +43,7 @@ import CKernelABI
 @inline(never) func quantizeFixed(
   _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
-  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
+  let level = activationLevel(pointer, index)
   guard let firstInput = pointer.pointee.input, let firstCodes = level.codes, let rows = level.rows else {
     return
   }
@@ -94,7 +106,7 @@ import CKernelABI
 @inline(never) func quantizeRun(
   _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ row: Int, _ input: UnsafePointer<Float>
 ) {
-  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
+  let level = activationLevel(pointer, index)
   guard let firstCodes = level.codes, let rows = level.rows else { return }
   let source = input + Int(level.begin)
   let codes = firstCodes + row &* level.codeStride

@@ -8,8 +8,9 @@ import CKernelABI
   while row < Int(rowEnd) {
     let source = codes + row &* pointer.pointee.codeStride
     if !takeSortedLevels(pointer, row, source) {
-      takeRun(pointer, 0, row, source)
-      if pointer.pointee.levelCount > 1 { takeRun(pointer, 1, row, source) }
+      for index in 0..<min(SNQ_LEVELS, Int(pointer.pointee.levelCount)) {
+        takeRun(pointer, index, row, source)
+      }
     }
     row &+= 1
   }
@@ -19,7 +20,8 @@ import CKernelABI
 @inline(never) func takeRun(
   _ pointer: UnsafePointer<snq_take_codes_args>, _ index: Int, _ row: Int, _ source: UnsafePointer<UInt8>
 ) {
-  let level = index == 0 ? pointer.pointee.levels.0 : pointer.pointee.levels.1
+  let levels = pointer.pointee.levels
+  let level = index == 0 ? levels.0 : index == 1 ? levels.1 : index == 2 ? levels.2 : levels.3
   guard let firstTarget = level.codes else { return }
   let target = firstTarget + row &* level.codeStride
   let channels = Int(level.channels)

@@ -5,7 +5,7 @@
 /// - affine, p bits (1...8): code q is the integer q - zero.
 /// - codebook, p bits (1...4): code q is entry q of a list of signed bytes. Of weights only.
 /// - symmetric, p bits (2...8): the code is the integer itself, in -(2^(p-1) - 1)...2^(p-1) - 1. Of activations only.
-package enum CodeKind: UInt8, Sendable, Hashable, CaseIterable {
+package enum CodeKind: UInt8, Sendable, Hashable, BitwiseCopyable, CaseIterable {
   case bipolar = 1
   case affine = 2
   case codebook = 3
@@ -28,7 +28,7 @@ package enum CodeKind: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 /// The code of one side (weights) of a level.
-package struct WeightCode: Sendable, Hashable {
+package struct WeightCode: Sendable, Hashable, BitwiseCopyable {
   package var kind: CodeKind
   /// In `kind.bitRange`.
   package var bits: Int
@@ -71,6 +71,14 @@ package struct WeightCode: Sendable, Hashable {
     guard kind == .codebook else { return codebook == SIMD16(repeating: 0) }
     return layout.holdsCodebooks && (codeCount..<16).allSatisfy { codebook[$0] == 0 }
   }
+  /// The bits of kernels that take the layout: those of codes only in planes.
+  package var kernelBits: Int {
+    switch layout {
+    case .bytes, .unsignedBytes: 8
+    case .nibbles: 4
+    case .planes: bits
+    }
+  }
   /// Needs no field of version 3 of the format.
   package var isPlain: Bool { kind != .codebook && layout == WeightLayout(bits: bits) }
   package var codeCount: Int { 1 << bits }
@@ -109,7 +117,7 @@ package struct WeightCode: Sendable, Hashable {
 }
 
 /// How the codes of weights lie in tiles of 64 bytes; see docs/format.md.
-package enum WeightLayout: UInt8, Sendable, Hashable, CaseIterable {
+package enum WeightLayout: UInt8, Sendable, Hashable, BitwiseCopyable, CaseIterable {
   case bytes = 1
   case nibbles = 2
   case planes = 3

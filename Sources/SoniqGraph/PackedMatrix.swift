@@ -122,6 +122,8 @@ package struct PackedMatrix: Sendable {
   package var panelCount: Int { (outputs + panelOutputs - 1) / panelOutputs }
   /// The same for all levels.
   package var taps: Int { levels.first?.taps ?? 1 }
+  /// Its activations are symmetric codes: those of one level are when those of all are.
+  package var isSymmetric: Bool { levels.first?.level.activation.kind == .symmetric }
   /// Needs no field of version 3 of the format.
   package var isPlain: Bool { levels.count <= 2 && levels.allSatisfy(\.isPlain) }
 }

@@ -28,9 +28,10 @@ package struct KernelTable: Sendable {
   /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
     var choice = MatmulKernelRegistry.choice(shape, on: available, profile: profile)
-    guard choice.gainsLittle, WeightLayout(bits: shape.weightBits) == .planes else { return choice }
+    guard choice.gainsLittle, shape.layout == .planes else { return choice }
     var wide = shape
-    wide.weightBits = shape.weightBits < 4 ? 4 : 8
+    wide.weightBits = shape.weightBits <= 4 ? 4 : 8
+    wide.layout = WeightLayout(bits: wide.weightBits)
     var copied = MatmulKernelRegistry.choice(wide, on: available, profile: profile)
     guard let cost = copied.cost, let planesCost = choice.cost, Int(cost) * 25 < Int(planesCost) * 26 else {
       return choice
@@ -45,6 +46,22 @@ package struct KernelTable: Sendable {
       "\(choice.kernel.name) and all others for planes gain nothing over 8 bits here: works on a copy of "
         + "\(wide.weightBits) bits a weight"
     ]
+    return copied
+  }
+
+  /// The kernel for a level whose codes are those of a codebook: one that wants a copy of the entries as bytes, or the
+  /// reference where that may not be.
+  package func codebook(_ shape: MatmulShape) -> MatmulChoice {
+    var bytes = shape
+    (bytes.weightBits, bytes.layout) = (8, .bytes)
+    var copied = MatmulKernelRegistry.choice(bytes, on: available, profile: profile)
+    guard allowsCopies else {
+      let refusal = "\(copied.kernel.name): needs a copy of 8 bits a weight, and copies are turned off"
+      return MatmulChoice(
+        kernel: MatmulKernelRegistry.reference, cost: nil, eightBitCost: nil, refusals: [refusal])
+    }
+    copied.copyBits = 8
+    copied.refusals = ["no fast kernel takes codebooks: works on a copy of 8 bits a weight"]
     return copied
   }
 }

@@ -13,8 +13,9 @@ package typealias FloatMatmulFunction =
 
 /// What a kernel is asked to multiply: one level of a matrix by some rows.
 package struct MatmulShape: Sendable, Hashable {
-  /// 1...8.
+  /// 1...8; 8 in bytes and 4 in nibbles, whatever the codes have.
   package var weightBits: Int
+  package var layout: WeightLayout
   /// 1...8.
   package var activationBits: Int
   /// Channels of the level.
@@ -24,12 +25,14 @@ package struct MatmulShape: Sendable, Hashable {
   /// The matrix has another level: a kernel that fuses levels saves a call.
   package var hasCompanion = false
 
+  /// * layout: that of so many bits when nil.
   package init(
-    weightBits: Int, activationBits: Int, channels: Int, outputs: Int, rows: RowClass,
-    hasCompanion: Bool = false
+    weightBits: Int, layout: WeightLayout? = nil, activationBits: Int, channels: Int, outputs: Int,
+    rows: RowClass, hasCompanion: Bool = false
   ) {
     self.hasCompanion = hasCompanion
     self.weightBits = weightBits
+    self.layout = layout ?? WeightLayout(bits: weightBits)
     self.activationBits = activationBits
     self.channels = channels
     self.outputs = outputs
@@ -67,13 +70,14 @@ package struct MatmulKernel: Sendable {
     fixedScratch + (scratchPerChannel * paddedChannels + 63) / 64 * 64
   }
 
-  package func accepts(weightBits bits: Int, activationBits: Int) -> Bool {
-    weightBits.contains(bits) && layouts.contains(WeightLayout(bits: bits))
+  /// * layout: that of so many bits when nil.
+  package func accepts(weightBits bits: Int, layout: WeightLayout? = nil, activationBits: Int) -> Bool {
+    weightBits.contains(bits) && layouts.contains(layout ?? WeightLayout(bits: bits))
       && form.activationBits.contains(activationBits)
   }
 
   package func accepts(_ shape: MatmulShape) -> Bool {
-    accepts(weightBits: shape.weightBits, activationBits: shape.activationBits)
+    accepts(weightBits: shape.weightBits, layout: shape.layout, activationBits: shape.activationBits)
   }
 
   /// The function that does a first level as this kernel and a second one as `next` in one call, nil when there is
@@ -95,7 +99,7 @@ package struct MatmulChoice: Sendable {
   package let eightBitCost: UInt32?
   /// Why kernels that could be thought faster were not taken, in plain words.
   package var refusals: [String]
-  /// 4 or 8 when the kernel wants a copy of planes in the layout of so many bits; nil: it takes them as they are.
+  /// 4 or 8 when the kernel wants a copy in the layout of so many bits; nil: it takes the weights as they are.
   package var copyBits: Int?
 
   /// Not a twentieth faster than 8 bits: a size off the grid may turn it round.

@@ -60,7 +60,7 @@ extension MatmulKernelRegistry {
     _ shape: MatmulShape, on available: Capabilities, _ profile: KernelProfile
   ) -> UInt32? {
     var eight = shape
-    (eight.weightBits, eight.activationBits) = (8, 8)
+    (eight.weightBits, eight.layout, eight.activationBits) = (8, .bytes, 8)
     return candidates(eight, on: available, profile).compactMap(\.cost).min()
   }
 }

@@ -57,10 +57,14 @@ package struct PackedMatrixBuilder {
     if let offsets = run.offsets { try checkNumbers(offsets, .offsets, count: outputs) }
     let weights = AlignedBuffer(byteCount: packing.byteCount)
     let storedCodes = run.taps == 1 ? run.codes : paddedTaps(run, to: padded)
-    let sums = storedCodes.withUnsafeBufferPointer { codes in
-      packing.pack(codes, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))
-      return packing.storedSums(codes)
+    storedCodes.withUnsafeBufferPointer {
+      packing.pack($0, into: UnsafeMutableRawBufferPointer(start: weights.start, count: weights.count))
     }
+    // Of the true channels: what is padded need not be 0 in a codebook.
+    let sums = run.codes.withUnsafeBufferPointer {
+      WeightPacking(code: run.level.weight, outputs: outputs, channels: channels)?.storedSums($0)
+    }
+    guard let sums else { throw .tooLarge }
     return MatrixLevel(
       level: run.level, channels: run.channels, taps: run.taps, weights: store.keep(weights),
       scales: store.store(run.scales, paddedTo: paddedOutputs),
@@ -72,7 +76,7 @@ package struct PackedMatrixBuilder {
   private func paddedTaps(_ run: QuantizedRun, to padded: Int) -> [UInt8] {
     guard padded != run.channels else { return run.codes }
     let rows = run.codes.count / run.channels
-    let filler: UInt8 = run.level.weight.layout == .bytes ? 128 : 0
+    let filler = UInt8(run.level.weight.storedBias)
     var codes = [UInt8](repeating: filler, count: rows * padded)
     for row in 0..<rows {
       for channel in 0..<run.channels {

@@ -11,9 +11,8 @@ package final class MatrixMultiplier: @unchecked Sendable {
   private let owner: AnyObject?
   private let weights: PreparedWeights
   private let runner: PlanRunner
-  /// The two steps of the plan from codes to integers: where codes are taken from is set before each run.
-  private let integerSteps: UnsafePointer<Step>
-  private let takeCodes: UnsafeMutablePointer<TakeCodesStep>
+  /// The two steps of the plan from codes to integers; nil for symmetric activations.
+  private let integers: IntegerSteps?
   private let memory: PlanMemory
 
   private static let input: ValueID = 0
@@ -52,7 +51,18 @@ package final class MatrixMultiplier: @unchecked Sendable {
       graph, options: options, allowsCopies: weights.allowsCopies, areEndsExternal: true)
     runner = try PlanRunner(
       Plan(outline, weights: weights, arena: arena), options: options, arena: arena)
-    let plan = runner.plan
+    integers = matrix.isSymmetric ? nil : try Self.integerSteps(matrix, runner.plan, memory)
+  }
+
+  /// Where codes are taken from is set before each run.
+  private struct IntegerSteps {
+    let steps: UnsafePointer<Step>
+    let takeCodes: UnsafeMutablePointer<TakeCodesStep>
+  }
+
+  private static func integerSteps(
+    _ matrix: PackedMatrix, _ plan: Plan, _ memory: PlanMemory
+  ) throws(RuntimeError) -> IntegerSteps {
     guard plan.schedule.steps.count == 2, plan.schedule.steps[0].work is QuantizeWork,
       plan.schedule.steps[1].work is MatmulWork
     else {
@@ -60,11 +70,11 @@ package final class MatrixMultiplier: @unchecked Sendable {
     }
     let quantize = plan.steps[0].context.assumingMemoryBound(to: QuantizeStep.self)
     let step = plan.steps[1].context.assumingMemoryBound(to: MatmulStep.self)
-    takeCodes = try memory.store(Self.takeCodes(quantize.pointee, plan.kernels))
-    takeCodes.pointee.arguments.secondLevel = try Self.secondLevel(matrix, memory)
-    let integers = try memory.store(try Self.integerStep(step.pointee, memory))
-    integerSteps = UnsafePointer(
-      try memory.store([Step(UnsafePointer(takeCodes)), Step(UnsafePointer(integers))]))
+    let takeCodes = try memory.store(takeCodes(quantize.pointee, plan.kernels))
+    takeCodes.pointee.arguments.secondLevel = try secondLevel(matrix, memory)
+    let integers = try memory.store(try integerStep(step.pointee, memory))
+    let steps = try memory.store([Step(UnsafePointer(takeCodes)), Step(UnsafePointer(integers))])
+    return IntegerSteps(steps: UnsafePointer(steps), takeCodes: takeCodes)
   }
 
   /// The host's codes in place of the quantiser's.
@@ -196,11 +206,14 @@ package final class MatrixMultiplier: @unchecked Sendable {
   ) throws(RuntimeError) {
     try requireRows(rows)
     try requireStride(outputStride, atLeast: matrix.outputs, "outputStride")
+    guard let integers else {
+      throw RuntimeError(.invalidArgument, subject: "codes of symmetric activations")
+    }
     guard rows > 0 else { return }
-    takeCodes.pointee.arguments.codes = codes
-    takeCodes.pointee.arguments.zeros = zeros
+    integers.takeCodes.pointee.arguments.codes = codes
+    integers.takeCodes.pointee.arguments.zeros = zeros
     place(Self.output, UnsafeMutableRawPointer(output), stride: outputStride)
     runner.sizes[0] = rows
-    try runner.run(integerSteps, host)
+    try runner.run(integers.steps, host)
   }
 }

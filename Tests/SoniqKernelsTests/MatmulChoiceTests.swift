@@ -19,7 +19,7 @@ import Testing
       let choice = KernelTable(available: limit.ceiling).matmul(shape)
       #expect(limit.ceiling.runs(choice.kernel.row))
       var stored = shape
-      stored.weightBits = choice.copyBits ?? shape.weightBits
+      if let bits = choice.copyBits { (stored.weightBits, stored.layout) = (bits, WeightLayout(bits: bits)) }
       #expect(choice.kernel.accepts(stored))
       #expect(stored.weightBits >= shape.weightBits)
     }

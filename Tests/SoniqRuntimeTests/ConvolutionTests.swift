@@ -16,6 +16,35 @@ import Testing
     [(.affine(5, 6).fixed(0.05, zero: 31), 20)],
     [(.bipolar(1, 1).fixed(0.8), 48), (.bipolar(4, 4).fixed(0.2), 16)],
     [(.affine(2, 8).fixed(0.02, zero: 9), 30), (.affine(8, 8).fixed(0.02, zero: 9), 7)],
+    // Of version 3 of the format.
+    [
+      (
+        Level(weight: .bipolar(7, layout: .bytes), activation: .init(kind: .affine, bits: 8)).fixed(
+          0.02, zero: 50), 3
+      )
+    ],
+    [
+      (
+        Level(weight: .symmetric(3, layout: .nibbles), activation: .init(kind: .bipolar, bits: 4)).fixed(0.2),
+        21
+      )
+    ],
+    [
+      (
+        Level(weight: .codebook([-9, -4, -1, 3, 5, 8, 13, 100]), activation: .init(kind: .bipolar, bits: 2))
+          .fixed(0.5), 18
+      )
+    ],
+    [
+      (
+        Level(weight: .codebook([7, -7], layout: .planes), activation: .init(kind: .affine, bits: 8)).fixed(
+          0.02, zero: 1), 37
+      ),
+      (
+        Level(weight: .symmetric(4, layout: .planes), activation: .init(kind: .affine, bits: 8)).fixed(
+          0.03, zero: 8), 5
+      ),
+    ],
   ]
   static let windows: [(Window, Int, Int)] = [
     (Window(height: 3, width: 3, padding: (1, 1, 1, 1)), 7, 9),

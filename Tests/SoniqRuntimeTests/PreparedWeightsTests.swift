@@ -162,7 +162,7 @@ private struct Planes {
     return StoredLevel(level, panels: (outputs + 15) / 16)
   }
 
-  func form(_ wide: Int) -> PreparedForm { .widenedPlanes(WidenedPlanes(level: level(taps: 1), bits: wide)) }
+  func form(_ wide: Int) -> PreparedForm { .widenedCodes(WidenedCodes(level(taps: 1), bits: wide)) }
 
   /// The same weights as a row of three taps, whose sums need memory only while they are made.
   func borders() throws -> PreparedForm {

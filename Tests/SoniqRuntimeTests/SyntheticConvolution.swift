@@ -69,20 +69,20 @@ struct SyntheticConvolution {
     let tile = window.taps == 1 ? 1 : level.weight.layout.tileChannels
     let stride = (channels + tile - 1) / tile * tile
     var stored = [UInt8](
-      repeating: level.weight.layout == .bytes ? 128 : 0, count: outputs * window.taps * stride)
+      repeating: UInt8(level.weight.storedBias), count: outputs * window.taps * stride)
     for row in 0..<outputs * window.taps {
       for channel in 0..<channels { stored[row * stride + channel] = codes[row * channels + channel] }
     }
     guard
-      let packing = WeightPacking(
-        code: level.weight, outputs: outputs, channels: stride * window.taps)
+      let packing = WeightPacking(code: level.weight, outputs: outputs, channels: stride * window.taps),
+      let unpadded = WeightPacking(code: level.weight, outputs: outputs, channels: channels * window.taps)
     else { preconditionFailure("the fixture asks for a matrix that cannot be packed") }
     let bytes = AlignedBuffer(byteCount: packing.byteCount)
     owners.append(bytes)
-    let sums = stored.withUnsafeBufferPointer { codes in
-      packing.pack(codes, into: UnsafeMutableRawBufferPointer(start: bytes.start, count: bytes.count))
-      return packing.storedSums(codes)
+    stored.withUnsafeBufferPointer {
+      packing.pack($0, into: UnsafeMutableRawBufferPointer(start: bytes.start, count: bytes.count))
     }
+    let sums = codes.withUnsafeBufferPointer { unpadded.storedSums($0) }
     let scales = (0..<outputs).map { _ in Float.random(in: 0.01...0.02, using: &generator) }
     return MatrixLevel(
       level: level, channels: channels, taps: window.taps, weights: ConstantBytes(bytes),

@@ -113,7 +113,7 @@ struct snq_matmul_args {
   size_t panelStride;      // bytes, multiple of 64
   size_t planeStride;      // bytes, SNQ_PLANES only
   uint32_t layout;         // SNQ_BYTES, SNQ_NIBBLES, SNQ_PLANES
-  uint32_t weightBits;
+  uint32_t weightBits;     // 8 in bytes and 4 in nibbles, whatever the codes have
   uint32_t activationBits;
   uint32_t channels;        // true K of the level
   uint32_t paddedChannels;  // multiple of 4 (bytes), 8 (nibbles), 32 (planes)
@@ -121,6 +121,9 @@ struct snq_matmul_args {
   int32_t weightMultiplier;
   int32_t weightConstant;
   int32_t activationMultiplier;
+  // [16] integers that t counts through, in place of t; weightMultiplier is 1, weightConstant 0 and storedSum their sum,
+  // then. Null for all but the portable kernel.
+  const int8_t *codebook;
   const float *weightScale;
   const float *weightOffset;  // null when absent
   const int32_t *storedSum;   // sum of t over the channels, per output
@@ -212,6 +215,9 @@ typedef struct {
   size_t rowStride;  // snq_row_params elements
 } snq_activation_level;
 
+// The most levels of a matrix.
+enum { SNQ_LEVELS = 4 };
+
 typedef struct {
   const float *input;  // [rows][inputStride]
   size_t inputStride;
@@ -219,8 +225,8 @@ typedef struct {
   const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
   float *scratch;          // needed with gather: `channels` floats, one scratch per thread (so one args
                            // value per thread); may be null without gather
-  uint32_t levelCount;     // 1 or 2
-  snq_activation_level levels[2];
+  uint32_t levelCount;     // 1..SNQ_LEVELS
+  snq_activation_level levels[SNQ_LEVELS];
 } snq_quantize_args;
 
 typedef void (*snq_quantize_function)(const snq_quantize_args *args, uint32_t rowBegin, uint32_t rowEnd);
@@ -235,8 +241,8 @@ typedef struct {
   // the second level. Null otherwise; never needed.
   const uint64_t *secondLevel;
   const int32_t *zeros;    // [rows][levelCount] constants of affine levels, or null: 0
-  uint32_t levelCount;     // 1 or 2
-  snq_activation_level levels[2];  // scale and zero are not read: scale becomes 1
+  uint32_t levelCount;     // 1..SNQ_LEVELS
+  snq_activation_level levels[SNQ_LEVELS];  // scale and zero are not read: scale becomes 1
 } snq_take_codes_args;
 
 typedef void (*snq_take_codes_function)(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);

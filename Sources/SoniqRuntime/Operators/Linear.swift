@@ -9,6 +9,7 @@ extension Linear: PlannedOperator {
   func schedule(_ node: Int, in schedule: inout Schedule) {
     let input = schedule.graph.nodes[node].inputs[0]
     switch schedule.graph.constants[matrix] {
+    case .matrix(let packed) where packed.isSymmetric: scheduleGroups(packed, node, in: &schedule)
     case .matrix(let packed):
       let (nodes, output, function) = schedule.withFunction(node)
       let layer = schedule.addLayer(packed)

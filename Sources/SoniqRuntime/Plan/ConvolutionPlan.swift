@@ -29,7 +29,7 @@ struct ConvolutionLevelPlan {
   let needsSums: Bool
   /// The copies of the weights that the kernel reads.
   let windows: DenseWindows?
-  let copy: WidenedPlanes?
+  let copy: WidenedCodes?
 
   init(_ matrix: PackedMatrix, level index: Int, _ geometry: ImageGeometry, _ kernels: StepKernels) {
     let level = matrix.levels[index]
@@ -71,11 +71,11 @@ struct ConvolutionLevelPlan {
       ? DenseWindows(
         level: stored, windowHeight: geometry.windowHeight, windowWidth: geometry.windowWidth,
         rowChannels: dense) : nil
-    copy = choice.copyBits.map { WidenedPlanes(level: stored, bits: $0) }
+    copy = choice.copyBits.map { WidenedCodes(stored, bits: $0) }
   }
 
   var forms: [PreparedForm] {
-    (windows.map { [.denseWindows($0)] } ?? []) + (copy.map { [.widenedPlanes($0)] } ?? [])
+    (windows.map { [.denseWindows($0)] } ?? []) + (copy.map { [.widenedCodes($0)] } ?? [])
   }
 
   /// Small images with large weights: a call for each image row would fetch the weights anew from the third-level

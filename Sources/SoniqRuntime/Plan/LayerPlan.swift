@@ -8,7 +8,7 @@ struct LevelPlan {
   /// By row class.
   let choices: [MatmulChoice]
   /// The copy of the weights that some of them read.
-  let copy: WidenedPlanes?
+  let copy: WidenedCodes?
 
   /// - Parameters:
   ///   - level: of a valid matrix.
@@ -18,7 +18,7 @@ struct LevelPlan {
     self.level = level
     self.choices = choices
     copy = choices.compactMap(\.copyBits).first.map { bits in
-      WidenedPlanes(level: StoredLevel(level, panels: panels), bits: bits)
+      WidenedCodes(StoredLevel(level, panels: panels), bits: bits)
     }
   }
 

@@ -23,9 +23,6 @@ struct PlanOutline {
     _ graph: Graph, options: SessionOptions, allowsCopies: Bool, areEndsExternal: Bool = false
   ) throws(RuntimeError) {
     let maximums = try SessionSizes.maximums(graph, options)
-    for case .matrix(let matrix) in graph.constants where !matrix.isPlain {
-      throw RuntimeError(.invalidArgument, subject: "a matrix of version 3 of the format")
-    }
     kernels = try StepKernels(
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
       mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)

@@ -33,7 +33,7 @@ struct Slot {
 /// Index of a `Slot` of the schedule.
 typealias SlotID = Int
 
-/// Index of a `LayerPlan` of the schedule.
+/// Index of a `LayerPlan` or of a `GroupLayerPlan` of the schedule.
 typealias LayerID = Int
 
 /// One step before its memory is known.
@@ -69,6 +69,8 @@ struct Schedule {
   let kernels: StepKernels
   /// How the linear layers of packed matrices run.
   var layers: [LayerPlan] = []
+  /// How those with symmetric activations run.
+  var groupLayers: [GroupLayerPlan] = []
   /// For each value the node that reads it; nil when none does or several do.
   private var soleReaders: [Int?]
   /// By node: it is part of a step already.

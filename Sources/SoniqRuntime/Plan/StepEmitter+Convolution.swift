@@ -176,6 +176,7 @@ extension StepEmitter {
   ) throws(RuntimeError) -> ConvolutionLevel {
     let activation = plan.level.level.activation
     var arguments = matmulArguments(matrix, index)
+    arguments.codebook = try codebook(plan.level.level.weight)
     arguments.form = plan.form.tag
     arguments.codeStride = plan.isDirect ? geometry.strideWidth * plan.pixelBytes : plan.rowBytes
     if plan.isDirect, geometry.windowHeight > 1 {

@@ -13,8 +13,10 @@ extension StepEmitter {
     arguments.channels = UInt32(matrix.inputs)
     arguments.gather = matrix.gather?.bound(to: UInt32.self).baseAddress
     arguments.levelCount = UInt32(matrix.levels.count)
-    arguments.levels.0 = quantizeLevel(step, matrix, 0)
-    if matrix.levels.count == 2 { arguments.levels.1 = quantizeLevel(step, matrix, 1) }
+    withUnsafeMutableBytes(of: &arguments.levels) { bytes in
+      let levels = bytes.assumingMemoryBound(to: snq_activation_level.self)
+      for index in matrix.levels.indices { levels[index] = quantizeLevel(step, matrix, index) }
+    }
     let quantize = QuantizeStep(
       function: row.function, arguments: arguments, input: step.reads[0], isReady: layer.readsCodes,
       needsSums: layer.needsRowParameters,
@@ -31,7 +33,7 @@ extension StepEmitter {
     let level = matrix.levels[index]
     let activation = level.level.activation
     var result = snq_activation_level()
-    result.begin = index == 0 ? 0 : UInt32(matrix.levels[0].channels)
+    result.begin = UInt32(matrix.levels[..<index].reduce(0) { $0 + $1.channels })
     result.channels = UInt32(level.channels)
     result.paddedChannels = UInt32(level.paddedChannels)
     result.kind = UInt32(activation.kind.rawValue)
@@ -54,6 +56,7 @@ extension StepEmitter {
     let fused = layer.fused
     let levels = try layer.levels.enumerated().map { (index, level) throws(RuntimeError) in
       var arguments = matmulArguments(matrix, index)
+      arguments.codebook = try codebook(matrix.levels[index].level.weight)
       arguments.sink = sink(step)
       if !layer.needsRowParameters { arguments.rowStride = 0 }
       return MatmulLevel(
@@ -74,7 +77,7 @@ extension StepEmitter {
     description.kernel = ChoiceReport.kernels(layer.choices)
     description.level = levelText(matrix)
     description.refusals = ChoiceReport.refusals(layer.choices)
-    description.add(layer.levels.compactMap(\.copy).map { .widenedPlanes($0) })
+    description.add(layer.levels.compactMap(\.copy).map { .widenedCodes($0) })
     return (try self.step(matmul), description)
   }
 
@@ -92,9 +95,15 @@ extension StepEmitter {
   }
 
   /// The copy of a level's weights that some of its kernels want.
-  func copy(_ planes: WidenedPlanes?) throws(RuntimeError) -> WeightCopy? {
-    guard let planes else { return nil }
-    return planes.copy(at: try weights.bytes(of: .widenedPlanes(planes)))
+  func copy(_ codes: WidenedCodes?) throws(RuntimeError) -> WeightCopy? {
+    guard let codes else { return nil }
+    return codes.copy(at: try weights.bytes(of: .widenedCodes(codes)))
+  }
+
+  /// The entries of a codebook, where kernels find them; nil for other codes.
+  func codebook(_ weight: WeightCode) throws(RuntimeError) -> UnsafePointer<Int8>? {
+    guard weight.kind == .codebook else { return nil }
+    return UnsafePointer(try memory.store((0..<16).map { weight.codebook[$0] }))
   }
 
   /// Where the activations of a layer go, and how they are prepared for its kernels.
@@ -110,12 +119,13 @@ extension StepEmitter {
     }
     return ActivationTarget(
       levelCount: layer.levels.count,
-      codes: (slots.codes(0), slots.codes(layer.levels.count - 1)), rowParameters: slots.rowParameters,
+      codes: UnsafePointer(try memory.store(layer.levels.indices.map { slots.codes($0) })),
+      rowParameters: slots.rowParameters,
       preparations: UnsafePointer(try memory.store(preparations)))
   }
 
   /// Panels whose weights and outputs together take about half of a 48 KiB L1 cache.
-  private func panelGroup(_ matrix: PackedMatrix) -> Int {
+  func panelGroup(_ matrix: PackedMatrix) -> Int {
     let bytes = matrix.levels.reduce(0) { $0 + $1.panelStride } + blockRows * panelOutputs * 4
     return max(4, min(16, 24 << 10 / max(1, bytes) / 4 * 4))
   }
@@ -149,7 +159,7 @@ func matmulArguments(_ matrix: PackedMatrix, _ index: Int) -> snq_matmul_args {
   arguments.panelStride = level.panelStride
   arguments.planeStride = level.planeStride
   arguments.layout = UInt32(weight.layout.rawValue)
-  arguments.weightBits = UInt32(weight.bits)
+  arguments.weightBits = UInt32(weight.kernelBits)
   arguments.activationBits = UInt32(level.level.activation.bits)
   arguments.channels = UInt32(level.channels * level.taps)
   arguments.paddedChannels = UInt32(level.storedChannels)

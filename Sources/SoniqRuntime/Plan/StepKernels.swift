@@ -70,11 +70,12 @@ final class StepKernels: Sendable {
   /// The kernel of a level for some number of rows.
   func choice(_ matrix: PackedMatrix, level index: Int, _ rows: RowClass) -> MatmulChoice {
     let level = matrix.levels[index]
-    return matrices.matmul(
-      MatmulShape(
-        weightBits: level.level.weight.bits, activationBits: level.level.activation.bits,
-        channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
-        hasCompanion: matrix.levels.count == 2))
+    let weight = level.level.weight
+    let shape = MatmulShape(
+      weightBits: weight.kernelBits, layout: weight.layout, activationBits: level.level.activation.bits,
+      channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
+      hasCompanion: matrix.levels.count == 2)
+    return weight.kind == .codebook ? matrices.codebook(shape) : matrices.matmul(shape)
   }
 
   /// The kernels of a linear layer.

@@ -68,8 +68,9 @@ struct MatmulStep: RunnableStep {
       first.sink.codes = target.address(window).assumingMemoryBound(to: UInt8.self)
       first.sink.codeStride = target.rowBytes
     }
-    var (secondKernel, second) = levels[levelCount - 1].call(
-      frame, window, parameters + (levelCount - 1),
+    let next = min(1, levelCount - 1)
+    var (secondKernel, second) = levels[next].call(
+      frame, window, parameters + next,
       scratchOffset: levels[0].variants[window.rowClass].scratchBytes)
     second.output = first.output
     second.integerOutput = first.integerOutput
@@ -90,10 +91,31 @@ struct MatmulStep: RunnableStep {
         }
       } else {
         firstKernel(&first, rowBegin, rowEnd, UInt32(panel), UInt32(end))
-        if levelCount == 2 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
+        if levelCount > 1 { secondKernel(&second, rowBegin, rowEnd, UInt32(panel), UInt32(end)) }
+        if levelCount > 2 { addLevels(frame, window, first, rows, panel..<end) }
       }
       fusedFunction?.apply(target, window, rows, channels: panel * 16..<min(end * 16, outputs))
       panel = end
+    }
+  }
+
+  /// The third and the fourth level. Not inlined: hardly a matrix has them.
+  @inline(never)
+  private func addLevels(
+    _ frame: borrowing RunFrame, _ window: RowWindow, _ first: borrowing snq_matmul_args,
+    _ rows: Range<Int>, _ panels: Range<Int>
+  ) {
+    var scratchOffset = 0
+    for index in 0..<levelCount {
+      defer { scratchOffset += levels[index].variants[window.rowClass].scratchBytes }
+      guard index >= 2, let parameters = first.rows else { continue }
+      var (kernel, call) = levels[index].call(frame, window, parameters + index, scratchOffset: scratchOffset)
+      call.output = first.output
+      call.integerOutput = first.integerOutput
+      call.outputStride = first.outputStride
+      kernel(
+        &call, UInt32(rows.lowerBound), UInt32(rows.upperBound), UInt32(panels.lowerBound),
+        UInt32(panels.upperBound))
     }
   }
 }

@@ -39,34 +39,45 @@ struct Preparation: BitwiseCopyable {
   }
 }
 
+/// The levels in the arguments of what makes codes.
+typealias ActivationLevels = (
+  snq_activation_level, snq_activation_level, snq_activation_level, snq_activation_level
+)
+
 /// The activations of a matrix that follows: float rows quantised, or the host's codes taken over, then prepared.
 struct ActivationTarget: BitwiseCopyable {
   var levelCount: Int
-  var codes: (StorageID, StorageID)
+  /// One for each level, as the next but one.
+  var codes: UnsafePointer<StorageID>
   var rowParameters: StorageID
-  /// One for each level.
   var preparations: UnsafePointer<Preparation>
 
   /// Puts the addresses of the window into what a kernel is given.
   @inline(__always)
   func place(
-    _ levels: inout (snq_activation_level, snq_activation_level), _ frame: borrowing RunFrame,
+    _ levels: inout ActivationLevels, _ frame: borrowing RunFrame,
     _ window: RowWindow
   ) {
     let parameters = frame.storages[rowParameters].address(window)
       .assumingMemoryBound(to: snq_row_params.self)
-    levels.0.codes = frame.storages[codes.0].address(window).assumingMemoryBound(to: UInt8.self)
-    levels.0.rows = parameters
-    if levelCount == 2 {
-      levels.1.codes = frame.storages[codes.1].address(window).assumingMemoryBound(to: UInt8.self)
-      levels.1.rows = parameters + 1
-    }
+    place(&levels.0, 0, frame, window, parameters)
+    if levelCount > 1 { place(&levels.1, 1, frame, window, parameters) }
+    if levelCount > 2 { place(&levels.2, 2, frame, window, parameters) }
+    if levelCount > 3 { place(&levels.3, 3, frame, window, parameters) }
+  }
+
+  @inline(__always)
+  private func place(
+    _ level: inout snq_activation_level, _ index: Int, _ frame: borrowing RunFrame, _ window: RowWindow,
+    _ parameters: UnsafeMutablePointer<snq_row_params>
+  ) {
+    level.codes = frame.storages[codes[index]].address(window).assumingMemoryBound(to: UInt8.self)
+    level.rows = parameters + index
   }
 
   @inline(__always)
   func prepare(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
-    preparations[0].run(frame, window, rows)
-    if levelCount == 2 { preparations[1].run(frame, window, rows) }
+    for index in 0..<levelCount { preparations[index].run(frame, window, rows) }
   }
 }
 

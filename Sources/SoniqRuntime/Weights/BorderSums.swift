@@ -90,6 +90,7 @@ struct BorderSums: PreparedBytes {
 
   /// Adds the stored weights of every tap to `sums`, [tap][padded outputs].
   private func addTaps(to sums: UnsafeMutablePointer<Int32>) {
+    guard level.code.kind != .codebook else { return addEntries(to: sums) }
     let layout = level.layout
     let tiles = level.paddedChannels / layout.tileChannels
     let words = level.weights.assumingMemoryBound(to: UInt32.self)
@@ -102,6 +103,21 @@ struct BorderSums: PreparedBytes {
             sums[tile / tiles * outputs + panel * panelOutputs + lane] &+=
               Self.sum(word, layout) << Int32(truncatingIfNeeded: level.planes - 1 - plane)
           }
+        }
+      }
+    }
+  }
+
+  /// The same of the entries of a codebook, which padding has too.
+  private func addEntries(to sums: UnsafeMutablePointer<Int32>) {
+    guard let packing = WeightPacking(code: level.code, outputs: outputs, channels: level.storedChannels)
+    else { return }
+    let bytes = UnsafeRawBufferPointer(start: level.weights, count: packing.byteCount)
+    for tap in 0..<level.taps {
+      for channel in tap * level.paddedChannels..<tap * level.paddedChannels + level.channels {
+        for output in 0..<outputs {
+          let code = Int(packing.code(output: output, channel: channel, in: bytes))
+          sums[tap * outputs + output] &+= Int32(truncatingIfNeeded: level.code.integer(code))
         }
       }
     }

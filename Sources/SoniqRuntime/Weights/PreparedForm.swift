@@ -20,14 +20,14 @@ protocol PreparedBytes: BitwiseCopyable, Hashable {
 
 /// Every kind of `PreparedBytes`.
 enum PreparedForm: BitwiseCopyable, Hashable {
-  case widenedPlanes(WidenedPlanes)
+  case widenedCodes(WidenedCodes)
   case denseWindows(DenseWindows)
   case depthwise(DepthwiseNumbers)
   case borderSums(BorderSums)
 
   var bytes: any PreparedBytes {
     switch self {
-    case .widenedPlanes(let planes): planes
+    case .widenedCodes(let codes): codes
     case .denseWindows(let windows): windows
     case .depthwise(let numbers): numbers
     case .borderSums(let sums): sums

@@ -4,7 +4,7 @@ import SoniqGraph
 /// How the weights of one level of a matrix lie in the model's file: all that a form made of them depends on.
 struct StoredLevel: BitwiseCopyable, Hashable {
   let weights: UnsafeRawPointer
-  let bits: Int
+  let code: WeightCode
   /// Of one tap.
   let channels: Int
   let taps: Int
@@ -15,14 +15,14 @@ struct StoredLevel: BitwiseCopyable, Hashable {
   ///   - panels: of the matrix.
   init(_ level: MatrixLevel, panels: Int) {
     weights = level.weights.start
-    bits = level.level.weight.bits
+    code = level.level.weight
     channels = level.channels
     taps = level.taps
     self.panels = panels
   }
 
-  var layout: WeightLayout { WeightLayout(bits: bits) }
-  var planes: Int { layout == .planes ? bits : 1 }
+  var layout: WeightLayout { code.layout }
+  var planes: Int { layout == .planes ? code.bits : 1 }
   /// Of one tap, and of all.
   var paddedChannels: Int {
     (channels + layout.tileChannels - 1) / layout.tileChannels * layout.tileChannels
