@@ -1,47 +1,23 @@
 import CKernelABI
 import CSIMD
 
-// One function a tile shape, because the optimiser stops inlining when a caller grows.
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes6x4(level, row, panel, sums)
-  } else {
-    sumNibbles6x4(level, row, panel, sums)
+extension TileShape {
+  /// By the kernel for the layout of the level.
+  @inline(never)
+  func sum(
+    _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  ) {
+    if level.pointee.layout == UInt32(SNQ_BYTES) {
+      sumBytes(level, row, panel, sums)
+    } else {
+      sumNibbles(level, row, panel, sums)
+    }
   }
 }
 
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
+/// One row by `groups` times 4 panels.
 @inline(never)
-func sumTile4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes4x4(level, row, panel, sums)
-  } else {
-    sumNibbles4x4(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes2x4(level, row, panel, sums)
-  } else {
-    sumNibbles2x4(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel]; `groups` times 4 panels.
-@inline(never)
-func sumTile1x4(
+func sumRow(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
   _ groups: Int
 ) {
@@ -49,77 +25,5 @@ func sumTile1x4(
     sumBytes1x4(level, row, panel, sums, groups)
   } else {
     sumNibbles1x4(level, row, panel, sums, groups)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile6x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes6x2(level, row, panel, sums)
-  } else {
-    sumNibbles6x2(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile2x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes2x2(level, row, panel, sums)
-  } else {
-    sumNibbles2x2(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile1x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes1x2(level, row, panel, sums)
-  } else {
-    sumNibbles1x2(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile6x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes6x1(level, row, panel, sums)
-  } else {
-    sumNibbles6x1(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes2x1(level, row, panel, sums)
-  } else {
-    sumNibbles2x1(level, row, panel, sums)
-  }
-}
-
-/// Leaves sum(t * q) of a level in `sums`, as [row][panel].
-@inline(never)
-func sumTile1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  if level.pointee.layout == UInt32(SNQ_BYTES) {
-    sumBytes1x1(level, row, panel, sums)
-  } else {
-    sumNibbles1x1(level, row, panel, sums)
   }
 }

@@ -4,22 +4,18 @@ import CSIMD
 /// Vectors of a tile: the sums of the second level lie behind those of the first.
 let tileVectors = 24
 
-/// The sums of one tile shape; see MatmulTilesAVX512.swift.
-private typealias SumTile = (
-  UnsafePointer<snq_matmul_args>, Int, Int, UnsafeMutablePointer<__m512i>
-) -> Void
-
 @inline(__always)
 private func tile(
-  _ rows: Int, _ panels: Int, _ sumTile: SumTile, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
-  _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  _ shape: TileShape, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumTile(level, row, panel, sums)
+  let (rows, panels) = (shape.rows, shape.panels)
+  shape.sum(level, row, panel, sums)
   if let next = level.pointee.next {
     if endsShort(level, next, panel &+ panels) {
       return finishShortLevel(sums, rows, panels, level, next, row, panel)
     }
-    sumTile(next, row, panel, sums + tileVectors)
+    shape.sum(next, row, panel, sums + tileVectors)
   }
   finishTile(sums, rows, panels, level, row, panel)
 }
@@ -32,12 +28,12 @@ private func oneRow(
   _ sums: UnsafeMutablePointer<__m512i>
 ) {
   let panels = 4 &* groups
-  sumTile1x4(level, row, panel, sums, groups)
+  sumRow(level, row, panel, sums, groups)
   if let next = level.pointee.next {
     if endsShort(level, next, panel &+ panels) {
       return finishShortLevel(sums, 1, panels, level, next, row, panel)
     }
-    sumTile1x4(next, row, panel, sums + tileVectors, groups)
+    sumRow(next, row, panel, sums + tileVectors, groups)
   }
   finishTile(sums, 1, panels, level, row, panel)
 }
@@ -49,15 +45,15 @@ private func fourPanels(
 ) {
   var row = begin
   while end &- row >= 6 {
-    tile(6, 4, sumTile6x4, level, row, panel, sums)
+    tile(.by6x4, level, row, panel, sums)
     row &+= 6
   }
   if end &- row >= 4 {
-    tile(4, 4, sumTile4x4, level, row, panel, sums)
+    tile(.by4x4, level, row, panel, sums)
     row &+= 4
   }
   if end &- row >= 2 {
-    tile(2, 4, sumTile2x4, level, row, panel, sums)
+    tile(.by2x4, level, row, panel, sums)
     row &+= 2
   }
   if end > row { oneRow(level, row, panel, 1, sums) }
@@ -69,14 +65,14 @@ private func twoPanels(
 ) {
   var row = begin
   while end &- row >= 6 {
-    tile(6, 2, sumTile6x2, level, row, panel, sums)
+    tile(.by6x2, level, row, panel, sums)
     row &+= 6
   }
   while end &- row >= 2 {
-    tile(2, 2, sumTile2x2, level, row, panel, sums)
+    tile(.by2x2, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { tile(1, 2, sumTile1x2, level, row, panel, sums) }
+  if end > row { tile(.by1x2, level, row, panel, sums) }
 }
 
 private func onePanel(
@@ -85,14 +81,14 @@ private func onePanel(
 ) {
   var row = begin
   while end &- row >= 6 {
-    tile(6, 1, sumTile6x1, level, row, panel, sums)
+    tile(.by6x1, level, row, panel, sums)
     row &+= 6
   }
   while end &- row >= 2 {
-    tile(2, 1, sumTile2x1, level, row, panel, sums)
+    tile(.by2x1, level, row, panel, sums)
     row &+= 2
   }
-  if end > row { tile(1, 1, sumTile1x1, level, row, panel, sums) }
+  if end > row { tile(.by1x1, level, row, panel, sums) }
 }
 
 func manyRows(
