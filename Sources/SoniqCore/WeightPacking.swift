@@ -7,7 +7,7 @@
 ///   16+4b...16+4b+3 (high); planes follow each other, most significant first.
 ///
 /// Padding channels and outputs store 0.
-package struct WeightPacking: Sendable, Hashable {
+package struct WeightPacking: Sendable, Hashable, BitwiseCopyable {
   package let code: WeightCode
   package let outputs: Int
   package let channels: Int

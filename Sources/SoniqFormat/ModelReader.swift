@@ -27,7 +27,16 @@ struct ModelReader {
     try readNodes()
     try readInterface()
     do throws(GraphError) { try graph.validate() } catch { throw located(error) }
+    try requireVersion()
     if options.verifyData { try verifyData() }
+  }
+
+  /// Rows of matrices came with version 3.
+  private func requireVersion() throws(FormatError) {
+    for (index, node) in graph.nodes.enumerated() where directory.version < 3 && graph.readsRowsOfMatrix(node)
+    {
+      throw located(GraphError(.wrongKind, node: index, field: "table"))
+    }
   }
 
   /// Arrays end the process when they cannot grow: memory for the copies and for what is made of them is taken before.
@@ -122,5 +131,15 @@ struct ModelReader {
     (graph.inputs, graph.outputs) = try table(.interface, "interface") { (cursor) throws(FormatError) in
       try Self.readInterface(&cursor, valueCount: valueCount)
     }
+  }
+}
+
+extension Graph {
+  /// An embedding whose table is a matrix.
+  func readsRowsOfMatrix(_ node: Node) -> Bool {
+    guard case .embedding(let embedding) = node.operation, constants.indices.contains(embedding.table),
+      case .matrix = constants[embedding.table]
+    else { return false }
+    return true
   }
 }

@@ -55,7 +55,8 @@ struct ModelSerializer {
     for constant in graph.constants { version = max(version, constant.tag.version) }
     for node in graph.nodes {
       version = max(version, try node.operation.formatVersion())
-      if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = 2 }
+      if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = max(version, 2) }
+      if graph.readsRowsOfMatrix(node) { version = max(version, 3) }
     }
     return version
   }

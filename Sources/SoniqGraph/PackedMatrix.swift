@@ -1,7 +1,7 @@
 package import SoniqCore
 
 /// What the scales or offsets of groups are.
-package enum GroupNumber: UInt8, Sendable, Hashable, CaseIterable {
+package enum GroupNumber: UInt8, Sendable, Hashable, BitwiseCopyable, CaseIterable {
   case float32 = 1
   case float16 = 2
   /// Counts units: the scale or the offset of the output.

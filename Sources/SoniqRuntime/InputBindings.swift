@@ -92,6 +92,7 @@ struct InputBindings {
       switch graph.constants[embedding.table] {
       case .table(let packed): return HostIdentifiers(node: index, input: input, rows: packed.rows)
       case .dense(let dense): return HostIdentifiers(node: index, input: input, rows: dense.shape[0])
+      case .matrix(let matrix): return HostIdentifiers(node: index, input: input, rows: matrix.outputs)
       default: return nil
       }
     }

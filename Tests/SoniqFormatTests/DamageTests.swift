@@ -6,7 +6,7 @@ import Testing
 
 /// Every truncation and every flipped byte of a small model, of each version of the format.
 @Suite struct DamageTests {
-  @Test(arguments: [SampleModel.small, .tensors, .convolutions, .bias, .levels])
+  @Test(arguments: [SampleModel.small, .tensors, .convolutions, .bias, .levels, .tied])
   func everyTruncationIsAnError(sample: SampleModel) throws {
     let bytes = try ModelWriter.serialize(sample.make())
     for count in 0..<bytes.count {

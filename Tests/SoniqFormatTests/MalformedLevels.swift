@@ -36,6 +36,12 @@ enum MalformedLevels {
     },
   ]
 
+  static let tables: [MalformedCase] = [
+    malformed("rows of a matrix in version 1", .invalidModel, "nodes[0].table", in: .small) {
+      try $0.set(.nodes, after: "embed", 12, to: UInt32(1))
+    }
+  ]
+
   static let codes: [MalformedCase] = [
     malformed("weight kind 0", .unknownTag, "constants[0].levels[0].weight.kind") {
       try $0.set(.constants, after: "four", level(0, 0), to: UInt8(0))

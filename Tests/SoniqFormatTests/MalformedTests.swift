@@ -10,6 +10,7 @@ import Testing
     MalformedHeaders.header + MalformedHeaders.directory + MalformedTables.counts + MalformedTables.texts
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
+    + MalformedLevels.tables
     + MalformedLevels.codes + MalformedLevels.groups
 
   @Test(arguments: atOpen)

@@ -62,6 +62,33 @@ extension SampleModels {
   }
 }
 
+extension SampleModels {
+  /// A table that is the output matrix too, and a node of more inputs than version 1 has.
+  static func tied() -> ModelDescription {
+    let constants = SampleConstants()
+    var graph = Graph()
+    graph.constantNames = ["words"]
+    graph.constants = [
+      .matrix(constants.matrix(outputs: 5, [(Level(weight: .symmetric(4), activation: dynamic8), 8)]))
+    ]
+    func value(_ name: String, _ shape: [Int], _ type: ElementType = .float32) -> Value {
+      Value(name: name, elementType: type, shape: shape.map { .fixed($0) })
+    }
+    graph.values = [
+      value("ids", [2], .int32), value("rows", [2, 8]), value("logits", [2, 5]), value("all", [2, 45]),
+    ]
+    graph.nodes = [
+      Node(name: "embed", operation: .embedding(table: 0), inputs: [0], output: 1),
+      Node(name: "project", operation: .linear(matrix: 0), inputs: [1], output: 2),
+      Node(
+        name: "join", operation: .concatenate(axis: 1), inputs: [ValueID](repeating: 2, count: 9), output: 3),
+    ]
+    graph.inputs = [GraphInput(value: 0)]
+    graph.outputs = [3]
+    return ModelDescription(graph: graph, metadata: [], owner: constants.owners)
+  }
+}
+
 extension SampleConstants {
   /// Numbers of groups, some of them negative where they may be.
   func groups(_ sample: SampleGroups, outputs: Int, channels: Int) -> LevelGroups {

@@ -11,6 +11,7 @@ enum SampleModel: CaseIterable {
   case sums
   case bias
   case levels
+  case tied
 
   func make() -> ModelDescription {
     switch self {
@@ -22,6 +23,7 @@ enum SampleModel: CaseIterable {
     case .sums: SampleModels.sums()
     case .bias: SampleModels.bias()
     case .levels: SampleModels.levels()
+    case .tied: SampleModels.tied()
     }
   }
 }

@@ -37,7 +37,7 @@ import Testing
     Breakage("output out of range", .indexOutOfRange) { $0.graph.outputs = [1000] },
     Breakage("add of one", .wrongInputCount) { $0.graph.nodes[3].inputs.removeLast() },
     Breakage("table out of range", .indexOutOfRange) { $0.graph.nodes[0].operation = .embedding(table: 4) },
-    Breakage("table of the wrong kind", .wrongKind) { $0.graph.nodes[0].operation = .embedding(table: 1) },
+    Breakage("table of the wrong kind", .wrongKind) { $0.graph.nodes[0].operation = .embedding(table: 3) },
     Breakage("more positions than rows", .invalidSize) { $0.graph.symbols[1].maximum = 17 },
     Breakage("heads that do not divide", .invalidAttribute) {
       $0.graph.nodes[6].operation = .attention(Attention(heads: 5, scale: 1))

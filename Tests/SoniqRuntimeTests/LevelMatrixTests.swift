@@ -153,6 +153,43 @@ import Testing
     withExtendedLifetime(matrices.map(\.owners)) {}
   }
 
+  /// The table of an embedding, whose rows the same matrix multiplies.
+  @Test(arguments: palettes.indices)
+  func itsRowsCanBeLookedUp(palette: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(900 + palette))
+    let matrix = SyntheticLevels(
+      outputs: 37, Self.palettes[palette], shuffled: palette % 2 == 0, using: &generator)
+    let ids: [Int32] = [36, 0, 15, 16, 31, 32, 5, 0, 36]
+    let rows = ids.map { matrix.weights(Int($0)) }
+    var graph = Graph()
+    graph.symbols = [Symbol(name: "rows", maximum: 64)]
+    graph.constants = [.matrix(matrix.packed)]
+    graph.constantNames = ["words"]
+    graph.values = [
+      Value(name: "ids", elementType: .int32, shape: [.symbol(0)]),
+      Value(name: "rows", elementType: .float32, shape: [.symbol(0), .fixed(matrix.inputs)]),
+      Value(name: "logits", elementType: .float32, shape: [.symbol(0), .fixed(37)]),
+    ]
+    graph.nodes = [
+      Node(name: "embed", operation: .embedding(table: 0), inputs: [0], output: 1),
+      Node(name: "project", operation: .linear(matrix: 0), inputs: [1], output: 2),
+    ]
+    graph.inputs = [GraphInput(value: 0)]
+    graph.outputs = [1, 2]
+    let model = ModelDescription(graph: graph, metadata: [], owner: matrix.owners)
+    try Self.everyOption { options, copies, note in
+      let session = try Session(Model(model, allowsCopies: copies), options: options)
+      try session.set(0, ids, [ids.count])
+      try session.run()
+      let embedded = try session.floats(session.output(0))
+      #expect(Self.difference(embedded, rows.flatMap { $0 }) == nil, "palette \(palette), \(note)")
+      let logits = try session.floats(session.output(1))
+      #expect(Self.difference(logits, rows.flatMap(matrix.product)) == nil, "palette \(palette), \(note)")
+      try session.set(0, [0, 37], [2])
+      #expect(throws: RuntimeError.self) { try session.run() }
+    }
+  }
+
   private static func network(_ matrices: [SyntheticLevels]) -> ModelDescription {
     var graph = Graph()
     graph.symbols = [Symbol(name: "rows", maximum: 64)]

@@ -159,6 +159,24 @@ struct SyntheticLevels {
 }
 
 extension SyntheticLevels {
+  /// The weights of an output, by input channel.
+  func weights(_ output: Int) -> [Float] {
+    var result = [Float](repeating: 0, count: inputs)
+    var first = 0
+    for (index, synthetic) in levels.enumerated() {
+      let length = synthetic.groupLength == 0 ? synthetic.channels : synthetic.groupLength
+      for channel in 0..<synthetic.channels {
+        let integer = Float(integers[index][output][channel])
+        let scale = scales[index][output][channel / length]
+        let offset = offsets[index][output][channel / length]
+        result[order[first + channel]] =
+          synthetic.hasOffsets ? offset.addingProduct(integer, scale) : integer * scale
+      }
+      first += synthetic.channels
+    }
+    return result
+  }
+
   /// One row times the matrix.
   func product(_ row: [Float]) -> [Float] {
     var result = bias

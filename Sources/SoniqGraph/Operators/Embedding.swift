@@ -1,7 +1,7 @@
 /// ids int32 [...] -> [..., channels]: rows of a table. An id out of range is an error of the run.
 package struct Embedding: Operator {
   package static let schema = OperatorSchema("embedding", tag: 1)
-  /// A table, or a dense float32 [rows, channels].
+  /// A table, a dense float32 [rows, channels], or a matrix without taps, whose outputs are the rows.
   package var table: ConstantID = 0
 
   package init() {}
@@ -21,6 +21,7 @@ package struct Embedding: Operator {
     case .table(let packed): (rows, channels) = (packed.rows, packed.channels)
     case .dense(let dense) where dense.elementType == .float32 && dense.shape.count == 2:
       (rows, channels) = (dense.shape[0], dense.shape[1])
+    case .matrix(let matrix) where matrix.taps == 1: (rows, channels) = (matrix.outputs, matrix.inputs)
     default: throw node.fault(.wrongKind, "table", constant: table)
     }
     try requireIdsInRange(node, rows: rows)

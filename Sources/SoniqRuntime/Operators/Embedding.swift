@@ -10,6 +10,7 @@ extension Embedding: PlannedOperator {
     switch schedule.graph.constants[table] {
     case .table(let packed): work = LookupWork(table: packed)
     case .dense(let dense): work = DenseLookupWork(table: dense)
+    case .matrix(let matrix): work = MatrixLookupWork(matrix: matrix)
     default: return
     }
     schedule.append(work, node)
