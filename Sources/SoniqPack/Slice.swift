@@ -42,7 +42,8 @@ package enum Slice {
     guard code.kind == .bipolar else {
       throw PackError(
         .usage, place: name,
-        "a level of \(code.bits) bits has affine codes, which hold no shorter ones; pack it again instead")
+        "a level of \(code.bits) bits has \(code.kind) codes, which hold no shorter ones; pack it again instead"
+      )
     }
     return code.bits - bits
   }

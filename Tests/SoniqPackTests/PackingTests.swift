@@ -2,6 +2,7 @@ import Foundation
 import SoniqCore
 import SoniqGraph
 import SoniqPack
+import SoniqQuantizers
 import Testing
 
 @Suite struct PackingTests {
@@ -89,6 +90,55 @@ import Testing
     let tree = Inspection(model, fileByteCount: 1).tree(title: "m")
     #expect(tree.split(separator: "\n").count == lines + 1)
     #expect(tree.contains(#"  a\n  forged: 1: \u{1b}[2J\r\u{202e}"#))
+  }
+
+  /// Scales of groups, or the units that they count, are widened; what is no bipolar code is refused.
+  @Test(arguments: GroupNumber.allCases)
+  func slicesWidenTheScalesOfGroups(numbers: GroupNumber) throws {
+    let store = ConstantStore()
+    let codes = (0..<16 * 32).map { UInt8($0 * 7 % 16) }
+    let code = WeightCode.bipolar(4)
+    let packing = try #require(WeightPacking(code: code, outputs: 16, channels: 32))
+    var weights = [UInt8](repeating: 0, count: packing.byteCount)
+    let sums = codes.withUnsafeBufferPointer { codes in
+      weights.withUnsafeMutableBytes { packing.pack(codes, into: $0) }
+      return packing.storedSums(codes)
+    }
+    let floats = (0..<16).map { Float($0) * 0.25 - 2 }
+    let scales =
+      switch numbers {
+      case .float32: store.store(floats)
+      case .float16: store.store(floats.map { Binary16.bits($0) })
+      case .uint8: store.store((0..<16).map { UInt8($0) })
+      }
+    let level = MatrixLevel(
+      level: Level(weight: code, activation: ActivationCode(kind: .symmetric, bits: 8)), channels: 32,
+      weights: store.store(weights), scales: numbers == .uint8 ? store.store(floats.map { abs($0) }) : nil,
+      storedSums: store.store(sums),
+      groups: LevelGroups(length: 32, numbers: numbers, scales: scales))
+    var model = ModelDescription(graph: Graph(), metadata: [], owner: [store])
+    model.graph.constants = [.matrix(PackedMatrix(outputs: 16, inputs: 32, levels: [level]))]
+    model.graph.constantNames = ["m"]
+    let cut = try Slice.cut(model, bits: 2)
+    defer { withExtendedLifetime((model, cut)) {} }
+    guard case .matrix(let matrix) = cut.graph.constants[0] else { return }
+    let narrow = matrix.levels[0]
+    try matrix.validate()
+    let shorter = try #require(WeightPacking(code: .bipolar(2), outputs: 16, channels: 32))
+    #expect(shorter.unpack(narrow.weights.raw) == codes.map { $0 >> 2 })
+    let groups = try #require(narrow.groups)
+    switch numbers {
+    case .float32: #expect(Array(groups.scales.bound(to: Float.self)) == floats.map { $0 * 4 })
+    case .float16:
+      #expect(groups.scales.bound(to: UInt16.self).map { Binary16.value($0) } == floats.map { $0 * 4 })
+    case .uint8:
+      #expect(Array(groups.scales.raw) == Array(scales.raw))
+      #expect(narrow.scales.map { Array($0.bound(to: Float.self)) } == floats.map { abs($0) * 4 })
+    }
+    var codebook = level
+    codebook.level.weight = .codebook([Int8](0..<16))
+    model.graph.constants = [.matrix(PackedMatrix(outputs: 16, inputs: 32, levels: [codebook]))]
+    #expect { _ = try Slice.cut(model, bits: 2) } throws: { "\($0)".contains("codebook codes") }
   }
 
   @Test func slicesKeepTheTopBits() throws {

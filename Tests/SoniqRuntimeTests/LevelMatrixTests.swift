@@ -190,6 +190,61 @@ import Testing
     }
   }
 
+  /// A convolution has kernels neither for symmetric activations nor for more than two levels.
+  @Test func convolutionsRefuseWhatTheyCannotRun() throws {
+    let plain = SyntheticLevel.affine(.symmetric(8), 5).fixed(0.1, zero: 7)
+    let refused: [[SyntheticLevel]] = [
+      [SyntheticLevel.symmetric(.symmetric(4), 5).fixed(0.1)],
+      [SyntheticLevel.symmetric(.symmetric(4), 5, groups: 16).fixed(0.1)], [plain, plain, plain],
+    ]
+    for (levels, isRefused) in refused.map({ ($0, true) }) + [([plain, plain], false)] {
+      var generator = SeededGenerator(seed: 31)
+      let matrix = SyntheticLevels(outputs: 3, levels, shuffled: false, using: &generator)
+      var graph = Graph()
+      graph.constants = [.matrix(matrix.packed)]
+      graph.constantNames = ["weights"]
+      graph.values = [matrix.inputs, 3].enumerated().map { index, channels in
+        Value(
+          name: "value \(index)", elementType: .float32, shape: [1, 2, 2, channels].map { .fixed($0) })
+      }
+      graph.nodes = [
+        Node(
+          name: "conv", operation: .convolution(Window(height: 1, width: 1), weights: [0]), inputs: [0],
+          output: 1)
+      ]
+      graph.inputs = [GraphInput(value: 0)]
+      graph.outputs = [1]
+      let model = ModelDescription(graph: graph, metadata: [], owner: matrix.owners)
+      #expect(((try? Model(model)) == nil) == isRefused, "\(levels.count) levels")
+    }
+  }
+
+  /// The report names the kernel, the bytes of copies, and why there are some or none.
+  @Test func reportsSayHowCodebooksRun() throws {
+    var generator = SeededGenerator(seed: 32)
+    for (levels, copyBytes) in [
+      ([SyntheticLevel.affine(.codebook(Self.entries), 101)], 3 * 16 * 104),
+      (
+        [.affine(.codebook(Self.entries), 101), .affine(.codebook([1, -1], layout: .planes), 8)], 3 * 16 * 112
+      ),
+    ] {
+      let matrix = SyntheticLevels(outputs: 37, levels, shuffled: false, using: &generator)
+      for copies in [true, false] {
+        let multiplier = try MatrixMultiplier(
+          matrix.packed, owner: nil, weights: .ofMatrix(allowsCopies: copies), maximumRows: 4)
+        let entry = try #require(multiplier.kernelReport.last)
+        #expect(entry.copiedWeightBytes == (copies ? copyBytes : 0))
+        #expect(
+          entry.refusals.contains {
+            $0.contains(
+              copies ? "works on a copy of 8 bits" : "needs a copy of 8 bits a weight, and copies are")
+          }, "\(entry.refusals)")
+        if !copies { #expect(entry.kernel == "snq_matmul_any_8x1__portable") }
+      }
+      withExtendedLifetime(matrix.owners) {}
+    }
+  }
+
   private static func network(_ matrices: [SyntheticLevels]) -> ModelDescription {
     var graph = Graph()
     graph.symbols = [Symbol(name: "rows", maximum: 64)]

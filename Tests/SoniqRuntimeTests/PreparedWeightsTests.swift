@@ -21,6 +21,14 @@ import Testing
     #expect(weights.copiedByteCount == expected.count)
   }
 
+  @Test func codebooksBecomeTheirEntries() throws {
+    let weights = try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: true)
+    let planes = try Planes(bits: 3, outputs: 32, channels: 96, seed: 12)
+    let start = try weights.bytes(of: planes.entries())
+    let expected = planes.packedEntries
+    #expect(Array(UnsafeRawBufferPointer(start: start, count: expected.count)) == expected)
+  }
+
   @Test func equalFormsAreOne() throws {
     let weights = try PreparedWeights(MemoryArena(), constantCount: 2, allowsCopies: true)
     let planes = try (1...3).map { try Planes(bits: $0, outputs: 16, channels: 64, seed: UInt64($0)) }
@@ -52,7 +60,7 @@ import Testing
   /// Whichever allocation fails: an error, nothing is kept of what failed, and the next try succeeds.
   @Test func everyAllocationMayFail() throws {
     let planes = try Planes(bits: 3, outputs: 32, channels: 96, seed: 9)
-    let forms = [planes.form(4), try planes.borders(), planes.form(8)]
+    let forms = [planes.form(4), try planes.borders(), planes.form(8), planes.entries()]
     let whole = HostMemory()
     try Self.make(forms, whole)
     var failures = 0
@@ -163,6 +171,31 @@ private struct Planes {
   }
 
   func form(_ wide: Int) -> PreparedForm { .widenedCodes(WidenedCodes(level(taps: 1), bits: wide)) }
+
+  /// The same planes as the codes of a codebook, for kernels of unsigned bytes.
+  func entries() -> PreparedForm {
+    let none = ConstantBytes(planes)
+    let entries = (0..<8).map { Int8($0 * 17 - 60) }
+    let level = MatrixLevel(
+      level: Level(
+        weight: .codebook(entries, layout: .planes), activation: ActivationCode(kind: .symmetric, bits: 8)),
+      channels: channels, weights: none, scales: none, storedSums: none)
+    let stored = StoredLevel(level, panels: (outputs + 15) / 16)
+    return .widenedCodes(
+      WidenedCodes(level: stored, bits: 8, layout: .unsignedBytes, entryBias: 128))
+  }
+
+  /// The bytes that `entries` must have, whole tiles of them.
+  var packedEntries: [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: outputs * channels)
+    for output in 0..<outputs {
+      for channel in 0..<channels {
+        let place = (output / 16 * (channels / 4) + channel / 4) * 64 + output % 16 * 4 + channel % 4
+        bytes[place] = UInt8(Int(codes[output * channels + channel]) * 17 - 60 + 128)
+      }
+    }
+    return bytes
+  }
 
   /// The same weights as a row of three taps, whose sums need memory only while they are made.
   func borders() throws -> PreparedForm {

@@ -49,7 +49,7 @@ package struct Convolution: Operator {
       guard matrix.inputs == inputs, matrix.taps == window.taps else { break }
       guard matrix.levels.count <= 2 else { throw node.fault(.invalidLevel, "levels", constant: constant) }
       for level in matrix.levels {
-        guard case .fixed = level.level.activation.scaling, level.groups == nil else {
+        guard case .fixed = level.level.activation.scaling, level.level.activation.kind != .symmetric else {
           throw node.fault(.invalidLevel, "levels.activation", constant: constant)
         }
       }
