@@ -19,12 +19,13 @@ enum X86 {
   /// too; measured: powers .12, maxima along a row .11, maximum pooling .08, packing .03.
   static let baseline = ["-march=x86-64-v2"]
 
-  /// The kernel modules; what each is compiled for is what its file in SoniqKernels/Registry requires.
+  /// The kernel modules; what each is compiled for is what its file in SoniqKernels/Registry requires. SNQ_OWN ends the C
+  /// names of what is compiled from KernelsShared.
   static let modules = [
-    (name: "KernelsPortable", machine: baseline),
-    (name: "KernelsAVX2", machine: ["-march=x86-64-v3"]),
+    (name: "KernelsPortable", machine: baseline + ["-DSNQ_OWN=portable"]),
+    (name: "KernelsAVX2", machine: ["-march=x86-64-v3", "-DSNQ_OWN=avx2"]),
     (name: "KernelsAVXVNNI", machine: ["-march=x86-64-v3", "-mavxvnni"]),
-    (name: "KernelsAVX512", machine: ["-march=x86-64-v4", "-mavx512vnni"]),
+    (name: "KernelsAVX512", machine: ["-march=x86-64-v4", "-mavx512vnni", "-DSNQ_OWN=avx512"]),
     (
       name: "KernelsAVX512VBMI",
       machine: [
