@@ -58,7 +58,8 @@ package struct Level: Sendable, Hashable {
 
   /// The deepest run of channels whose dot product cannot leave int32.
   package var maximumChannels: Int {
-    Int(Int32.max) / max(1, weight.maximumMagnitude * activation.maximumMagnitude)
+    // Weights that are all 0 leave the sums of codes.
+    Int(Int32.max) / (max(1, weight.maximumMagnitude) * max(1, activation.maximumMagnitude))
   }
   /// The deepest run of channels whose sums of codes and of stored weights cannot leave int32.
   package var maximumSummedChannels: Int {

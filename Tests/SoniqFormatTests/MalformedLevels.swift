@@ -192,6 +192,13 @@ enum MalformedLevels {
       try $0.set(.constants, after: "whole", level(0, 24), to: UInt32(0))
       try $0.set(.constants, after: "whole", level(0, 30), to: UInt8(16))
     },
+    malformed(
+      "sums of codes deeper than 32 bits under weights of 0", .invalidModel, "constants[0].levels[0].channels"
+    ) {
+      for entry in 0..<16 { try $0.set(.constants, after: "four", level(0, 4 + entry), to: UInt8(0)) }
+      try $0.set(.constants, after: "four", 5, to: UInt32(Int32.max))
+      try $0.set(.constants, after: "four", level(0, 32), to: UInt32(Int32.max) - 15)
+    },
     malformed("sums of groups deeper than 32 bits", .invalidModel, "constants[1].levels[0].channels") {
       try $0.set(.constants, after: "pair", 5, to: UInt32(Int32.max))
       try $0.set(.constants, after: "pair", level(0, 32), to: UInt32(Int32.max) - 64)
