@@ -22,7 +22,7 @@ import Testing
     switch work {
     case is QuantizeWork: "quantize"
     case let work as MatmulWork: work.function == nil ? "matmul" : "matmul+activation"
-    case is LayerNormWork: "layerNorm"
+    case let work as NormWork: work.name
     case is ActivationWork: "activation"
     case let work as AddWork: work.rectifies ? "add+relu" : "add"
     case is DenseLookupWork: "lookup"

@@ -8,9 +8,9 @@ extension Add: PlannedOperator {
     let graph = schedule.graph
     let (inputs, output) = (graph.nodes[node].inputs, graph.nodes[node].output)
     let reader = schedule.onlyReader(of: output)
-    if let reader, case .layerNorm(let norm) = graph.nodes[reader].operation {
+    if let reader, let norm = graph.nodes[reader].operation.planned as? any RowNorm {
       schedule.finish(reader)
-      LayerNormWork.add(norm, [node, reader], input: inputs[0], residual: inputs[1], to: &schedule)
+      schedule.addNorm(norm, [node, reader], input: inputs[0], residual: inputs[1])
       return
     }
     var work = AddWork(rectifies: false)

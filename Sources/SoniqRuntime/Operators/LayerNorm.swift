@@ -3,49 +3,61 @@ import SoniqCore
 import SoniqGraph
 import SoniqKernels
 
-extension LayerNorm: PlannedOperator {
-  func schedule(_ node: Int, in schedule: inout Schedule) {
-    LayerNormWork.add(self, [node], input: schedule.graph.nodes[node].inputs[0], residual: nil, to: &schedule)
-  }
-}
-
-/// (Residual addition and) layer norm.
-struct LayerNormWork: ScheduledWork {
-  let gamma: DenseConstant
-  let beta: DenseConstant
-  let epsilon: Float
-
-  /// * nodes: the norm last.
-  static func add(
-    _ norm: LayerNorm, _ nodes: [Int], input: ValueID, residual: ValueID?, to schedule: inout Schedule
-  ) {
-    guard case .dense(let gamma) = schedule.graph.constants[norm.gamma],
-      case .dense(let beta) = schedule.graph.constants[norm.beta]
-    else { return }
-    let reads = [input] + (residual.map { [$0] } ?? [])
-    schedule.append(
-      LayerNormWork(gamma: gamma, beta: beta, epsilon: norm.epsilon), nodes, reads: reads,
-      writes: [schedule.graph.nodes[nodes[nodes.count - 1]].output], inPlaceOf: reads)
-  }
-
-  func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
-    let row = emitter.kernels.row(RowKernelRegistry.layerNorm)
+extension LayerNorm: RowNorm {
+  func arguments(_ constants: [Constant]) -> snq_layer_norm_args? {
+    guard case .dense(let gamma) = constants[gamma], case .dense(let beta) = constants[beta] else {
+      return nil
+    }
     var arguments = snq_layer_norm_args()
     arguments.gamma = gamma.bytes.bound(to: Float.self).baseAddress
     arguments.beta = beta.bytes.bound(to: Float.self).baseAddress
     arguments.epsilon = epsilon
-    arguments.channels = emitter.channels(step.writes[0])
-    let hasResidual = step.reads.count == 2
-    let norm = LayerNormStep(
-      function: row.function, arguments: arguments, input: step.reads[0],
-      residual: hasResidual ? step.reads[1] : -1, output: step.writes[0])
-    let name = hasResidual ? "add + layerNorm" : "layerNorm"
-    return (try emitter.step(norm), emitter.describe(step, name, row))
+    return arguments
   }
 }
 
-struct LayerNormStep: RowStep {
-  static var entry: StepEntry { { LayerNormStep.answer($0, $1) } }
+/// A norm of rows, which can do the addition that makes its only input.
+protocol RowNorm: PlannedOperator {
+  /// But for rows and channels.
+  func arguments(_ constants: [Constant]) -> snq_layer_norm_args?
+}
+
+extension RowNorm {
+  func schedule(_ node: Int, in schedule: inout Schedule) {
+    schedule.addNorm(self, [node], input: schedule.graph.nodes[node].inputs[0], residual: nil)
+  }
+}
+
+extension Schedule {
+  /// * nodes: the norm last.
+  mutating func addNorm(_ norm: any RowNorm, _ nodes: [Int], input: ValueID, residual: ValueID?) {
+    guard let arguments = norm.arguments(graph.constants) else { return }
+    let reads = [input] + (residual.map { [$0] } ?? [])
+    append(
+      NormWork(name: type(of: norm).schema.name, arguments: arguments), nodes, reads: reads,
+      writes: [graph.nodes[nodes[nodes.count - 1]].output], inPlaceOf: reads)
+  }
+}
+
+/// (Residual addition and) a norm of rows.
+struct NormWork: ScheduledWork {
+  let name: String
+  let arguments: snq_layer_norm_args
+
+  func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
+    let row = emitter.kernels.row(RowKernelRegistry.layerNorm)
+    var arguments = arguments
+    arguments.channels = emitter.channels(step.writes[0])
+    let hasResidual = step.reads.count == 2
+    let norm = NormStep(
+      function: row.function, arguments: arguments, input: step.reads[0],
+      residual: hasResidual ? step.reads[1] : -1, output: step.writes[0])
+    return (try emitter.step(norm), emitter.describe(step, hasResidual ? "add + \(name)" : name, row))
+  }
+}
+
+struct NormStep: RowStep {
+  static var entry: StepEntry { { NormStep.answer($0, $1) } }
   var function: snq_layer_norm_function
   var arguments: snq_layer_norm_args
   var input: StorageID

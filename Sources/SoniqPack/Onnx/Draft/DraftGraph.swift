@@ -25,7 +25,8 @@ enum DraftOperation: Sendable {
   /// weights: [taps][channels].
   case depthwise(Window, weights: [Float], bias: [Float]?, grid: CodeGrid?)
   case foldTaps(Window, height: Int, width: Int, bias: [Float]?)
-  case layerNorm(gamma: [Float], beta: [Float], epsilon: Float)
+  /// An operation with constants that are rows of floats; it is made of their indices.
+  case rows([DraftRow], @Sendable ([ConstantID]) -> Operation)
   case attention(Attention)
   case meanPool
   case l2Normalize(epsilon: Float)
@@ -39,6 +40,20 @@ enum DraftOperation: Sendable {
   case empty
   /// x -> x as the codes of a QDQ model would have it; consumers take the code over, then it goes.
   case quantized(ActivationGrid)
+}
+
+/// A dense constant [floats.count], and what is put behind its node's name for its own.
+struct DraftRow: Sendable {
+  var suffix: String
+  var floats: [Float]
+}
+
+extension DraftOperation {
+  static func layerNorm(gamma: [Float], beta: [Float], epsilon: Float) -> DraftOperation {
+    .rows([DraftRow(suffix: "weight", floats: gamma), DraftRow(suffix: "bias", floats: beta)]) { constants in
+      .layerNorm(gamma: constants[0], beta: constants[1], epsilon: epsilon)
+    }
+  }
 }
 
 /// The static code of a value that a QDQ model states: real = scale * (code - zero), codes 0...255.

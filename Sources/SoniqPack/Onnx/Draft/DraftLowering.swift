@@ -146,10 +146,8 @@ struct DraftLowering {
     case .foldTaps(let window, let height, let width, let bias):
       let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
       return .foldTaps(window, height: height, width: width, bias: constant)
-    case .layerNorm(let gamma, let beta, let epsilon):
-      return .layerNorm(
-        gamma: dense(node.name + ".weight", gamma, [gamma.count]),
-        beta: dense(node.name + ".bias", beta, [beta.count]), epsilon: epsilon)
+    case .rows(let rows, let make):
+      return make(rows.map { dense("\(node.name).\($0.suffix)", $0.floats, [$0.floats.count]) })
     case .attention(let attention): return .attention(attention)
     case .meanPool: return .meanPool
     case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
