@@ -4,26 +4,24 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_layer_norm_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
   let args = pointer.pointee
-  guard let firstInput = args.input, let firstOutput = args.output, let gamma = args.gamma,
-    let beta = args.beta
-  else { return }
+  guard let firstInput = args.input, let firstOutput = args.output, let gamma = args.gamma else { return }
   let channels = Int(args.channels)
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
     let input = firstInput + row &* args.inputStride
     let output = firstOutput + row &* args.outputStride
     var source = input
-    let total: Float
+    var total: Float = 0
     if let firstResidual = args.residual {
       total = addInto(output, input, firstResidual + row &* args.residualStride, channels)
       source = UnsafePointer(output)
-    } else {
+    } else if args.keepsMean == 0 {
       total = reduce(source, channels) { $0 + $1 }
     }
-    let mean = FloatLanes(repeating: total / Float(channels))
+    let mean = FloatLanes(repeating: args.keepsMean == 0 ? total / Float(channels) : 0)
     let squares = reduce(source, channels, minus: mean) { fma($1, $1, $0) }
     let deviation = (squares / Float(channels) + args.epsilon).squareRoot()
-    normalize(source, channels, mean, FloatLanes(repeating: 1 / deviation), gamma, beta, output)
+    normalize(source, channels, mean, FloatLanes(repeating: 1 / deviation), gamma, args.beta, output)
     row &+= 1
   }
 }
@@ -88,19 +86,19 @@ import CKernelABI
 
 @inline(__always) private func normalize(
   _ source: UnsafePointer<Float>, _ channels: Int, _ mean: FloatLanes, _ inverse: FloatLanes,
-  _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>
+  _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>?, _ output: UnsafeMutablePointer<Float>
 ) {
   var channel = 0
   while channel &+ 16 <= channels {
     let scaled = (FloatLanes(load: source + channel) - mean) * inverse
-    fma(scaled, FloatLanes(load: gamma + channel), FloatLanes(load: beta + channel)).store(output + channel)
+    let shift = beta.map { FloatLanes(load: $0 + channel) } ?? FloatLanes(repeating: 0)
+    fma(scaled, FloatLanes(load: gamma + channel), shift).store(output + channel)
     channel &+= 16
   }
   if channel < channels {
     let count = channels &- channel
     let scaled = (FloatLanes(load: source + channel, count: count) - mean) * inverse
-    fma(
-      scaled, FloatLanes(load: gamma + channel, count: count), FloatLanes(load: beta + channel, count: count)
-    ).store(output + channel, count: count)
+    let shift = beta.map { FloatLanes(load: $0 + channel, count: count) } ?? FloatLanes(repeating: 0)
+    fma(scaled, FloatLanes(load: gamma + channel, count: count), shift).store(output + channel, count: count)
   }
 }

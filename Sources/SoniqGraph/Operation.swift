@@ -31,6 +31,7 @@ package enum Operation: Sendable, Hashable {
   case resize(Resize)
   case foldTaps(FoldTaps)
   case cumulate(Cumulate)
+  case rmsNorm(RMSNorm)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -38,7 +39,7 @@ package enum Operation: Sendable, Hashable {
     MeanPool.self, L2Normalize.self, Convolution.self, DepthwiseConvolution.self, ConstantTensor.self,
     Unary.self, Binary.self, Select.self, Cast.self, Transpose.self, Reshape.self, Expand.self,
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
-    Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self,
+    Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -75,6 +76,7 @@ package enum Operation: Sendable, Hashable {
     case .resize(let attributes): attributes
     case .foldTaps(let attributes): attributes
     case .cumulate(let attributes): attributes
+    case .rmsNorm(let attributes): attributes
     }
   }
 

@@ -8,7 +8,8 @@ import Testing
   enum Place: CaseIterable { case apart, inPlace, inPlaceOfTheSecond }
 
   static func layerNorm(
-    _ function: snq_layer_norm_function, _ channels: Int, _ values: [[Float]], residual: Bool, _ place: Place
+    _ function: snq_layer_norm_function, _ channels: Int, _ values: [[Float]], residual: Bool, _ place: Place,
+    isRMS: Bool = false
   ) -> [UInt32] {
     let stride = channels + 3
     let input = GuardedBuffer(values[0])
@@ -19,7 +20,8 @@ import Testing
     let output = place == .apart ? apart : place == .inPlace ? input : second
     var args = snq_layer_norm_args(
       input: input.start, inputStride: stride, residual: residual ? UnsafePointer(second.start) : nil,
-      residualStride: stride, gamma: gamma.start, beta: beta.start, epsilon: 1e-12,
+      residualStride: stride, gamma: gamma.start,
+      beta: isRMS ? nil : UnsafePointer(beta.start), epsilon: 1e-12, keepsMean: isRMS ? 1 : 0,
       channels: UInt32(channels), output: output.start, outputStride: stride)
     function(&args, 0, 1)
     function(&args, 1, 2)
@@ -37,14 +39,32 @@ import Testing
     for channels in RowKernels.channelCounts {
       for content in RowKernels.Content.allCases {
         let values = (0..<4).map { _ in content.values(2 * channels + 3, &generator) }
-        for residual in [false, true] {
+        for (residual, isRMS) in [(false, false), (true, false), (false, true), (true, true)] {
           let expected = Self.layerNorm(
-            family.reference.function, channels, values, residual: residual, .apart)
+            family.reference.function, channels, values, residual: residual, .apart, isRMS: isRMS)
           for place in residual ? Place.allCases : [.apart, .inPlace] {
-            let actual = Self.layerNorm(kernel.function, channels, values, residual: residual, place)
-            #expect(actual == expected, "\(channels) \(content) residual \(residual) \(place)")
+            let actual = Self.layerNorm(
+              kernel.function, channels, values, residual: residual, place, isRMS: isRMS)
+            #expect(actual == expected, "\(channels) \(content) residual \(residual) \(place) RMS \(isRMS)")
           }
         }
+      }
+    }
+  }
+
+  @Test(arguments: RowKernels.channelCounts)
+  func rmsNormIsAccurate(channels: Int) {
+    var generator = SeededGenerator(seed: 55)
+    let values = (0..<4).map { _ in RowKernels.Content.ordinary.values(2 * channels + 3, &generator) }
+    let bits = Self.layerNorm(
+      RowKernelRegistry.layerNorm.reference.function, channels, values, residual: false, .apart, isRMS: true)
+    for row in 0..<2 {
+      let numbers = (0..<channels).map { Double(values[0][row * (channels + 3) + $0]) }
+      let root = (numbers.reduce(0) { $0 + $1 * $1 } / Double(channels) + 1e-12).squareRoot()
+      for channel in 0..<channels {
+        let truth = numbers[channel] / root * Double(values[2][channel])
+        let actual = Double(Float(bitPattern: bits[row * channels + channel]))
+        #expect(abs(actual - truth) <= 1e-5 * max(1, abs(truth)), "\(channels) \(row) \(channel)")
       }
     }
   }

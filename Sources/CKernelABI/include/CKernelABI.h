@@ -261,8 +261,9 @@ typedef struct {
   const float *residual;  // null when absent
   size_t residualStride;
   const float *gamma;
-  const float *beta;
+  const float *beta;  // null: +0 for all channels
   float epsilon;
+  uint32_t keepsMean;  // 1: mean is +0, as the norm by the root of the mean square has it
   uint32_t channels;
   float *output;
   size_t outputStride;

@@ -49,6 +49,7 @@ extension Operation {
     case .resize(let kind): kind
     case .foldTaps(let kind): kind
     case .cumulate(let kind): kind
+    case .rmsNorm(let kind): kind
     }
   }
 }

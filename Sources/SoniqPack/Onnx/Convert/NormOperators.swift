@@ -35,6 +35,21 @@ extension OnnxConversion {
   }
 
   mutating func layerNorm() throws(PackError) -> [ValueID] {
+    try rowNorm { (conversion, gamma, epsilon) throws(PackError) in
+      let zeros = [Float](repeating: 0, count: gamma.count)
+      let beta = try conversion.knownNumbers(2, "bias", count: gamma.count) ?? zeros
+      return .layerNorm(gamma: gamma, beta: beta, epsilon: epsilon)
+    }
+  }
+
+  mutating func rmsNorm() throws(PackError) -> [ValueID] {
+    try rowNorm { (_, gamma, epsilon) in .rmsNorm(gamma: gamma, epsilon: epsilon) }
+  }
+
+  /// A norm over the last axes, which become one.
+  private mutating func rowNorm(
+    _ norm: (inout Self, [Float], Float) throws(PackError) -> DraftOperation
+  ) throws(PackError) -> [ValueID] {
     let input = try input(0)
     let shape = draft.shape(input)
     let axis = try axis(node.integer("axis", default: -1), rank: shape.count)
@@ -44,9 +59,9 @@ extension OnnxConversion {
     let epsilon = node.real("epsilon", default: 1e-5)
     guard epsilon > 0, epsilon.isFinite else { throw fault("its epsilon \(epsilon) is not above 0") }
     guard let gamma = try knownNumbers(1, "scale", count: length) else { throw fault("its scale is missing") }
-    let beta = try knownNumbers(2, "bias", count: length) ?? [Float](repeating: 0, count: length)
+    let operation = try norm(&self, gamma, epsilon)
     let rows = try reshape(input, to: shape[..<axis].map { draft.extent($0) } + [Extent(length)])
-    let result = try rowwise(.layerNorm(gamma: gamma, beta: beta, epsilon: epsilon), rows)
+    let result = try rowwise(operation, rows)
     return [try reshape(result, to: shape.map { draft.extent($0) })]
   }
 

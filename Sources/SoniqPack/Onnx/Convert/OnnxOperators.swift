@@ -115,6 +115,8 @@ enum OnnxOperators {
   private static let rest: [Row] = [
     ("BatchNormalization", { c throws(PackError) in try c.batchNorm() }),
     ("LayerNormalization", { c throws(PackError) in try c.layerNorm() }),
+    ("RMSNormalization", { c throws(PackError) in try c.rmsNorm() }),
+    ("SimplifiedLayerNormalization", { c throws(PackError) in try c.rmsNorm() }),
     ("InstanceNormalization", { c throws(PackError) in try c.instanceNorm() }),
     ("GroupNormalization", { c throws(PackError) in try c.groupNorm() }),
     ("LpNormalization", { c throws(PackError) in try c.lpNorm() }),
