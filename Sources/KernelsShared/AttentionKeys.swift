@@ -26,9 +26,10 @@ struct AttentionUnit {
     let heads = Int(args.heads)
     let first = unit / heads &* Int(args.sequence)
     let column = unit % heads &* Int(args.headDim)
+    let shared = unit % heads / max(1, Int(args.queryHeads)) &* Int(args.headDim)
     self.query = query + (first &* args.queryStride &+ column)
-    self.key = key + (first &* args.keyStride &+ column)
-    self.value = value + (first &* args.valueStride &+ column)
+    self.key = key + (first &* args.keyStride &+ shared)
+    self.value = value + (first &* args.valueStride &+ shared)
     self.output = output + (first &* args.outputStride &+ column)
     mask = args.mask.map { $0 + first }
     bias = args.bias.map {

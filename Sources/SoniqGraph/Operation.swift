@@ -32,6 +32,10 @@ package enum Operation: Sendable, Hashable {
   case foldTaps(FoldTaps)
   case cumulate(Cumulate)
   case rmsNorm(RMSNorm)
+  case groupedAttention(GroupedAttention)
+  case rotary(Rotary)
+  case gatedProduct(GatedProduct)
+  case softcap(Softcap)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -39,7 +43,8 @@ package enum Operation: Sendable, Hashable {
     MeanPool.self, L2Normalize.self, Convolution.self, DepthwiseConvolution.self, ConstantTensor.self,
     Unary.self, Binary.self, Select.self, Cast.self, Transpose.self, Reshape.self, Expand.self,
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
-    Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self,
+    Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
+    Rotary.self, GatedProduct.self, Softcap.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -77,6 +82,10 @@ package enum Operation: Sendable, Hashable {
     case .foldTaps(let attributes): attributes
     case .cumulate(let attributes): attributes
     case .rmsNorm(let attributes): attributes
+    case .groupedAttention(let attributes): attributes
+    case .rotary(let attributes): attributes
+    case .gatedProduct(let attributes): attributes
+    case .softcap(let attributes): attributes
     }
   }
 

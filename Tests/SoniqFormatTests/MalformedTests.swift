@@ -11,7 +11,7 @@ import Testing
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
     + MalformedLevels.tables
-    + MalformedLevels.codes + MalformedLevels.groups
+    + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {

@@ -12,6 +12,7 @@ enum SampleModel: CaseIterable {
   case bias
   case levels
   case tied
+  case decoder
 
   func make() -> ModelDescription {
     switch self {
@@ -24,6 +25,7 @@ enum SampleModel: CaseIterable {
     case .bias: SampleModels.bias()
     case .levels: SampleModels.levels()
     case .tied: SampleModels.tied()
+    case .decoder: SampleModels.decoder()
     }
   }
 }

@@ -48,7 +48,7 @@ struct AttentionCase {
       bias: bias == nil ? nil : UnsafePointer(added.start), biasBatchStride: bias?.strides.batch ?? 0,
       biasHeadStride: bias?.strides.head ?? 0, biasRowStride: bias?.strides.row ?? 0, batch: UInt32(batch),
       sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
-      scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start,
+      queryHeads: 0, scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start,
       outputStride: width,
       scratch: scratch.assumingMemoryBound(to: UInt8.self))
     for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }

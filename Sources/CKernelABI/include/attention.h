@@ -44,6 +44,7 @@ typedef struct {
   const float *bias;
   size_t biasBatchStride, biasHeadStride, biasRowStride;  // floats
   uint32_t batch, sequence, heads, headDim;  // headDim: multiple of 4, at most 256
+  uint32_t queryHeads;  // heads that share one of keys and values, next to each other; divides heads. 0: 1
   float scale;
   uint32_t isCausal;  // 0 or 1
   float *output;  // [batch][sequence][outputStride]

@@ -53,23 +53,37 @@ extension Attention {
     let channels = try node.channels(shape)
     try node.require(heads >= 1 && channels % 3 == 0 && (channels / 3) % heads == 0, "heads")
     try node.require(positive: scale, "scale")
-    let inputCount = node.inputs.count
-    if inputCount == (hasBias ? 3 : 2) { try node.requireMask(1, positions: Array(shape[..<2])) }
-    if hasBias {
-      try node.require(inputCount - 1, is: .float32)
-      guard takesBias(node.shape(inputCount - 1), batch: shape[0], positions: shape[1]) else {
-        throw node.fault(.shapeMismatch, "inputs", inputCount - 1)
-      }
-    }
-    // The limits of the attention kernels; within them both integer products stay in int32.
-    let headLength = channels / 3 / heads
-    try node.require(headLength % 4 == 0 && (4...256).contains(headLength), "heads")
-    let longest = precision == .int8 ? Int(Int32.max) / (255 * 127) : 1 << 20
-    guard node.maximum(shape[1]) <= longest else { throw node.fault(.invalidSize, "inputs", 0) }
-    guard let units = checkedProduct(node.maximum(shape[0]), heads), units <= maximumDimension else {
-      throw node.fault(.invalidSize, "heads")
-    }
+    try node.requireMaskAndBias(behind: 1, hasBias: hasBias, heads: heads, rows: shape)
+    try node.requireAttentionSizes(rows: shape, heads: heads, headLength: channels / 3 / heads, precision)
     return node.floats([shape[0], shape[1], .fixed(channels / 3)])
+  }
+}
+
+extension NodeInference {
+  /// Behind the operands of attention: a mask of the keys, where there is one, and the bias.
+  func requireMaskAndBias(
+    behind operands: Int, hasBias: Bool, heads: Int, rows: [Dimension]
+  ) throws(GraphError) {
+    let count = inputs.count
+    if count == operands + (hasBias ? 2 : 1) { try requireMask(operands, positions: Array(rows[..<2])) }
+    guard hasBias else { return }
+    try require(count - 1, is: .float32)
+    let form = Attention(heads: heads, scale: 1, hasBias: true)
+    guard form.takesBias(shape(count - 1), batch: rows[0], positions: rows[1]) else {
+      throw fault(.shapeMismatch, "inputs", count - 1)
+    }
+  }
+
+  /// The limits of the attention kernels; within them both integer products stay in int32.
+  func requireAttentionSizes(
+    rows: [Dimension], heads: Int, headLength: Int, _ precision: AttentionPrecision
+  ) throws(GraphError) {
+    try require(headLength % 4 == 0 && (4...256).contains(headLength), "heads")
+    let longest = precision == .int8 ? Int(Int32.max) / (255 * 127) : 1 << 20
+    guard maximum(rows[1]) <= longest else { throw fault(.invalidSize, "inputs", 0) }
+    guard let units = checkedProduct(maximum(rows[0]), heads), units <= maximumDimension else {
+      throw fault(.invalidSize, "heads")
+    }
   }
 }
 

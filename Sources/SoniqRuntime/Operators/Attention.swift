@@ -3,49 +3,77 @@ import SoniqGraph
 import SoniqKernels
 
 extension Attention: PlannedOperator {
+  /// Queries, keys and values lie side by side.
   func schedule(_ node: Int, in schedule: inout Schedule) {
-    schedule.append(AttentionWork(attention: self), node)
+    let form = AttentionForm(
+      heads: heads, keyHeads: heads, scale: scale, precision: precision, isCausal: isCausal, hasBias: hasBias)
+    schedule.append(AttentionWork(form: form, isJoined: true), node)
   }
+}
+
+/// What all operations of attention have.
+struct AttentionForm {
+  let heads: Int
+  let keyHeads: Int
+  let scale: Float
+  let precision: AttentionPrecision
+  let isCausal: Bool
+  let hasBias: Bool
 }
 
 /// Units are pairs of batch entry and head.
 struct AttentionWork: ScheduledWork {
-  let attention: Attention
+  let form: AttentionForm
+  /// The first input holds queries, keys and values; else they are three.
+  let isJoined: Bool
 
   var traits: WorkTraits { [.ownUnits, .readsOtherRows] }
 
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
-    let headLength = sizing.schedule.slots[step.writes[0]].rowBytes / 4 / attention.heads
+    let headLength = sizing.schedule.slots[step.writes[0]].rowBytes / 4 / form.heads
     guard
       let bytes = sizing.kernels.attentionScratchBytes(
-        sequence: sizing.size(step.space[1]), headLength: headLength,
-        isInteger: attention.precision == .int8)
+        sequence: sizing.size(step.space[1]), headLength: headLength, isInteger: form.precision == .int8)
     else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
     return bytes
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
-    let isInteger = attention.precision == .int8
+    let isInteger = form.precision == .int8
     let row = emitter.kernels.row(
       isInteger ? RowKernelRegistry.integerAttention : RowKernelRegistry.floatAttention)
-    var arguments = snq_attention_args()
-    arguments.heads = UInt32(attention.heads)
-    arguments.headDim = emitter.channels(step.writes[0]) / UInt32(attention.heads)
-    arguments.scale = attention.scale
-    arguments.isCausal = attention.isCausal ? 1 : 0
-    var bias: AttentionBiasInput?
-    if attention.hasBias, let slot = step.reads.last,
-      let value = emitter.graph.nodes[step.nodes[0]].inputs.last
-    {
-      bias = AttentionBiasInput(slot, shape: emitter.graph.values[value].shape)
+    let channels = Int(emitter.channels(step.writes[0]))
+    let operands = isJoined ? 1 : 3
+    let hasMask = step.reads.count == operands + (form.hasBias ? 2 : 1)
+    let places = (0..<3).map { part in
+      isJoined
+        ? AttentionOperand(storage: step.reads[0], column: part * channels)
+        : AttentionOperand(storage: step.reads[part])
     }
     let run = AttentionStep(
-      function: row.function, arguments: arguments, input: step.reads[0],
-      mask: step.reads.count == (attention.hasBias ? 3 : 2) ? step.reads[1] : -1, bias: bias,
+      function: row.function, arguments: arguments(channels), query: places[0], key: places[1],
+      value: places[2], mask: hasMask ? step.reads[operands] : -1, bias: bias(step, emitter.graph),
       output: step.writes[0], batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
     var description = emitter.describe(step, "attention", row)
     description.level = isInteger ? "8x8" : "float32"
     return (try emitter.step(run), description)
+  }
+
+  private func arguments(_ channels: Int) -> snq_attention_args {
+    var arguments = snq_attention_args()
+    arguments.heads = UInt32(form.heads)
+    arguments.headDim = UInt32(channels / form.heads)
+    arguments.queryHeads = UInt32(form.heads / form.keyHeads)
+    arguments.scale = form.scale
+    arguments.isCausal = form.isCausal ? 1 : 0
+    return arguments
+  }
+
+  private func bias(_ step: ScheduledStep, _ graph: Graph) -> AttentionBiasInput? {
+    guard form.hasBias, let slot = step.reads.last, let value = graph.nodes[step.nodes[0]].inputs.last else {
+      return nil
+    }
+    return AttentionBiasInput(slot, shape: graph.values[value].shape)
   }
 }
 
@@ -54,7 +82,9 @@ struct AttentionStep: RowStep {
   static var entry: StepEntry { { AttentionStep.answer($0, $1) } }
   var function: snq_attention_function
   var arguments: snq_attention_args
-  var input: StorageID
+  var query: AttentionOperand
+  var key: AttentionOperand
+  var value: AttentionOperand
   /// Negative when there is none.
   var mask: StorageID
   var bias: AttentionBiasInput?
@@ -76,15 +106,9 @@ struct AttentionStep: RowStep {
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ units: Range<Int>) {
     var call = arguments
     let all = RowWindow.all(lane: window.lane, rows: 0)
-    let source = frame.storages[input]
-    let channels = Int(call.heads * call.headDim)
-    let query = UnsafePointer(source.floats(all))
-    call.query = query
-    call.key = query + channels
-    call.value = query + 2 * channels
-    call.queryStride = source.stride
-    call.keyStride = source.stride
-    call.valueStride = source.stride
+    (call.query, call.queryStride) = query.place(frame)
+    (call.key, call.keyStride) = key.place(frame)
+    (call.value, call.valueStride) = value.place(frame)
     if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(all)) }
     call.batch = UInt32(frame.size(batch))
     call.sequence = UInt32(frame.size(sequence))
@@ -93,6 +117,18 @@ struct AttentionStep: RowStep {
     call.outputStride = frame.storages[output].stride
     call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: UInt8.self)
     function(&call, UInt32(units.lowerBound), UInt32(units.upperBound))
+  }
+}
+
+/// Where the rows of queries, keys or values lie: from a column of a value on.
+struct AttentionOperand: BitwiseCopyable {
+  var storage: StorageID
+  var column = 0
+
+  @inline(__always)
+  func place(_ frame: borrowing RunFrame) -> (UnsafePointer<Float>, Int) {
+    let rows = frame.storages[storage]
+    return (UnsafePointer(rows.floats(RowWindow.all(lane: 0, rows: 0))) + column, rows.stride)
   }
 }
 

@@ -50,6 +50,10 @@ extension Operation {
     case .foldTaps(let kind): kind
     case .cumulate(let kind): kind
     case .rmsNorm(let kind): kind
+    case .groupedAttention(let kind): kind
+    case .rotary(let kind): kind
+    case .gatedProduct(let kind): kind
+    case .softcap(let kind): kind
     }
   }
 }

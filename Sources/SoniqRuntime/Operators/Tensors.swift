@@ -23,6 +23,7 @@ extension Pool: PlannedTensorOperation {}
 extension Resize: PlannedTensorOperation {}
 extension FoldTaps: PlannedTensorOperation {}
 extension Cumulate: PlannedTensorOperation {}
+extension Rotary: PlannedTensorOperation {}
 
 extension ConstantTensor: PlannedOperator {
   /// Needs no step.

@@ -62,6 +62,17 @@ struct FusedFunction: BitwiseCopyable {
   var kernel: snq_activation_function
   var function: ElementFunction
 
+  /// Rows of whole channels.
+  func apply(
+    from source: UnsafePointer<Float>, _ sourceStride: Int, to target: UnsafeMutablePointer<Float>,
+    _ targetStride: Int, _ rows: Range<Int>, channels: Int
+  ) {
+    var call = snq_activation_args(
+      kind: function.kind, input: source, inputStride: sourceStride, channels: UInt32(channels),
+      output: target, outputStride: targetStride, alpha: function.alpha, beta: function.beta)
+    kernel(&call, UInt32(rows.lowerBound), UInt32(rows.upperBound))
+  }
+
   @inline(__always)
   func apply(_ target: RowStorage, _ window: RowWindow, _ rows: Range<Int>, channels: Range<Int>) {
     let start = target.floats(window) + channels.lowerBound

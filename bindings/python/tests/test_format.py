@@ -390,10 +390,14 @@ def interface(table: Table) -> list[str]:
     return lines + [f"output {value}" for value in table.take(f"{table.one('I')}I")]
 
 
-PARTS = ["2-tensors", "2-convolutions", "2-attention", "2-sums", "2-bias", "3-levels", "3-tied"]
+GOLDEN_FILES = [
+    "version1",
+    *(f"version2-{part}" for part in ("tensors", "convolutions", "attention", "sums", "bias")),
+    *(f"version3-{part}" for part in ("levels", "tied", "decoder")),
+]
 
 
-@pytest.mark.parametrize("name", ["version1", *(f"version{part}" for part in PARTS)])
+@pytest.mark.parametrize("name", GOLDEN_FILES)
 def test_golden_file(name):
     sections = read_sections((GOLDEN / f"{name}.soniq").read_bytes())
     tables = [Table(data) for _, data in sections[:6]]
