@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators demo bench bench-sweep bench-targets bench-document bench-models \
+.PHONY: help deps build test operators demo bench bench-sweep bench-groups bench-targets bench-document bench-models \
 	bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -38,6 +38,9 @@ bench: build ## Measure the kernels against oneDNN (BENCH=full for whole models,
 
 bench-sweep: build ## Show that fewer bits are never slower, on shapes that nothing was tuned for
 	@.ci/bench sweep
+
+bench-groups: ## Measure the kernels for scales per group against those for one scale an output (2 minutes)
+	@.ci/bench groups
 
 bench-targets: ## Print the targets against what `make bench` measured
 	@.ci/bench targets

@@ -160,6 +160,11 @@ let package = Package(
       ],
       swiftSettings: common),
 
+    // Kernels for scales per group against those for one scale an output.
+    .executableTarget(
+      name: "group-bench", dependencies: ["SoniqKernels", "CKernelABI"], path: "bench/groups",
+      swiftSettings: common),
+
     // MARK: Tests
     // Writes Tests/Golden/tiny-bert.soniq.
     .executableTarget(

@@ -7,7 +7,7 @@ import CSIMD
 /// Even and odd words of the weights of one group of 4 channels lie in 128 bytes.
 private let groupBytes = 128
 /// Even words of a row's codes, then the odd ones.
-private let wordRowStride = 2 * blockChannels
+let wordRowStride = 2 * blockChannels
 
 /// 32-bit sums of up to 6 rows x 1 panel: 12 of the 16 registers; two hold weights, one codes, then products.
 private struct WordTile {

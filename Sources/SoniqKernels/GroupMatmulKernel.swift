@@ -42,8 +42,12 @@ package struct GroupMatmulKernel: Sendable {
   package let layouts: [GroupLayout]
   package let groupLengths: [Int]
   package var takesCodebooks = false
+  /// Bytes of `snq_group_matmul_args.scratch` for each group, and for any level.
+  package var scratchPerGroup = 0
+  package var fixedScratch = 0
+
   /// Bytes of `snq_group_matmul_args.scratch`, a multiple of 64; 0: it is not used.
-  package var scratchBytes = 0
+  package func scratchBytes(groups: Int) -> Int { fixedScratch + (scratchPerGroup * groups + 63) / 64 * 64 }
 
   package var name: String { row.name }
 

@@ -33,3 +33,13 @@ package func evexPlanes(
   guard let level = args, let scratch = level.pointee.scratch else { return }
   multiplyDotPlanes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
+
+/// The kernels of AVX-VNNI for scales per group with the AVX-512 instruction.
+@c(snq_test_group_matmul_evex)
+package func evexGroups(
+  _ args: UnsafePointer<snq_group_matmul_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32,
+  _ panelBegin: UInt32, _ panelEnd: UInt32
+) {
+  guard let args, let scratch = args.pointee.scratch else { return }
+  multiplyDotGroups(args, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+}

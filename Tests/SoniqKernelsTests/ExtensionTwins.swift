@@ -29,7 +29,14 @@ enum ExtensionTwins {
   }()
 
   /// The same for weights with scales per group.
-  static let groups: [GroupMatmulKernel] = []
+  static let groups: [GroupMatmulKernel] = {
+    guard InstructionSet.avx512.isUnderTest else { return [] }
+    return GroupMatmulRegistry.rows.filter { $0.name.contains("_vnni_") }.map { original in
+      var kernel = original
+      kernel.row = KernelRow("\(original.name), AVX-512 twin", [.v3, .v4, .avx512VNNI], evexGroups)
+      return kernel
+    }
+  }()
 
   static var report: String {
     all.isEmpty ? "nothing in their place" : "\(all.count) twins of the same source"

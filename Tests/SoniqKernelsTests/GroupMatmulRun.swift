@@ -77,10 +77,11 @@ extension GroupMatmulCase {
   ) {
     let before = (0..<(shape.rows - 1) * outputStride + shape.outputs).map { 0.5 - Float($0 % 97) }
     let output = GuardedBuffer(before)
-    let scratch = GuardedBuffer([UInt8](repeating: 0xa5, count: kernel.scratchBytes))
+    let scratchBytes = kernel.scratchBytes(groups: shape.groups)
+    let scratch = GuardedBuffer([UInt8](repeating: 0xa5, count: scratchBytes))
     var args = arguments(mode: option.mode, withBias: option.withBias, withOffset: option.withOffset)
     args.output = output.start
-    args.scratch = kernel.scratchBytes > 0 ? scratch.start : nil
+    args.scratch = scratchBytes > 0 ? scratch.start : nil
     kernel.row.function(
       &args, UInt32(range.rows.lowerBound), UInt32(range.rows.upperBound), UInt32(range.panels.lowerBound),
       UInt32(range.panels.upperBound))

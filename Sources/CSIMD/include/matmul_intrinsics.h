@@ -31,6 +31,38 @@ SNQ_INLINE("avx2") void snq_store_256(void *bytes, __m256i vector) {
   _mm256_storeu_si256((__m256i_u *)bytes, vector);
 }
 
+// The first `count` (up to 16) bytes from any address, zeros behind them.
+SNQ_INLINE("sse2") __m128i snq_first_bytes_128(const void *bytes, int count) {
+  char all[16] = {0};
+  for (int i = 0; i < count && i < 16; i++) all[i] = ((const char *)bytes)[i];
+  return _mm_loadu_si128((const __m128i_u *)all);
+}
+
+// The same of up to 32 bytes.
+SNQ_INLINE("avx") __m256i snq_first_bytes_256(const void *bytes, long count) {
+  char all[32] = {0};
+  for (long i = 0; i < count && i < 32; i++) all[i] = ((const char *)bytes)[i];
+  return _mm256_loadu_si256((const __m256i_u *)all);
+}
+
+// Sixteen binary16 numbers from any address, exactly.
+SNQ_INLINE("avx512f") __m512 snq_512_from_halves(const void *halves) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)halves));
+}
+// Sixteen unsigned bytes, one a lane.
+SNQ_INLINE("avx512f") __m512i snq_512_from_bytes(const void *bytes) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)bytes));
+}
+
+// Eight binary16 numbers from any address, exactly.
+SNQ_INLINE("avx,f16c") __m256 snq_256_from_halves(const void *halves) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)halves));
+}
+// Eight unsigned bytes, one a lane.
+SNQ_INLINE("avx2") __m256i snq_256_from_bytes(const void *bytes) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)bytes));
+}
+
 // The upper nibble of every byte, moved down.
 SNQ_INLINE("avx512f") __m512i snq_high_nibbles_512(__m512i bytes) {
   return _mm512_and_si512(_mm512_srli_epi32(bytes, 4), _mm512_set1_epi8(0x0f));

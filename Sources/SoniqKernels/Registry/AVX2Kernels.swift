@@ -28,6 +28,15 @@
           row: KernelRow("snq_matmul_half_tables_2x2__avx2", machine, snq_matmul_half_tables_2x2__avx2),
           layouts: [.planes], weightBits: 1...7, form: .halfTables, fixedScratch: scratch),
       ],
+      groupMatmul: [
+        GroupMatmulKernel(
+          row: KernelRow("snq_group_matmul_bytes_6x2__avx2", machine, snq_group_matmul_bytes_6x2__avx2),
+          layouts: [.unsignedBytes], groupLengths: [16, 32, 64, 128], fixedScratch: SNQ_GROUP_SCRATCH_AVX2),
+        GroupMatmulKernel(
+          row: KernelRow("snq_group_matmul_nibbles_6x2__avx2", machine, snq_group_matmul_nibbles_6x2__avx2),
+          layouts: [.nibbles], groupLengths: [16, 32, 64, 128], takesCodebooks: true,
+          fixedScratch: SNQ_GROUP_SCRATCH_AVX2),
+      ],
       floatMatmul: [
         KernelRow("snq_float_matmul_6x1__avx2", machine, snq_float_matmul_6x1__avx2)
       ],

@@ -18,6 +18,17 @@
         MatmulKernel(
           row: KernelRow("snq_matmul_planes_vnni_6x1__avx2", machine, snq_matmul_planes_vnni_6x1__avx2),
           layouts: [.planes], weightBits: 1...7, fixedScratch: scratch),
+      ],
+      groupMatmul: [
+        GroupMatmulKernel(
+          row: KernelRow(
+            "snq_group_matmul_bytes_vnni_6x2__avx2", machine, snq_group_matmul_bytes_vnni_6x2__avx2),
+          layouts: [.unsignedBytes], groupLengths: [16, 32, 64, 128], fixedScratch: SNQ_GROUP_SCRATCH_AVX2),
+        GroupMatmulKernel(
+          row: KernelRow(
+            "snq_group_matmul_nibbles_vnni_6x2__avx2", machine, snq_group_matmul_nibbles_vnni_6x2__avx2),
+          layouts: [.nibbles], groupLengths: [16, 32, 64, 128], takesCodebooks: true,
+          fixedScratch: SNQ_GROUP_SCRATCH_AVX2),
       ])
   }
 #endif

@@ -28,7 +28,7 @@ struct GroupLayerPlan {
   let levels: [GroupLevelPlan]
 
   /// Of any level: they run after each other.
-  var scratchBytes: Int { levels.map(\.kernel.scratchBytes).max() ?? 0 }
+  var scratchBytes: Int { levels.map { $0.kernel.scratchBytes(groups: $0.groupCount) }.max() ?? 0 }
 }
 
 /// The slots of such a layer's activations: codes, sums and scales of each level.
