@@ -77,9 +77,11 @@ private struct RowFloats {
   }
 }
 
-/// Asks for the same bytes of the next two panels: they may still be in L3 or in memory.
+/// Asks for the same bytes of the next two panels: they may still be in L3 or in memory. More lines than these at once
+/// hold up the loads that are needed now: groups of 64 channels of bytes were slower with them.
 @inline(__always)
 private func prefetchPanels(_ tile: UnsafePointer<UInt8>, _ panelStep: Int, _ count: Int) {
+  guard count <= 512 else { return }
   var line = tile + 2 &* panelStep
   for _ in 0..<count &>> 6 {
     snq_prefetch(line)
