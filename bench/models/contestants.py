@@ -32,13 +32,19 @@ class Setting:
 class Worker:
     """worker.py with one engine and model. Use as a context: it ends with the block."""
 
-    def __init__(self, engine: str, scheme: str, path: Path, setting: Setting, profile: bool = False) -> None:
+    def __init__(
+        self, engine: str, scheme: str, path: Path, setting: Setting, profile: bool = False,
+        library: Path | None = None,
+    ) -> None:
+        """library: the libsoniq.so to load, or else the one that SONIQ_LIBRARY names."""
         self.engine, self.scheme, self.path = engine, scheme, path
         self.round_ms: list[float] = []
         self._errors = tempfile.TemporaryFile(mode="w+")
         options = ["--threads", str(setting.threads), "--batch", str(setting.batch),
                    "--sequence", str(setting.sequence), *["--profile"] * profile]
         environment = os.environ | {"OMP_NUM_THREADS": str(setting.threads)}
+        if library is not None:
+            environment["SONIQ_LIBRARY"] = str(library.resolve())
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "worker.py"), engine, str(path), *options], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,

@@ -96,8 +96,8 @@ def onnx_sizes(path: str, feeds: Feeds) -> dict[str, int]:
 
 
 def make_feeds(path: str, batch: int, sequence: int) -> Feeds:
-    """Normally distributed floats, token ids, masks that hide nothing. The first size is the batch, any other dynamic
-    one the sequence. The same for every engine."""
+    """Normally distributed floats, token ids of one type, masks that hide nothing. The first size is the batch, any
+    other dynamic one the sequence. The same for every engine."""
     if path.endswith(".soniq"):
         import soniq
 
@@ -111,6 +111,8 @@ def make_feeds(path: str, batch: int, sequence: int) -> Feeds:
             feeds[name] = generator.standard_normal(shape, np.float32)
         elif "mask" in name:
             feeds[name] = np.ones(shape, dtype)
+        elif "type" in name:
+            feeds[name] = np.zeros(shape, dtype)
         else:
             feeds[name] = generator.integers(0, TOKENS, shape, dtype)
     return feeds
