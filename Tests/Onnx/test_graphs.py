@@ -2,94 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from small_graphs import IDS, INT64, Make, node, real
 
 import soniq
-
-FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
-Nodes = Sequence[onnx.NodeProto]
-Arrays = dict[str, np.ndarray]
-# At the end of a shape: whole numbers.
-IDS = -1
-
-
-@pytest.fixture
-def random() -> np.random.Generator:
-    seed = int(os.environ.get("SONIQ_TEST_SEED", "20261128"))
-    print("seed", seed)
-    return np.random.default_rng(seed)
-
-
-def node(kind: str, inputs: str, outputs: str, **attributes: object) -> onnx.NodeProto:
-    return helper.make_node(kind, inputs.split(), outputs.split(), name=f"the_{outputs.split()[0]}", **attributes)
-
-
-class Packed:
-    """A model in a folder of its own, and what the packer makes of it."""
-
-    def __init__(self, folder: Path, nodes: Nodes, inputs: dict[str, list], constants: Arrays | None = None) -> None:
-        self.source = folder / "model.onnx"
-        self.output = folder / "model.soniq"
-        described = [
-            helper.make_tensor_value_info(name, INT64, shape[:-1])
-            if shape[-1] == IDS
-            else helper.make_tensor_value_info(name, FLOAT, shape)
-            for name, shape in inputs.items()
-        ]
-        graph = helper.make_graph(
-            list(nodes), "graph", described, [helper.make_tensor_value_info("y", FLOAT, None)],
-            [numpy_helper.from_array(array, name) for name, array in (constants or {}).items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.save(model, self.source)
-
-    def pack(self, *options: str, calibration: Arrays | None = None) -> subprocess.CompletedProcess[str]:
-        palette = "f32" if calibration is None else "8"
-        if calibration is not None:
-            samples = self.source.with_name("samples.npz")
-            np.savez(samples, **calibration)
-            options = (*options, "--calibrate", str(samples))
-        command = [os.environ["SONIQ_PACK"], "pack", self.source, "-o", self.output, "--palette", palette, *options]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    def refusal(self, *options: str) -> str:
-        result = self.pack(*options)
-        assert result.returncode in (64, 65), result.stderr
-        return result.stderr
-
-    def run(self, inputs: Arrays) -> np.ndarray:
-        return np.array(next(iter(soniq.load(self.output)(**inputs).values())))
-
-    def expect(self, inputs: Arrays, tolerance: float = 1e-5, *options: str, calibration: Arrays | None = None) -> None:
-        result = self.pack(*options, calibration=calibration)
-        assert result.returncode == 0, result.stderr
-        session = onnxruntime.InferenceSession(self.source, providers=["CPUExecutionProvider"])
-        expected = session.run(None, inputs)[0]
-        np.testing.assert_allclose(
-            self.run(inputs), expected, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(expected).max()))
-        )
-
-
-Make = Callable[..., Packed]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    return lambda nodes, inputs, constants=None: Packed(tmp_path, nodes, inputs, constants)
-
-
-def real(random: np.random.Generator, *shape: int) -> np.ndarray:
-    return random.standard_normal(shape).astype(np.float32)
-
 
 # Sizes of different names.
 
@@ -378,50 +297,3 @@ def test_images_of_dynamic_size_ask_for_a_shape(make: Make, random: np.random.Ge
     refusal = model.refusal()
     assert "the_y" in refusal and "length" in refusal and "--shape" in refusal
     model.expect({"x": real(random, 1, 3, 7)}, 1e-5, "--shape", "x=1,3,7")
-
-
-# Norms by the root of the mean square, as exporters write them. "s" is 1 / root.
-
-ROOT = [node("ReduceMean", "q", "m", axes=[-1]), node("Add", "m epsilon", "e"), node("Sqrt", "e", "r")]
-POWER, PRODUCT = node("Pow", "x two", "q"), node("Mul", "x x", "q")
-RMS_FORMS = {
-    "divided": [POWER, *ROOT, node("Div", "x r", "n"), node("Mul", "n gamma", "y")],
-    "reciprocal": [POWER, *ROOT, node("Reciprocal", "r", "s"), node("Mul", "x s", "n"), node("Mul", "gamma n", "y")],
-    "one over": [PRODUCT, *ROOT, node("Div", "one r", "s"), node("Mul", "s x", "n"), node("Mul", "gamma n", "y")],
-    "without gamma": [PRODUCT, *ROOT, node("Div", "x r", "y")],
-}
-
-
-@pytest.mark.parametrize("form", RMS_FORMS)
-def test_norms_by_the_root_of_the_mean_square(form: str, make: Make, random: np.random.Generator) -> None:
-    constants = {
-        "two": np.array(2, np.float32), "one": np.array(1, np.float32), "epsilon": np.array(1e-5, np.float32),
-        "gamma": real(random, 24),
-    }
-    model = make(RMS_FORMS[form], {"x": ["batch", 3, 24]}, constants)
-    model.expect({"x": 3 * real(random, 2, 3, 24)})
-    assert [report.operation for report in soniq.load(model.output).kernels()] == ["rmsNorm"]
-
-
-def test_a_mean_square_of_something_else_is_no_norm(make: Make, random: np.random.Generator) -> None:
-    constants = {"epsilon": np.array(1e-5, np.float32), "gamma": real(random, 24)}
-    nodes = [node("Mul", "x z", "q"), *ROOT, node("Div", "x r", "n"), node("Mul", "n gamma", "y")]
-    model = make(nodes, {"x": ["batch", 24], "z": ["batch", 24]}, constants)
-    positive = np.abs(real(random, 4, 24)) + 0.1
-    model.expect({"x": positive, "z": positive[::-1].copy()})
-    assert "rmsNorm" not in [report.operation for report in soniq.load(model.output).kernels()]
-
-
-def test_the_norm_of_onnx_runtime_around_a_layer(make: Make, random: np.random.Generator) -> None:
-    """SimplifiedLayerNormalization over two axes, first and last in a network, and the sum before the second one."""
-    nodes = [
-        node("SimplifiedLayerNormalization", "x first", "n", axis=1, epsilon=1e-4),
-        node("MatMul", "n weights", "p"),
-        node("Add", "p x", "s"),
-        node("SimplifiedLayerNormalization", "s second", "y", epsilon=1e-6),
-    ]
-    constants = {"first": real(random, 4, 16), "second": real(random, 16), "weights": real(random, 16, 16)}
-    model = make(nodes, {"x": ["batch", 4, 16]}, constants)
-    model.expect({"x": real(random, 3, 4, 16)})
-    operations = [report.operation for report in soniq.load(model.output).kernels()]
-    assert operations.count("rmsNorm") == 1 and operations.count("add + rmsNorm") == 1, operations
