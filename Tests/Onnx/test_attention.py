@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnxruntime
 import pytest
-from test_graphs import Arrays, Make, make, node, random, real
+from small_graphs import Arrays, Make, node, real
 from test_import import distance
 
 import soniq
