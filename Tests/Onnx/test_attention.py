@@ -12,7 +12,6 @@ from test_import import distance
 
 import soniq
 
-__all__ = ["make", "random"]
 HEADS, LENGTH = 2, 8
 HIDDEN = HEADS * LENGTH
 # The positions of those with fixed sizes.
