@@ -332,10 +332,15 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_model_retain(const soniq_model *model
  * their own concurrently. NULL is allowed. */
 SONIQ_API void soniq_model_destroy(soniq_model *model);
 
-/* Element types of tensors. */
+/* Element types of tensors. Inputs and outputs of models have the first two; inputs may be given in the others too,
+ * see soniq_session_set_input. */
 enum {
   SONIQ_FLOAT32 = 1,
-  SONIQ_INT32 = 2
+  SONIQ_INT32 = 2,
+  SONIQ_INT64 = 3,
+  SONIQ_FLOAT16 = 4, /* IEEE binary16 */
+  SONIQ_INT8 = 5,
+  SONIQ_UINT8 = 6
 };
 
 #define SONIQ_MAXIMUM_RANK 8
@@ -519,9 +524,12 @@ SONIQ_API void soniq_session_destroy(soniq_session *session);
  * aligned to their size. `dimensions` is copied. `data` is borrowed: it is read by each soniq_session_run and
  * must stay valid until the input is set again, soniq_session_clear_inputs, or the session's end; its
  * contents may change between runs. Nothing is copied, and nothing of `data` is read here.
- * Setting an input makes the outputs of an earlier run unavailable.
+ * Of another type than the model's, the elements are converted here, exactly, into memory of the session, and `data` is
+ * not borrowed: SONIQ_FLOAT16, INT8 and UINT8 for a float32 input (an image as a camera gives it), SONIQ_INT64, INT8
+ * and UINT8 for an int32 input.
+ * Setting an input makes the outputs of an earlier run unavailable; a call that fails leaves the input as it was.
  * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit),
- * INVALID_ARGUMENT. Sizes that must agree with other inputs are compared by soniq_session_run. */
+ * INVALID_ARGUMENT; DATA (an int64 that int32 does not hold) and OUT_OF_MEMORY for converted elements. Sizes that must agree with other inputs are compared by soniq_session_run. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_set_input(soniq_session *session, uint32_t index,
                                                              uint32_t element_type, uint32_t rank,
                                                              const int64_t *dimensions, const void *data,

@@ -65,7 +65,7 @@ public func soniq_session_set_input(
       guard index < handle.model.model.inputs.count else {
         throw .index(index, of: "input", count: handle.model.model.inputs.count)
       }
-      let type = try ElementType(constant: elementType)
+      let type = try HostElementType(constant: elementType)
       guard rank <= UInt32(SONIQ_MAXIMUM_RANK) else {
         throw Failure(.shape, "rank is \(rank), \(SONIQ_MAXIMUM_RANK) at most", field: "rank")
       }

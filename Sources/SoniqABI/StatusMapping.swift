@@ -85,7 +85,7 @@ extension Status {
     case .wrongElementType: self = .elementType
     case .wrongRank, .wrongDimension, .dimensionTooLarge, .sizesTooLarge, .dimensionConflict: self = .shape
     case .inputMissing, .outputNotReady: self = .state
-    case .idOutOfRange: self = .data
+    case .idOutOfRange, .numberOutOfRange: self = .data
     case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
     case .workspaceTooLarge: self = .unsupported
     case .threadFailed: self = .io
@@ -126,7 +126,7 @@ extension RuntimeError {
   var place: Place {
     switch code {
     case .noSuchInput, .noSuchOutput, .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge,
-      .dimensionConflict, .inputMissing, .idOutOfRange, .outputNotReady:
+      .dimensionConflict, .inputMissing, .idOutOfRange, .numberOutOfRange, .outputNotReady:
       subject.isEmpty ? .nothing : .tensor
     // The option is a constant, checked before: the variable is wrong, and `subject` its value.
     case .unknownInstructionSet: .environment

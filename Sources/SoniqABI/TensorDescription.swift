@@ -2,16 +2,22 @@ import CSoniq
 import SoniqGraph
 import SoniqRuntime
 
-extension ElementType {
-  /// - Throws: for what is no SONIQ_FLOAT32 or SONIQ_INT32.
+extension HostElementType {
+  /// - Throws: for what is none of the element types of soniq.h.
   init(constant: UInt32) throws(Failure) {
     switch Int(constant) {
     case SONIQ_FLOAT32: self = .float32
     case SONIQ_INT32: self = .int32
+    case SONIQ_INT64: self = .int64
+    case SONIQ_FLOAT16: self = .float16
+    case SONIQ_INT8: self = .int8
+    case SONIQ_UINT8: self = .uint8
     default: throw .argument("element_type", "is \(constant), which is no element type")
     }
   }
+}
 
+extension ElementType {
   var constant: UInt32 {
     switch self {
     case .float32: UInt32(SONIQ_FLOAT32)

@@ -108,13 +108,15 @@ struct InputBindings {
 
   /// See `Session.setInput`.
   func set(
-    _ index: Int, data: UnsafeRawPointer?, elementType: ElementType, shape: UnsafePointer<Int64>?, rank: Int,
+    _ index: Int, data: UnsafeRawPointer?, elementType: HostElementType, shape: UnsafePointer<Int64>?,
+    rank: Int,
     borrowing: Bool
   ) throws(RuntimeError) {
     try requireInput(index)
     let value = graph.inputs[index].value
     guard let data, let shape else { throw RuntimeError(.nullPointer, subject: name(index)) }
-    guard graph.values[value].elementType == elementType else {
+    let target = graph.values[value].elementType
+    guard elementType.isAccepted(for: target) else {
       throw RuntimeError(.wrongElementType, subject: name(index))
     }
     let wanted = graph.values[value].shape.count
@@ -122,11 +124,18 @@ struct InputBindings {
       throw RuntimeError(.wrongRank, subject: name(index), actual: rank, expected: wanted)
     }
     for position in 0..<rank { try requireDimension(index, position, size: Int(shape[position])) }
-    let isAligned = UInt(bitPattern: data) & 3 == 0
-    let source =
-      borrowing && isAligned
-      ? UnsafeMutableRawPointer(mutating: data)
-      : try copies.copy(index, data, shape: UnsafeBufferPointer(start: shape, count: rank))
+    let isAsItIs = elementType == HostElementType(target) && UInt(bitPattern: data) & 3 == 0
+    var source = UnsafeMutableRawPointer(mutating: data)
+    if !(borrowing && isAsItIs) {
+      do throws(RuntimeError) {
+        source = try copies.copy(
+          index, data, elementType, as: target, shape: UnsafeBufferPointer(start: shape, count: rank))
+      } catch {
+        var error = error
+        error.subject = name(index)
+        throw error
+      }
+    }
     for position in 0..<rank { dimensions[index * maximumRank + position] = Int(shape[position]) }
     runner.storages[value].base = source
     states[index].rank = rank

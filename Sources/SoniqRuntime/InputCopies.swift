@@ -1,3 +1,4 @@
+import SoniqGraph
 import SoniqMemory
 
 /// Copies of inputs that the host does not lend. Each grows with what is copied to it, and is given back with the session.
@@ -10,20 +11,26 @@ final class InputCopies {
     blocks = Array(repeating: UnsafeMutableRawBufferPointer(start: nil, count: 0), count: count)
   }
 
-  /// Copies four-byte elements of a shape.
+  /// Copies elements of a shape, as elements of `target`, which accepts theirs.
   ///
-  /// - Throws: `outOfMemory`; what was copied before then stays.
+  /// - Throws: `outOfMemory`, `numberOutOfRange`; what was copied before then stays.
   func copy(
-    _ index: Int, _ data: UnsafeRawPointer, shape: UnsafeBufferPointer<Int64>
+    _ index: Int, _ data: UnsafeRawPointer, _ type: HostElementType, as target: ElementType,
+    shape: UnsafeBufferPointer<Int64>
   ) throws(RuntimeError) -> UnsafeMutableRawPointer {
-    var byteCount = 4
+    // Eight bytes an element, which the host's may have.
+    var byteCount = 8
     for size in shape {
       let (product, overflow) = byteCount.multipliedReportingOverflow(by: Int(size))
       guard !overflow else { throw RuntimeError(.outOfMemory, actual: Int.max) }
       byteCount = product
     }
-    let block = try room(index, byteCount)
-    block.copyMemory(from: data, byteCount: byteCount)
+    let elements = HostElements(data: data, type: type, count: byteCount / 8)
+    if let misfit = elements.misfit {
+      throw RuntimeError(.numberOutOfRange, position: misfit.position, actual: Int(misfit.value))
+    }
+    let block = try room(index, elements.count * target.byteCount)
+    elements.write(as: target, to: block)
     return block
   }
 

@@ -29,6 +29,8 @@ package struct RuntimeError: Error, Sendable {
     case inputMissing
     /// An id at flat `position` of the input is `actual`, outside 0..<`expected`.
     case idOutOfRange
+    /// The number at flat `position` of the input is `actual`, which int32 does not hold.
+    case numberOutOfRange
     /// A pointer is null.
     case nullPointer
     /// The output is asked for before a run, or after an input changed.
@@ -89,7 +91,7 @@ extension RuntimeError: CustomStringConvertible {
     case .noSuchInput: "there is no input \(actual): the model has \(expected)"
     case .noSuchOutput: "there is no output \(actual): the model has \(expected)"
     case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
-      .inputMissing, .idOutOfRange:
+      .inputMissing, .idOutOfRange, .numberOutOfRange:
       inputMessage
     case .sizesTooLarge:
       "\(subject) together need more memory than the session has planned: name them in its size limits"
@@ -118,6 +120,8 @@ extension RuntimeError: CustomStringConvertible {
     case .dimensionConflict:
       "dimension \(position) of input \"\(subject)\" is \(actual), but input \"\(other)\" has \(expected)"
     case .inputMissing: "input \"\(subject)\" was not set"
+    case .numberOutOfRange:
+      "element \(position) of input \"\(subject)\" is \(actual), which a 32-bit integer does not hold"
     default:
       "element \(position) of input \"\(subject)\" is \(actual), outside 0..<\(expected)"
         + (node.map { " (node \($0))" } ?? "")

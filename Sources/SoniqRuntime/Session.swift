@@ -60,7 +60,8 @@ package final class Session: @unchecked Sendable {
   /// - Throws: `noSuchInput`, `nullPointer`, `wrongElementType`, `wrongRank`, `wrongDimension`,
   ///   `dimensionTooLarge`. The input then keeps its former state.
   package func setInput(
-    _ index: Int, data: UnsafeRawPointer?, elementType: ElementType, shape: UnsafePointer<Int64>?, rank: Int,
+    _ index: Int, data: UnsafeRawPointer?, elementType: HostElementType, shape: UnsafePointer<Int64>?,
+    rank: Int,
     borrowing: Bool = false
   ) throws(RuntimeError) {
     try inputs.set(

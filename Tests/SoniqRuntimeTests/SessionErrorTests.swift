@@ -21,7 +21,7 @@ import Testing
   @Test func inputsAreChecked() throws {
     let session = try Session(model)
     let ids = [Int32](repeating: 1, count: 200)
-    func set(_ index: Int, _ type: ElementType, _ shape: [Int64]) throws {
+    func set(_ index: Int, _ type: HostElementType, _ shape: [Int64]) throws {
       try session.setInput(index, data: ids, elementType: type, shape: shape, rank: shape.count)
     }
     #expect(code { try set(2, .int32, [1, 4]) } == .noSuchInput)

@@ -121,7 +121,7 @@ package final class GraphRunner {
       do throws(RuntimeError) {
         return .success(
           try session.setInput(
-            index, data: data.baseAddress, elementType: array.elementType,
+            index, data: data.baseAddress, elementType: HostElementType(array.elementType),
             shape: array.shape.map { Int64($0) },
             rank: array.shape.count))
       } catch {
@@ -152,7 +152,7 @@ package final class GraphRunner {
   private static func kind(of code: RuntimeError.Code) -> PackError.Kind {
     switch code {
     case .unknownInstructionSet: .usage
-    case .idOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: .data
+    case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: .data
     case .outOfMemory, .workspaceTooLarge, .threadFailed: .system
     default: .software
     }

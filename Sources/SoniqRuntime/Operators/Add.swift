@@ -1,10 +1,32 @@
 import CKernelABI
 import SoniqGraph
 import SoniqKernels
+import SoniqOperators
 
 extension Add: PlannedOperator {
-  /// With the layer norm that is the only reader, which does the addition itself, or with such a ReLU.
+  func schedule(_ node: Int, in schedule: inout Schedule) { AddWork.add(node, to: &schedule) }
+}
+
+extension Binary: PlannedOperator {
+  /// An addition of rows of floats is one, however a graph writes it.
   func schedule(_ node: Int, in schedule: inout Schedule) {
+    let values = schedule.graph.nodes[node].inputs.map { schedule.graph.values[$0] }
+    let isOfRows = function == .add && values[0].elementType == .float32 && values[0].shape.count >= 2
+    if isOfRows, values[0].shape == values[1].shape, case .fixed? = values[0].shape.last {
+      AddWork.add(node, to: &schedule)
+    } else {
+      scheduleTensor(node, in: &schedule)
+    }
+  }
+}
+
+/// Addition of two values of one shape.
+struct AddWork: ScheduledWork {
+  /// A ReLU follows.
+  let rectifies: Bool
+
+  /// With the norm that is the only reader, which does the addition itself, or with such a ReLU.
+  static func add(_ node: Int, to schedule: inout Schedule) {
     let graph = schedule.graph
     let (inputs, output) = (graph.nodes[node].inputs, graph.nodes[node].output)
     let reader = schedule.onlyReader(of: output)
@@ -22,12 +44,6 @@ extension Add: PlannedOperator {
     }
     schedule.append(work, nodes, reads: inputs, writes: [end], inPlaceOf: inputs)
   }
-}
-
-/// Addition of two values of one shape.
-struct AddWork: ScheduledWork {
-  /// A ReLU follows.
-  let rectifies: Bool
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
     let row = emitter.kernels.row(RowKernelRegistry.add)

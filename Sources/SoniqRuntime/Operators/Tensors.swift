@@ -5,7 +5,6 @@ import SoniqKernels
 import SoniqOperators
 
 // Operations on whole tensors: their work is in SoniqOperators.
-extension Binary: PlannedTensorOperation {}
 extension Select: PlannedTensorOperation {}
 extension Cast: PlannedTensorOperation {}
 extension Transpose: PlannedTensorOperation {}

@@ -234,6 +234,42 @@ static void session_options(const soniq_model *model) {
   CHECK(setenv("SONIQ_MAX_ISA", outer_cap(), 1) == 0);
 }
 
+// Ids in other types give the same output, and those that int32 does not hold leave the input as it was.
+static void element_types(soniq_session *session) {
+  const int64_t shape[2] = {1, 4};
+  int32_t ids[4] = {1, 2, 3, 4};
+  int64_t wide[4] = {1, 2, 3, 4};
+  uint8_t small[4] = {1, 2, 3, 4};
+  const uint16_t halves[4] = {0, 0, 0, 0};
+  soniq_tensor output = SONIQ_TENSOR_INIT;
+  float expected[4096];
+  size_t size;
+  OK(soniq_session_set_input(session, 0, SONIQ_INT32, 2, shape, ids, &error));
+  OK(soniq_session_run(session, &error));
+  OK(soniq_session_output(session, 0, &output, &error));
+  size = output.byte_count < sizeof expected ? output.byte_count : sizeof expected;
+  memcpy(expected, output.data, size);
+  OK(soniq_session_set_input(session, 0, SONIQ_INT64, 2, shape, wide, &error));
+  wide[1] = -7;  // was read when it was set
+  OK(soniq_session_run(session, &error));
+  OK(soniq_session_output(session, 0, &output, &error));
+  CHECK(memcmp(expected, output.data, size) == 0);
+  wide[1] = INT64_C(1) << 40;
+  FAILS(SONIQ_ERROR_DATA, soniq_session_set_input(session, 0, SONIQ_INT64, 2, shape, wide, &error));
+  FAILS(SONIQ_ERROR_INVALID_ARGUMENT,
+        soniq_session_set_input(session, 0, SONIQ_INT64, 2, shape, (const char *)wide + 4, &error));
+  FAILS(SONIQ_ERROR_ELEMENT_TYPE, soniq_session_set_input(session, 0, SONIQ_FLOAT16, 2, shape, halves, &error));
+  OK(soniq_session_run(session, &error));
+  OK(soniq_session_output(session, 0, &output, &error));
+  CHECK(memcmp(expected, output.data, size) == 0);
+  OK(soniq_session_set_input(session, 0, SONIQ_UINT8, 2, shape, small, &error));
+  small[0] = 255;
+  OK(soniq_session_run(session, &error));
+  OK(soniq_session_output(session, 0, &output, &error));
+  CHECK(memcmp(expected, output.data, size) == 0);
+  OK(soniq_session_clear_inputs(session, &error));
+}
+
 static void session_functions(const soniq_model *model, soniq_session *session) {
   soniq_session *wrong = (soniq_session *)(uintptr_t)model;
   int32_t ids[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -333,6 +369,7 @@ int main(int argc, char **argv) {
     model_functions(model, session);
     session_options(model);
     session_functions(model, session);
+    element_types(session);
   }
   soniq_session_destroy(session);
   soniq_model_destroy(model);
