@@ -50,15 +50,17 @@ package struct KernelTable: Sendable {
   }
 
   /// The kernel for a level whose codes are those of a codebook: one that wants a copy of the entries as bytes, or the
-  /// reference where that may not be.
+  /// reference, which takes them as they are, where that may not be or nothing faster runs.
   package func codebook(_ shape: MatmulShape) -> MatmulChoice {
     var bytes = shape
     (bytes.weightBits, bytes.layout) = (8, .bytes)
     var copied = MatmulKernelRegistry.choice(bytes, on: available, profile: profile)
-    guard allowsCopies else {
+    let reference = MatmulKernelRegistry.reference
+    let isFaster = copied.kernel.name != reference.name
+    guard allowsCopies, isFaster else {
       let refusal = "\(copied.kernel.name): needs a copy of 8 bits a weight, and copies are turned off"
       return MatmulChoice(
-        kernel: MatmulKernelRegistry.reference, cost: nil, eightBitCost: nil, refusals: [refusal])
+        kernel: reference, cost: nil, eightBitCost: nil, refusals: isFaster ? [refusal] : copied.refusals)
     }
     copied.copyBits = 8
     copied.refusals = ["no fast kernel takes codebooks: works on a copy of 8 bits a weight"]

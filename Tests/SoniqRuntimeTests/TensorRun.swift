@@ -108,7 +108,8 @@ extension Graph {
     for (index, input) in inputs.enumerated() {
       try input.bits.withUnsafeBytes { data in
         try session.setInput(
-          index, data: data.baseAddress, elementType: HostElementType(input.type), shape: input.shape.map(Int64.init),
+          index, data: data.baseAddress, elementType: HostElementType(input.type),
+          shape: input.shape.map(Int64.init),
           rank: input.shape.count)
       }
     }

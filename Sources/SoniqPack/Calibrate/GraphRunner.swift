@@ -152,7 +152,9 @@ package final class GraphRunner {
   private static func kind(of code: RuntimeError.Code) -> PackError.Kind {
     switch code {
     case .unknownInstructionSet: .usage
-    case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge, .wrongDimension: .data
+    case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge,
+      .wrongDimension:
+      .data
     case .outOfMemory, .workspaceTooLarge, .threadFailed: .system
     default: .software
     }
