@@ -155,7 +155,7 @@ let package = Package(
     .executableTarget(
       name: "soniq-pack",
       dependencies: [
-        "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore",
+        "CSoniq", "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore",
         argumentParser,
       ],
       swiftSettings: common),

@@ -1,4 +1,5 @@
 import SoniqCore
+import SoniqFormat
 package import SoniqGraph
 
 /// A model in words: for people as a tree, for programs as JSON.
@@ -71,7 +72,8 @@ package struct Inspection {
   }
 
   /// The tree, one item a line, whatever characters its names have.
-  package func tree(title: String) -> String {
+  /// * listsNodes: every operation with its attributes too.
+  package func tree(title: String, listsNodes: Bool = false) -> String {
     let graph = model.graph
     var lines = ["\(title)  \(fileByteCount) bytes"]
     lines.append("metadata")
@@ -99,7 +101,22 @@ package struct Inspection {
     let total = WeightAccount(graph)
     lines.append(
       "total  \(total.weightCount) weights  \(decimal(total.averageBits, 4)) bits  \(total.byteCount) bytes")
+    if listsNodes {
+      lines.append("nodes")
+      lines += graph.nodes.map { node in
+        let inputs = node.inputs.map { graph.values[$0].name }.joined(separator: ", ")
+        return "  \(node.name)  \(node.operation.words)  (\(inputs)) -> \(graph.values[node.output].name)"
+      }
+    }
     return lines.map(PlainText.escaped).joined(separator: "\n")
+  }
+
+  private func json(_ node: Node) -> JSONValue {
+    .object([
+      JSONMember("name", .text(node.name)), JSONMember("operation", .text(node.operation.words)),
+      JSONMember("inputs", .array(node.inputs.map { .text(model.graph.values[$0].name) })),
+      JSONMember("output", .text(model.graph.values[node.output].name)),
+    ])
   }
 
   /// The same as a JSON object.
@@ -121,6 +138,7 @@ package struct Inspection {
       JSONMember("inputs", .array(graph.inputs.map { interface($0.value, fill: $0.fill) })),
       JSONMember("outputs", .array(graph.outputs.map { interface($0, fill: nil) })),
       JSONMember("nodes", .integer(graph.nodes.count)),
+      JSONMember("operations", .array(graph.nodes.map(json))),
       JSONMember("weights", .array(weights.map(Self.json))),
       JSONMember("weight_count", .integer(total.weightCount)),
       JSONMember("weight_bytes", .integer(total.byteCount)),

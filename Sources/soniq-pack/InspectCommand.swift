@@ -9,6 +9,7 @@ struct InspectCommand: ParsableCommand {
     discussion: """
       Examples:
         soniq-pack inspect minilm.soniq
+        soniq-pack inspect minilm.soniq --nodes
         soniq-pack inspect minilm.soniq --json
       """)
 
@@ -18,11 +19,14 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Write a JSON object instead of a tree.")
   var json = false
 
+  @Flag(help: "List every operation with its attributes, too.")
+  var nodes = false
+
   func run() throws {
     try reporting { () throws(PackError) in
       let (model, byteCount) = try PackedFile.open(file)
       let inspection = Inspection(model, fileByteCount: byteCount)
-      try writeAnswer(json ? inspection.json.written() : inspection.tree(title: file))
+      try writeAnswer(json ? inspection.json.written() : inspection.tree(title: file, listsNodes: nodes))
     }
   }
 }

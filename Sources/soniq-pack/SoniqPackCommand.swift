@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSoniq
 import Glibc
 import SoniqCore
 import SoniqPack
@@ -20,6 +21,7 @@ struct SoniqPackCommand: ParsableCommand {
       71 no memory or threads left, 73 output cannot be made, 74 reading or writing failed. \
       No command writes over a file that it reads, and none leaves part of a file, also when a signal ends it.
       """,
+    version: "\(SONIQ_VERSION_MAJOR).\(SONIQ_VERSION_MINOR).\(SONIQ_VERSION_PATCH)",
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self,
       FormatCommand.self,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+
 import numpy as np
 import pytest
 from small_graphs import Make, node, real
@@ -51,3 +55,20 @@ def test_the_norm_of_onnx_runtime_around_a_layer(make: Make, random: np.random.G
     model.expect({"x": real(random, 3, 4, 16)})
     operations = [report.operation for report in soniq.load(model.output).kernels()]
     assert operations.count("rmsNorm") == 1 and operations.count("add + rmsNorm") == 1, operations
+
+
+def test_inspect_lists_nodes_with_their_attributes(make: Make, random: np.random.Generator) -> None:
+    nodes = [node("SimplifiedLayerNormalization", "x gamma", "y", epsilon=0.25)]
+    model = make(nodes, {"x": ["batch", 16]}, {"gamma": real(random, 16)})
+    assert model.pack().returncode == 0
+    command = [os.environ["SONIQ_PACK"], "inspect", str(model.output)]
+    tree = subprocess.run([*command, "--nodes"], capture_output=True, text=True, check=True).stdout
+    assert "the_y  rmsNorm gamma=0 epsilon=0.25  (x) -> y" in tree
+    described = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert described["operations"][0]["operation"] == "rmsNorm gamma=0 epsilon=0.25"
+
+
+def test_the_packer_has_the_version_of_the_library() -> None:
+    command = [os.environ["SONIQ_PACK"], "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert soniq.build_info().startswith(f"soniq {version} (")
