@@ -82,11 +82,18 @@ private struct RowFloats {
 @inline(__always)
 private func prefetchPanels(_ tile: UnsafePointer<UInt8>, _ panelStep: Int, _ count: Int) {
   guard count <= 512 else { return }
-  var line = tile + 2 &* panelStep
-  for _ in 0..<count &>> 6 {
-    snq_prefetch(line)
-    snq_prefetch(line + panelStep)
-    line += 64
+  let first = tile + 2 &* panelStep
+  // Straight code: the end of a loop of eight turns is mispredicted.
+  prefetchFour(first, panelStep)
+  if count > 256 { prefetchFour(first + 256, panelStep) }
+}
+
+/// Four lines of either panel; behind the last a few too many.
+@inline(__always)
+private func prefetchFour(_ first: UnsafePointer<UInt8>, _ panelStep: Int) {
+  for line in 0..<4 {
+    snq_prefetch(first + 64 &* line)
+    snq_prefetch(first + (panelStep &+ 64 &* line))
   }
 }
 
