@@ -83,7 +83,9 @@ extension Status {
       self = .invalidArgument
     case .noSuchInput, .noSuchOutput: self = .notFound
     case .wrongElementType: self = .elementType
-    case .wrongRank, .wrongDimension, .dimensionTooLarge, .sizesTooLarge, .dimensionConflict: self = .shape
+    case .wrongRank, .wrongDimension, .dimensionTooLarge, .sizesTooLarge, .dimensionConflict,
+      .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
+      self = .shape
     case .inputMissing, .outputNotReady: self = .state
     case .idOutOfRange, .numberOutOfRange: self = .data
     case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
@@ -112,7 +114,7 @@ extension Status {
     case .indexOutOfRange, .wrongKind, .usedBeforeDefinition, .producedTwice, .neverProduced,
       .wrongInputCount,
       .invalidAttribute, .shapeMismatch, .elementTypeMismatch, .invalidSize, .wrongByteCount, .misaligned,
-      .notAPermutation, .invalidNumber, .invalidLevel, .invalidName:
+      .notAPermutation, .invalidNumber, .invalidLevel, .invalidName, .undefinedSize:
       self = .format
     case .tooManyChannels, .tooLarge: self = .unsupported
     }
@@ -136,7 +138,7 @@ extension RuntimeError {
     case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge,
       .workspaceTooSmall,
       .workspaceMisaligned,
-      .threadFailed, .hostParallelForFailed:
+      .threadFailed, .hostParallelForFailed, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
       .nothing
     }
   }

@@ -72,7 +72,9 @@ private struct AttributeLister: AttributeCoder {
   mutating func optionalConstant(_ name: String, _ value: inout ConstantID?) {
     add(name, "optional constant")
   }
-  mutating func dimension(_ name: String, _ value: inout Dimension) { add(name, "dimension") }
+  mutating func dimension(_ name: String, _ value: inout Dimension, from least: Int, symbolsSince: Int) {
+    add(name, "dimension") { ($0.range, $0.since) = (least...maximumDimension, symbolsSince) }
+  }
   mutating func count(_ name: String, _ value: inout Int, limit: Int) {
     add(name, "u32") { $0.range = 0...limit }
   }

@@ -59,8 +59,11 @@ struct AttributeReader: AttributeCoder {
     value = index == 0 ? nil : index - 1
   }
 
-  mutating func dimension(_ name: String, _ value: inout Dimension) throws(FormatError) {
-    value = try ModelReader.readDimension(&cursor, symbolCount: symbolCount)
+  mutating func dimension(
+    _ name: String, _ value: inout Dimension, from least: Int, symbolsSince: Int
+  ) throws(FormatError) {
+    value = try ModelReader.readDimension(
+      &cursor, name, from: least, symbolCount: version < symbolsSince ? nil : symbolCount)
   }
 
   mutating func count(_ name: String, _ value: inout Int, limit: Int) throws(FormatError) {

@@ -34,7 +34,7 @@ struct AttributeText: AttributeCoder {
   mutating func optionalConstant(_ name: String, _ value: inout ConstantID?) {
     put(name, value.map { "\($0)" } ?? "none")
   }
-  mutating func dimension(_ name: String, _ value: inout Dimension) {
+  mutating func dimension(_ name: String, _ value: inout Dimension, from least: Int, symbolsSince: Int) {
     switch value {
     case .fixed(let size): put(name, "\(size)")
     case .symbol(let symbol): put(name, "symbol \(symbol)")

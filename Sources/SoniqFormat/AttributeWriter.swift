@@ -35,8 +35,9 @@ struct AttributeWriter: AttributeCoder {
   mutating func optionalConstant(_ name: String, _ value: inout ConstantID?) {
     sink.word(value.map { $0 + 1 } ?? 0)
   }
-  mutating func dimension(_ name: String, _ value: inout Dimension) {
+  mutating func dimension(_ name: String, _ value: inout Dimension, from least: Int, symbolsSince: Int) {
     ModelSerializer.write(value, to: &sink)
+    if value.isDynamic { version = max(version, symbolsSince) }
   }
   mutating func count(_ name: String, _ value: inout Int, limit: Int) { sink.word(value) }
 

@@ -11,13 +11,14 @@ struct ConstantReader {
   private(set) var names: [String] = []
   /// File offsets of the records.
   private(set) var places: [Int] = []
-  private var nextSection = SectionKind.tables.count
+  private var nextSection: Int
   private var channelMapPosition = 0
 
   init(file: UnsafeRawBufferPointer, directory: SectionDirectory, channelMaps: AlignedBuffer) {
     self.file = file
     sections = directory.sections
     version = directory.version
+    nextSection = directory.tableCount
     self.channelMaps = channelMaps
   }
 

@@ -9,7 +9,7 @@ struct DeepVerification {
   init(_ reader: ModelReader) { self.reader = reader }
 
   func run() throws(FormatError) {
-    var section = SectionKind.tables.count
+    var section = reader.directory.tableCount
     let plain = plainConstants
     for (index, constant) in reader.graph.constants.enumerated() {
       let fields = constant.fields

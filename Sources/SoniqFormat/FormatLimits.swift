@@ -24,7 +24,10 @@ package enum FormatLimits {
   package static let maximumKeyLength = 128
   package static let maximumTextLength = 1 << 20
   package static let maximumNameLength = 256
-  package static let maximumSymbols = 64
+  package static func symbols(version: Int) -> Int { version < 3 ? 64 : maximumSymbols }
+  package static let maximumSymbols = 1024
+  /// Definitions and equalities of symbols.
+  package static let maximumSizes = 4 * maximumSymbols
   package static let maximumValues = maximumGraphItems
   package static let maximumConstants = maximumGraphItems
   package static let maximumNodes = maximumGraphItems
@@ -47,6 +50,8 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   case constants = 4
   case nodes = 5
   case interface = 6
+  /// What symbols are defined as, and must be equal to.
+  case sizes = 7
   /// Tiles of weights of one level.
   case weights = 16
   /// float32 scales of the outputs of one level.
@@ -75,6 +80,8 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
 
   /// The tables that every file has, in file order; data sections follow them.
   package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]
+  /// Tables behind them, in this order, of files that need them: since version 3.
+  package static let optionalTables: [SectionKind] = [.sizes]
   /// True for the kinds that constants refer to.
   package var isData: Bool { rawValue >= SectionKind.weights.rawValue }
 }

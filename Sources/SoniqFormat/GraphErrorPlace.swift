@@ -19,6 +19,8 @@ extension ModelReader {
       field = "values[\(value)].\(field)"
     } else if field.hasPrefix("symbols") {
       offset = places.symbols
+    } else if field.hasPrefix("sizes") {
+      offset = places.sizes
     }
     if let element = error.element { field += "[\(element)]" }
     return FormatError(.invalidModel, offset: offset, field: field, cause: error)
@@ -30,7 +32,7 @@ extension ModelReader {
     guard let element = error.element,
       let ordinal = graph.constants[constant].fields.firstIndex(where: { $0.name == error.field })
     else { return record }
-    let first = SectionKind.tables.count + graph.constants[..<constant].reduce(0) { $0 + $1.fields.count }
+    let first = directory.tableCount + graph.constants[..<constant].reduce(0) { $0 + $1.fields.count }
     guard directory.sections.indices.contains(first + ordinal) else { return record }
     let elementSize = graph.constants[constant].fields[ordinal].elementSize
     return directory.sections[first + ordinal].offset + element * elementSize

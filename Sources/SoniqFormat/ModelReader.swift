@@ -21,7 +21,7 @@ struct ModelReader {
     channelMaps = try Self.copyChannelMaps(file, directory)
     metadata = try table(.metadata, "metadata", Self.readMetadata)
     places.symbols = directory.sections[1].offset
-    graph.symbols = try table(.symbols, "symbols", Self.readSymbols)
+    try readSymbols()
     try readValues()
     try readConstants()
     try readNodes()
@@ -46,7 +46,7 @@ struct ModelReader {
       switch section.kind {
       // A record of a few bytes becomes a value with a name and lists, in arrays that grow.
       case .values, .constants, .nodes: byteCount += 64 * section.length
-      case .metadata, .symbols, .interface, .channelMap: byteCount += 8 * section.length
+      case .metadata, .symbols, .interface, .sizes, .channelMap: byteCount += 8 * section.length
       default: break
       }
     }
@@ -58,7 +58,11 @@ struct ModelReader {
   private func table<Result>(
     _ kind: SectionKind, _ name: String, _ body: (inout ByteCursor) throws(FormatError) -> Result
   ) throws(FormatError) -> Result {
-    try directory.table(kind, of: file).read(name, body)
+    // Every file has the six that are not optional: the directory was checked.
+    guard let copy = try directory.table(kind, of: file) else {
+      throw FormatError(.wrongSection, offset: FormatLimits.headerSize, field: "directory")
+    }
+    return try copy.read(name, body)
   }
 
   func bytes(of section: Section) -> UnsafeRawBufferPointer {
@@ -95,6 +99,20 @@ struct ModelReader {
       position += (section.length + 63) / 64 * 64
     }
     return copies
+  }
+
+  private mutating func readSymbols() throws(FormatError) {
+    let limit = FormatLimits.symbols(version: directory.version)
+    var symbols = try table(.symbols, "symbols") { (cursor) throws(FormatError) in
+      try Self.readSymbols(&cursor, limit: limit)
+    }
+    if let copy = try directory.table(.sizes, of: file) {
+      places.sizes = copy.offset
+      symbols = try copy.read("sizes") { [symbols] (cursor) throws(FormatError) in
+        try SizeCoding.read(&cursor, into: symbols)
+      }
+    }
+    graph.symbols = symbols
   }
 
   private mutating func readValues() throws(FormatError) {

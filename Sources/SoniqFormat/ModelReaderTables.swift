@@ -36,8 +36,8 @@ extension ModelReader {
     }
   }
 
-  static func readSymbols(_ cursor: inout ByteCursor) throws(FormatError) -> [Symbol] {
-    let count = try cursor.count("count", limit: FormatLimits.maximumSymbols, size: 9)
+  static func readSymbols(_ cursor: inout ByteCursor, limit: Int) throws(FormatError) -> [Symbol] {
+    let count = try cursor.count("count", limit: limit, size: 9)
     var symbols: [Symbol] = []
     var names = Set<TextBytes>()
     for index in 0..<count {
@@ -82,21 +82,23 @@ extension ModelReader {
     return rank
   }
 
+  /// * symbolCount: nil where no symbol may be.
   static func readDimension(
-    _ cursor: inout ByteCursor, symbolCount: Int
+    _ cursor: inout ByteCursor, _ name: String = "shape", from least: Int = 1, symbolCount: Int?
   ) throws(FormatError) -> Dimension {
     let place = cursor.offset
-    let value = try cursor.word("shape")
+    guard let symbolCount else { return .fixed(try cursor.word(name, in: least...maximumDimension)) }
+    let value = try cursor.word(name)
     if value & symbolFlag != 0 {
       let symbol = value & ~symbolFlag
       guard symbol < symbolCount else {
-        throw cursor.fault(.indexOutOfRange, "shape", at: place, got: .integer(symbol))
+        throw cursor.fault(.indexOutOfRange, name, at: place, got: .integer(symbol))
       }
       return .symbol(symbol)
     }
-    guard value > 0 else {
+    guard value >= least else {
       throw cursor.fault(
-        .outOfRange, "shape", at: place, got: .integer(0), expected: .range(FormatLimits.dimensionRange))
+        .outOfRange, name, at: place, got: .integer(value), expected: .range(least...maximumDimension))
     }
     return .fixed(value)
   }

@@ -52,6 +52,8 @@ struct ModelSerializer {
 
   private static func version(_ graph: Graph) throws(FormatError) -> Int {
     var version = 1
+    if graph.symbols.contains(where: { $0.definition != nil || !$0.equals.isEmpty }) { version = 3 }
+    if graph.symbols.count > FormatLimits.symbols(version: 1) { version = 3 }
     for constant in graph.constants { version = max(version, constant.tag.version) }
     for node in graph.nodes {
       version = max(version, try node.operation.formatVersion())

@@ -2,17 +2,20 @@ import SoniqCore
 import SoniqGraph
 
 extension ModelSerializer {
-  /// The six tables, in file order.
+  /// The six tables and those that the model needs, in file order.
   static func tables(_ description: ModelDescription) throws(FormatError) -> [SerializedSection] {
     let graph = description.graph
-    let writers: [(SectionKind, (inout ByteSink) throws(FormatError) -> Void)] = [
+    let hasSizes = graph.symbols.contains { $0.definition != nil || !$0.equals.isEmpty }
+    let tableCount = SectionKind.tables.count + (hasSizes ? 1 : 0)
+    var writers: [(SectionKind, (inout ByteSink) throws(FormatError) -> Void)] = [
       (.metadata, { write(description.metadata, to: &$0) }),
       (.symbols, { write(graph.symbols, to: &$0) }),
       (.values, { write(graph.values, to: &$0) }),
-      (.constants, { writeConstants(graph, to: &$0) }),
+      (.constants, { writeConstants(graph, firstSection: tableCount, to: &$0) }),
       (.nodes, { (sink) throws(FormatError) in try write(graph.nodes, to: &sink) }),
       (.interface, { writeInterface(graph, to: &$0) }),
     ]
+    if hasSizes { writers.append((.sizes, { SizeCoding.write(graph.symbols, to: &$0) })) }
     return try writers.map { (kind, write) throws(FormatError) in
       var sink = ByteSink()
       try write(&sink)
@@ -93,8 +96,8 @@ extension ModelSerializer {
 }
 
 extension ModelSerializer {
-  private static func writeConstants(_ graph: Graph, to sink: inout ByteSink) {
-    var sections = SectionNumbers()
+  private static func writeConstants(_ graph: Graph, firstSection: Int, to sink: inout ByteSink) {
+    var sections = SectionNumbers(next: firstSection)
     sink.word(graph.constants.count)
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       sink.text(name)
@@ -185,7 +188,9 @@ extension ModelSerializer {
 
 /// Hands out the indices of data sections, in the order of `Constant.fields`.
 private struct SectionNumbers {
-  private var next = SectionKind.tables.count
+  private var next: Int
+
+  init(next: Int) { self.next = next }
 
   mutating func take() -> Int {
     defer { next += 1 }

@@ -6,4 +6,5 @@ struct RecordPlaces {
   /// Of the tables.
   var interface = 0
   var symbols = 0
+  var sizes = 0
 }

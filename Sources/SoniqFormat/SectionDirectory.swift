@@ -74,13 +74,18 @@ struct SectionDirectory: Sendable {
     let value = try cursor.word("kind")
     let tables = SectionKind.tables
     guard let kind = SectionKind(rawValue: UInt32(value)),
-      index < tables.count ? kind == tables[index] : kind.isData
+      index < tables.count ? kind == tables[index] : kind.isData || isNextOptionalTable(kind)
     else {
       let expected: FormatError.Quantity =
         index < tables.count ? .integer(Int(tables[index].rawValue)) : .none
       throw cursor.fault(.wrongSection, "kind", at: place, got: .integer(value), expected: expected)
     }
     return kind
+  }
+
+  private func isNextOptionalTable(_ kind: SectionKind) -> Bool {
+    guard let last = sections.last?.kind, version >= 3 else { return false }
+    return SectionKind.optionalTables.contains(kind) && !last.isData && last.rawValue < kind.rawValue
   }
 
   private func readLength(
@@ -134,9 +139,12 @@ extension SectionDirectory {
     }
   }
 
-  /// A private copy of a table, its checksum verified.
-  func table(_ kind: SectionKind, of file: UnsafeRawBufferPointer) throws(FormatError) -> TableCopy {
-    let index = Int(kind.rawValue) - 1
+  /// Those before the data.
+  var tableCount: Int { sections.prefix { !$0.kind.isData }.count }
+
+  /// A private copy of a table, its checksum verified; nil when the file does not have it.
+  func table(_ kind: SectionKind, of file: UnsafeRawBufferPointer) throws(FormatError) -> TableCopy? {
+    guard let index = sections.firstIndex(where: { $0.kind == kind }) else { return nil }
     let section = sections[index]
     let copy = [UInt8](file[section.offset..<(section.offset + section.length)])
     try copy.withRawBytes { (bytes) throws(FormatError) in try verifyChecksum(index, bytes) }

@@ -5,9 +5,18 @@ package typealias ValueID = Int
 package struct Symbol: Sendable, Hashable {
   package var name: String
   package var maximum: Int
-  package init(name: String, maximum: Int) {
+  /// Its size in every run, of symbols before it; nil when inputs bind it.
+  package var definition: SizeExpression?
+  /// What it must be equal to in every run, of any symbols.
+  package var equals: [SizeExpression]
+
+  package init(
+    name: String, maximum: Int, definition: SizeExpression? = nil, equals: [SizeExpression] = []
+  ) {
     self.name = name
     self.maximum = maximum
+    self.definition = definition
+    self.equals = equals
   }
 }
 
@@ -16,6 +25,10 @@ package enum Dimension: Sendable, Hashable {
   case fixed(Int)
   /// Index into `Graph.symbols`.
   case symbol(Int)
+
+  package var isDynamic: Bool { if case .symbol = self { true } else { false } }
+  /// 0 for a symbol.
+  package var fixedSize: Int { if case .fixed(let size) = self { size } else { 0 } }
 }
 
 /// A tensor that flows between nodes.

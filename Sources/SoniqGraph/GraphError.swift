@@ -18,6 +18,8 @@ package struct GraphError: Error, Sendable, Hashable {
     case elementTypeMismatch
     /// A size is 0, negative, or too large to count.
     case invalidSize
+    /// No symbol is defined as the size `missingSize`.
+    case undefinedSize
     /// A constant has more or fewer bytes than its shape demands, or is not aligned.
     case wrongByteCount
     case misaligned
@@ -42,6 +44,8 @@ package struct GraphError: Error, Sendable, Hashable {
   package var field: String
   /// Element of the field, where one is to blame.
   package var element: Int?
+  /// The size that a dimension would have, where no symbol is known to be it.
+  package var missingSize: SizeExpression?
 
   package init(
     _ code: Code, node: Int? = nil, constant: Int? = nil, value: Int? = nil, field: String,
@@ -81,6 +85,7 @@ extension GraphError: CustomStringConvertible {
     case .shapeMismatch: "the shapes do not fit together"
     case .elementTypeMismatch: "the element type is wrong"
     case .invalidSize: "the size is out of its range"
+    case .undefinedSize: "no size of the model is defined as what it would be"
     case .wrongByteCount: "the number of bytes is not what the shape demands"
     case .misaligned: "the bytes are not aligned"
     case .notAPermutation: "it is not a permutation"

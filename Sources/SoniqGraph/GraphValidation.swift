@@ -21,6 +21,7 @@ extension Graph {
     try validateTables()
     for index in constants.indices { try validateConstant(index) }
     try validateInputs()
+    try validateBindings()
     try validateNodes()
     try validateFiniteConstants()
     try validateOutputs()
@@ -33,15 +34,7 @@ extension Graph {
     guard constantNames.count == constants.count else {
       throw GraphError(.invalidName, field: "constantNames")
     }
-    var names = Set<String>()
-    for (index, symbol) in symbols.enumerated() {
-      guard names.insert(symbol.name).inserted, !symbol.name.isEmpty else {
-        throw GraphError(.invalidName, field: "symbols", element: index)
-      }
-      guard (1...maximumDimension).contains(symbol.maximum) else {
-        throw GraphError(.invalidSize, field: "symbols.maximum", element: index)
-      }
-    }
+    try validateSymbols()
     for index in values.indices { try validateValue(index) }
   }
 

@@ -8,7 +8,11 @@ package struct CopyOperator: TensorOperator {
     /// The dimension of the input; negative when the output repeats.
     var dimension: Int
     var begin = 0
+    /// The begin is the size of this symbol, less 1; negative: it is `begin`.
+    var beginSymbol = -1
     var step = 1
+
+    func begin(_ sizes: UnsafePointer<Int>) -> Int { beginSymbol < 0 ? begin : sizes[beginSymbol] &- 1 }
   }
   let input: Extents
   let output: Extents
@@ -39,7 +43,7 @@ package struct CopyOperator: TensorOperator {
       var move = 0
       if axis.dimension >= 0 {
         let length = inputStrides[axis.dimension]
-        nest.origin[0] &+= axis.begin &* length
+        nest.origin[0] &+= axis.begin(sizes) &* length
         move = axis.step &* length
       }
       nest.append(size, Offsets(move, outputStride, 0, 0))
@@ -185,9 +189,14 @@ extension Expand: TensorOperation {
 }
 
 extension Slice: TensorOperation {
+  /// All of every dimension, forwards.
   package func keepsOrder(_ node: TensorNode) -> Bool { node.keepsShape && ranges.allSatisfy { $0.step > 0 } }
 
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    node.copy { .init(dimension: $0, begin: ranges[$0].begin, step: ranges[$0].step) }
+    node.copy { position in
+      let range = ranges[position]
+      return .init(
+        dimension: position, begin: range.begin, beginSymbol: range.beginSymbol ?? -1, step: range.step)
+    }
   }
 }

@@ -5,7 +5,7 @@ package struct ConcatenateOperator: TensorOperator {
   package static var entry: TensorEntry { { ConcatenateOperator.answer($0, $1) } }
   let output: Extents
   let axis: Int
-  /// The sizes of the inputs along the axis.
+  /// Of the inputs along the axis: a symbol's index, or the negated size.
   let lengths: [64 of Int32]
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
@@ -19,7 +19,8 @@ package struct ConcatenateOperator: TensorOperator {
     // Where the part begins in the row.
     var begin = 0
     while position < range.upperBound {
-      let length = Int(lengths[part]) &* inner
+      let reference = Int(lengths[part])
+      let length = (reference < 0 ? 0 &- reference : frame.sizes[reference]) &* inner
       let place = position - line &* row
       if place >= begin + length {
         begin += length
@@ -81,8 +82,11 @@ extension Concatenate: TensorOperation {
     return ConcatenateOperator(
       output: node.outputExtents, axis: axis,
       lengths: InlineArray { position in
-        guard position < count, case .fixed(let size) = node.shape(position)[axis] else { return 1 }
-        return Int32(truncatingIfNeeded: size)
+        guard position < count else { return -1 }
+        switch node.shape(position)[axis] {
+        case .fixed(let size): return Int32(truncatingIfNeeded: 0 &- size)
+        case .symbol(let symbol): return Int32(truncatingIfNeeded: symbol)
+        }
       })
   }
 }

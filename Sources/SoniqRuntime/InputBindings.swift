@@ -39,6 +39,7 @@ struct InputBindings {
   private let isShown: UnsafePointer<Bool>
   private let rooms: UnsafePointer<Room>
   private let roomCount: Int
+  private let derived: DerivedSizes
   private let copies: InputCopies
   private let memory: PlanMemory
 
@@ -65,6 +66,7 @@ struct InputBindings {
       for case .symbol(let symbol) in graph.values[input.value].shape { isShown[symbol] = true }
     }
     self.isShown = UnsafePointer(try memory.store(isShown))
+    derived = try DerivedSizes(graph, maximums: maximums, memory)
     let rooms = try Self.rooms(runner.plan, memory)
     self.rooms = UnsafePointer(try memory.store(rooms))
     roomCount = rooms.count
@@ -169,7 +171,8 @@ struct InputBindings {
 
   /// Binds the symbols, fills what is optional and not set, and checks the ids.
   ///
-  /// - Throws: `inputMissing`, `dimensionConflict`, `sizesTooLarge`, `idOutOfRange`.
+  /// - Throws: `inputMissing`, `dimensionConflict`, `sizeOutOfRange`, `sizesDiffer`, `sliceOutOfRange`, `sizesTooLarge`,
+  ///   `idOutOfRange`.
   func prepare() throws(RuntimeError) {
     let sizes = runner.sizes
     for symbol in 0..<maximums.count { sizes[symbol] = 0 }
@@ -180,6 +183,7 @@ struct InputBindings {
     for symbol in 0..<maximums.count where isShown[symbol] && sizes[symbol] == 0 {
       throw RuntimeError(.inputMissing, subject: graph.symbols[symbol].name)
     }
+    try derived.bind(sizes)
     for room in 0..<roomCount { try requireRoom(rooms[room], sizes) }
     for index in 0..<count where !states[index].isSet { fill(index) }
     for check in 0..<checkCount { try checkIdentifiers(checks[check]) }

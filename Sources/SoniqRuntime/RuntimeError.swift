@@ -25,6 +25,13 @@ package struct RuntimeError: Error, Sendable {
     case sizesTooLarge
     /// Dimension `position` of the input is `actual`, but another input says `expected`.
     case dimensionConflict
+    /// The size `subject`, which follows from those of the inputs as `other` says, would be `actual`, outside
+    /// 1...`expected`.
+    case sizeOutOfRange
+    /// The size `subject` is `actual`, but must be what `other` says, which is `expected`.
+    case sizesDiffer
+    /// The slice `subject` begins at `actual` of a dimension of `expected`, and leaves it.
+    case sliceOutOfRange
     /// A required input was not set.
     case inputMissing
     /// An id at flat `position` of the input is `actual`, outside 0..<`expected`.
@@ -93,6 +100,7 @@ extension RuntimeError: CustomStringConvertible {
     case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
       .inputMissing, .idOutOfRange, .numberOutOfRange:
       inputMessage
+    case .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange: sizeMessage
     case .sizesTooLarge:
       "\(subject) together need more memory than the session has planned: name them in its size limits"
     case .nullPointer: "the pointer for \"\(subject)\" is null"
@@ -108,6 +116,23 @@ extension RuntimeError: CustomStringConvertible {
     case .invalidArgument: "\(subject) is \(actual), \(expected) is needed"
     }
   }
+
+  private var sizeMessage: String {
+    switch code {
+    case .sizesDiffer:
+      "the size \"\(subject)\" is \(actual), but the model needs it to be \(other), which is \(expected)"
+    case .sliceOutOfRange:
+      "node \"\(subject)\" cuts dimension \(position) from element \(actual) on beyond its size \(expected)"
+    default:
+      if actual < 1 {
+        "the inputs are too small: the size \"\(subject)\"\(otherWords) would be \(actual)"
+      } else {
+        "the inputs are too large: the size \"\(subject)\"\(otherWords) would be \(actual), the session allows at most \(expected)"
+      }
+    }
+  }
+
+  private var otherWords: String { other == subject ? "" : " = \(other)" }
 
   private var inputMessage: String {
     switch code {

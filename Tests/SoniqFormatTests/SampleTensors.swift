@@ -119,13 +119,16 @@ private struct TensorSample {
     for function in PoolFunction.allCases { add(.pool(function, window), image) }
     add(
       .resize(
-        .linear, .halfPixel, .roundPreferFloor, height: 8, width: 9, scaleHeight: 2, scaleWidth: 1.5), image,
+        .linear, .halfPixel, .roundPreferFloor, height: .fixed(8), width: .fixed(9), scaleHeight: 2,
+        scaleWidth: 1.5), image,
       name: "resize")
     add(
       .resize(
-        .nearest, .asymmetric, .ceiling, height: 2, width: 3, scaleHeight: 0.5, scaleWidth: 0.5), image)
+        .nearest, .asymmetric, .ceiling, height: .fixed(2), width: .fixed(3), scaleHeight: 0.5,
+        scaleWidth: 0.5), image)
     add(
-      .foldTaps(Window(height: 2, width: 2, strides: (2, 2)), height: 8, width: 12, bias: 2), image,
+      .foldTaps(Window(height: 2, width: 2, strides: (2, 2)), height: .fixed(8), width: .fixed(12), bias: 2),
+      image,
       name: "fold")
   }
 }

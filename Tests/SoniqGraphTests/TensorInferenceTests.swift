@@ -65,22 +65,33 @@ import Testing
     Refusal("NaN as a bound", .invalidAttribute, .unary(.clip(low: .nan, high: 1)), [fixed(2)]),
     Refusal("infinite slope", .invalidAttribute, .unary(.leakyRelu(alpha: .infinity)), [fixed(2)]),
     Refusal("an axis twice", .notAPermutation, .transpose([0, 0]), [fixed(2, 3)]),
-    Refusal("symbols in another order", .shapeMismatch, .reshape([.symbol(1), b]), [[b, .symbol(1)]]),
+    Refusal("shape of an unbound symbol", .indexOutOfRange, .reshape([.symbol(1), b]), [[b, .symbol(1)]]),
     Refusal("size for a symbol", .shapeMismatch, .reshape(fixed(4)), [[b]]),
     Refusal("elements beyond Int", .invalidSize, .reshape(fixed(most, most, most, most)), [fixed(2)]),
     Refusal("size 0", .invalidSize, .reshape(fixed(0)), [fixed(2)]),
     Refusal("symbol of no input", .indexOutOfRange, .expand([.symbol(1)]), [fixed(1)]),
     Refusal("expansion to less", .shapeMismatch, .expand(fixed(1)), [fixed(2)]),
-    Refusal("symbol to join along", .shapeMismatch, .concatenate(axis: 0), [[b], [b]]),
+    Refusal("length of a join that is no size", .undefinedSize, .concatenate(axis: 0), [[b], [b]]),
     Refusal("sum beyond 31 bits", .invalidSize, .concatenate(axis: 0), [fixed(most), fixed(1)]),
     Refusal(
-      "slice of a symbol", .invalidAttribute, .slice([SliceRange(begin: 0, step: 1, count: 1)]), [[b]]),
+      "slice as long as an unbound symbol", .indexOutOfRange,
+      .slice([SliceRange(begin: 0, step: 1, count: .symbol(1))]), [[b]]),
+    Refusal(
+      "two begins", .invalidAttribute,
+      .slice([SliceRange(begin: 1, beginSymbol: 0, step: 1, count: .fixed(1))]),
+      [[b]]),
+    Refusal(
+      "scale 0 of fixed sizes", .invalidAttribute,
+      .resize(
+        .linear, .halfPixel, .floor, height: .fixed(2), width: .fixed(2), scaleHeight: 0, scaleWidth: 1),
+      [fixed(1, 2, 2, 1)]),
     Refusal(
       "smallest step", .invalidAttribute, .slice([SliceRange(begin: 1, step: .min, count: 2)]), [fixed(2)]),
     Refusal(
       "slice before the begin", .invalidAttribute, .slice([SliceRange(begin: 1, step: -1, count: 3)]),
       [fixed(4)]),
-    Refusal("padded symbol", .invalidAttribute, .pad(.edge, before: [1], after: [0], value: 0), [[b]]),
+    Refusal(
+      "padded symbol that is no size", .undefinedSize, .pad(.edge, before: [1], after: [0], value: 0), [[b]]),
     Refusal(
       "negative padding", .invalidAttribute, .pad(.edge, before: [-1], after: [0], value: 0), [fixed(3)]),
     Refusal(
@@ -98,10 +109,12 @@ import Testing
       "stride 0", .invalidAttribute, .pool(.maximum, Window(height: 1, width: 1, strides: (0, 1))),
       [fixed(1, 3, 3, 1)]),
     Refusal(
-      "symbolic height", .shapeMismatch, .pool(.maximum, Window(height: 1, width: 1)), [[.fixed(1), b, b, b]]),
+      "symbolic channels", .shapeMismatch, .pool(.maximum, Window(height: 1, width: 1)),
+      [[.fixed(1), b, b, b]]),
     Refusal(
       "taps that do not divide", .shapeMismatch,
-      .foldTaps(Window(height: 2, width: 2), height: 4, width: 4, bias: nil), [fixed(1, 2, 2, 6)]),
+      .foldTaps(Window(height: 2, width: 2), height: .fixed(4), width: .fixed(4), bias: nil),
+      [fixed(1, 2, 2, 6)]),
   ])
   func isRefused(refusal: Refusal) {
     #expect(Self.infer(refusal.operation, refusal.inputs, refusal.type).failure?.code == refusal.code)

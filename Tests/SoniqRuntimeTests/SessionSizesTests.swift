@@ -101,7 +101,7 @@ import Testing
     let graph = try Self.model().description.graph
     let outline = try PlanOutline(graph, options: SessionOptions(), allowsCopies: true)
     let (sizes, layout) = try SessionSizes.fitting(
-      [Self.batch, Self.positions], batches: [0], limit: 0
+      [Self.batch, Self.positions], of: graph, batches: [0], limit: 0
     ) { (sizes) throws(GraphError) in
       try WorkspaceLayout(outline.schedule, sizes, lanes: 1, cacheBytes: 1 << 18, scratchBytes: 64)
     }
@@ -113,7 +113,7 @@ import Testing
   @Test(arguments: [[Int.max, Int.max], [Int.max, 1], [1, Int.max], [1 << 62, 1 << 40]])
   func hugeMaximumsDoNotTrap(maximums: [Int]) {
     for entries in [1, 3, 1 << 40, Int.max] {
-      let sizes = SessionSizes(maximums, batches: [0], entries: entries)
+      let sizes = SessionSizes(maximums, batches: [0], entries: entries, Graph())
       #expect(sizes.combinations.allSatisfy { zip($0, maximums).allSatisfy { (1...$1).contains($0) } })
     }
   }

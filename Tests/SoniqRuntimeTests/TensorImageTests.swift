@@ -75,7 +75,8 @@ import Testing
           expected.elements[place] += x[index]
         }
         let run = TensorRun(
-          .foldTaps(window, height: height, width: width, bias: hasBias ? 0 : nil), [x], constants: [bias])
+          .foldTaps(window, height: .fixed(height), width: .fixed(width), bias: hasBias ? 0 : nil), [x],
+          constants: [bias])
         try run.expect(expected, absolute: 1e-5)
       }
     }
@@ -162,7 +163,8 @@ import Testing
           return sum
         }
         let operation = Operation.resize(
-          method, coordinates, rounding, height: height, width: width, scaleHeight: scaleHeight,
+          method, coordinates, rounding, height: .fixed(height), width: .fixed(width),
+          scaleHeight: scaleHeight,
           scaleWidth: scaleWidth)
         try TensorRun(operation, [x]).expect(expected, absolute: 1e-5)
       }
@@ -175,7 +177,8 @@ import Testing
     for method in ResizeMethod.allCases {
       for scale in [Float.leastNormalMagnitude, .greatestFiniteMagnitude] {
         let operation = Operation.resize(
-          method, .asymmetric, .floor, height: 3, width: 3, scaleHeight: scale, scaleWidth: scale)
+          method, .asymmetric, .floor, height: .fixed(3), width: .fixed(3), scaleHeight: scale,
+          scaleWidth: scale)
         _ = try TensorRun(operation, [x]).run()
       }
     }

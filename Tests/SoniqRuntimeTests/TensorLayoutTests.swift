@@ -37,7 +37,7 @@ import Testing
         let most = step > 0 ? (size - 1 - begin) / step + 1 : begin / -step + 1
         return SliceRange(begin: begin, step: step, count: Int.random(in: 1...most, using: &generator))
       }
-      let expected = TensorArray(ranges.map { $0.count ?? 0 }) { index in
+      let expected = TensorArray(ranges.map { $0.count?.fixedSize ?? 0 }) { index in
         x[zip(index, ranges).map { $1.begin + $0 * $1.step }]
       }
       try TensorRun(.slice(ranges), [x]).expect(expected)

@@ -24,8 +24,10 @@ package protocol AttributeCoder {
   mutating func constant(_ name: String, _ value: inout ConstantID) throws(Failure)
   /// uint32, the index of a constant and 1; 0 for none.
   mutating func optionalConstant(_ name: String, _ value: inout ConstantID?) throws(Failure)
-  /// uint32, a fixed size or a symbol.
-  mutating func dimension(_ name: String, _ value: inout Dimension) throws(Failure)
+  /// uint32, a fixed size of at least `least`, or, in files of that version, a symbol.
+  mutating func dimension(
+    _ name: String, _ value: inout Dimension, from least: Int, symbolsSince version: Int
+  ) throws(Failure)
   /// uint32, a number of elements of at least 4 bytes that follow.
   mutating func count(_ name: String, _ value: inout Int, limit: Int) throws(Failure)
   /// As many elements as the number of the name `counter` said; an array of another length is made anew of `start`.
@@ -50,6 +52,16 @@ extension AttributeTag {
 extension AttributeCoder {
   package mutating func flag(_ name: String, _ value: inout Bool) throws(Failure) {
     try flag(name, &value, since: 1)
+  }
+
+  package mutating func dimension(_ name: String, _ value: inout Dimension) throws(Failure) {
+    try dimension(name, &value, from: 1, symbolsSince: 1)
+  }
+
+  package mutating func dimension(
+    _ name: String, _ value: inout Dimension, symbolsSince version: Int
+  ) throws(Failure) {
+    try dimension(name, &value, from: 1, symbolsSince: version)
   }
 
   /// One byte.

@@ -1,4 +1,4 @@
-/// 1 ... `maximumNodeInputs` of one element type and of equal shapes but for the axis, which is fixed.
+/// 1 ... `maximumNodeInputs` of one element type and of equal shapes but for the axis.
 package struct Concatenate: Operator {
   package static let schema = OperatorSchema(tensor: "concatenate", tag: 9)
   package var axis = 0
@@ -16,18 +16,16 @@ package struct Concatenate: Operator {
     try node.requireInputs(1...maximumNodeInputs)
     var shape = node.shape(0)
     try node.require(axis: axis, rank: shape.count)
-    var sum = 0
+    var terms: [SizeTerm] = []
     for input in node.inputs.indices {
       try node.requireSameType(0, input)
       var other = node.shape(input)
-      guard other.count == shape.count, case .fixed(let size) = other[axis] else {
-        throw node.fault(.shapeMismatch, "inputs", input)
-      }
+      guard other.count == shape.count else { throw node.fault(.shapeMismatch, "inputs", input) }
+      terms += SizeExpression(other[axis]).terms
       other[axis] = shape[axis]
       guard other == shape else { throw node.fault(.shapeMismatch, "inputs", input) }
-      sum += size  // at most maximumNodeInputs sizes of 31 bits
     }
-    shape[axis] = try node.fixed(sum, "inputs")
+    shape[axis] = try node.size(SizeExpression(terms), "inputs")
     return node.same(shape)
   }
 }

@@ -1,6 +1,6 @@
 import SoniqCore
 
-/// x [B,H,W,C] -> [B,H',W',O], H and W fixed.
+/// x [B,H,W,C] -> [B,H',W',O].
 package struct Convolution: Operator {
   package static let schema = OperatorSchema("convolution", tag: 10, since: 2)
   package var window = Window(height: 1, width: 1)
@@ -70,10 +70,10 @@ extension NodeInference {
     try require(0, is: .float32, rank: 4)
     let image = try image()
     let sides = 0...maximumImageSide
-    try require(window.isValid && sides.contains(image.height) && sides.contains(image.width), "window")
-    let (height, width) = (window.outputHeight(image.height), window.outputWidth(image.width))
-    guard height > 0, width > 0 else { throw fault(.invalidSize, "window") }
-    return (image.channels, [image.batch, .fixed(height), .fixed(width)])
+    try require(sides.contains(maximum(image.height)) && sides.contains(maximum(image.width)), "window")
+    return (
+      image.channels, [image.batch] + (try outputs(of: window, height: image.height, width: image.width))
+    )
   }
 }
 

@@ -1,4 +1,4 @@
-/// x -> broadcast to the shape, whose symbols are in the shape of an input of the graph.
+/// x -> broadcast to the shape, whose symbols are in the shape of an input of the graph, or defined.
 package struct Expand: Operator {
   package static let schema = OperatorSchema(tensor: "expand", tag: 8)
   package var shape: [Dimension] = []
@@ -15,12 +15,7 @@ package struct Expand: Operator {
     let input = try node.one(nil)
     try node.requireRank(shape.count)
     // What no input has gets no size in a run.
-    for case .symbol(let symbol) in shape {
-      let isBound = node.graph.inputs.contains {
-        node.graph.values[$0.value].shape.contains(.symbol(symbol))
-      }
-      guard isBound else { throw node.fault(.indexOutOfRange, "shape") }
-    }
+    for dimension in shape { _ = try node.bound(dimension, "shape") }
     guard try node.broadcast(shape, input, input: 0) == shape else {
       throw node.fault(.shapeMismatch, "shape")
     }

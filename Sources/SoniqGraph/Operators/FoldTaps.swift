@@ -5,13 +5,13 @@ import SoniqCore
 package struct FoldTaps: Operator {
   package static let schema = OperatorSchema(tensor: "foldTaps", tag: 19)
   package var window = Window(height: 1, width: 1)
-  package var height = 1
-  package var width = 1
+  package var height = Dimension.fixed(1)
+  package var width = Dimension.fixed(1)
   /// Dense float32 [C]: starts the sums.
   package var bias: ConstantID?
 
   package init() {}
-  package init(_ window: Window, height: Int, width: Int, bias: ConstantID?) {
+  package init(_ window: Window, height: Dimension, width: Dimension, bias: ConstantID?) {
     (self.window, self.height, self.width, self.bias) = (window, height, width, bias)
   }
   package var operation: Operation { .foldTaps(self) }
@@ -19,8 +19,8 @@ package struct FoldTaps: Operator {
   package mutating func code<Coder: AttributeCoder>(_ coder: inout Coder) throws(Coder.Failure) {
     try coder.reserved(3)
     try coder.window(&window)
-    try coder.word("height", &height, in: 1...maximumDimension)
-    try coder.word("width", &width, in: 1...maximumDimension)
+    try coder.dimension("height", &height, symbolsSince: 3)
+    try coder.dimension("width", &width, symbolsSince: 3)
     try coder.optionalConstant("bias", &bias)
   }
 
@@ -38,13 +38,15 @@ package struct FoldTaps: Operator {
       }
     }
     return node.floats([
-      image.batch, try node.fixed(height, "height"), try node.fixed(width, "width"), .fixed(channels),
+      image.batch, try node.bound(height, "height"), try node.bound(width, "width"), .fixed(channels),
     ])
   }
 }
 
 extension Operation {
-  package static func foldTaps(_ window: Window, height: Int, width: Int, bias: ConstantID?) -> Operation {
+  package static func foldTaps(_ window: Window, height: Dimension, width: Dimension, bias: ConstantID?)
+    -> Operation
+  {
     .foldTaps(FoldTaps(window, height: height, width: width, bias: bias))
   }
 }

@@ -58,13 +58,24 @@ package struct NodeInference {
     return size
   }
 
-  /// The one float32 input [B,H,W,C]; H, W and C are fixed.
-  func image() throws(GraphError) -> (batch: Dimension, height: Int, width: Int, channels: Int) {
+  /// The one float32 input [B,H,W,C]; C is fixed.
+  func image() throws(GraphError) -> (batch: Dimension, height: Dimension, width: Dimension, channels: Int) {
     let shape = try one(.float32)
-    guard shape.count == 4, case .fixed(let height) = shape[1], case .fixed(let width) = shape[2],
-      case .fixed(let channels) = shape[3]
-    else { throw fault(.shapeMismatch, "inputs", 0) }
-    return (shape[0], height, width, channels)
+    guard shape.count == 4, case .fixed(let channels) = shape[3] else {
+      throw fault(.shapeMismatch, "inputs", 0)
+    }
+    return (shape[0], shape[1], shape[2], channels)
+  }
+
+  /// [H',W'] of what slides a window over an image.
+  func outputs(
+    of window: Window, height: Dimension, width: Dimension
+  ) throws(GraphError) -> [Dimension] {
+    try require(window.isValid, "window")
+    return [
+      try size(window.outputHeight(height), "window.height"),
+      try size(window.outputWidth(width), "window.width"),
+    ]
   }
 
   /// A mask of positions, int32 of this shape.
@@ -141,6 +152,48 @@ package struct NodeInference {
   func fixed(_ size: Int, _ field: String, _ element: Int? = nil) throws(GraphError) -> Dimension {
     guard (1...maximumDimension).contains(size) else { throw fault(.invalidSize, field, element) }
     return .fixed(size)
+  }
+
+  /// An attribute that is a size.
+  func bound(_ dimension: Dimension, _ field: String) throws(GraphError) -> Dimension {
+    guard graph.isBound(dimension) else { throw fault(.indexOutOfRange, field) }
+    return dimension
+  }
+
+  /// The dimension that is so long in every run.
+  func size(_ expression: SizeExpression, _ field: String, _ element: Int? = nil) throws(GraphError)
+    -> Dimension
+  {
+    switch graph.dimension(expression) {
+    case .fixed(let size)?: return try fixed(size, field, element)
+    case let symbol?: return symbol
+    case nil:
+      var error = fault(.undefinedSize, field, element)
+      error.missingSize = expression
+      throw error
+    }
+  }
+
+  /// The number of elements, as far as symbols are not known by other sizes; nil where it cannot be written.
+  func elements(_ shape: [Dimension]) -> SizeExpression? {
+    var product = SizeTerm(1)
+    for dimension in shape {
+      switch dimension {
+      case .symbol(let symbol): product = SizeTerm(product.coefficient, product.symbols + [symbol])
+      case .fixed(let size):
+        guard let next = signedProduct(product.coefficient, size) else { return nil }
+        product.coefficient = next
+      }
+    }
+    return graph.normalized(SizeExpression([product]))
+  }
+
+  /// The sum of two sizes and a number.
+  func sum(
+    _ left: Dimension, _ right: Dimension? = nil, plus number: Int = 0, _ field: String, _ element: Int? = nil
+  ) throws(GraphError) -> Dimension {
+    let terms = SizeExpression(left).terms + (right.map { SizeExpression($0).terms } ?? [])
+    return try size(SizeExpression(terms + [SizeTerm(number)]), field, element)
   }
 
   func requireRank(_ rank: Int) throws(GraphError) {

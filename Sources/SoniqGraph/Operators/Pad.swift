@@ -2,7 +2,7 @@ package enum PadMode: UInt8, AttributeTag, Hashable, BitwiseCopyable {
   case constant = 1, reflect, edge, wrap
 }
 
-/// Counts before and after each dimension (not negative), of fixed dimensions where they are not 0. The modes
+/// Counts before and after each dimension (not negative). The modes
 /// repeat when a count exceeds the dimension. int32 takes the value as `Cast` does.
 package struct Pad: Operator {
   package static let schema = OperatorSchema(tensor: "pad", tag: 11)
@@ -35,10 +35,10 @@ package struct Pad: Operator {
     try node.require(!value.isNaN, "value")
     for position in shape.indices where before[position] != 0 || after[position] != 0 {
       let (low, high) = (before[position], after[position])
-      guard case .fixed(let size) = shape[position], (0...maximumDimension).contains(low),
-        (0...maximumDimension).contains(high)
-      else { throw node.fault(.invalidAttribute, "before", position) }
-      shape[position] = try node.fixed(low + size + high, "before", position)
+      guard (0...maximumDimension).contains(low), (0...maximumDimension).contains(high) else {
+        throw node.fault(.invalidAttribute, "before", position)
+      }
+      shape[position] = try node.sum(shape[position], plus: low + high, "before", position)
     }
     return node.same(shape)
   }

@@ -7,7 +7,7 @@ package enum PoolFunction: UInt8, AttributeTag, Hashable, BitwiseCopyable {
   case averageOfAllTaps
 }
 
-/// [B,H,W,C] -> [B,H',W',C]; H, W fixed.
+/// [B,H,W,C] -> [B,H',W',C].
 package struct Pool: Operator {
   package static let schema = OperatorSchema(tensor: "pool", tag: 17)
   package var function = PoolFunction.maximum
@@ -27,10 +27,8 @@ package struct Pool: Operator {
 
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
     let image = try node.image()
-    try node.require(window.isValid, "window")
-    let height = try node.fixed(window.outputHeight(image.height), "window.height")
-    let width = try node.fixed(window.outputWidth(image.width), "window.width")
-    return node.floats([image.batch, height, width, .fixed(image.channels)])
+    let outputs = try node.outputs(of: window, height: image.height, width: image.width)
+    return node.floats([image.batch] + outputs + [.fixed(image.channels)])
   }
 }
 

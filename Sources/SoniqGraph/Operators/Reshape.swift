@@ -1,6 +1,4 @@
-import SoniqCore
-
-/// x -> same elements. The shape's symbols are those of x, in their order.
+/// x -> the same elements in another shape; the products of sizes must be equal in every run.
 package struct Reshape: Operator {
   package static let schema = OperatorSchema(tensor: "reshape", tag: 7)
   package var shape: [Dimension] = []
@@ -16,31 +14,16 @@ package struct Reshape: Operator {
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
     let input = try node.one(nil)
     try node.requireRank(shape.count)
-    let from = try parts(node, input, "inputs")
-    let to = try parts(node, shape, "shape")
-    guard from.symbols == to.symbols, from.elements == to.elements else {
-      throw node.fault(.shapeMismatch, "shape")
-    }
-    return node.same(shape)
-  }
-
-  /// The symbols of a shape in order, and the product of its fixed dimensions.
-  private func parts(
-    _ node: NodeInference, _ shape: [Dimension], _ field: String
-  ) throws(GraphError) -> (symbols: [Int], elements: Int) {
-    var symbols: [Int] = []
-    var elements = 1
     for (position, dimension) in shape.enumerated() {
-      switch dimension {
-      case .symbol(let symbol): symbols.append(symbol)
-      case .fixed(let size):
-        guard let product = checkedProduct(elements, size), product > 0 else {
-          throw node.fault(.invalidSize, field, position)
-        }
-        elements = product
-      }
+      _ =
+        try dimension.isDynamic
+        ? node.bound(dimension, "shape") : node.fixed(dimension.fixedSize, "shape", position)
     }
-    return (symbols, elements)
+    guard let from = node.elements(input), let to = node.elements(shape) else {
+      throw node.fault(.invalidSize, "shape")
+    }
+    guard from == to else { throw node.fault(.shapeMismatch, "shape") }
+    return node.same(shape)
   }
 }
 

@@ -11,22 +11,22 @@ package enum NearestRounding: UInt8, AttributeTag, Hashable, BitwiseCopyable {
   case roundPreferFloor = 1, roundPreferCeiling, floor, ceiling
 }
 
-/// [B,H,W,C] -> [B,height,width,C]; H, W fixed. The scales (output / input length) may differ from the quotient
-/// of sizes. cubic is that of ONNX with -0.75.
+/// [B,H,W,C] -> [B,height,width,C]. The scales (output / input length) may differ from the quotient of sizes; 0 stands
+/// for the quotient in each run, where a size is a symbol. cubic is that of ONNX with -0.75.
 package struct Resize: Operator {
   package static let schema = OperatorSchema(tensor: "resize", tag: 18)
   package var method = ResizeMethod.nearest
   package var coordinates = ResizeCoordinates.halfPixel
   package var rounding = NearestRounding.roundPreferFloor
-  package var height = 1
-  package var width = 1
+  package var height = Dimension.fixed(1)
+  package var width = Dimension.fixed(1)
   package var scaleHeight: Float = 1
   package var scaleWidth: Float = 1
 
   package init() {}
   package init(
-    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding, height: Int,
-    width: Int, scaleHeight: Float, scaleWidth: Float
+    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding, height: Dimension,
+    width: Dimension, scaleHeight: Float, scaleWidth: Float
   ) {
     (self.method, self.coordinates, self.rounding) = (method, coordinates, rounding)
     (self.height, self.width) = (height, width)
@@ -38,27 +38,30 @@ package struct Resize: Operator {
     try coder.tag("method", &method)
     try coder.tag("coordinates", &coordinates)
     try coder.tag("rounding", &rounding)
-    try coder.word("height", &height, in: 1...maximumDimension)
-    try coder.word("width", &width, in: 1...maximumDimension)
+    try coder.dimension("height", &height, symbolsSince: 3)
+    try coder.dimension("width", &width, symbolsSince: 3)
     try coder.float("scaleHeight", &scaleHeight)
     try coder.float("scaleWidth", &scaleWidth)
   }
 
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
     let image = try node.image()
-    for (scale, field) in [(scaleHeight, "scaleHeight"), (scaleWidth, "scaleWidth")] {
-      try node.require(scale.isNormal && scale > 0, field)
+    for (scale, field, sizes) in [
+      (scaleHeight, "scaleHeight", [height, image.height]), (scaleWidth, "scaleWidth", [width, image.width]),
+    ] {
+      let isQuotient = scale == 0 && scale.sign == .plus && sizes.contains { $0.isDynamic }
+      try node.require(isQuotient || (scale.isNormal && scale > 0), field)
     }
     return node.floats([
-      image.batch, try node.fixed(height, "height"), try node.fixed(width, "width"), .fixed(image.channels),
+      image.batch, try node.bound(height, "height"), try node.bound(width, "width"), .fixed(image.channels),
     ])
   }
 }
 
 extension Operation {
   package static func resize(
-    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding, height: Int,
-    width: Int, scaleHeight: Float, scaleWidth: Float
+    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding, height: Dimension,
+    width: Dimension, scaleHeight: Float, scaleWidth: Float
   ) -> Operation {
     .resize(
       Resize(

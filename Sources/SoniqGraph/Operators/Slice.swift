@@ -1,17 +1,42 @@
 /// One dimension of a slice: elements begin, begin + step, ... `count` of them; step may be negative.
 package struct SliceRange: Sendable, Hashable {
   package var begin: Int
+  /// The begin is the size of this symbol, less 1; `begin` is 0.
+  package var beginSymbol: Int?
   package var step: Int
-  /// nil keeps the dimension whole (begin 0, step 1), as a symbol must be.
-  package var count: Int?
+  /// nil keeps the dimension whole (begin 0, step 1).
+  package var count: Dimension?
+
   package init(begin: Int, step: Int, count: Int?) {
+    self.init(begin: begin, step: step, count: count.map(Dimension.fixed))
+  }
+  package init(begin: Int, beginSymbol: Int? = nil, step: Int, count: Dimension?) {
     self.begin = begin
+    self.beginSymbol = beginSymbol
     self.step = step
     self.count = count
   }
+
+  package static let whole = SliceRange(begin: 0, step: 1, count: nil as Dimension?)
+
+  /// Whether it lies within a dimension; `size` is that of a symbol.
+  package func fits(_ length: Int, _ size: (Int) -> Int) -> Bool {
+    guard let count else { return true }
+    let first = beginSymbol.map { size($0) - 1 } ?? begin
+    let taken = if case .symbol(let symbol) = count { size(symbol) } else { count.fixedSize }
+    guard (0..<length).contains(first), taken >= 1, taken <= length else { return false }
+    // Of 31 bits each: the product stays within 62.
+    return (0..<length).contains(first + step * (taken - 1))
+  }
+
+  /// The symbols that say in a run whether it fits.
+  package func isDynamic(in dimension: Dimension) -> Bool {
+    count.map { $0.isDynamic || dimension.isDynamic || beginSymbol != nil } ?? false
+  }
 }
 
-/// x -> a part of it: one range for each dimension.
+/// x -> a part of it: one range for each dimension. Where sizes are symbols, a run in which the range does not lie within
+/// the dimension is refused.
 package struct Slice: Operator {
   package static let schema = OperatorSchema(tensor: "slice", tag: 10)
   package var ranges: [SliceRange] = []
@@ -24,13 +49,16 @@ package struct Slice: Operator {
     var rank = ranges.count
     try coder.rank(&rank)
     try coder.reserved(2)
-    let whole = SliceRange(begin: 0, step: 1, count: nil)
-    try coder.list(&ranges, count: rank, of: "rank", start: whole) { (coder, range) throws(Coder.Failure) in
-      try coder.word("begin", &range.begin, in: 0...maximumDimension)
+    try coder.list(&ranges, count: rank, of: "rank", start: .whole) { (coder, range) throws(Coder.Failure) in
+      // A symbol stands for its size less 1.
+      var begin = range.beginSymbol.map(Dimension.symbol) ?? .fixed(range.begin)
+      try coder.dimension("begin", &begin, from: 0, symbolsSince: 3)
       try coder.signed("step", &range.step)
-      var count = range.count ?? 0
-      try coder.word("count", &count, in: 0...maximumDimension)
-      range.count = count == 0 ? nil : count
+      var count = range.count ?? .fixed(0)
+      try coder.dimension("count", &count, from: 0, symbolsSince: 3)
+      range.count = count == .fixed(0) ? nil : count
+      (range.begin, range.beginSymbol) =
+        if case .symbol(let symbol) = begin { (0, symbol) } else { (begin.fixedSize, nil) }
     }
   }
 
@@ -39,26 +67,21 @@ package struct Slice: Operator {
     guard ranges.count == shape.count else { throw node.fault(.shapeMismatch, "ranges") }
     for (position, range) in ranges.enumerated() {
       guard let count = range.count else {
-        guard range.begin == 0, range.step == 1 else {
-          throw node.fault(.invalidAttribute, "ranges", position)
-        }
+        guard range == .whole else { throw node.fault(.invalidAttribute, "ranges", position) }
         continue
       }
-      guard case .fixed(let size) = shape[position], (0..<size).contains(range.begin), count >= 1,
-        count <= size, range.step != 0, abs(range.step.clamped) <= maximumDimension
+      _ = try node.bound(count, "ranges")
+      if let symbol = range.beginSymbol { _ = try node.bound(.symbol(symbol), "ranges") }
+      // Where a size is a symbol, the run checks the rest.
+      let isPossible =
+        range.isDynamic(in: shape[position]) || range.fits(shape[position].fixedSize) { _ in 1 }
+      guard range.begin >= 0, range.begin <= maximumDimension, range.beginSymbol == nil || range.begin == 0,
+        range.step != 0, (-maximumDimension...maximumDimension).contains(range.step), isPossible
       else { throw node.fault(.invalidAttribute, "ranges", position) }
-      // Of 31 bits each: the product stays within 62.
-      let last = range.begin + range.step * (count - 1)
-      guard (0..<size).contains(last) else { throw node.fault(.invalidAttribute, "ranges", position) }
-      shape[position] = .fixed(count)
+      shape[position] = count
     }
     return node.same(shape)
   }
-}
-
-extension Int {
-  /// Within 33 bits, so that `abs` and products with 31 bits cannot overflow.
-  fileprivate var clamped: Int { Swift.min(Swift.max(self, -(1 << 33)), 1 << 33) }
 }
 
 extension Operation {

@@ -39,6 +39,19 @@ package struct Window: Sendable, Hashable, BitwiseCopyable {
   package func outputWidth(_ size: Int) -> Int {
     Self.output(size + left + right, taps: width, stride: strideWidth, dilation: dilationWidth)
   }
+  /// The same of a dimension; where a window does not fit, the size is below 1.
+  func outputHeight(_ size: Dimension) -> SizeExpression {
+    output(size, padding: top + bottom, taps: height, stride: strideHeight, dilation: dilationHeight)
+  }
+  func outputWidth(_ size: Dimension) -> SizeExpression {
+    output(size, padding: left + right, taps: width, stride: strideWidth, dilation: dilationWidth)
+  }
+  private func output(
+    _ size: Dimension, padding: Int, taps: Int, stride: Int, dilation: Int
+  ) -> SizeExpression {
+    let room = padding - dilation * (taps - 1) - 1 + stride
+    return SizeExpression(SizeExpression(size).terms + [SizeTerm(room)], divisor: stride)
+  }
   private static func output(_ padded: Int, taps: Int, stride: Int, dilation: Int) -> Int {
     let room = padded - dilation * (taps - 1) - 1
     return room < 0 ? 0 : room / stride + 1

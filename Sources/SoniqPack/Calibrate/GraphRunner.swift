@@ -153,7 +153,7 @@ package final class GraphRunner {
     switch code {
     case .unknownInstructionSet: .usage
     case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge,
-      .wrongDimension:
+      .wrongDimension, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
       .data
     case .outOfMemory, .workspaceTooLarge, .threadFailed: .system
     default: .software

@@ -38,7 +38,8 @@ struct PlanOutline {
     let (schedule, lanes) = (schedule, lanes)
     do throws(GraphError) {
       (sizes, layout) = try SessionSizes.fitting(
-        maximums, batches: SessionSizes.openBatches(graph, options), limit: SessionSizes.defaultValueBytes
+        maximums, of: graph, batches: SessionSizes.openBatches(graph, options),
+        limit: SessionSizes.defaultValueBytes
       ) { (sizes) throws(GraphError) in
         try WorkspaceLayout(
           schedule, sizes, lanes: lanes, cacheBytes: Self.blockCacheBytes, scratchBytes: scratch)

@@ -21,7 +21,7 @@ struct SessionSizes {
   }
 
   /// `entries` of each batch at full length, and full batches of shorter ones.
-  init(_ maximums: [Int], batches: [Int], entries: Int) {
+  init(_ maximums: [Int], batches: [Int], entries: Int, _ graph: Graph) {
     var few = maximums
     for symbol in batches { few[symbol] = min(maximums[symbol], entries) }
     let most = batches.map { maximums[$0] }.max() ?? 1
@@ -30,6 +30,8 @@ struct SessionSizes {
       let (product, overflow) = maximums[symbol].multipliedReportingOverflow(by: entries)
       short[symbol] = overflow ? max(1, maximums[symbol] / most) : max(1, product / most)
     }
+    few = Self.derived(few, graph)
+    short = Self.derived(short, graph)
     let isShorter = short.indices.contains { short[$0] < maximums[$0] }
     self.maximums = isShorter ? maximums : few
     combinations = isShorter ? [few, short] : [few]
@@ -39,12 +41,24 @@ struct SessionSizes {
   static func maximums(_ graph: Graph, _ options: SessionOptions) throws(RuntimeError) -> [Int] {
     var maximums = graph.symbols.map(\.maximum)
     for option in options.maximums {
-      guard let symbol = graph.symbols.firstIndex(where: { $0.name == option.name }),
+      guard
+        let symbol = graph.symbols.firstIndex(where: { $0.name == option.name && $0.definition == nil }),
         (1...graph.symbols[symbol].maximum).contains(option.maximum)
       else {
         throw RuntimeError(.invalidOption, subject: "maximum of \(option.name)", actual: option.maximum)
       }
       maximums[symbol] = option.maximum
+    }
+    return derived(maximums, graph)
+  }
+
+  /// With the most that defined sizes can be while the others are at most these.
+  private static func derived(_ maximums: [Int], _ graph: Graph) -> [Int] {
+    var maximums = maximums
+    for (index, symbol) in graph.symbols.enumerated() {
+      guard let definition = symbol.definition else { continue }
+      let bound = definition.upperBound { maximums[$0] } ?? symbol.maximum
+      maximums[index] = max(1, min(symbol.maximum, bound))
     }
     return maximums
   }
@@ -65,21 +79,21 @@ struct SessionSizes {
   /// Sizes whose values take at most `limit` bytes, and their layout; one entry at full length whatever it takes. Near
   /// the most entries, not always the most: each trial lays out the whole workspace.
   static func fitting(
-    _ maximums: [Int], batches: [Int], limit: Int,
+    _ maximums: [Int], of graph: Graph, batches: [Int], limit: Int,
     _ layout: (SessionSizes) throws(GraphError) -> WorkspaceLayout
   ) throws(GraphError) -> (SessionSizes, WorkspaceLayout) {
     let all = SessionSizes(maximums)
     guard !batches.isEmpty else { return (all, try layout(all)) }
     // Too large to address is too large.
     if let whole = try? layout(all), whole.valueBytes <= limit { return (all, whole) }
-    var low = SessionSizes(maximums, batches: batches, entries: 1)
+    var low = SessionSizes(maximums, batches: batches, entries: 1, graph)
     var best = try layout(low)
     var (fits, tooMany) = (1, batches.map { maximums[$0] }.max() ?? 1)
     // Bytes grow with entries nearly in proportion.
     var guess = best.valueBytes > 0 ? limit / best.valueBytes : 1
     while tooMany - fits > max(1, fits / 8) {
       let entries = min(max(guess, fits + 1), tooMany - 1)
-      let sizes = SessionSizes(maximums, batches: batches, entries: entries)
+      let sizes = SessionSizes(maximums, batches: batches, entries: entries, graph)
       if let trial = try? layout(sizes), trial.valueBytes <= limit {
         (fits, low, best) = (entries, sizes, trial)
       } else {

@@ -153,7 +153,7 @@ extension OnnxConversion {
     let batch = draft.shape(image)[0]
     let taps = append(.linear(matrix), [image], [batch, .fixed(height), .fixed(width), .fixed(rows)])
     let folded = append(
-      .foldTaps(window, height: rowCount, width: columnCount, bias: bias), [taps],
+      .foldTaps(window, height: .fixed(rowCount), width: .fixed(columnCount), bias: bias), [taps],
       [batch, .fixed(rowCount), .fixed(columnCount), .fixed(outputs)])
     return [try channelsFirst(folded, spatial: spatial)]
   }

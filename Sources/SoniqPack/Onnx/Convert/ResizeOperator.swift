@@ -43,7 +43,8 @@ extension OnnxConversion {
     let isSignal = rank == 3
     let result = try tensor(
       .resize(
-        method, coordinates, rounding, height: isSignal ? 1 : sizes[2], width: sizes[rank - 1],
+        method, coordinates, rounding, height: .fixed(isSignal ? 1 : sizes[2]),
+        width: .fixed(sizes[rank - 1]),
         scaleHeight: isSignal ? 1 : scales[2], scaleWidth: scales[rank - 1]), image)
     return [try channelsFirst(result, spatial: rank - 2)]
   }

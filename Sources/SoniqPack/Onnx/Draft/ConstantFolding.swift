@@ -34,6 +34,7 @@ extension DraftGraph {
       return KnownTensor.concatenated(tensors, axis: axis)
     case .slice(let slice):
       guard slice.ranges.count == first.shape.count else { throw misfit() }
+      guard !slice.ranges.contains(where: { $0.isDynamic(in: .fixed(1)) }) else { return nil }
       return first.sliced(slice.ranges)
     case .gather(let gather):
       let axis = gather.axis

@@ -24,7 +24,7 @@ enum DraftOperation: Sendable {
   case convolution(Window, groups: [DraftWeights])
   /// weights: [taps][channels].
   case depthwise(Window, weights: [Float], bias: [Float]?, grid: CodeGrid?)
-  case foldTaps(Window, height: Int, width: Int, bias: [Float]?)
+  case foldTaps(Window, height: Dimension, width: Dimension, bias: [Float]?)
   /// An operation with constants that are rows of floats; it is made of their indices.
   case rows([DraftRow], @Sendable ([ConstantID]) -> Operation)
   case attention(Attention)

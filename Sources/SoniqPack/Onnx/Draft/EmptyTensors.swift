@@ -26,7 +26,7 @@ extension DraftGraph {
     case .slice(let slice):
       return (
         type,
-        zip(slice.ranges, shape(inputs[0])).map { range, size in range.count.map(Dimension.fixed) ?? size }
+        zip(slice.ranges, shape(inputs[0])).map { range, size in range.count ?? size }
       )
     // Results made of no element are neutral ones, which no operation of a graph makes.
     case .reduce, .argument: return (type, [])

@@ -93,9 +93,10 @@ extension KnownTensor {
     return shape
   }
 
+  /// * ranges: of fixed sizes.
   func sliced(_ ranges: [SliceRange]) -> KnownTensor {
     let steps = rowMajorSteps(shape)
-    let target = zip(shape, ranges).map { $1.count ?? $0 }
+    let target = zip(shape, ranges).map { $1.count?.fixedSize ?? $0 }
     let base = zip(ranges, steps).reduce(0) { $0 + $1.0.begin * $1.1 }
     let places = offsets(target, steps: zip(steps, ranges).map { $0 * $1.step }, base: base)
     return KnownTensor(shape: target, type: type, elements: elements.picked(places))

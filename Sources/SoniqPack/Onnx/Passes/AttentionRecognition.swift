@@ -86,7 +86,8 @@ struct AttentionRecognition: DraftPass {
     for (index, part) in [form.query, form.key, form.value].enumerated() {
       guard let node = matcher.maker(part), case .tensor(.slice(let slice)) = node.operation,
         let range = slice.ranges.last,
-        range.begin == index * (channels / 3), range.step == 1, range.count == channels / 3,
+        range.begin == index * (channels / 3), range.beginSymbol == nil, range.step == 1,
+        range.count == .fixed(channels / 3),
         matcher.draft.shape(node.inputs[0]).last == .fixed(channels),
         source == nil || source == node.inputs[0]
       else { return nil }

@@ -15,7 +15,7 @@ enum SliceOfSplit: DraftPass {
       let prefix = draft.shape(source).dropLast()
       let ranges = prefix.map { _ in SliceRange(begin: 0, step: 1, count: nil) } + [cut]
       let part = draft.append(
-        node.name + ".part", .tensor(.slice(ranges)), [source], prefix + [.fixed(cut.count ?? 0)])
+        node.name + ".part", .tensor(.slice(ranges)), [source], prefix + [cut.count ?? .fixed(0)])
       let target = Operation.reshape(draft.shape(node.output))
       draft.nodes.append(
         DraftNode(name: node.name, operation: .tensor(target), inputs: [part], output: node.output))
@@ -31,11 +31,11 @@ enum SliceOfSplit: DraftPass {
     let ranges = slice.ranges
     guard axis > 0, split.count > whole.count, split[..<axis] == whole[..<axis],
       case .fixed(let length) = whole[axis], case .fixed(let parts) = split[axis], parts > 0,
-      ranges[axis].step == 1, let count = ranges[axis].count
+      ranges[axis].step == 1, ranges[axis].beginSymbol == nil, case .fixed(let count)? = ranges[axis].count
     else { return nil }
     for (place, range) in ranges.enumerated() where place != axis {
-      let isWhole = range.count == nil || split[place] == range.count.map { .fixed($0) }
-      guard isWhole, range.begin == 0, range.step == 1 else { return nil }
+      let isWhole = range.count == nil || split[place] == range.count
+      guard isWhole, range.begin == 0, range.beginSymbol == nil, range.step == 1 else { return nil }
     }
     let inner = length / parts
     return (source, SliceRange(begin: ranges[axis].begin * inner, step: 1, count: count * inner))
