@@ -31,11 +31,15 @@ struct ModelReader {
     if options.verifyData { try verifyData() }
   }
 
-  /// Rows of matrices came with version 3.
+  /// What came with version 3 and no tag says.
   private func requireVersion() throws(FormatError) {
-    for (index, node) in graph.nodes.enumerated() where directory.version < 3 && graph.readsRowsOfMatrix(node)
-    {
-      throw located(GraphError(.wrongKind, node: index, field: "table"))
+    for (index, node) in graph.nodes.enumerated() where directory.version < 3 {
+      if graph.readsRowsOfMatrix(node) {
+        throw located(GraphError(.wrongKind, node: index, field: "table"))
+      }
+      if graph.hasSizesOfVersion3(node) {
+        throw located(GraphError(.shapeMismatch, node: index, field: "inputs"))
+      }
     }
   }
 
@@ -149,15 +153,5 @@ struct ModelReader {
     (graph.inputs, graph.outputs) = try table(.interface, "interface") { (cursor) throws(FormatError) in
       try Self.readInterface(&cursor, valueCount: valueCount)
     }
-  }
-}
-
-extension Graph {
-  /// An embedding whose table is a matrix.
-  func readsRowsOfMatrix(_ node: Node) -> Bool {
-    guard case .embedding(let embedding) = node.operation, constants.indices.contains(embedding.table),
-      case .matrix = constants[embedding.table]
-    else { return false }
-    return true
   }
 }

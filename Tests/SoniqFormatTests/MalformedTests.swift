@@ -10,7 +10,7 @@ import Testing
     MalformedHeaders.header + MalformedHeaders.directory + MalformedTables.counts + MalformedTables.texts
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
-    + MalformedLevels.tables
+    + MalformedLevels.tables + MalformedSizes.records
     + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes
 
   @Test(arguments: atOpen)

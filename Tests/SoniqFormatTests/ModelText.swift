@@ -9,6 +9,10 @@ enum ModelText {
     let graph = model.graph
     var lines = model.metadata.map { "metadata \($0.key) \(metadata($0.value))" }
     lines += graph.symbols.map { "symbol \($0.name) <= \($0.maximum)" }
+    lines += graph.symbols.enumerated().flatMap { index, symbol in
+      (symbol.definition.map { [size($0, "is", of: index)] } ?? [])
+        + symbol.equals.map { size($0, "must be", of: index) }
+    }
     lines += graph.values.map { "value \($0.name) \($0.elementType) \(shape($0.shape))" }
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       lines.append("constant \(name) \(summary(constant))")
@@ -29,6 +33,14 @@ enum ModelText {
     case .real(let number): "real \(number)"
     case .boolean(let flag): "boolean \(flag)"
     }
+  }
+
+  private static func size(_ expression: SizeExpression, _ meaning: String, of symbol: Int) -> String {
+    let terms = expression.terms.map { term in
+      ([String(term.coefficient)] + term.symbols.map { "symbol \($0)" }).joined(separator: " * ")
+    }
+    return
+      "size symbol \(symbol) \(meaning) \(expression.function)(\(terms.joined(separator: ", "))) / \(expression.divisor)"
   }
 
   static func shape(_ shape: [Dimension]) -> String {

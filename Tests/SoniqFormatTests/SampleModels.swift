@@ -13,6 +13,7 @@ enum SampleModel: CaseIterable {
   case levels
   case tied
   case decoder
+  case sizes
 
   func make() -> ModelDescription {
     switch self {
@@ -26,6 +27,7 @@ enum SampleModel: CaseIterable {
     case .levels: SampleModels.levels()
     case .tied: SampleModels.tied()
     case .decoder: SampleModels.decoder()
+    case .sizes: SampleModels.sizes()
     }
   }
 }

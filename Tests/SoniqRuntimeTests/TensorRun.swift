@@ -84,17 +84,23 @@ struct TensorRun {
 }
 
 extension Graph {
-  /// Appends a node whose output has the shape that is inferred.
+  /// Appends a node whose output has the shape that is inferred; sizes that no symbol has get one.
   @discardableResult
   mutating func add(_ operation: Operation, _ inputs: [ValueID]) -> ValueID {
     let output = values.count
     nodes.append(Node(name: "node\(nodes.count)", operation: operation, inputs: inputs, output: output))
     values.append(Value(name: "value\(output)", elementType: .float32, shape: [.fixed(1)]))
-    if let inferred = try? inferredOutput(ofNode: nodes.count - 1) {
-      values[output] = Value(
-        name: "value\(output)", elementType: inferred.elementType, shape: inferred.shape)
+    while true {
+      do throws(GraphError) {
+        let inferred = try inferredOutput(ofNode: nodes.count - 1)
+        values[output] = Value(
+          name: "value\(output)", elementType: inferred.elementType, shape: inferred.shape)
+        return output
+      } catch {
+        // The graph's own validation reports what is wrong beside it.
+        guard let size = error.missingSize, define(size) != nil else { return output }
+      }
     }
-    return output
   }
 
   /// The first output.

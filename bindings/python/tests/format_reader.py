@@ -16,6 +16,8 @@ LAYOUTS = {1: "bytes", 2: "nibbles", 3: "planes", 4: "unsignedBytes"}
 GROUP_NUMBERS = {1: "float32", 2: "float16", 3: "uint8"}
 # A dimension with this bit is the index of a symbol.
 SYMBOL = 1 << 31
+# Kinds of sections from here on are data.
+FIRST_DATA = 16
 ELEMENT_TYPES = {1: "float32", 2: "int32"}
 
 
@@ -38,6 +40,26 @@ def metadata(table: Table) -> list[str]:
 
 def symbols(table: Table) -> list[str]:
     return [f"symbol {table.text()} <= {table.one('I')}" for _ in range(table.one("I"))]
+
+
+def sizes(table: Table) -> list[str]:
+    lines, last = [], -1
+    for _ in range(table.one("I")):
+        symbol, meaning, function, count, reserved, divisor = table.take("I4BI")
+        assert reserved == 0
+        assert divisor >= 1
+        assert symbol > last or (symbol == last and meaning == 2)
+        last, terms = symbol, []
+        for _ in range(count):
+            coefficient, factors = table.take("iB")
+            table.reserved(3)
+            symbols_of_term = table.take(f"{factors}I")
+            assert symbols_of_term == sorted(symbols_of_term)
+            terms.append(" * ".join([str(coefficient), *(f"symbol {index}" for index in symbols_of_term)]))
+        words = {1: "is", 2: "must be"}[meaning]
+        name = {1: "sum", 2: "minimum", 3: "maximum"}[function]
+        lines.append(f"size symbol {symbol} {words} {name}({', '.join(terms)}) / {divisor}")
+    return lines
 
 
 def values(table: Table) -> list[str]:
@@ -88,7 +110,8 @@ def activation_code(table: Table, kinds: dict[int, str] = KINDS) -> tuple[str, b
 
 class Constants:
     def __init__(self, table: Table, sections: list[tuple[int, bytes]]) -> None:
-        self.table, self.sections, self.next = table, sections, 6
+        self.table, self.sections = table, sections
+        self.next = sum(kind < FIRST_DATA for kind, _ in sections)
         self.lines: list[str] = []
         self.fields: list[str] = []
 
@@ -276,9 +299,13 @@ def interface(table: Table) -> list[str]:
 
 
 def read_tables(sections: list[tuple[int, bytes]]) -> list[str]:
-    """The lines of all six tables, which must end where their sections do."""
-    tables = [Table(data) for _, data in sections[:6]]
-    lines = metadata(tables[0]) + symbols(tables[1]) + values(tables[2])
+    """The lines of all tables, which must end where their sections do."""
+    tables = [Table(data) for kind, data in sections if kind < FIRST_DATA]
+    assert [kind for kind, _ in sections[: len(tables)]] == [1, 2, 3, 4, 5, 6, 7][: len(tables)]
+    lines = metadata(tables[0]) + symbols(tables[1])
+    if len(tables) == 7:
+        lines += sizes(tables[6])
+    lines += values(tables[2])
     lines += Constants(tables[3], sections).read()
     lines += nodes(tables[4]) + interface(tables[5])
     for table in tables:
