@@ -38,7 +38,8 @@ struct DerivedSizes {
   private let cuts: UnsafePointer<Cut>
   private let cutCount: Int
 
-  /// - Parameter maximums: by symbol.
+  /// Of a valid graph; `maximums` are by symbol.
+  ///
   /// - Throws: `outOfMemory`.
   init(_ graph: Graph, maximums: [Int], _ memory: PlanMemory) throws(RuntimeError) {
     self.graph = graph
