@@ -112,7 +112,7 @@ extension Status {
   init(_ code: GraphError.Code) {
     switch code {
     case .indexOutOfRange, .wrongKind, .usedBeforeDefinition, .producedTwice, .neverProduced,
-      .wrongInputCount,
+      .wrongInputCount, .wrongOutputCount,
       .invalidAttribute, .shapeMismatch, .elementTypeMismatch, .invalidSize, .wrongByteCount, .misaligned,
       .notAPermutation, .invalidNumber, .invalidLevel, .invalidName, .undefinedSize:
       self = .format

@@ -21,15 +21,29 @@ struct NodeReader {
       let tag = try readTag(&cursor)
       let limit = FormatLimits.nodeInputs(version: version)
       let inputCount = try cursor.shortCount("inputs.count", limit: limit, size: 4)
-      try cursor.reserved(2)
+      let moreOutputs = try readOutputCount(&cursor)
       var inputs: [ValueID] = []
       inputs.reserveCapacity(inputCount)
       for _ in 0..<inputCount { inputs.append(try cursor.index("inputs", below: valueCount)) }
       let output = try cursor.index("output", below: valueCount)
+      var others: [ValueID] = []
+      for _ in 0..<moreOutputs { others.append(try cursor.index("moreOutputs", below: valueCount)) }
       let operation = try readOperation(&cursor, tag)
-      nodes.append(Node(name: name, operation: operation, inputs: inputs, output: output))
+      nodes.append(
+        Node(name: name, operation: operation, inputs: inputs, output: output, moreOutputs: others))
     }
     return (nodes, places)
+  }
+
+  /// The outputs behind the first; only version 3 has any.
+  private func readOutputCount(_ cursor: inout ByteCursor) throws(FormatError) -> Int {
+    guard version >= 3 else {
+      try cursor.reserved(2)
+      return 0
+    }
+    let count = try cursor.shortCount("moreOutputs.count", limit: maximumNodeOutputs - 1, size: 4)
+    try cursor.reserved(1)
+    return count
   }
 
   private func readTag(_ cursor: inout ByteCursor) throws(FormatError) -> UInt8 {

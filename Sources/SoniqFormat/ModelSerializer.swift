@@ -58,7 +58,9 @@ struct ModelSerializer {
     for node in graph.nodes {
       version = max(version, try node.operation.formatVersion())
       if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = max(version, 2) }
-      if graph.readsRowsOfMatrix(node) || graph.hasSizesOfVersion3(node) { version = max(version, 3) }
+      if graph.readsRowsOfMatrix(node) || graph.hasSizesOfVersion3(node) || node.outputs.count > 1 {
+        version = max(version, 3)
+      }
     }
     return version
   }

@@ -68,9 +68,10 @@ extension ModelSerializer {
       sink.text(node.name)
       sink.byte(Int(node.operation.schema.tag))
       sink.byte(node.inputs.count)
-      sink.zeros(2)
+      sink.byte(node.outputs.count - 1)
+      sink.zeros(1)
       for input in node.inputs { sink.word(input) }
-      sink.word(node.output)
+      for output in node.outputs { sink.word(output) }
       _ = try node.operation.write(to: &sink)
     }
   }

@@ -58,12 +58,21 @@ package struct Node: Sendable {
   package var name: String
   package var operation: Operation
   package var inputs: [ValueID]
-  package var output: ValueID
-  package init(name: String, operation: Operation, inputs: [ValueID], output: ValueID) {
+  /// What it makes, in the order that its operation says; at least one.
+  package private(set) var outputs: [ValueID]
+  package init(
+    name: String, operation: Operation, inputs: [ValueID], output: ValueID, moreOutputs: [ValueID] = []
+  ) {
     self.name = name
     self.operation = operation
     self.inputs = inputs
-    self.output = output
+    outputs = [output] + moreOutputs
+  }
+
+  /// The first output: the only one of most operations.
+  package var output: ValueID {
+    get { outputs[0] }
+    set { outputs[0] = newValue }
   }
 }
 

@@ -9,8 +9,9 @@ package struct GraphError: Error, Sendable, Hashable {
     case usedBeforeDefinition
     case producedTwice
     case neverProduced
-    /// A node has the wrong number of inputs.
+    /// A node has the wrong number of inputs, or of outputs.
     case wrongInputCount
+    case wrongOutputCount
     /// An attribute is out of its range.
     case invalidAttribute
     /// Ranks, dimensions or element types do not fit together.
@@ -81,6 +82,7 @@ extension GraphError: CustomStringConvertible {
     case .producedTwice: "the value is made twice"
     case .neverProduced: "the value is never made"
     case .wrongInputCount: "the number of inputs is wrong"
+    case .wrongOutputCount: "the number of outputs is wrong"
     case .invalidAttribute: "the attribute is out of its range"
     case .shapeMismatch: "the shapes do not fit together"
     case .elementTypeMismatch: "the element type is wrong"

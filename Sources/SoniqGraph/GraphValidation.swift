@@ -12,6 +12,9 @@ package let maximumRank = 8
 /// The most inputs of a node. Longer concatenations are made of several nodes.
 package let maximumNodeInputs = 64
 
+/// The most outputs of a node.
+package let maximumNodeOutputs = 64
+
 /// The most nodes, values or constants of a graph: planning takes time that grows with their square.
 package let maximumGraphItems = 1 << 14
 
@@ -92,20 +95,34 @@ extension Graph {
             .usedBeforeDefinition, node: index, value: input, field: "inputs", element: position)
         }
       }
-      guard values.indices.contains(node.output) else {
-        throw GraphError(.indexOutOfRange, node: index, field: "output")
+      for (position, output) in node.outputs.enumerated() {
+        let field = Node.outputField(position)
+        guard values.indices.contains(output) else {
+          throw GraphError(.indexOutOfRange, node: index, field: field)
+        }
+        guard !isDefined[output] else {
+          throw GraphError(.producedTwice, node: index, value: output, field: field)
+        }
+        isDefined[output] = true
       }
-      guard !isDefined[node.output] else {
-        throw GraphError(.producedTwice, node: index, value: node.output, field: "output")
+      try validateOutputs(ofNode: index)
+    }
+  }
+
+  private func validateOutputs(ofNode index: Int) throws(GraphError) {
+    let outputs = nodes[index].outputs
+    let inferred = try inferredOutputs(ofNode: index)
+    guard inferred.count == outputs.count else {
+      throw GraphError(.wrongOutputCount, node: index, field: "moreOutputs.count")
+    }
+    for (position, (output, inferred)) in zip(outputs, inferred).enumerated() {
+      let field = Node.outputField(position)
+      guard inferred.elementType == values[output].elementType else {
+        throw GraphError(.elementTypeMismatch, node: index, value: output, field: field)
       }
-      let inferred = try inferredOutput(ofNode: index)
-      guard inferred.elementType == values[node.output].elementType else {
-        throw GraphError(.elementTypeMismatch, node: index, value: node.output, field: "output")
+      guard inferred.shape == values[output].shape else {
+        throw GraphError(.shapeMismatch, node: index, value: output, field: field)
       }
-      guard inferred.shape == values[node.output].shape else {
-        throw GraphError(.shapeMismatch, node: index, value: node.output, field: "output")
-      }
-      isDefined[node.output] = true
     }
   }
 
@@ -125,7 +142,7 @@ extension Graph {
 
   private func validateOutputs() throws(GraphError) {
     guard !outputs.isEmpty else { throw GraphError(.neverProduced, field: "outputs") }
-    let produced = Set(nodes.map(\.output))
+    let produced = Set(nodes.flatMap(\.outputs))
     var names = Set<String>()
     for (position, output) in outputs.enumerated() {
       guard values.indices.contains(output) else {
@@ -153,5 +170,12 @@ extension Graph {
     var product: Int? = 1
     for dimension in shape { product = product.flatMap { checkedProduct($0, maximum(dimension)) } }
     return product
+  }
+}
+
+extension Node {
+  /// What docs/format.md calls an output.
+  fileprivate static func outputField(_ position: Int) -> String {
+    position == 0 ? "output" : "moreOutputs[\(position - 1)]"
   }
 }

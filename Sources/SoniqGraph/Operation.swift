@@ -36,6 +36,8 @@ package enum Operation: Sendable, Hashable {
   case rotary(Rotary)
   case gatedProduct(GatedProduct)
   case softcap(Softcap)
+  case split(Split)
+  case topK(TopK)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -44,7 +46,7 @@ package enum Operation: Sendable, Hashable {
     Unary.self, Binary.self, Select.self, Cast.self, Transpose.self, Reshape.self, Expand.self,
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
     Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
-    Rotary.self, GatedProduct.self, Softcap.self,
+    Rotary.self, GatedProduct.self, Softcap.self, Split.self, TopK.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -86,6 +88,8 @@ package enum Operation: Sendable, Hashable {
     case .rotary(let attributes): attributes
     case .gatedProduct(let attributes): attributes
     case .softcap(let attributes): attributes
+    case .split(let attributes): attributes
+    case .topK(let attributes): attributes
     }
   }
 

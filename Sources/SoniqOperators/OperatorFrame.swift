@@ -3,28 +3,34 @@
 package struct OperatorFrame: BitwiseCopyable {
   /// By symbol.
   let sizes: UnsafePointer<Int>
-  private let inputs: UnsafePointer<UnsafeRawPointer>
-  let outputBytes: UnsafeMutableRawPointer
+  private let inputs: UnsafePointer<UnsafeMutableRawPointer>
+  private let outputs: UnsafePointer<UnsafeMutableRawPointer>
   /// Memory of this lane alone, aligned to 64; `MatmulOperator.scratchBytes`.
   let scratch: UnsafeMutableRawPointer
   let fault: UnsafeMutablePointer<IndexFault>
 
   package init(
-    sizes: UnsafePointer<Int>, inputs: UnsafePointer<UnsafeRawPointer>, output: UnsafeMutableRawPointer,
+    sizes: UnsafePointer<Int>, inputs: UnsafePointer<UnsafeMutableRawPointer>,
+    outputs: UnsafePointer<UnsafeMutableRawPointer>,
     scratch: UnsafeMutableRawPointer, fault: UnsafeMutablePointer<IndexFault>
   ) {
     self.sizes = sizes
     self.inputs = inputs
-    outputBytes = output
+    self.outputs = outputs
     self.scratch = scratch
     self.fault = fault
   }
 
-  func bytes(_ input: Int) -> UnsafeRawPointer { inputs[input] }
-  func floats(_ input: Int) -> UnsafePointer<Float> { inputs[input].assumingMemoryBound(to: Float.self) }
-  func integers(_ input: Int) -> UnsafePointer<Int32> { inputs[input].assumingMemoryBound(to: Int32.self) }
+  func bytes(_ input: Int) -> UnsafeRawPointer { UnsafeRawPointer(inputs[input]) }
+  func floats(_ input: Int) -> UnsafePointer<Float> { bytes(input).assumingMemoryBound(to: Float.self) }
+  func integers(_ input: Int) -> UnsafePointer<Int32> { bytes(input).assumingMemoryBound(to: Int32.self) }
+  var outputBytes: UnsafeMutableRawPointer { outputs[0] }
   var output: UnsafeMutablePointer<Float> { outputBytes.assumingMemoryBound(to: Float.self) }
   var integerOutput: UnsafeMutablePointer<Int32> { outputBytes.assumingMemoryBound(to: Int32.self) }
+  /// One of several outputs, by its bits.
+  func integers(output: Int) -> UnsafeMutablePointer<Int32> {
+    outputs[output].assumingMemoryBound(to: Int32.self)
+  }
 }
 
 /// The first index out of range that a lane met in a run.

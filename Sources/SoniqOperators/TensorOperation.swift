@@ -49,6 +49,7 @@ package struct TensorNode {
   func extents(_ position: Int) -> Extents { Extents(shape(position)) }
   var output: Value { graph.values[graph.nodes[index].output] }
   var outputExtents: Extents { Extents(output.shape) }
+  var outputCount: Int { graph.nodes[index].outputs.count }
   var keepsShape: Bool { output.shape == shape(0) }
 
   /// Of all inputs, at most three.

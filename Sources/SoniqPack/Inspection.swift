@@ -105,7 +105,8 @@ package struct Inspection {
       lines.append("nodes")
       lines += graph.nodes.map { node in
         let inputs = node.inputs.map { graph.values[$0].name }.joined(separator: ", ")
-        return "  \(node.name)  \(node.operation.words)  (\(inputs)) -> \(graph.values[node.output].name)"
+        let outputs = node.outputs.map { graph.values[$0].name }.joined(separator: ", ")
+        return "  \(node.name)  \(node.operation.words)  (\(inputs)) -> \(outputs)"
       }
     }
     return lines.map(PlainText.escaped).joined(separator: "\n")
@@ -115,7 +116,7 @@ package struct Inspection {
     .object([
       JSONMember("name", .text(node.name)), JSONMember("operation", .text(node.operation.words)),
       JSONMember("inputs", .array(node.inputs.map { .text(model.graph.values[$0].name) })),
-      JSONMember("output", .text(model.graph.values[node.output].name)),
+      JSONMember("outputs", .array(node.outputs.map { .text(model.graph.values[$0].name) })),
     ])
   }
 

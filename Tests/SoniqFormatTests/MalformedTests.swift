@@ -11,7 +11,7 @@ import Testing
     + MalformedTables.tags + MalformedTables.graphs + MalformedConstants.sizes + MalformedConstants.levels
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
     + MalformedLevels.tables + MalformedSizes.records
-    + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes
+    + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes + MalformedOutputs.all
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {

@@ -20,10 +20,14 @@ enum ModelText {
         "  \($0.name) \($0.bytes.count) bytes \(String(XXHash64.hash($0.bytes.raw), radix: 16))"
       }
     }
-    lines += graph.nodes.map { "node \($0.name) \($0.operation.words) \($0.inputs) -> \($0.output)" }
+    lines += graph.nodes.map { "node \($0.name) \($0.operation.words) \($0.inputs) -> \(list($0.outputs))" }
     lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
     lines += graph.outputs.map { "output \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func list(_ outputs: [ValueID]) -> String {
+    outputs.map { "\($0)" }.joined(separator: ", ")
   }
 
   private static func metadata(_ value: MetadataValue) -> String {

@@ -81,6 +81,15 @@ extension RawFile {
     sections[index].bytes.replaceSubrange(begin..<(begin + bytes.count), with: bytes)
   }
 
+  /// Puts bytes into a table, at the place that `set` overwrites.
+  mutating func insert<T: FixedWidthInteger>(
+    _ table: SectionKind, after name: String, _ distance: Int, _ value: T
+  ) throws {
+    let index = Int(table.rawValue) - 1
+    let begin = try end(of: name, in: index) + distance
+    sections[index].bytes.insert(contentsOf: Self.littleEndian(value), at: begin)
+  }
+
   /// Overwrites bytes of section `index`.
   mutating func set<T: FixedWidthInteger>(section index: Int, at offset: Int, to value: T) {
     let bytes = Self.littleEndian(value)

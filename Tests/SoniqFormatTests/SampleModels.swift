@@ -14,6 +14,7 @@ enum SampleModel: CaseIterable {
   case tied
   case decoder
   case sizes
+  case outputs
 
   func make() -> ModelDescription {
     switch self {
@@ -28,6 +29,7 @@ enum SampleModel: CaseIterable {
     case .tied: SampleModels.tied()
     case .decoder: SampleModels.decoder()
     case .sizes: SampleModels.sizes()
+    case .outputs: SampleModels.outputs()
     }
   }
 }

@@ -103,10 +103,33 @@ extension Graph {
     }
   }
 
+  /// Appends a node with as many outputs as are inferred.
+  mutating func addAll(_ operation: Operation, _ inputs: [ValueID]) throws -> [ValueID] {
+    let first = add(operation, inputs)
+    let inferred = try inferredOutputs(ofNode: nodes.count - 1)
+    let node = nodes.removeLast()
+    for more in inferred.dropFirst() {
+      values.append(
+        Value(name: "value\(values.count)", elementType: more.elementType, shape: more.shape))
+    }
+    nodes.append(
+      Node(
+        name: node.name, operation: operation, inputs: inputs, output: first,
+        moreOutputs: Array(first + 1..<values.count)))
+    return Array(first..<values.count)
+  }
+
   /// The first output.
   func run(
     _ inputs: [TensorArray], lanes: Int, owners: [AnyObject] = []
   ) throws -> (shape: [Int], bits: [UInt32]) {
+    try runAll(inputs, lanes: lanes, owners: owners)[0]
+  }
+
+  /// All outputs.
+  func runAll(
+    _ inputs: [TensorArray], lanes: Int, owners: [AnyObject] = []
+  ) throws -> [(shape: [Int], bits: [UInt32])] {
     let model = try Model(ModelDescription(graph: self, metadata: [], owner: owners))
     var options = SessionOptions()
     options.threadCount = lanes
@@ -120,11 +143,13 @@ extension Graph {
       }
     }
     try session.run()
-    let output = try session.output(0)
-    let count = output.shape.reduce(1, *)
-    return (
-      output.shape,
-      Array(UnsafeBufferPointer(start: output.data.assumingMemoryBound(to: UInt32.self), count: count))
-    )
+    return try outputs.indices.map { index in
+      let output = try session.output(index)
+      let count = output.shape.reduce(1, *)
+      return (
+        output.shape,
+        Array(UnsafeBufferPointer(start: output.data.assumingMemoryBound(to: UInt32.self), count: count))
+      )
+    }
   }
 }

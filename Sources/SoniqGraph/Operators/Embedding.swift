@@ -39,7 +39,9 @@ package struct Embedding: Operator {
       }
       return
     }
-    guard let maker = graph.nodes.first(where: { $0.output == ids }), case .positions = maker.operation else {
+    guard let maker = graph.nodes.first(where: { $0.outputs.contains(ids) }),
+      case .positions = maker.operation
+    else {
       return
     }
     guard let last = graph.values[ids].shape.last, graph.maximum(last) <= rows else {

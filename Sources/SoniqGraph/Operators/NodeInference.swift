@@ -211,7 +211,12 @@ package struct NodeInference {
 }
 
 extension Graph {
-  /// Checks the inputs and attributes of a node whose indices are in range, and infers its output.
+  /// Checks the inputs and attributes of a node whose indices are in range, and infers its outputs.
+  package func inferredOutputs(ofNode index: Int) throws(GraphError) -> [InferredOutput] {
+    try nodes[index].operation.attributes.inferredOutputs(NodeInference(graph: self, index: index))
+  }
+
+  /// The same for the first output.
   package func inferredOutput(ofNode index: Int) throws(GraphError) -> InferredOutput {
     try nodes[index].operation.attributes.inferredOutput(NodeInference(graph: self, index: index))
   }

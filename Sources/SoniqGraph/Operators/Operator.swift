@@ -8,14 +8,19 @@ package protocol Operator: Sendable, Hashable {
   var operation: Operation { get }
   /// Hands every attribute to the coder, in the order of the file: reading, writing and describing follow from it.
   mutating func code<Coder: AttributeCoder>(_ coder: inout Coder) throws(Coder.Failure)
-  /// Checks inputs and attributes of a node whose indices are in range, and infers its output.
+  /// Checks inputs and attributes of a node whose indices are in range, and infers its first output.
   func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput
+  /// The same for all outputs; most kinds have one.
+  func inferredOutputs(_ node: NodeInference) throws(GraphError) -> [InferredOutput]
   /// Dense float32 constants whose numbers must be finite, with the names of their attributes.
   var finiteConstants: [(constant: ConstantID, field: String)] { get }
 }
 
 extension Operator {
   package var finiteConstants: [(constant: ConstantID, field: String)] { [] }
+  package func inferredOutputs(_ node: NodeInference) throws(GraphError) -> [InferredOutput] {
+    [try inferredOutput(node)]
+  }
   /// For operators without attributes.
   package mutating func code<Coder: AttributeCoder>(_ coder: inout Coder) throws(Coder.Failure) {}
 }
@@ -36,8 +41,8 @@ package struct OperatorSchema: Sendable, Hashable {
 
   /// A tensor operation: on whole tensors of any rank from 1 to 8, row-major. Truth values are int32 0 and 1. Axes
   /// count from 0 and are in range. Dimensions may be symbols wherever the operation copies them from an input.
-  package init(tensor name: String, tag: UInt8) {
-    (self.name, self.tag, tensorTag, since) = ("tensor." + name, Self.tensorOperation, tag, 2)
+  package init(tensor name: String, tag: UInt8, since: Int = 2) {
+    (self.name, self.tag, tensorTag, self.since) = ("tensor." + name, Self.tensorOperation, tag, since)
   }
 
   /// The tag of all tensor operations.

@@ -172,7 +172,7 @@ package struct WeightLayers: Sendable {
     for node in graph.nodes { for input in node.inputs { uses[input] += 1 } }
     for output in graph.outputs { uses[output] += 1 }
     var makers: [ValueID: Node] = [:]
-    for node in graph.nodes { makers[node.output] = node }
+    for node in graph.nodes { for output in node.outputs { makers[output] = node } }
     // One channel order cannot serve several uses.
     for index in linears.indices where linears[index].window == nil && linears[index].otherUses.isEmpty {
       var value = linears[index].input

@@ -74,7 +74,7 @@ struct IdentifierCheck: BitwiseCopyable {
   /// nil for ids of the host and for positions.
   init?(_ step: ScheduledStep, _ graph: Graph, rows: Int) {
     let ids = graph.nodes[step.nodes[0]].inputs[0]
-    guard let maker = graph.nodes.first(where: { $0.output == ids }) else { return nil }
+    guard let maker = graph.nodes.first(where: { $0.outputs.contains(ids) }) else { return nil }
     if case .positions = maker.operation { return nil }
     (node, tableRows) = (step.nodes[0], rows)
   }

@@ -23,6 +23,8 @@ extension Resize: PlannedTensorOperation {}
 extension FoldTaps: PlannedTensorOperation {}
 extension Cumulate: PlannedTensorOperation {}
 extension Rotary: PlannedTensorOperation {}
+extension Split: PlannedTensorOperation {}
+extension TopK: PlannedTensorOperation {}
 
 extension ConstantTensor: PlannedOperator {
   /// Needs no step.
@@ -63,7 +65,8 @@ struct TensorWork: ScheduledWork {
     let work = operation.work(TensorNode(emitter.graph, step.nodes[0]), kernels)
     let tensor = TensorStep(
       work: try stored(work, emitter.memory), inputs: UnsafePointer(try emitter.memory.store(step.reads)),
-      inputCount: step.reads.count, output: step.writes[0])
+      inputCount: step.reads.count, outputs: UnsafePointer(try emitter.memory.store(step.writes)),
+      outputCount: step.writes.count)
     let name = type(of: operation).schema.name
     let description =
       operation.isProduct
@@ -84,7 +87,8 @@ struct TensorStep: RowStep {
   var work: StoredOperator
   var inputs: UnsafePointer<StorageID>
   var inputCount: Int
-  var output: StorageID
+  var outputs: UnsafePointer<StorageID>
+  var outputCount: Int
 
   /// Items below this many elements are not worth a unit of their own.
   private static let elementsWorthUnit = 16384
@@ -108,13 +112,16 @@ struct TensorStep: RowStep {
     let scratch = frame.scratch + window.lane * frame.scratchStride
     let fault = frame.faults + window.lane
     // A constant size of at most 1 KiB stays on the stack.
-    withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: 64) { addresses in
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: 128) { addresses in
       guard let start = addresses.baseAddress else { return }
       for input in 0..<min(inputCount, 64) {
-        (start + input).initialize(to: UnsafeRawPointer(storages[inputs[input]].base))
+        (start + input).initialize(to: storages[inputs[input]].base)
+      }
+      for output in 0..<min(outputCount, 64) {
+        (start + 64 + output).initialize(to: storages[outputs[output]].base)
       }
       let call = OperatorFrame(
-        sizes: sizes, inputs: UnsafePointer(start), output: storages[output].base, scratch: scratch,
+        sizes: sizes, inputs: UnsafePointer(start), outputs: UnsafePointer(start + 64), scratch: scratch,
         fault: fault)
       work.run(call, items)
     }

@@ -27,7 +27,7 @@ struct PlanOutline {
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
       mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)
     lanes = try Crew.laneCount(options)
-    let available = Set(graph.nodes.map(\.output) + graph.inputs.map(\.value))
+    let available = Set(graph.nodes.flatMap(\.outputs) + graph.inputs.map(\.value))
     for value in options.keptValues where !available.contains(value) {
       throw RuntimeError(.invalidOption, subject: "keptValues", actual: value)
     }

@@ -43,7 +43,7 @@ struct ScheduledStep {
   var nodes: [Int]
   /// What it reads, in the order that `work` expects.
   var reads: [SlotID]
-  /// What it writes: one slot, or those of a matrix's activations: see `ActivationSlots`.
+  /// What it writes: one slot, those of a node's outputs, or those of a matrix's activations: see `ActivationSlots`.
   var writes: [SlotID]
   /// Set when it writes codes of this kind in place of floats.
   var sink: ActivationCode?
@@ -163,7 +163,7 @@ struct Schedule {
   /// Appends a step that does one node and reads and writes what it does.
   mutating func append(_ work: any ScheduledWork, _ node: Int, inPlaceOf: [SlotID] = []) {
     append(
-      work, [node], reads: graph.nodes[node].inputs, writes: [graph.nodes[node].output],
+      work, [node], reads: graph.nodes[node].inputs, writes: graph.nodes[node].outputs,
       inPlaceOf: inPlaceOf)
   }
 

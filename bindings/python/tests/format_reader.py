@@ -281,10 +281,11 @@ def operation(table: Table, tag: int) -> str:
 def nodes(table: Table) -> list[str]:
     lines = []
     for _ in range(table.one("I")):
-        name, tag, count = table.text(), table.one("B"), table.one("B")
-        table.reserved(2)
-        inputs, output = table.take(f"{count}I"), table.one("I")
-        lines.append(f"node {name} {operation(table, tag)} {inputs} -> {output}")
+        name, tag, count, more = table.text(), *table.take("3B")
+        table.reserved(1)
+        inputs, outputs = table.take(f"{count}I"), table.take(f"{1 + more}I")
+        made = ", ".join(str(output) for output in outputs)
+        lines.append(f"node {name} {operation(table, tag)} {inputs} -> {made}")
     return lines
 
 

@@ -28,7 +28,7 @@ extension OnnxConversion {
     var parts: [ValueID] = [indices]
     if count > 1 {
       let axis = draft.rank(indices) - 1
-      guard let maker = draft.nodes.last(where: { $0.output == indices }),
+      guard let maker = draft.nodes.last(where: { $0.outputs.contains(indices) }),
         case .tensor(.concatenate(Concatenate(axis: axis))) = maker.operation, maker.inputs.count == count
       else { return nil }
       parts = maker.inputs
@@ -88,7 +88,8 @@ extension OnnxConversion {
   /// - Returns: nil when it is no such thing.
   mutating func gatherOfJoined(_ data: ValueID, _ indices: ValueID) throws(PackError) -> ValueID? {
     guard draft.known(indices) == nil, let grid = IndexGrid.of(indices, draft),
-      let maker = draft.nodes.last(where: { $0.output == data }), case .tensor(.reshape) = maker.operation
+      let maker = draft.nodes.last(where: { $0.outputs.contains(data) }),
+      case .tensor(.reshape) = maker.operation
     else { return nil }
     let whole = maker.inputs[0]
     let source = draft.shape(whole)
@@ -129,7 +130,7 @@ extension OnnxConversion {
     guard onnxShape(indices).count == rank else {
       throw fault("\(onnxShape(indices).count) dimensions of indices for \(rank) of data")
     }
-    while let maker = draft.nodes.last(where: { $0.output == data }),
+    while let maker = draft.nodes.last(where: { $0.outputs.contains(data) }),
       case .tensor(.expand) = maker.operation, draft.rank(maker.inputs[0]) == rank,
       draft.shape(maker.inputs[0])[axis] == draft.shape(data)[axis]
     {

@@ -222,7 +222,7 @@ extension OnnxConversion {
 
   private func countsPositions(_ value: ValueID) -> Bool {
     var value = value
-    while let node = draft.nodes.last(where: { $0.output == value }) {
+    while let node = draft.nodes.last(where: { $0.outputs.contains(value) }) {
       switch node.operation {
       case .iota: return true
       case .tensor(.reshape), .tensor(.expand), .tensor(.slice): value = node.inputs[0]

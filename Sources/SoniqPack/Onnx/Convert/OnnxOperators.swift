@@ -96,6 +96,7 @@ enum OnnxOperators {
     ("CumSum", { c throws(PackError) in try c.cumulativeSum() }),
     ("ArgMax", { c throws(PackError) in try c.argument(isMinimum: false) }),
     ("ArgMin", { c throws(PackError) in try c.argument(isMinimum: true) }),
+    ("TopK", { c throws(PackError) in try c.topK() }),
   ]
 
   private static let images: [Row] = [

@@ -19,7 +19,7 @@ extension OnnxConversion {
   mutating func dequantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
     guard let known = draft.known(input) else {
-      let maker = draft.nodes.last { $0.output == input }
+      let maker = draft.nodes.last { $0.outputs.contains(input) }
       if maker?.operation.isQuantized == true { return [input] }
       guard let maker, case .tensor(.gather(Gather(axis: 0))) = maker.operation,
         let table = draft.known(maker.inputs[0]), table.shape.count == 2

@@ -111,7 +111,7 @@ extension OnnxConversion {
     if shape == current { return value }
     // A product of sizes that came with one reshape goes with the next: both are one.
     let isProduct = current.contains { draft.extent($0).symbols.count > 1 }
-    if isProduct, let maker = draft.nodes.last(where: { $0.output == value }),
+    if isProduct, let maker = draft.nodes.last(where: { $0.outputs.contains(value) }),
       case .tensor(.reshape) = maker.operation
     {
       return try reshape(maker.inputs[0], to: extents)

@@ -58,6 +58,20 @@ extension OnnxConversion {
     return [try reshape(result, to: shape.map { draft.extent($0) })]
   }
 
+  /// Values and indices; the count must be known.
+  mutating func topK() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let axis = try axis(node.integer("axis", default: -1), rank: onnxShape(input).count)
+    guard let counts = try integers(attribute: "k", input: 1), let count = counts.first, counts.count == 1
+    else { throw fault("it needs one k") }
+    guard count > 0 else { throw fault("k is \(count)") }
+    // Unsorted results may be in any order.
+    _ = node.flag("sorted", default: true)
+    let isSmallest = !node.flag("largest", default: true)
+    return try draft.tensors(
+      .topK(axis: axis, isSmallest: isSmallest, count: count), [input], name: node.name)
+  }
+
   mutating func argument(isMinimum: Bool) throws(PackError) -> [ValueID] {
     let input = try real(input(0))
     let axis = try axis(node.integer("axis", default: 0), rank: draft.rank(input))

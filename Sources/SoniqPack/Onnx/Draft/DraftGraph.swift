@@ -67,6 +67,10 @@ struct DraftNode: Sendable {
   var operation: DraftOperation
   var inputs: [ValueID]
   var output: ValueID
+  /// Those behind the first; only tensor operations have any.
+  var moreOutputs: [ValueID] = []
+
+  var outputs: [ValueID] { [output] + moreOutputs }
 }
 
 struct DraftValue: Sendable {
@@ -187,7 +191,9 @@ extension DraftGraph {
   /// The index of the node that makes each value.
   func makers() -> [Int?] {
     var makers = [Int?](repeating: nil, count: values.count)
-    for (index, node) in nodes.enumerated() { makers[node.output] = index }
+    for (index, node) in nodes.enumerated() {
+      for output in node.outputs { makers[output] = index }
+    }
     return makers
   }
 
@@ -216,7 +222,7 @@ extension DraftGraph {
     var isUsed = [Bool](repeating: false, count: values.count)
     for output in outputs { isUsed[output.value] = true }
     var kept: [DraftNode] = []
-    for node in nodes.reversed() where isUsed[node.output] {
+    for node in nodes.reversed() where node.outputs.contains(where: { isUsed[$0] }) {
       for input in node.inputs { isUsed[input] = true }
       kept.append(node)
     }

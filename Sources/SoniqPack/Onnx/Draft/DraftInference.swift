@@ -22,10 +22,32 @@ extension DraftGraph {
     return append(name, .tensor(operation), inputs, inferred.shape, type: inferred.elementType)
   }
 
-  /// The output that a tensor operation has.
+  /// Adds a tensor operation of several outputs, which is never computed here; returns them.
+  mutating func tensors(
+    _ operation: Operation, _ inputs: [ValueID], name: String
+  ) throws(PackError) -> [ValueID] {
+    guard !inputs.contains(where: { isEmpty($0) }) else {
+      throw PackError(.data, place: "node \(name)", "one of its inputs has no elements")
+    }
+    let inferred = try inferAll(operation, inputs, name: name)
+    var outputs = [append(name, .tensor(operation), inputs, inferred[0].shape, type: inferred[0].elementType)]
+    for (index, other) in inferred.enumerated().dropFirst() {
+      outputs.append(value("\(name).\(index)", other.elementType, other.shape))
+    }
+    nodes[nodes.count - 1].moreOutputs = Array(outputs.dropFirst())
+    return outputs
+  }
+
+  /// The one output that a tensor operation has.
   func infer(
     _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> InferredOutput {
+    try inferAll(operation, inputs, name: name)[0]
+  }
+
+  private func inferAll(
+    _ operation: Operation, _ inputs: [ValueID], name: String
+  ) throws(PackError) -> [InferredOutput] {
     var graph = Graph()
     graph.symbols = symbols.map { Symbol(name: $0.name, maximum: max(1, $0.maximum)) }
     graph.values = inputs.map {
@@ -42,7 +64,7 @@ extension DraftGraph {
       Node(name: name, operation: operation, inputs: Array(inputs.indices), output: 0)
     ]
     do throws(GraphError) {
-      return try graph.inferredOutput(ofNode: 0)
+      return try graph.inferredOutputs(ofNode: 0)
     } catch {
       let shapes = inputs.map { words(values[$0].shape) }.joined(separator: ", ")
       let isDynamic = inputs.contains { fixedShape($0) == nil }

@@ -111,6 +111,19 @@ struct DraftLowering {
     lowered[node.output] = append(
       node.name, operation, inputs, value.elementType, try shape(value.shape, node.name))
     if let output = lowered[node.output] { graph.values[output].name = value.name }
+    guard !node.moreOutputs.isEmpty else { return }
+    let made = graph.nodes.removeLast()
+    var others: [ValueID] = []
+    for output in node.moreOutputs {
+      let value = draft.values[output]
+      let other = try self.value(value.name, value.elementType, value.shape)
+      lowered[output] = other
+      others.append(other)
+    }
+    graph.nodes.append(
+      Node(
+        name: made.name, operation: made.operation, inputs: made.inputs, output: made.output,
+        moreOutputs: others))
   }
 
   private mutating func operation(_ node: DraftNode) throws(PackError) -> Operation {
