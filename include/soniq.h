@@ -332,8 +332,8 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_model_retain(const soniq_model *model
  * their own concurrently. NULL is allowed. */
 SONIQ_API void soniq_model_destroy(soniq_model *model);
 
-/* Element types of tensors. Inputs and outputs of models have the first two; inputs may be given in the others too,
- * see soniq_session_set_input. */
+/* Element types of tensors. Inputs and outputs of models have all but SONIQ_INT64; inputs may be given in other types
+ * than their own too, see soniq_session_set_input. */
 enum {
   SONIQ_FLOAT32 = 1,
   SONIQ_INT32 = 2,
@@ -525,8 +525,8 @@ SONIQ_API void soniq_session_destroy(soniq_session *session);
  * must stay valid until the input is set again, soniq_session_clear_inputs, or the session's end; its
  * contents may change between runs. Nothing is copied, and nothing of `data` is read here.
  * Of another type than the model's, the elements are converted here, exactly, into memory of the session, and `data` is
- * not borrowed: SONIQ_FLOAT16, INT8 and UINT8 for a float32 input (an image as a camera gives it), SONIQ_INT64, INT8
- * and UINT8 for an int32 input.
+ * not borrowed: SONIQ_FLOAT16, INT8 and UINT8 for a float32 input, SONIQ_INT64, INT8 and UINT8 for an int32 input,
+ * SONIQ_INT8 and UINT8 for a float16 input. Every other pair is the error ELEMENT_TYPE.
  * Setting an input makes the outputs of an earlier run unavailable; a call that fails leaves the input as it was.
  * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit),
  * INVALID_ARGUMENT; DATA (an int64 that int32 does not hold) and OUT_OF_MEMORY for converted elements. Sizes that must agree with other inputs are compared by soniq_session_run. */

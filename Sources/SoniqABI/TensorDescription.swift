@@ -22,6 +22,9 @@ extension ElementType {
     switch self {
     case .float32: UInt32(SONIQ_FLOAT32)
     case .int32: UInt32(SONIQ_INT32)
+    case .float16: UInt32(SONIQ_FLOAT16)
+    case .int8: UInt32(SONIQ_INT8)
+    case .uint8: UInt32(SONIQ_UINT8)
     }
   }
 }

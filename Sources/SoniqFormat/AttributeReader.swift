@@ -31,11 +31,7 @@ struct AttributeReader: AttributeCoder {
   }
 
   mutating func tag<Tag: AttributeTag>(_ name: String, _ value: inout Tag) throws(FormatError) {
-    let place = cursor.offset
-    value = try cursor.tag(Tag.self, name)
-    guard value.since <= version else {
-      throw cursor.fault(.unknownTag, name, at: place, got: .integer(Int(value.rawValue)))
-    }
+    value = try cursor.tag(Tag.self, name, version: version)
   }
 
   mutating func word(_ name: String, _ value: inout Int, in range: ClosedRange<Int>) throws(FormatError) {

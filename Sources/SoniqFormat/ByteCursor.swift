@@ -1,3 +1,5 @@
+import SoniqGraph
+
 /// Reads the packed little-endian fields of one table, checking that the bytes are there before each.
 ///
 /// The bytes are a private copy of the table: what was checked cannot change afterwards.
@@ -127,6 +129,16 @@ struct ByteCursor {
       throw fault(.unknownTag, field, at: place, got: .integer(value))
     }
     return tag
+  }
+
+  /// A tag that this version of the format has.
+  mutating func tag<T: AttributeTag>(_ type: T.Type, _ field: String, version: Int) throws(FormatError) -> T {
+    let place = offset
+    let value = try tag(type, field)
+    guard value.since <= version else {
+      throw fault(.unknownTag, field, at: place, got: .integer(Int(value.rawValue)))
+    }
+    return value
   }
 
   mutating func reserved(_ count: Int) throws(FormatError) {

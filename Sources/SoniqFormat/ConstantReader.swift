@@ -57,7 +57,7 @@ struct ConstantReader {
   }
 
   private mutating func readDense(_ cursor: inout ByteCursor) throws(FormatError) -> DenseConstant {
-    let elementType = try cursor.tag(ElementType.self, "elementType")
+    let elementType = try cursor.tag(ElementType.self, "elementType", version: version)
     let rank = try ModelReader.readRank(&cursor)
     var shape: [Int] = []
     shape.reserveCapacity(rank)

@@ -52,7 +52,11 @@ struct ConstantVerification {
   func run(_ constant: Constant) throws(FormatError) {
     switch constant {
     case .dense(let dense):
-      if dense.elementType == .float32 { try requireFinite(dense.bytes, "bytes") }
+      switch dense.elementType {
+      case .float32: try requireFinite(dense.bytes, "bytes")
+      case .float16: try requireFiniteHalves(dense.bytes, "bytes")
+      case .int32, .int8, .uint8: break
+      }
     case .floatMatrix(let matrix): try floatMatrix(matrix)
     case .matrix(let matrix):
       for (position, level) in matrix.levels.enumerated() {
@@ -70,6 +74,15 @@ struct ConstantVerification {
     for (element, number) in bytes.bound(to: Float.self).enumerated()
     where allowsInfinity ? number.isNaN : !number.isFinite {
       throw fault(.outOfRange, field, at: element * 4, got: .real(Double(number)), expected: .none)
+    }
+  }
+
+  private func requireFiniteHalves(_ bytes: ConstantBytes, _ field: String) throws(FormatError) {
+    for (element, half) in bytes.bound(to: UInt16.self).enumerated() {
+      let number = Binary16.value(half)
+      guard allowsInfinity ? !number.isNaN : number.isFinite else {
+        throw fault(.outOfRange, field, at: element * 2, got: .real(Double(number)), expected: .none)
+      }
     }
   }
 

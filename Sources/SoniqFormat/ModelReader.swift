@@ -120,9 +120,9 @@ struct ModelReader {
   }
 
   private mutating func readValues() throws(FormatError) {
-    let symbolCount = graph.symbols.count
+    let (symbolCount, version) = (graph.symbols.count, directory.version)
     (graph.values, places.values) = try table(.values, "values") { (cursor) throws(FormatError) in
-      try Self.readValues(&cursor, symbolCount: symbolCount)
+      try Self.readValues(&cursor, symbolCount: symbolCount, version: version)
     }
   }
 

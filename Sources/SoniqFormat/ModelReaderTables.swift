@@ -49,7 +49,7 @@ extension ModelReader {
   }
 
   static func readValues(
-    _ cursor: inout ByteCursor, symbolCount: Int
+    _ cursor: inout ByteCursor, symbolCount: Int, version: Int
   ) throws(FormatError) -> (values: [Value], places: [Int]) {
     let count = try cursor.count("count", limit: FormatLimits.maximumValues, size: 11)
     var values: [Value] = []
@@ -61,7 +61,7 @@ extension ModelReader {
       cursor.record = index
       places.append(cursor.offset)
       let name = try cursor.uniqueName("name", in: &names)
-      let elementType = try cursor.tag(ElementType.self, "elementType")
+      let elementType = try cursor.tag(ElementType.self, "elementType", version: version)
       let rank = try readRank(&cursor)
       var shape: [Dimension] = []
       shape.reserveCapacity(rank)

@@ -54,7 +54,11 @@ struct ModelSerializer {
     var version = 1
     if graph.symbols.contains(where: { $0.definition != nil || !$0.equals.isEmpty }) { version = 3 }
     if graph.symbols.count > FormatLimits.symbols(version: 1) { version = 3 }
-    for constant in graph.constants { version = max(version, constant.tag.version) }
+    for value in graph.values { version = max(version, value.elementType.since) }
+    for constant in graph.constants {
+      version = max(version, constant.tag.version)
+      if case .dense(let dense) = constant { version = max(version, dense.elementType.since) }
+    }
     for node in graph.nodes {
       version = max(version, try node.operation.formatVersion())
       if node.inputs.count > FormatLimits.nodeInputs(version: 1) { version = max(version, 2) }

@@ -36,7 +36,7 @@ struct ConstantCheck {
       guard let product = checkedProduct(count, size) else { throw fault(.invalidSize, "shape", position) }
       count = product
     }
-    try requireBytes(dense.bytes, count, alignment: 4, "bytes")
+    try requireBytes(dense.bytes, count, alignment: dense.elementType.byteCount, "bytes")
   }
 
   func floatMatrix(_ matrix: FloatMatrix) throws(GraphError) {

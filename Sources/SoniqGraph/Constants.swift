@@ -3,13 +3,6 @@ package import SoniqCore
 /// Index of a constant in `Graph.constants`.
 package typealias ConstantID = Int
 
-/// Element types of values and dense constants.
-package enum ElementType: UInt8, AttributeTag, Hashable {
-  case float32 = 1
-  case int32 = 2
-  package var byteCount: Int { 4 }
-}
-
 /// A plain array, row-major. Norm parameters and the like.
 package struct DenseConstant: Sendable {
   package var elementType: ElementType

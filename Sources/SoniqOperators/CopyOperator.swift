@@ -1,7 +1,7 @@
 package import SoniqGraph
 
 /// Copies elements to other places: transpose, slice, expand.
-package struct CopyOperator: TensorOperator {
+package struct CopyOperator: ElementMover {
   package static var entry: TensorEntry { { CopyOperator.answer($0, $1) } }
   /// What each dimension of the output is of the input.
   struct Axis: BitwiseCopyable {
@@ -17,13 +17,15 @@ package struct CopyOperator: TensorOperator {
   let input: Extents
   let output: Extents
   let axes: [8 of Axis]
+  package let width: ElementWidth
   /// Rows of a square that is transposed at a time.
   private static let side = 16
 
-  init(input: Extents, output: Extents, axes: [8 of Axis]) {
+  init(input: Extents, output: Extents, axes: [8 of Axis], width: ElementWidth) {
     self.input = input
     self.output = output
     self.axes = axes
+    self.width = width
   }
 
   /// Operand 0 is the input, operand 1 the output.
@@ -73,21 +75,23 @@ package struct CopyOperator: TensorOperator {
 
   private func blocks(_ size: Int) -> Int { (size + Self.side - 1) / Self.side }
 
-  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func move<Element: MovedElement>(
+    _ frame: OperatorFrame, _ range: Range<Int>, _ type: Element.Type
+  ) {
     var nest = nest(frame.sizes)
     if let loop = transposedLoop(nest) {
       nest.moveBeforeLast(loop)
-      runSquares(frame, nest, range)
+      moveSquares(frame, nest, range, type)
       return
     }
     let step = nest.runStride[0]
     var cursor = RunCursor(nest, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
-      let source = frame.integers(0) + cursor.offsets[0]
-      let target = frame.integerOutput + cursor.offsets[1]
+      let source = frame.elements(0, of: Element.self) + cursor.offsets[0]
+      let target = frame.outputElements(of: Element.self) + cursor.offsets[1]
       if step == 1 {
-        copyRun(target, source, count)
+        target.update(from: source, count: count)
       } else {
         for position in 0..<count { target[position] = source[position &* step] }
       }
@@ -97,11 +101,11 @@ package struct CopyOperator: TensorOperator {
 
   /// Four neighbours from each of four places to four places of four.
   @inline(__always)
-  private static func square(
-    _ source: UnsafePointer<Int32>, _ sourceStride: Int, _ target: UnsafeMutablePointer<Int32>,
+  private static func square<Element: MovedElement>(
+    _ source: UnsafePointer<Element>, _ sourceStride: Int, _ target: UnsafeMutablePointer<Element>,
     _ targetStride: Int
   ) {
-    typealias Four = SIMD4<Int32>
+    typealias Four = SIMD4<Element>
     @inline(__always) func load(_ place: Int) -> Four {
       UnsafeRawPointer(source + place &* sourceStride).loadUnaligned(as: Four.self)
     }
@@ -119,7 +123,9 @@ package struct CopyOperator: TensorOperator {
   }
 
   /// The two inner loops: `side` neighbours of the input by all turns of the innermost loop.
-  private func runSquares(_ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>) {
+  private func moveSquares<Element: MovedElement>(
+    _ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>, _ type: Element.Type
+  ) {
     let rows = nest.sizes[nest.depth - 2]
     let rowStride = nest.strides[nest.depth - 2][1]
     let columns = nest.runLength
@@ -129,8 +135,8 @@ package struct CopyOperator: TensorOperator {
     for item in range {
       let first = item % blocks * Self.side
       let count = min(Self.side, rows - first)
-      let source = frame.integers(0) + (cursor.offsets[0] + first)
-      let target = frame.integerOutput + (cursor.offsets[1] + first * rowStride)
+      let source = frame.elements(0, of: Element.self) + (cursor.offsets[0] + first)
+      let target = frame.outputElements(of: Element.self) + (cursor.offsets[1] + first * rowStride)
       var column = 0
       while column < columns {
         let end = min(column + 4, columns)

@@ -66,28 +66,31 @@ extension Select: TensorOperation {
   package var isElementwise: Bool { true }
 
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    SelectOperator(output: node.outputExtents, inputs: node.operands)
+    SelectOperator(output: node.outputExtents, inputs: node.operands, width: node.output.elementType.width)
   }
 }
 
-/// condition ? left : right, broadcast. Elements are moved as 32 bits.
-package struct SelectOperator: TensorOperator {
+/// condition ? left : right, broadcast.
+package struct SelectOperator: ElementMover {
   package static var entry: TensorEntry { { SelectOperator.answer($0, $1) } }
   let output: Extents
   let inputs: [3 of Extents]
+  package let width: ElementWidth
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
 
-  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func move<Element: MovedElement>(
+    _ frame: OperatorFrame, _ range: Range<Int>, _ type: Element.Type
+  ) {
     let nest = broadcastNest(output, inputs, count: 3, frame.sizes)
     let steps = nest.runStride
     var cursor = RunCursor(nest, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
       let condition = frame.integers(0) + cursor.offsets[0]
-      let left = frame.integers(1) + cursor.offsets[1]
-      let right = frame.integers(2) + cursor.offsets[2]
-      let output = frame.integerOutput + cursor.position
+      let left = frame.elements(1, of: Element.self) + cursor.offsets[1]
+      let right = frame.elements(2, of: Element.self) + cursor.offsets[2]
+      let output = frame.outputElements(of: Element.self) + cursor.position
       for position in 0..<count {
         output[position] =
           condition[position &* steps[0]] != 0
@@ -103,48 +106,18 @@ extension Unary: TensorOperation {
 
   /// Of integers; functions of floats are done by rows.
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    ElementOperator(function: .not, output: node.outputExtents)
+    NotOperator(output: node.outputExtents)
   }
 }
 
-extension Cast: TensorOperation {
-  package var isElementwise: Bool { true }
-
-  package func keepsOrder(_ node: TensorNode) -> Bool { node.input(0).elementType == elementType }
-
-  package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    if node.input(0).elementType == elementType { return node.copy { .init(dimension: $0) } }
-    return ElementOperator(
-      function: elementType == .int32 ? .floatToInteger : .integerToFloat, output: node.outputExtents)
-  }
-}
-
-/// One operand, element by element.
-package struct ElementOperator: TensorOperator {
-  package static var entry: TensorEntry { { ElementOperator.answer($0, $1) } }
-  enum Function: BitwiseCopyable {
-    case not, floatToInteger, integerToFloat
-  }
-  let function: Function
+/// 1 for 0, 0 for anything else, of int32.
+package struct NotOperator: TensorOperator {
+  package static var entry: TensorEntry { { NotOperator.answer($0, $1) } }
   let output: Extents
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
-    switch function {
-    case .not:
-      for position in range { frame.integerOutput[position] = frame.integers(0)[position] == 0 ? 1 : 0 }
-    case .floatToInteger:
-      for position in range { frame.integerOutput[position] = truncated(frame.floats(0)[position]) }
-    case .integerToFloat:
-      for position in range { frame.output[position] = Float(frame.integers(0)[position]) }
-    }
+    for position in range { frame.integerOutput[position] = frame.integers(0)[position] == 0 ? 1 : 0 }
   }
-}
-
-/// Toward 0, saturated; NaN is 0.
-func truncated(_ number: Float) -> Int32 {
-  if number >= 0x1p31 { return .max }
-  if number <= -0x1p31 { return .min }
-  return number.isNaN ? 0 : Int32(number)
 }

@@ -7,6 +7,7 @@ package struct ConcatenateOperator: TensorOperator {
   let axis: Int
   /// Of the inputs along the axis: a symbol's index, or the negated size.
   let lengths: [64 of Int32]
+  let elementBytes: Int
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
 
@@ -28,8 +29,9 @@ package struct ConcatenateOperator: TensorOperator {
         continue
       }
       let count = min(begin + length - place, range.upperBound - position)
-      copyRun(
-        frame.integerOutput + position, frame.integers(part) + (line &* length &+ place - begin), count)
+      (frame.outputBytes + position &* elementBytes).copyMemory(
+        from: frame.bytes(part) + (line &* length &+ place - begin) &* elementBytes,
+        byteCount: count &* elementBytes)
       position += count
       if position == (line + 1) &* row {
         line += 1
@@ -47,6 +49,7 @@ package struct GatherOperator: TensorOperator {
   let data: Extents
   let indices: Extents
   let axis: Int
+  let elementBytes: Int
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int {
     indices.elements(sizes) &* data.elements(sizes) / data.size(axis, sizes)
@@ -70,7 +73,8 @@ package struct GatherOperator: TensorOperator {
       let begin = position - slice &* inner
       let length = min(inner - begin, range.upperBound - position)
       let source = (slice / count &* size &+ index) &* inner &+ begin
-      copyRun(frame.integerOutput + position, frame.integers(0) + source, length)
+      (frame.outputBytes + position &* elementBytes).copyMemory(
+        from: frame.bytes(0) + source &* elementBytes, byteCount: length &* elementBytes)
       position += length
     }
   }
@@ -87,12 +91,14 @@ extension Concatenate: TensorOperation {
         case .fixed(let size): return Int32(truncatingIfNeeded: 0 &- size)
         case .symbol(let symbol): return Int32(truncatingIfNeeded: symbol)
         }
-      })
+      }, elementBytes: node.output.elementType.byteCount)
   }
 }
 
 extension Gather: TensorOperation {
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    GatherOperator(node: node.index, data: node.extents(0), indices: node.extents(1), axis: axis)
+    GatherOperator(
+      node: node.index, data: node.extents(0), indices: node.extents(1), axis: axis,
+      elementBytes: node.output.elementType.byteCount)
   }
 }

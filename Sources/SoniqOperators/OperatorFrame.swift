@@ -24,7 +24,15 @@ package struct OperatorFrame: BitwiseCopyable {
   func bytes(_ input: Int) -> UnsafeRawPointer { UnsafeRawPointer(inputs[input]) }
   func floats(_ input: Int) -> UnsafePointer<Float> { bytes(input).assumingMemoryBound(to: Float.self) }
   func integers(_ input: Int) -> UnsafePointer<Int32> { bytes(input).assumingMemoryBound(to: Int32.self) }
-  var outputBytes: UnsafeMutableRawPointer { outputs[0] }
+  var outputBytes: UnsafeMutableRawPointer { outputBytes(0) }
+  /// One of several outputs.
+  func outputBytes(_ output: Int) -> UnsafeMutableRawPointer { outputs[output] }
+  func elements<Element>(_ input: Int, of type: Element.Type) -> UnsafePointer<Element> {
+    bytes(input).assumingMemoryBound(to: Element.self)
+  }
+  func outputElements<Element>(of type: Element.Type) -> UnsafeMutablePointer<Element> {
+    outputBytes.assumingMemoryBound(to: Element.self)
+  }
   var output: UnsafeMutablePointer<Float> { outputBytes.assumingMemoryBound(to: Float.self) }
   var integerOutput: UnsafeMutablePointer<Int32> { outputBytes.assumingMemoryBound(to: Int32.self) }
   /// One of several outputs, by its bits.

@@ -1,18 +1,21 @@
 package import SoniqGraph
 
 /// Margins around a tensor.
-package struct PadOperator: TensorOperator {
+package struct PadOperator: ElementMover {
   package static var entry: TensorEntry { { PadOperator.answer($0, $1) } }
   let mode: PadMode
   /// The bits of an element.
-  let value: Int32
+  let value: UInt32
   let input: Extents
   let output: Extents
   let before: [8 of Int]
+  package let width: ElementWidth
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
 
-  package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+  package func move<Element: MovedElement>(
+    _ frame: OperatorFrame, _ range: Range<Int>, _ type: Element.Type
+  ) {
     let last = input.rank - 1
     let width = output.size(last, frame.sizes)
     var position = range.lowerBound
@@ -20,33 +23,35 @@ package struct PadOperator: TensorOperator {
       let row = position / width
       let begin = position - row &* width
       let count = min(width - begin, range.upperBound - position)
-      fillRow(frame, row: row, begin, count, frame.integerOutput + position)
+      fillRow(frame, row: row, begin, count, frame.outputElements(of: type) + position)
       position += count
     }
   }
 
   /// `count` elements from `begin` of an output row.
-  private func fillRow(
-    _ frame: OperatorFrame, row: Int, _ begin: Int, _ count: Int, _ target: UnsafeMutablePointer<Int32>
+  private func fillRow<Element: MovedElement>(
+    _ frame: OperatorFrame, row: Int, _ begin: Int, _ count: Int, _ target: UnsafeMutablePointer<Element>
   ) {
     let last = input.rank - 1
     let size = input.size(last, frame.sizes)
     guard let sourceRow = sourceRow(frame, row) else {
-      target.update(repeating: value, count: count)
+      target.update(repeating: Element(truncatingIfNeeded: value), count: count)
       return
     }
-    let source = frame.integers(0) + sourceRow &* size
+    let source = frame.elements(0, of: Element.self) + sourceRow &* size
     let offset = begin - before[last]
     // The part that lies inside the input.
     let low = min(max(-offset, 0), count)
     let high = max(low, min(size - offset, count))
     for position in 0..<low { target[position] = element(source, offset + position, size) }
-    if high > low { copyRun(target + low, source + (offset + low), high - low) }
+    if high > low { (target + low).update(from: source + (offset + low), count: high - low) }
     for position in high..<count { target[position] = element(source, offset + position, size) }
   }
 
-  private func element(_ source: UnsafePointer<Int32>, _ index: Int, _ size: Int) -> Int32 {
-    guard let place = inside(index, size) else { return value }
+  private func element<Element: MovedElement>(
+    _ source: UnsafePointer<Element>, _ index: Int, _ size: Int
+  ) -> Element {
+    guard let place = inside(index, size) else { return Element(truncatingIfNeeded: value) }
     return source[place]
   }
 
@@ -86,10 +91,9 @@ package struct PadOperator: TensorOperator {
 
 extension Pad: TensorOperation {
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    let isFloat = node.output.elementType == .float32
+    let type = node.output.elementType
     return PadOperator(
-      mode: mode, value: isFloat ? Int32(bitPattern: value.bitPattern) : truncated(value),
-      input: node.extents(0), output: node.outputExtents,
-      before: InlineArray { $0 < before.count ? before[$0] : 0 })
+      mode: mode, value: type.bits(of: value), input: node.extents(0), output: node.outputExtents,
+      before: InlineArray { $0 < before.count ? before[$0] : 0 }, width: type.width)
   }
 }

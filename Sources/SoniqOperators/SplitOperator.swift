@@ -8,9 +8,10 @@ package struct SplitOperator: TensorOperator {
   let parts: Int
   /// [parts]: of the axis.
   let sizes: InlineArray<64, Int>
+  let elementBytes: Int
 
-  init(input: Extents, axis: Int, sizes: [Int]) {
-    (self.input, self.axis) = (input, axis)
+  init(input: Extents, axis: Int, sizes: [Int], elementBytes: Int) {
+    (self.input, self.axis, self.elementBytes) = (input, axis, elementBytes)
     parts = min(sizes.count, 64)
     self.sizes = InlineArray { $0 < sizes.count ? sizes[$0] : 0 }
   }
@@ -33,10 +34,9 @@ package struct SplitOperator: TensorOperator {
     var begin = 0
     for before in 0..<part { begin &+= sizes[before] }
     for _ in range {
-      let length = sizes[part] &* inner
-      copyRun(
-        frame.integers(output: part) + place &* length, frame.integers(0) + (place &* line &+ begin &* inner),
-        length)
+      let length = sizes[part] &* inner &* elementBytes
+      (frame.outputBytes(part) + place &* length).copyMemory(
+        from: frame.bytes(0) + (place &* line &+ begin &* inner) &* elementBytes, byteCount: length)
       begin &+= sizes[part]
       part &+= 1
       if part == parts { (place, part, begin) = (place &+ 1, 0, 0) }
@@ -48,6 +48,7 @@ extension Split: TensorOperation {
   package func keepsOrder(_ node: TensorNode) -> Bool { sizes.count == 1 }
 
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    SplitOperator(input: node.extents(0), axis: axis, sizes: sizes)
+    SplitOperator(
+      input: node.extents(0), axis: axis, sizes: sizes, elementBytes: node.output.elementType.byteCount)
   }
 }

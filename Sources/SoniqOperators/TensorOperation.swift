@@ -63,7 +63,8 @@ package struct TensorNode {
     let target = inOwnShape ? extents(0) : outputExtents
     return CopyOperator(
       input: extents(0), output: target,
-      axes: InlineArray { $0 < target.rank ? axis($0) : CopyOperator.Axis(dimension: -1) })
+      axes: InlineArray { $0 < target.rank ? axis($0) : CopyOperator.Axis(dimension: -1) },
+      width: output.elementType.width)
   }
 
   /// The one input and the output as images, which the rules of the graph make sure of.

@@ -126,7 +126,8 @@ struct InputBindings {
       throw RuntimeError(.wrongRank, subject: name(index), actual: rank, expected: wanted)
     }
     for position in 0..<rank { try requireDimension(index, position, size: Int(shape[position])) }
-    let isAsItIs = elementType == HostElementType(target) && UInt(bitPattern: data) & 3 == 0
+    let isAligned = UInt(bitPattern: data) % UInt(target.byteCount) == 0
+    let isAsItIs = elementType == HostElementType(target) && isAligned
     var source = UnsafeMutableRawPointer(mutating: data)
     if !(borrowing && isAsItIs) {
       do throws(RuntimeError) {

@@ -1,6 +1,7 @@
 package import SoniqGraph
 import SoniqKernels
 package import SoniqMemory
+import SoniqOperators
 
 /// One plan, one workspace and the threads to run a model with. One thread may use it at a time; several
 /// sessions of one model may run at the same time.
@@ -52,11 +53,11 @@ package final class Session: @unchecked Sendable {
   /// - Parameters:
   ///   - index: of `Model.inputs`.
   ///   - data: row-major elements of `elementType`.
-  ///   - elementType: that of the input.
+  ///   - elementType: that of the input, or one that becomes it (`HostElementType.isAccepted`).
   ///   - shape: `rank` dimensions, each >= 1.
   ///   - rank: that of the input.
   ///   - borrowing: read `data` in place during every `run` from now on, instead of copying it now. It
-  ///     must then stay valid and be aligned to 4 bytes (else it is copied).
+  ///     must then stay valid, be of the input's type and aligned to its elements (else it is copied).
   /// - Throws: `noSuchInput`, `nullPointer`, `wrongElementType`, `wrongRank`, `wrongDimension`,
   ///   `dimensionTooLarge`. The input then keeps its former state.
   package func setInput(
@@ -108,6 +109,21 @@ package final class Session: @unchecked Sendable {
       for position in 0..<min(rank, max(0, capacity)) { shape[position] = Int64(size(value, position)) }
     }
     return (data, rank)
+  }
+
+  /// The elements of output `index` as float32, which rounds large int32, and its shape.
+  ///
+  /// - Throws: `noSuchOutput`, `outputNotReady`.
+  package func outputNumbers(_ index: Int) throws(RuntimeError) -> (numbers: [Float], shape: [Int]) {
+    let value = try requireOutput(index)
+    let (data, shape) = try readable(value)
+    let count = shape.reduce(1, *)
+    let numbers = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      guard let start = buffer.baseAddress else { return }
+      castElements(plan.graph.values[value].elementType, data, .float32, start, count)
+      initialized = count
+    }
+    return (numbers, shape)
   }
 
   /// A value named in `SessionOptions.keptValues`, like `output`.

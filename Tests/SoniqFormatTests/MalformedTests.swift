@@ -12,6 +12,7 @@ import Testing
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
     + MalformedLevels.tables + MalformedSizes.records
     + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes + MalformedOutputs.all
+    + MalformedTypes.types
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {
@@ -26,7 +27,7 @@ import Testing
     #expect(error.message.contains("byte \(error.offset)"))
   }
 
-  @Test(arguments: MalformedConstants.deep + MalformedLevels.deep)
+  @Test(arguments: MalformedConstants.deep + MalformedLevels.deep + MalformedTypes.deep)
   func isRefusedByVerification(malformed: MalformedCase) throws {
     let bytes = try malformed.bytes()
     try bytes.withUnsafeBytes { raw in

@@ -15,6 +15,7 @@ enum SampleModel: CaseIterable {
   case decoder
   case sizes
   case outputs
+  case types
 
   func make() -> ModelDescription {
     switch self {
@@ -30,6 +31,7 @@ enum SampleModel: CaseIterable {
     case .decoder: SampleModels.decoder()
     case .sizes: SampleModels.sizes()
     case .outputs: SampleModels.outputs()
+    case .types: SampleModels.types()
     }
   }
 }

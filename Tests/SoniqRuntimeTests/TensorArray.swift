@@ -59,8 +59,46 @@ struct TensorArray {
     self[zip(shape, index.suffix(shape.count)).map { size, place in size == 1 ? 0 : place }]
   }
 
-  /// The 32-bit patterns of the elements.
-  var bits: [UInt32] {
-    elements.map { type == .float32 ? Float($0).bitPattern : UInt32(bitPattern: Int32($0)) }
+  /// The patterns of the elements, narrow ones with zeros above them.
+  var bits: [UInt32] { elements.map { type.bits($0) } }
+
+  /// The elements as a host has them.
+  var bytes: [UInt8] {
+    bits.flatMap { element in withUnsafeBytes(of: element.littleEndian) { Array($0.prefix(type.byteCount)) } }
+  }
+
+  /// Numbers of the type, all that it has but NaN; of the wide types a few.
+  static func random(
+    _ shape: [Int], _ type: ElementType, using generator: inout SeededGenerator
+  ) -> TensorArray {
+    let elements = (0..<shape.reduce(1, *)).map { _ -> Double in
+      let bits = UInt32.random(in: 0...UInt32.max, using: &generator)
+      let number = type.number(bits & UInt32(truncatingIfNeeded: 1 << (8 * type.byteCount) - 1))
+      return number.isNaN ? 1 : number
+    }
+    return TensorArray(shape, elements, type)
+  }
+}
+
+extension ElementType {
+  /// By the machine's own numbers, not by the library's.
+  func bits(_ number: Double) -> UInt32 {
+    switch self {
+    case .float32: Float(number).bitPattern
+    case .int32: UInt32(bitPattern: Int32(number))
+    case .float16: UInt32(Float16(number).bitPattern)
+    case .int8: UInt32(UInt8(bitPattern: Int8(number)))
+    case .uint8: UInt32(UInt8(number))
+    }
+  }
+
+  func number(_ bits: UInt32) -> Double {
+    switch self {
+    case .float32: Double(Float(bitPattern: bits))
+    case .int32: Double(Int32(bitPattern: bits))
+    case .float16: Double(Float16(bitPattern: UInt16(truncatingIfNeeded: bits)))
+    case .int8: Double(Int8(truncatingIfNeeded: bits))
+    case .uint8: Double(UInt8(truncatingIfNeeded: bits))
+    }
   }
 }

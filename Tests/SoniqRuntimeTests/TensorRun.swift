@@ -32,7 +32,7 @@ struct TensorRun {
       graph.inputs.append(GraphInput(value: index))
     }
     for constant in constants {
-      let buffer = AlignedBuffer(copying: constant.bits)
+      let buffer = AlignedBuffer(copying: constant.bytes)
       owners.append(buffer)
       graph.constants.append(
         .dense(
@@ -69,8 +69,7 @@ struct TensorRun {
     #expect(result.shape == expected.shape, "\(operation)", sourceLocation: sourceLocation)
     guard result.bits.count == expected.elements.count else { return }
     for (position, (bits, truth)) in zip(result.bits, expected.elements).enumerated() {
-      let value =
-        expected.type == .float32 ? Double(Float(bitPattern: bits)) : Double(Int32(bitPattern: bits))
+      let value = expected.type.number(bits)
       let isEqual =
         value == truth || value.isNaN && truth.isNaN || abs(value - truth) <= absolute + relative * abs(truth)
       guard isEqual else {
@@ -135,7 +134,7 @@ extension Graph {
     options.threadCount = lanes
     let session = try Session(model, options: options)
     for (index, input) in inputs.enumerated() {
-      try input.bits.withUnsafeBytes { data in
+      try input.bytes.withUnsafeBytes { data in
         try session.setInput(
           index, data: data.baseAddress, elementType: HostElementType(input.type),
           shape: input.shape.map(Int64.init),
@@ -143,13 +142,22 @@ extension Graph {
       }
     }
     try session.run()
-    return try outputs.indices.map { index in
+    return try outputs.enumerated().map { index, value in
       let output = try session.output(index)
-      let count = output.shape.reduce(1, *)
-      return (
-        output.shape,
-        Array(UnsafeBufferPointer(start: output.data.assumingMemoryBound(to: UInt32.self), count: count))
-      )
+      return (output.shape, values[value].elementType.patterns(output.data, output.shape.reduce(1, *)))
+    }
+  }
+}
+
+extension ElementType {
+  /// Elements in memory, narrow ones with zeros above them.
+  func patterns(_ data: UnsafeRawPointer, _ count: Int) -> [UInt32] {
+    (0..<count).map { position in
+      switch byteCount {
+      case 1: UInt32(data.load(fromByteOffset: position, as: UInt8.self))
+      case 2: UInt32(data.load(fromByteOffset: 2 * position, as: UInt16.self))
+      default: data.load(fromByteOffset: 4 * position, as: UInt32.self)
+      }
     }
   }
 }

@@ -8,7 +8,7 @@ package enum BinaryFunction: UInt8, AttributeTag, Hashable, BitwiseCopyable {
   case equal, less, lessOrEqual, greater, greaterOrEqual, and, or, xor
 }
 
-/// Two of one element type, broadcast as in numpy.
+/// Two of float32 or two of int32, broadcast as in numpy.
 package struct Binary: Operator {
   package static let schema = OperatorSchema(tensor: "binary", tag: 3)
   package var function = BinaryFunction.add
@@ -24,6 +24,7 @@ package struct Binary: Operator {
 
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
     try node.requireInputs(2...2)
+    try node.requireComputed(0)
     try node.requireSameType(0, 1)
     var type = node.value(0).elementType
     switch function {

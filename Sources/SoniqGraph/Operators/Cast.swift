@@ -1,4 +1,5 @@
-/// x -> element type, same shape. float32 to int32 truncates and saturates, NaN is 0.
+/// x -> element type, same shape. Real to whole numbers truncates and saturates, NaN is 0. Whole numbers to narrower
+/// ones keep the low bits. Real numbers to float16 round to the nearest, ties to even; what is too large is infinite.
 package struct Cast: Operator {
   package static let schema = OperatorSchema(tensor: "cast", tag: 5)
   package var elementType = ElementType.float32

@@ -22,6 +22,7 @@ package struct Cumulate: Operator {
 
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
     try node.requireInputs(1...1)
+    try node.requireComputed(0)
     try node.require(axis: axis, rank: node.shape(0).count)
     return node.same(node.shape(0))
   }

@@ -28,6 +28,11 @@ package struct NodeInference {
     guard rank == nil || shape(input).count == rank else { throw fault(.shapeMismatch, "inputs", input) }
   }
 
+  /// float32 or int32.
+  func requireComputed(_ input: Int) throws(GraphError) {
+    guard value(input).elementType.isComputed else { throw fault(.elementTypeMismatch, "inputs", input) }
+  }
+
   func requireSameType(_ left: Int, _ right: Int) throws(GraphError) {
     try require(right, is: value(left).elementType)
   }

@@ -3,7 +3,8 @@ package enum PadMode: UInt8, AttributeTag, Hashable, BitwiseCopyable {
 }
 
 /// Counts before and after each dimension (not negative). The modes
-/// repeat when a count exceeds the dimension. int32 takes the value as `Cast` does.
+/// repeat when a count exceeds the dimension. Other types than float32 take the value as `Cast`
+/// does.
 package struct Pad: Operator {
   package static let schema = OperatorSchema(tensor: "pad", tag: 11)
   package var mode = PadMode.constant

@@ -25,6 +25,7 @@ package struct TopK: Operator {
 
   package func inferredOutputs(_ node: NodeInference) throws(GraphError) -> [InferredOutput] {
     var shape = try node.one(nil)
+    try node.requireComputed(0)
     try node.require(axis: axis, rank: shape.count)
     guard case .fixed(let size) = shape[axis] else { throw node.fault(.shapeMismatch, "inputs", 0) }
     try node.require((1...size).contains(count), "count")

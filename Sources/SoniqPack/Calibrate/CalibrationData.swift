@@ -6,7 +6,7 @@ package struct InputArray: Sendable {
   package var name: String
   package var elementType: ElementType
   package var shape: [Int]
-  /// Row-major float32 or int32.
+  /// Row-major elements of the type.
   package var bytes: [UInt8]
 
   package init(name: String, floats: [Float], shape: [Int]) {
@@ -21,6 +21,18 @@ package struct InputArray: Sendable {
     elementType = .int32
     self.shape = shape
     bytes = integers.withUnsafeBytes { Array($0) }
+  }
+}
+
+extension InputArray {
+  /// Elements of the type's width.
+  package init<Element: BitwiseCopyable>(
+    name: String, _ type: ElementType, _ elements: [Element], shape: [Int]
+  ) {
+    self.name = name
+    elementType = type
+    self.shape = shape
+    bytes = elements.withUnsafeBytes { Array($0) }
   }
 }
 

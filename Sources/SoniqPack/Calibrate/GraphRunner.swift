@@ -90,8 +90,7 @@ package final class GraphRunner {
     var rows: [[Float]] = []
     for arrays in runs {
       try run(arrays)
-      let (data, shape) = try wrapped { () throws(RuntimeError) in try session.output(0) }
-      let floats = Self.floats(data, shape)
+      let (floats, shape) = try wrapped { () throws(RuntimeError) in try session.outputNumbers(0) }
       var length = max(1, shape.last ?? 1)
       if case .samples(let samples) = self.data, samples.count > 0 {
         let batch = arrays.first?.shape.first ?? 1

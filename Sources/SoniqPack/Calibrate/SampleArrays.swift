@@ -1,3 +1,4 @@
+import SoniqCore
 package import SoniqGraph
 
 /// Samples of every graph input; the first axis of each array counts them.
@@ -152,19 +153,25 @@ package struct SampleArrays: Sendable {
         .data, file: file.path, place: place,
         "shape \(tensor.shape), the model's input is [\(wanted.joined(separator: ", "))]")
     }
-    if input.elementType == .float32 {
-      return InputArray(
-        name: input.name, floats: try file.floats(stored, shape: tensor.shape), shape: tensor.shape)
+    func array<Element: BitwiseCopyable>(_ elements: [Element]) -> InputArray {
+      InputArray(name: input.name, input.elementType, elements, shape: tensor.shape)
     }
-    let integers = try file.integers(stored).values
-    guard let narrow = exact(integers) else {
-      throw PackError(.data, file: file.path, place: place, "a number does not fit 32 bits")
+    func exact<Element: FixedWidthInteger & BitwiseCopyable>(
+      _ type: Element.Type
+    ) throws(PackError) -> InputArray {
+      let values = try file.integers(stored).values
+      let narrow = values.compactMap { Element(exactly: $0) }
+      guard narrow.count == values.count else {
+        throw PackError(.data, file: file.path, place: place, "a number does not fit \(input.elementType)")
+      }
+      return array(narrow)
     }
-    return InputArray(name: input.name, integers: narrow, shape: tensor.shape)
-  }
-
-  private static func exact(_ values: [Int64]) -> [Int32]? {
-    let narrow = values.compactMap { Int32(exactly: $0) }
-    return narrow.count == values.count ? narrow : nil
+    switch input.elementType {
+    case .float32: return array(try file.floats(stored, shape: tensor.shape))
+    case .float16: return array(try file.floats(stored, shape: tensor.shape).map { Binary16.bits($0) })
+    case .int32: return try exact(Int32.self)
+    case .int8: return try exact(Int8.self)
+    case .uint8: return try exact(UInt8.self)
+    }
   }
 }

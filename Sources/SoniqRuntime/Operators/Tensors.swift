@@ -6,7 +6,6 @@ import SoniqOperators
 
 // Operations on whole tensors: their work is in SoniqOperators.
 extension Select: PlannedTensorOperation {}
-extension Cast: PlannedTensorOperation {}
 extension Transpose: PlannedTensorOperation {}
 extension Reshape: PlannedTensorOperation {}
 extension Expand: PlannedTensorOperation {}
@@ -45,7 +44,12 @@ extension TensorOperation {
   func scheduleTensor(_ node: Int, in schedule: inout Schedule) {
     let (inputs, output) = (schedule.graph.nodes[node].inputs, schedule.graph.nodes[node].output)
     if keepsOrder(TensorNode(schedule.graph, node)), schedule.share(output, with: inputs[0]) { return }
-    schedule.append(TensorWork(operation: self), node, inPlaceOf: isElementwise ? inputs : [])
+    let values = schedule.graph.values
+    let takenOver = inputs.filter { input in
+      isElementwise && values[input].shape == values[output].shape
+        && values[input].elementType.byteCount == values[output].elementType.byteCount
+    }
+    schedule.append(TensorWork(operation: self), node, inPlaceOf: takenOver)
   }
 }
 

@@ -94,11 +94,12 @@ struct Schedule {
       }
     }
     slots = graph.values.map { value in
-      guard value.elementType == .float32, case .fixed(let channels) = value.shape[value.shape.count - 1]
+      let width = value.elementType.byteCount
+      guard value.elementType != .int32, case .fixed(let channels) = value.shape[value.shape.count - 1]
       else {
-        return Slot(name: value.name, rowBytes: 4, space: value.shape)
+        return Slot(name: value.name, rowBytes: width, space: value.shape)
       }
-      return Slot(name: value.name, rowBytes: channels * 4, space: value.shape.dropLast())
+      return Slot(name: value.name, rowBytes: channels * width, space: value.shape.dropLast())
     }
     for (index, input) in graph.inputs.enumerated() {
       slots[input.value].input = index

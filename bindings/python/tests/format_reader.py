@@ -18,7 +18,7 @@ GROUP_NUMBERS = {1: "float32", 2: "float16", 3: "uint8"}
 SYMBOL = 1 << 31
 # Kinds of sections from here on are data.
 FIRST_DATA = 16
-ELEMENT_TYPES = {1: "float32", 2: "int32"}
+ELEMENT_TYPES = {1: "float32", 2: "int32", 3: "float16", 4: "int8", 5: "uint8"}
 
 
 def metadata(table: Table) -> list[str]:

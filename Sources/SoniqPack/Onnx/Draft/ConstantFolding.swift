@@ -116,7 +116,8 @@ extension KnownTensor {
         return Int64(max(-9.2e18, min(9.2e18, number)).rounded(.towardZero))
       }
       return KnownTensor(integers: integers, shape: shape)
-    case (.float32, .sizes): return nil
+    // Narrow constants are cast where they are used.
+    case (.float32, .sizes), (.float16, _), (.int8, _), (.uint8, _): return nil
     }
   }
 

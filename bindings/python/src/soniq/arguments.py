@@ -83,15 +83,17 @@ def _placed(array: npt.NDArray[Any], dtype: type[np.generic]) -> npt.NDArray[Any
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def floats(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
-    """float32 for C. Numbers that are finite stay finite; NaN and infinity pass."""
+def floats(
+    values: npt.ArrayLike, name: str, dtype: type[np.floating[Any]] = np.float32
+) -> npt.NDArray[Any]:
+    """Numbers of a type for C. Those that are finite stay finite; NaN and infinity pass."""
     array = _array(values, name)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} takes numbers, not {array.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):
-        placed = _placed(array, np.float32)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 4 and np.any(np.isinf(placed) & np.isfinite(array)):
-        raise ValueError(f"{name} has values that do not fit float32")
+        placed = _placed(array, dtype)
+    if not np.can_cast(array.dtype, dtype) and np.any(np.isinf(placed) & np.isfinite(array)):
+        raise ValueError(f"{name} has values that do not fit {np.dtype(dtype).name}")
     return placed
 
 

@@ -232,9 +232,9 @@ def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]
 
 def _converted(values: npt.ArrayLike, info: TensorInfo) -> npt.NDArray[Any]:
     name = f"input {info.name!r}"
-    if info.dtype == np.int32:
-        return arguments.integers(values, name, np.int32)
-    return arguments.floats(values, name)
+    if info.dtype.kind == "f":
+        return arguments.floats(values, name, info.dtype.type)
+    return arguments.integers(values, name, info.dtype.type)
 
 
 def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:

@@ -18,7 +18,14 @@ from .library import call, library
 
 Entry = TypeVar("Entry", bound=_abi.SizedStruct)
 
-ELEMENT_TYPES: dict[int, np.dtype[Any]] = {_abi.FLOAT32: np.dtype(np.float32), _abi.INT32: np.dtype(np.int32)}
+ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
+    _abi.FLOAT32: np.dtype(np.float32),
+    _abi.INT32: np.dtype(np.int32),
+    _abi.FLOAT16: np.dtype(np.float16),
+    _abi.INT8: np.dtype(np.int8),
+    _abi.UINT8: np.dtype(np.uint8),
+}
+ELEMENT_CODES = {dtype: code for code, dtype in ELEMENT_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Session:
         call("soniq_session_clear_inputs", self.handle)
         self._borrowed = [array for _, array in inputs]
         for index, array in inputs:
-            kind = _abi.FLOAT32 if array.dtype == np.float32 else _abi.INT32
+            kind = ELEMENT_CODES[array.dtype]
             shape = (ctypes.c_int64 * array.ndim)(*array.shape)
             call("soniq_session_set_input", self.handle, index, kind, array.ndim, shape, array.ctypes.data)
         call("soniq_session_run", self.handle)
