@@ -117,8 +117,10 @@ def _array(value) -> np.ndarray:
 
 
 def _brought(array: np.ndarray) -> np.ndarray:
-    """As soniq's interface has it: float32 or int32, at least one dimension."""
-    if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+    """As soniq's interface has it: narrow types as they are, else float32 or int32; at least one dimension."""
+    if array.dtype in (np.float16, np.int8, np.uint8):
+        pass
+    elif array.dtype.kind == "f" or array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     else:
         array = array.astype(np.int64).clip(-(2**31), 2**31 - 1).astype(np.int32)

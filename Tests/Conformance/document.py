@@ -16,8 +16,10 @@ What `soniq-pack` takes from an ONNX model, and how much of it is tested. This p
 gives another page. Every test is packed with the palette `f32`, so that the operator is measured and not the
 rounding of weights, and runs through `libsoniq.so`.
 
-* Element types inside are float32 and int32. double and float16 become float32; int64, bool, int8, uint8, int16 and
-  uint16 become int32; constants outside its range are an error when packing.
+* Operators compute in float32 and int32. Inputs and outputs of float16, int8 and uint8 stay what they are, with casts
+  where something computes with them; so do elements that are only moved. double becomes float32; int64, bool, int16 and
+  uint16 become int32; constants outside its range are an error when packing. float16 inside a model is computed in
+  float32, which rounds less; a cast to int8 or uint8 keeps the low bits of whole numbers and saturates real ones.
 * A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
 * The first dimensions of inputs may be dynamic, as may others that no shape computation needs.
 * QuantizeLinear and DequantizeLinear are understood as pairs around a value or on a constant (QDQ models); single ones,

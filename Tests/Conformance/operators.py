@@ -80,7 +80,6 @@ SKIPPED_TESTS: list[tuple[str, str]] = [
     ("test_convtranspose_3d", "three dimensions of space"),
     ("test_batchnorm_*_training_mode", "training"),
     ("test_training_dropout*", "training: a dropout is left out"),
-    ("test_maxpool_2d_uint8", "pooling of integers"),
     ("test_maxpool_with_argmax_*", "output Indices"),
     ("test_mod_*float*", "remainders of reals"),
     ("test_pow_types_int*_float*", "operands of two types"),

@@ -129,10 +129,10 @@ extension OnnxConversion {
   mutating func castLike() throws(PackError) -> [ValueID] {
     let like = try input(1)
     let type = draft.known(like)?.type ?? (draft.values[like].elementType == .float32 ? .float32 : .int32)
-    return [try cast(input(0), to: type)]
+    return [try cast(input(0), to: narrowType(of: like) ?? type)]
   }
 
-  /// float16, double and the like are computed in float32, whole numbers in 32 bits.
+  /// float16, double and the like are computed in float32, whole numbers in 32 bits; those of bytes wrap.
   private mutating func cast(_ value: ValueID, to type: OnnxType) throws(PackError) -> ValueID {
     var result = value
     if type == .bool, draft.known(value)?.type != .bool {
@@ -143,6 +143,8 @@ extension OnnxConversion {
         let zero = isReal ? scalar(0) : constant(KnownTensor(integers: [0], shape: []))
         result = try tensor(.unary(.not), binary(.equal, value, zero))
       }
+    } else if type.narrow?.isReal == false, draft.known(value)?.type != type {
+      result = try asBytes(value, type)
     } else if type.isFloat != (draft.values[value].elementType == .float32) {
       result = try tensor(.cast(type.isFloat ? .float32 : .int32), value)
     }

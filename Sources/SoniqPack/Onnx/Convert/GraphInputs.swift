@@ -57,12 +57,15 @@ extension OnnxConversion {
       guard shape.count <= maximumRank else {
         throw fail("\(shape.count) dimensions; \(maximumRank) are the most")
       }
-      let value = draft.value(
-        info.name, type.isFloat ? .float32 : .int32, shape.isEmpty ? [.fixed(1)] : shape)
       // Names of Hugging Face: all positions count, all are of the first kind.
       let fills: [String: Int32] = ["attention_mask": 1, "token_type_ids": 0]
-      draft.inputs.append(GraphInput(value: value, fill: type.isFloat ? nil : fills[info.name]))
-      name(info.name, value)
+      let fill = type.isFloat ? nil : fills[info.name]
+      // Only int32 has fills.
+      let narrow = fill == nil ? type.narrow : nil
+      let value = draft.value(
+        info.name, narrow ?? (type.isFloat ? .float32 : .int32), shape.isEmpty ? [.fixed(1)] : shape)
+      draft.inputs.append(GraphInput(value: value, fill: fill))
+      name(info.name, try widened(value, name: info.name))
     }
     try requireKnownNames(options, symbols: symbols)
   }

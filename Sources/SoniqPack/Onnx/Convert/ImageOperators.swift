@@ -221,8 +221,9 @@ extension OnnxConversion {
   mutating func pool(_ function: PoolFunction) throws(PackError) -> [ValueID] {
     guard let kernel = node.integers("kernel_shape") else { throw fault("kernel_shape is missing") }
     let attributes = try WindowAttributes(self, kernel: kernel)
-    let (image, height, width, _) = try channelsLast(input(0))
-    guard draft.rank(try input(0)) == kernel.count + 2 else {
+    let input = try input(0)
+    let (image, height, width, _) = try channelsLast(real(input))
+    guard draft.rank(input) == kernel.count + 2 else {
       throw fault("a kernel of \(kernel.count) dimensions")
     }
     guard node.integer("storage_order", default: 0) == 0 else { throw fault("storage_order 1") }
@@ -234,8 +235,9 @@ extension OnnxConversion {
       function = .averageOfAllTaps
     }
     try refuseWindowsOfPadding(window)
-    let result = try tensor(.pool(function, window), image)
-    return [try channelsFirst(result, spatial: kernel.count)]
+    let pooled = try tensor(.pool(function, window), image)
+    let result = try channelsFirst(pooled, spatial: kernel.count)
+    return [draft.values[input].elementType == .float32 ? result : try tensor(.cast(.int32), result)]
   }
 
   /// The greatest or the mean of nothing is no number.

@@ -51,7 +51,7 @@ struct OnnxConversion {
       throw PackError(.data, file: file.path, faults.message)
     }
     for output in graph.outputs {
-      draft.outputs.append((output.name, try self.value(named: output.name)))
+      draft.outputs.append((output.name, try narrowed(value(named: output.name), output)))
     }
   }
 

@@ -6,6 +6,8 @@ enum ConstantContent: Hashable {
   /// Operands, biases and the parameters of norms, which stay as they are.
   case floats(FloatBits, shape: [Int])
   case integers([Int32], shape: [Int])
+  /// Operands of float16 (their bits), int8 and uint8.
+  case narrow([UInt16], ElementType, shape: [Int])
   /// Of a linear layer (no taps) or one group of a convolution.
   case matrix(FloatBits, outputs: Int, taps: Int?, isImage: Bool, bias: FloatBits?, CodeGrid?)
   case depthwise(FloatBits, taps: Int, CodeGrid?)

@@ -190,7 +190,9 @@ struct DraftLowering {
     }
     let shape = known.shape.isEmpty ? [1] : known.shape
     let constant: ConstantID
-    if let floats = known.floats {
+    if !entry.elementType.isComputed {
+      constant = try narrow(entry, known, shape)
+    } else if let floats = known.floats {
       constant = dense(entry.name, floats, shape)
     } else {
       guard let integers = known.integers else {
@@ -205,9 +207,24 @@ struct DraftLowering {
       }
     }
     let made = append(
-      entry.name, .constant(constant), [], known.elementType, shape.map(Dimension.fixed))
+      entry.name, .constant(constant), [], entry.elementType, shape.map(Dimension.fixed))
     lowered[value] = made
     return made
+  }
+
+  private mutating func narrow(
+    _ entry: DraftValue, _ known: KnownTensor, _ shape: [Int]
+  ) throws(PackError) -> ConstantID {
+    let type = entry.elementType
+    guard let elements = known.narrow(type) else {
+      throw PackError(.software, place: "value \(entry.name)", "\(type) does not hold its numbers")
+    }
+    return shared(.narrow(elements, type, shape: shape), entry.name) { store in
+      let bytes =
+        type.byteCount == 1
+        ? store.store(elements.map { UInt8(truncatingIfNeeded: $0) }) : store.store(elements)
+      return .dense(DenseConstant(elementType: type, shape: shape, bytes: bytes))
+    }
   }
 
   private mutating func append(

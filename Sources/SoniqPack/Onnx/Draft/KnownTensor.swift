@@ -98,6 +98,36 @@ struct KnownTensor: Sendable {
   }
 }
 
+extension KnownTensor {
+  /// The bits of its numbers in a narrow type (float16, int8 or uint8); nil when that does not hold them all. No file holds
+  /// NaN.
+  func narrow(_ type: ElementType) -> [UInt16]? {
+    let bits: [UInt16]
+    if let floats {
+      bits = floats.compactMap { number in
+        if type == .float16 {
+          let half = Binary16.bits(number)
+          return !number.isNaN && Binary16.value(half).bitPattern == number.bitPattern ? half : nil
+        }
+        // -0 is no whole number.
+        return number.bitPattern == Float.zero.bitPattern || number != 0
+          ? Int64(exactly: number).flatMap { Self.narrow($0, type) } : nil
+      }
+    } else {
+      bits = integers?.compactMap { Self.narrow($0, type) } ?? []
+    }
+    return bits.count == count ? bits : nil
+  }
+
+  private static func narrow(_ number: Int64, _ type: ElementType) -> UInt16? {
+    switch type {
+    case .int8: Int8(exactly: number).map { UInt16(UInt8(bitPattern: $0)) }
+    case .uint8: UInt8(exactly: number).map { UInt16($0) }
+    case .float32, .int32, .float16: nil
+    }
+  }
+}
+
 /// Codes and scales of weights that a QDQ model states: real = scale * (code - zero).
 struct CodeGrid: Sendable, Hashable {
   /// One, or one for each index of `axis`.

@@ -34,7 +34,10 @@ struct MaskEvaluation {
     switch node.operation {
     case .tensor(.unary(let unary)):
       return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(unary.function, $0) }
-    case .tensor(.cast(let cast)):
+    case .tensor(.cast(Cast(.int32))) where draft.isBytesOfHost(node.inputs[0]):
+      guard draft.rank(value) == 2 else { return nil }
+      return MaskEvaluation(mask: value, whenMasked: 0, whenKept: 1, batchAxis: 0, positionAxis: 1)
+    case .tensor(.cast(let cast)) where cast.elementType.isComputed:
       return evaluate(node.inputs[0], matcher, &budget)?.mapped {
         cast.elementType == .int32 ? $0.rounded(.towardZero) : $0
       }
@@ -145,5 +148,12 @@ struct MaskEvaluation {
     case .or: left != 0 || right != 0 ? 1 : 0
     default: nil
     }
+  }
+}
+
+extension DraftGraph {
+  /// An input of int8 or uint8.
+  fileprivate func isBytesOfHost(_ value: ValueID) -> Bool {
+    values[value].elementType.byteCount == 1 && inputs.contains { $0.value == value }
   }
 }

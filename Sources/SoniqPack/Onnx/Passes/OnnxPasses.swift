@@ -16,5 +16,7 @@ enum OnnxPasses {
     PositionEmbedding.self, PoolingRecognition.self,
     // Batch norms, behind which channels are last now.
     AffineFolding.self,
+    // Last: what is narrow is no pattern of the others.
+    CastMerging.self,
   ]
 }

@@ -32,6 +32,7 @@ enum UniformValue {
       return evaluate(node.inputs[0], matcher, &budget)
     case .tensor(.cast(let cast)):
       guard let number = evaluate(node.inputs[0], matcher, &budget) else { return nil }
+      guard cast.elementType.byteCount > 1 else { return nil }
       return cast.elementType == .int32 ? number.rounded(.towardZero) : number
     case .tensor(.unary(let unary)):
       return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(unary.function, $0) }

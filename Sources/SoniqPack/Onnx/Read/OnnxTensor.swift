@@ -1,5 +1,6 @@
 import Foundation
 import SoniqCore
+import SoniqGraph
 import SoniqQuantizers
 
 /// Element types by ONNX's numbers.
@@ -19,6 +20,15 @@ enum OnnxType: Int32, Sendable {
   case bfloat16 = 16
 
   var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) }
+  /// The type of values that are narrower than what is computed with.
+  var narrow: ElementType? {
+    switch self {
+    case .float16: .float16
+    case .int8: .int8
+    case .uint8: .uint8
+    default: nil
+    }
+  }
   var byteCount: Int {
     switch self {
     case .uint8, .int8, .bool: 1
