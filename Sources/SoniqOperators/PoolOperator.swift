@@ -1,20 +1,16 @@
 import SoniqCore
 package import SoniqGraph
 
-/// Sizes of an image whose height, width and channels are fixed.
-package struct ImageSize: BitwiseCopyable, Sendable {
+/// Sizes of the images [B,H,W,C] of a run.
+struct ImageSize: BitwiseCopyable {
   let height: Int
   let width: Int
   let channels: Int
 
-  /// The sizes of [B,H,W,C]; nil for anything else.
-  init?(_ shape: [Dimension]) {
-    guard shape.count == 4, case .fixed(let height) = shape[1], case .fixed(let width) = shape[2],
-      case .fixed(let channels) = shape[3]
-    else { return nil }
-    self.height = height
-    self.width = width
-    self.channels = channels
+  init(_ extents: Extents, _ sizes: UnsafePointer<Int>) {
+    height = extents.size(1, sizes)
+    width = extents.size(2, sizes)
+    channels = extents.size(3, sizes)
   }
 }
 
@@ -60,15 +56,11 @@ package struct PoolOperator: TensorOperator {
   private let isMaximum: Bool
   private let dividesByAll: Bool
   let window: Window
-  let input: ImageSize
-  let output: ImageSize
-  /// Of the output.
-  let elements: Extents
+  /// [B,H,W,C]
+  let input: Extents
+  let output: Extents
 
-  init(
-    _ function: PoolFunction, _ window: Window, input: ImageSize, output: ImageSize, elements: Extents
-  ) {
-    self.elements = elements
+  init(_ function: PoolFunction, _ window: Window, input: Extents, output: Extents) {
     isMaximum = function == .maximum
     dividesByAll = function == .averageOfAllTaps
     self.window = window
@@ -76,13 +68,15 @@ package struct PoolOperator: TensorOperator {
     self.output = output
   }
 
-  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
   package func cost(_ sizes: UnsafePointer<Int>) -> Int {
-    min(window.height, input.height) &* min(window.width, input.width)
+    let image = ImageSize(input, sizes)
+    return min(window.height, image.height) &* min(window.width, image.width)
   }
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
-    var cursor = PixelCursor(output, at: range.lowerBound)
+    let input = ImageSize(input, frame.sizes)
+    var cursor = PixelCursor(ImageSize(output, frame.sizes), at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
       let rows = Self.inside(
@@ -90,7 +84,7 @@ package struct PoolOperator: TensorOperator {
       let columns = Self.inside(
         cursor.column &* window.strideWidth &- window.left, window.width, window.dilationWidth, input.width)
       let image = frame.floats(0) + (cursor.batch &* input.height &* input.width &* input.channels)
-      pixel(frame.output + cursor.position, image + cursor.channel, rows, columns, count)
+      pixel(frame.output + cursor.position, image + cursor.channel, input, rows, columns, count)
       cursor.advance(count)
     }
   }
@@ -112,8 +106,8 @@ package struct PoolOperator: TensorOperator {
   }
 
   private func pixel(
-    _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ rows: Places, _ columns: Places,
-    _ count: Int
+    _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ input: ImageSize, _ rows: Places,
+    _ columns: Places, _ count: Int
   ) {
     guard rows.count > 0, columns.count > 0 else {
       fillRun(target, isMaximum ? -.infinity : 0, count)
@@ -203,16 +197,16 @@ package struct PoolOperator: TensorOperator {
 package struct FoldOperator: TensorOperator {
   package static var entry: TensorEntry { { FoldOperator.answer($0, $1) } }
   let window: Window
-  let input: ImageSize
-  let output: ImageSize
+  /// [B,H,W,C]
+  let input: Extents
+  let output: Extents
   let bias: UnsafePointer<Float>?
-  /// Of the output.
-  let elements: Extents
 
-  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
   package func cost(_ sizes: UnsafePointer<Int>) -> Int { window.taps }
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let (input, output) = (ImageSize(input, frame.sizes), ImageSize(output, frame.sizes))
     var cursor = PixelCursor(output, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
@@ -248,9 +242,7 @@ package struct FoldOperator: TensorOperator {
 
 extension Pool: TensorOperation {
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    node.images { from, to in
-      PoolOperator(function, window, input: from, output: to, elements: node.outputExtents)
-    }
+    PoolOperator(function, window, input: node.extents(0), output: node.outputExtents)
   }
 }
 
@@ -260,8 +252,6 @@ extension FoldTaps: TensorOperation {
     if let bias, case .dense(let dense) = node.graph.constants[bias] {
       start = dense.bytes.bound(to: Float.self).baseAddress
     }
-    return node.images { from, to in
-      FoldOperator(window: window, input: from, output: to, bias: start, elements: node.outputExtents)
-    }
+    return FoldOperator(window: window, input: node.extents(0), output: node.outputExtents, bias: start)
   }
 }

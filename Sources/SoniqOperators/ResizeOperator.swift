@@ -6,35 +6,19 @@ package struct ResizeOperator: TensorOperator {
   let method: ResizeMethod
   let coordinates: ResizeCoordinates
   let rounding: NearestRounding
-  let scaleHeight: Double
-  let scaleWidth: Double
-  let input: ImageSize
-  let output: ImageSize
-  /// Of the output.
-  let elements: Extents
+  let scaleHeight: Float
+  let scaleWidth: Float
+  /// [B,H,W,C]
+  let input: Extents
+  let output: Extents
 
-  init(
-    _ method: ResizeMethod, _ coordinates: ResizeCoordinates, _ rounding: NearestRounding,
-    scaleHeight: Float, scaleWidth: Float, input: ImageSize, output: ImageSize,
-    elements: Extents
-  ) {
-    self.elements = elements
-    self.method = method
-    self.coordinates = coordinates
-    self.rounding = rounding
-    self.scaleHeight = Self.exact(scaleHeight, input.height, output.height)
-    self.scaleWidth = Self.exact(scaleWidth, input.width, output.width)
-    self.input = input
-    self.output = output
-  }
-
-  /// The quotient of the sizes where the scale is that but for its rounding.
+  /// The quotient of the sizes where the scale is that but for its rounding, or 0.
   private static func exact(_ scale: Float, _ inputs: Int, _ outputs: Int) -> Double {
     let quotient = Double(outputs) / Double(inputs)
-    return Float(quotient) == scale ? quotient : Double(scale)
+    return scale == 0 || Float(quotient) == scale ? quotient : Double(scale)
   }
 
-  package func items(_ sizes: UnsafePointer<Int>) -> Int { elements.elements(sizes) }
+  package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
   package func cost(_ sizes: UnsafePointer<Int>) -> Int {
     switch method {
     case .nearest: 1
@@ -51,6 +35,9 @@ package struct ResizeOperator: TensorOperator {
   }
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
+    let (input, output) = (ImageSize(input, frame.sizes), ImageSize(output, frame.sizes))
+    let scaleHeight = Self.exact(scaleHeight, input.height, output.height)
+    let scaleWidth = Self.exact(scaleWidth, input.width, output.width)
     var cursor = PixelCursor(output, at: range.lowerBound)
     var row = -1
     var rows = Taps()
@@ -63,14 +50,14 @@ package struct ResizeOperator: TensorOperator {
       let columns = taps(cursor.column, scaleWidth, input.width, output.width)
       let image =
         frame.floats(0) + (cursor.batch &* input.height &* input.width &* input.channels &+ cursor.channel)
-      pixel(frame.output + cursor.position, image, rows, columns, count)
+      pixel(frame.output + cursor.position, image, input, rows, columns, count)
       cursor.advance(count)
     }
   }
 
   private func pixel(
-    _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ rows: Taps, _ columns: Taps,
-    _ count: Int
+    _ target: UnsafeMutablePointer<Float>, _ image: UnsafePointer<Float>, _ input: ImageSize, _ rows: Taps,
+    _ columns: Taps, _ count: Int
   ) {
     if rows.count == 1 {
       target.update(
@@ -150,10 +137,8 @@ package struct ResizeOperator: TensorOperator {
 
 extension Resize: TensorOperation {
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
-    node.images { from, to in
-      ResizeOperator(
-        method, coordinates, rounding, scaleHeight: scaleHeight, scaleWidth: scaleWidth, input: from,
-        output: to, elements: node.outputExtents)
-    }
+    ResizeOperator(
+      method: method, coordinates: coordinates, rounding: rounding, scaleHeight: scaleHeight,
+      scaleWidth: scaleWidth, input: node.extents(0), output: node.outputExtents)
   }
 }

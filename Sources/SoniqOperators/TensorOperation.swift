@@ -66,12 +66,6 @@ package struct TensorNode {
       axes: InlineArray { $0 < target.rank ? axis($0) : CopyOperator.Axis(dimension: -1) },
       width: output.elementType.width)
   }
-
-  /// The one input and the output as images, which the rules of the graph make sure of.
-  func images(_ make: (ImageSize, ImageSize) -> any TensorOperator) -> any TensorOperator {
-    guard let from = ImageSize(shape(0)), let to = ImageSize(output.shape) else { return NoOperator() }
-    return make(from, to)
-  }
 }
 
 /// For nodes without work of their own.

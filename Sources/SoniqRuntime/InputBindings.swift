@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqGraph
 import SoniqMemory
 
@@ -20,11 +21,12 @@ struct InputBindings {
     var input: Int
     var rows: Int
   }
-  /// How many rows the values of one shape may have in this session.
+  /// How many rows the values of one shape may have in this session, or how many bytes padded images.
   private struct Room: BitwiseCopyable {
     var space: UnsafePointer<SizeReference>
     var count: Int
-    var rows: Int
+    var image: PaddedImage?
+    var most: Int
   }
   let count: Int
   private let graph: Graph
@@ -75,15 +77,25 @@ struct InputBindings {
   /// One for each shape of a value; none where sizes within their maximums always fit.
   private static func rooms(_ plan: Plan, _ memory: PlanMemory) throws(RuntimeError) -> [Room] {
     guard plan.sizes.combinations.count > 1 else { return [] }
-    return try Set(plan.schedule.slots.map(\.space)).map { (space) throws(RuntimeError) in
+    func room(_ space: [Dimension], _ image: PaddedImage?, _ most: Int) throws(RuntimeError) -> Room {
       let references = space.map(\.sizeReference)
-      let rows: Int
-      do throws(GraphError) { rows = try plan.layout.rows(space) } catch {
+      return Room(
+        space: UnsafePointer(try memory.store(references)), count: references.count, image: image, most: most)
+    }
+    func planned(_ most: () throws(GraphError) -> Int) throws(RuntimeError) -> Int {
+      do throws(GraphError) { return try most() } catch {
         throw RuntimeError(.workspaceTooLarge, graphError: error)
       }
-      return Room(
-        space: UnsafePointer(try memory.store(references)), count: references.count, rows: rows)
     }
+    let slots = plan.schedule.slots
+    let values = try Set(slots.map(\.space)).map { (space) throws(RuntimeError) in
+      try room(space, nil, planned { () throws(GraphError) in try plan.layout.rows(space) })
+    }
+    return try values
+      + slots.filter { $0.image != nil }.map { (slot) throws(RuntimeError) in
+        try room(
+          slot.space, slot.image, planned { () throws(GraphError) in try plan.layout.byteCount(slot) })
+      }
   }
 
   private static func identifierChecks(_ graph: Graph) -> [HostIdentifiers] {
@@ -218,7 +230,10 @@ struct InputBindings {
         by: reference < 0 ? -reference : sizes[reference])
       rows = overflow ? .max : product
     }
-    guard rows > room.rows else { return }
+    if let image = room.image {
+      rows = image.byteCount { sizes[$0] }.flatMap { checkedProduct($0, rows) } ?? .max
+    }
+    guard rows > room.most else { return }
     let names = graph.symbols.indices.map { "\(graph.symbols[$0].name) = \(sizes[$0])" }
     throw RuntimeError(.sizesTooLarge, subject: names.joined(separator: ", "))
   }

@@ -62,6 +62,11 @@ enum MalformedSizes {
     MalformedCase("no sizes", .invalidModel, "nodes[0].window.width", in: .sizes) {
       $0.sections[6].bytes = [0, 0, 0, 0]
     },
+    MalformedCase(
+      "another height than a convolution makes", .invalidModel, "nodes[1].window.height", in: .images
+    ) {
+      $0.set(section: 6, at: first + 8, to: UInt32(3))
+    },
     MalformedCase("sizes twice", .wrongSection, "directory[7].kind", in: .sizes) {
       $0.sections.insert($0.sections[6], at: 6)
     },

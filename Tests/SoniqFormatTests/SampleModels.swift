@@ -16,6 +16,7 @@ enum SampleModel: CaseIterable {
   case sizes
   case outputs
   case types
+  case images
 
   func make() -> ModelDescription {
     switch self {
@@ -32,6 +33,7 @@ enum SampleModel: CaseIterable {
     case .sizes: SampleModels.sizes()
     case .outputs: SampleModels.outputs()
     case .types: SampleModels.types()
+    case .images: SampleModels.images()
     }
   }
 }

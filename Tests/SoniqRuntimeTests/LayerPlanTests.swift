@@ -26,7 +26,8 @@ import Testing
       return [Bool.random(using: &generator) ? level : level.fixed(0.02, zero: 0)]
     }
     let schedule = Schedule(
-      encoder.graph, keptValues: [], areEndsExternal: false, kernels: Self.kernels(instructionSet))
+      encoder.graph, keptValues: [], areEndsExternal: false, maximums: encoder.graph.symbols.map(\.maximum),
+      kernels: Self.kernels(instructionSet))
     for (index, step) in schedule.steps.enumerated() {
       guard let work = step.work as? MatmulWork else { continue }
       let layer = schedule.layers[work.layer]

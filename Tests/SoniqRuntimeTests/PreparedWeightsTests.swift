@@ -200,7 +200,7 @@ private struct Planes {
   /// The same weights as a row of three taps, whose sums need memory only while they are made.
   func borders() throws -> PreparedForm {
     let window = Window(height: 1, width: 3, padding: (0, 1, 0, 1))
-    let geometry = ImageGeometry(window, shape: [1, 4, 5, channels / 3].map { .fixed($0) })
+    let geometry = ImageGeometry(window, shape: [1, 4, 5, channels / 3].map { .fixed($0) }, maximums: [])
     return .borderSums(BorderSums(level(taps: 3), geometry))
   }
 }

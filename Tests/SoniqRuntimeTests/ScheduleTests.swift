@@ -14,7 +14,9 @@ import Testing
     let kernels = StepKernels(
       on: (writesCodes ? InstructionSet.avx512 : .avx2).ceiling, profile: .committed, mostRows: .many,
       allowsCopies: true)
-    return Schedule(graph, keptValues: keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
+    return Schedule(
+      graph, keptValues: keptValues, areEndsExternal: areEndsExternal,
+      maximums: graph.symbols.map(\.maximum), kernels: kernels)
   }
 
   /// What a step does, in one word.

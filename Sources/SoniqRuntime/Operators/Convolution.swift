@@ -8,7 +8,7 @@ extension Convolution: PlannedOperator {
     let graph = schedule.graph
     let input = graph.nodes[node].inputs[0]
     let (nodes, output, function) = schedule.withFunction(node)
-    let geometry = ImageGeometry(window, shape: graph.values[input].shape)
+    let geometry = ImageGeometry(window, shape: graph.values[input].shape, maximums: schedule.maximums)
     let floats = weights.compactMap { constant -> FloatMatrix? in
       if case .floatMatrix(let matrix) = graph.constants[constant] { matrix } else { nil }
     }
@@ -83,11 +83,10 @@ extension Schedule {
     let input = graph.nodes[node].inputs[0]
     let batch = graph.values[input].shape[0]
     var convolution = convolution
-    let sumBytes = (convolution.geometry.pixels * 4 + 63) / 64 * 64
     for group in convolution.groups.indices {
       for level in convolution.groups[group].levels {
-        let codes = addSlot("image codes", rowBytes: level.imageBytes, space: [batch])
-        let sums = level.needsSums ? addSlot("image sums", rowBytes: sumBytes, space: [batch]) : nil
+        let codes = addSlot("image codes", of: level.image, batch: batch)
+        let sums = level.sums.map { addSlot("image sums", of: $0, batch: batch) }
         convolution.groups[group].images.append(ScheduledConvolution.Image(codes: codes, sums: sums))
       }
     }
@@ -116,8 +115,11 @@ extension Schedule {
     return (last.reads[0], last.nodes[0])
   }
 
-  mutating func addSlot(_ name: String, rowBytes: Int, space: [Dimension]) -> SlotID {
-    slots.append(Slot(name: name, rowBytes: rowBytes, space: space))
+  /// A slot whose rows are images.
+  mutating func addSlot(_ name: String, of image: PaddedImage, batch: Dimension) -> SlotID {
+    slots.append(
+      Slot(
+        name: name, rowBytes: image.byteCount, image: image.geometry.isDynamic ? image : nil, space: [batch]))
     return slots.count - 1
   }
 }

@@ -9,7 +9,7 @@ extension DepthwiseConvolution: PlannedOperator {
     let input = graph.nodes[node].inputs[0]
     let (nodes, output, function) = schedule.withFunction(node)
     let shape = graph.values[input].shape
-    let geometry = ImageGeometry(window, shape: shape)
+    let geometry = ImageGeometry(window, shape: shape, maximums: schedule.maximums)
     let bias = bias.flatMap { constant -> DenseConstant? in
       if case .dense(let dense) = graph.constants[constant] { dense } else { nil }
     }
@@ -19,8 +19,9 @@ extension DepthwiseConvolution: PlannedOperator {
       schedule.append(work, nodes, reads: [input], writes: [output])
     case .depthwise(let packed):
       var depthwise = ScheduledDepthwise(geometry, packed, bias: bias, schedule.kernels)
-      let bytes = (geometry.pixels * packed.paddedChannels + 63) / 64 * 64 + 64
-      depthwise.image = schedule.addSlot("image codes", rowBytes: bytes, space: [shape[0]])
+      depthwise.image = schedule.addSlot(
+        "image codes", of: PaddedImage(geometry: geometry, pixelBytes: packed.paddedChannels), batch: shape[0]
+      )
       schedule.append(
         DepthwiseImageWork(depthwise: depthwise), [node], reads: [input], writes: [depthwise.image],
         space: schedule.slots[input].space)

@@ -15,18 +15,14 @@ struct ConvolutionLevelPlan {
   let wantsDense: Bool
   /// Channels of a row of a window, padded to a tile.
   let windowRowChannels: Int
-  let pixelBytes: Int
-  let planeStride: Int
-  /// Bytes of one image.
-  let imageBytes: Int
-  /// Pixel offsets of the pieces of a window, and the pixels of each.
-  let pieces: [Int32]
+  /// The images of codes, and those of sums of codes where these are needed.
+  let image: PaddedImage
+  let sums: PaddedImage?
+  /// Pixels of a piece of a window.
   let piecePixels: Int
   /// Rows of copied windows.
   let rowBytes: Int
   let kernelScratchBytes: Int
-  /// Whether the sums of codes are needed: bipolar weights, offsets, or a kernel that may start from them.
-  let needsSums: Bool
   /// The copies of the weights that the kernel reads.
   let windows: DenseWindows?
   let copy: WidenedCodes?
@@ -47,24 +43,22 @@ struct ConvolutionLevelPlan {
       && matrix.levels.count == 1 && matrix.gather == nil && dense < geometry.windowWidth * padded
     isDense = wantsDense && kernels.allowsCopies
     windowRowChannels = isDense ? dense : geometry.windowWidth * padded
-    let pixelBytes = isDense ? level.channels : form.pixelBytes(channels: padded)
-    let plane = (geometry.pixels * pixelBytes + 63) / 64 * 64
+    image = PaddedImage(
+      geometry: geometry, pixelBytes: isDense ? level.channels : form.pixelBytes(channels: padded),
+      planes: form == .bitPlanes ? level.level.activation.bits : 1)
     self.choice = choice
     self.level = level
     self.form = form
-    self.pixelBytes = pixelBytes
-    planeStride = plane
-    // Kernels may read whole vectors behind the last pixel.
-    imageBytes = plane * (form == .bitPlanes ? level.level.activation.bits : 1) + 64
-    pieces = geometry.pieces
     piecePixels = geometry.hasWholeRows ? geometry.windowWidth : 1
     let codeBytes = (level.storedChannels + 63) / 64 * 64
     rowBytes =
       form == .codes
       ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : choice.preparedStride(level)
     kernelScratchBytes = choice.scratchBytes(level)
-    needsSums =
+    // Of bipolar weights and offsets, or for a kernel that may start from them.
+    let needsSums =
       level.level.weight.storedConstant != 0 || level.offsets != nil || !traits.contains(.withoutCodeSums)
+    sums = needsSums ? PaddedImage(sumsOf: geometry) : nil
     let stored = StoredLevel(level, panels: matrix.panelCount)
     windows =
       isDense
@@ -99,19 +93,5 @@ extension ActivationForm {
     case .tables: channels * 4
     case .halfTables: channels * 8
     }
-  }
-}
-
-extension ImageGeometry {
-  /// The first pixels of the pieces of a window that lie in one go.
-  fileprivate var pieces: [Int32] {
-    var pieces: [Int32] = []
-    for row in 0..<windowHeight {
-      let line = row * dilationHeight * paddedWidth
-      for column in 0..<(hasWholeRows ? 1 : windowWidth) {
-        pieces.append(Int32(truncatingIfNeeded: line + column * dilationWidth))
-      }
-    }
-    return pieces
   }
 }

@@ -32,11 +32,16 @@ struct Execution {
       } else {
         status = dispatch(
           .rowBlocks, segment.firstStep, segment.endStep, total: rows,
-          unitSize: ownBlockRows(rows, of: segment.unitRows))
+          unitSize: ownBlockRows(rows, of: unitRows(segment)))
       }
       guard status == 0 else { return status }
     }
     return 0
+  }
+
+  private func unitRows(_ segment: Segment) -> Int {
+    guard segment.width >= 0 else { return segment.unitRows }
+    return Segment.windowedRows(width: frame.pointee.sizes[segment.width], blockRows: segment.unitRows)
   }
 
   /// Rows of a unit when lanes work on blocks of their own: enough units to keep all lanes at work.

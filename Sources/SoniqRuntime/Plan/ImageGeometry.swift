@@ -1,38 +1,58 @@
 import SoniqGraph
 
-/// A window over images: sizes of the input as it is stored with its padding, and of the output.
+/// A window over images: sizes of the input as it is stored with its padding, and of the output. Where the height or width
+/// is a symbol, the sizes are the most that can be until `bind` takes those of a run.
 struct ImageGeometry: BitwiseCopyable, Hashable {
-  var height: Int
-  var width: Int
-  var channels: Int
-  var top: Int
-  var left: Int
-  var paddedHeight: Int
-  var paddedWidth: Int
-  var strideHeight: Int
-  var strideWidth: Int
-  var dilationHeight: Int
-  var dilationWidth: Int
-  var windowHeight: Int
-  var windowWidth: Int
-  var outputHeight: Int
-  var outputWidth: Int
+  let window: Window
+  private let heightReference: SizeReference
+  private let widthReference: SizeReference
+  private(set) var height: Int
+  private(set) var width: Int
+  let channels: Int
+  private(set) var paddedHeight: Int
+  private(set) var paddedWidth: Int
+  private(set) var outputHeight: Int
+  private(set) var outputWidth: Int
 
-  /// * shape: [B,H,W,C] of a valid graph: the last three are fixed.
-  init(_ window: Window, shape: [Dimension]) {
-    let sizes = shape.map { dimension in
-      if case .fixed(let size) = dimension { size } else { 1 }
-    }
-    (height, width, channels) = (sizes[1], sizes[2], sizes[3])
-    (top, left) = (window.top, window.left)
+  /// - Parameters:
+  ///   - window: of a valid graph.
+  ///   - shape: [B,H,W,C], C fixed.
+  ///   - maximums: by symbol.
+  init(_ window: Window, shape: [Dimension], maximums: [Int]) {
+    self.window = window
+    (heightReference, widthReference) = (shape[1].sizeReference, shape[2].sizeReference)
+    channels = shape[3].fixedSize
+    (height, width, paddedHeight, paddedWidth, outputHeight, outputWidth) = (0, 0, 0, 0, 0, 0)
+    bind { maximums[$0] }
+  }
+
+  var isDynamic: Bool { heightReference >= 0 || widthReference >= 0 }
+
+  /// Takes other sizes of the symbols.
+  @inline(__always)
+  mutating func bind(_ size: (Int) -> Int) {
+    height = heightReference < 0 ? -heightReference : size(heightReference)
+    width = widthReference < 0 ? -widthReference : size(widthReference)
     paddedHeight = height + window.top + window.bottom
     paddedWidth = width + window.left + window.right
-    (strideHeight, strideWidth) = (window.strideHeight, window.strideWidth)
-    (dilationHeight, dilationWidth) = (window.dilationHeight, window.dilationWidth)
-    (windowHeight, windowWidth) = (window.height, window.width)
     (outputHeight, outputWidth) = (window.outputHeight(height), window.outputWidth(width))
   }
 
+  /// The same for the sizes of a run.
+  mutating func bind(_ frame: borrowing RunFrame) {
+    let sizes = frame.sizes
+    bind { sizes[$0] }
+  }
+
+  var top: Int { window.top }
+  var left: Int { window.left }
+  var strideHeight: Int { window.strideHeight }
+  var strideWidth: Int { window.strideWidth }
+  var dilationHeight: Int { window.dilationHeight }
+  var dilationWidth: Int { window.dilationWidth }
+  var windowHeight: Int { window.height }
+  var windowWidth: Int { window.width }
+  /// Far below 2^63: see `maximumImageSide`.
   var pixels: Int { paddedHeight * paddedWidth }
   var outputPixels: Int { outputHeight * outputWidth }
   var taps: Int { windowHeight * windowWidth }
@@ -55,17 +75,18 @@ struct ImageGeometry: BitwiseCopyable, Hashable {
     (run.row &+ top) &* paddedWidth &+ left &+ run.column
   }
 
-  /// The rows of the window, as a range, that are not padding for an output row; columns likewise.
-  func validRows(_ outputRow: Int) -> Range<Int> {
-    Self.valid(outputRow * strideHeight - top, windowHeight, dilationHeight, height)
+  /// The stored pixel of a tap, counted from the one under the first tap.
+  @inline(__always)
+  func tapPixel(_ row: Int, _ column: Int) -> Int {
+    row &* dilationHeight &* paddedWidth &+ column &* dilationWidth
   }
-  func validColumns(_ outputColumn: Int) -> Range<Int> {
-    Self.valid(outputColumn * strideWidth - left, windowWidth, dilationWidth, width)
-  }
-  private static func valid(_ first: Int, _ taps: Int, _ dilation: Int, _ size: Int) -> Range<Int> {
-    let begin = first < 0 ? min(taps, (-first + dilation - 1) / dilation) : 0
-    let end = first >= size ? 0 : min(taps, (size - first + dilation - 1) / dilation)
-    return begin..<max(begin, end)
+
+  /// Pieces of a window that lie in one go.
+  var pieceCount: Int { windowHeight * piecesOfRow }
+  private var piecesOfRow: Int { hasWholeRows ? 1 : windowWidth }
+  /// The first pixel of a piece, counted from the one under the first tap.
+  func piecePixel(_ index: Int) -> Int32 {
+    Int32(truncatingIfNeeded: tapPixel(index / piecesOfRow, index % piecesOfRow))
   }
 }
 

@@ -11,11 +11,22 @@ struct Segment: BitwiseCopyable {
   var spaceCount: Int
   /// The one step of this segment has units of its own.
   var hasOwnUnits: Bool
-  /// Rows of a lane's unit, at most those of a block unless nothing passes through one.
+  /// Rows of a lane's unit, at most those of a block unless nothing passes through one. Of windows, if the width of
+  /// their images is a symbol: those of a block.
   var unitRows: Int
+  /// That symbol, or negative.
+  var width: SizeReference = -1
+
+  /// Windows over images are worked on by rows of the image: whole ones, or even parts of one.
+  static func windowedRows(width: Int, blockRows: Int) -> Int {
+    if width <= blockRows { return blockRows / width * width }
+    let parts = (width + blockRows - 1) / blockRows
+    return (width + parts - 1) / parts
+  }
 }
 
-/// Everything about a session that can be decided before its memory is known. Immutable.
+/// Everything about a session that can be decided before its memory is known. Immutable, but for what steps take of the sizes
+/// of a run before it begins.
 final class Plan: @unchecked Sendable {
   let graph: Graph
   let schedule: Schedule
@@ -25,6 +36,9 @@ final class Plan: @unchecked Sendable {
   let sizes: SessionSizes
   let steps: UnsafePointer<Step>
   let stepCount: Int
+  /// Those that depend on sizes of the run.
+  let dynamicSteps: UnsafePointer<Int>
+  let dynamicStepCount: Int
   let segments: UnsafePointer<Segment>
   let segmentCount: Int
   let descriptions: [StepDescription]
@@ -50,6 +64,9 @@ final class Plan: @unchecked Sendable {
     let emitted = try schedule.steps.map { (step) throws(RuntimeError) in try step.work.emit(step, emitter) }
     steps = UnsafePointer(try memory.store(emitted.map(\.0)))
     stepCount = emitted.count
+    let dynamic = emitted.indices.filter { emitted[$0].0.isDynamic }
+    dynamicSteps = UnsafePointer(try memory.store(dynamic))
+    dynamicStepCount = dynamic.count
     descriptions = emitted.map(\.1)
     let segments = try Self.segments(schedule, blockRows: layout.blockRows, memory)
     self.segments = UnsafePointer(try memory.store(segments))
@@ -67,11 +84,16 @@ final class Plan: @unchecked Sendable {
           Segment(
             firstStep: index, endStep: index + 1, space: UnsafePointer(try memory.store(space)),
             spaceCount: space.count, hasOwnUnits: step.work.traits.contains(.ownUnits),
-            unitRows: step.isPlanar ? Self.planarRows : unitRows(step, blockRows)))
-      } else {
-        segments[segments.count - 1].endStep = index + 1
-        let unitRows = unitRows(step, blockRows)
-        segments[segments.count - 1].unitRows = min(segments[segments.count - 1].unitRows, unitRows)
+            unitRows: step.isPlanar ? Self.planarRows : blockRows))
+      }
+      segments[segments.count - 1].endStep = index + 1
+      // The steps of a segment have one space, so one width.
+      guard step.work.traits.contains(.windowed), !step.isPlanar else { continue }
+      switch step.space.last {
+      case .fixed(let width)?:
+        segments[segments.count - 1].unitRows = Segment.windowedRows(width: width, blockRows: blockRows)
+      case .symbol(let symbol)?: segments[segments.count - 1].width = symbol
+      case nil: break
       }
     }
     return segments
@@ -79,16 +101,6 @@ final class Plan: @unchecked Sendable {
 
   /// Rows of a unit that makes the image of planes, alone in its segment.
   private static let planarRows = 2048
-
-  /// Windows over images are worked on by rows of the image: whole ones, or even parts of one.
-  private static func unitRows(_ step: ScheduledStep, _ blockRows: Int) -> Int {
-    guard step.work.traits.contains(.windowed), case .fixed(let width)? = step.space.last else {
-      return blockRows
-    }
-    if width <= blockRows { return blockRows / width * width }
-    let parts = (width + blockRows - 1) / blockRows
-    return (width + parts - 1) / parts
-  }
 
   /// A slot that is the memory of an input, wherever the host has it.
   struct Alias: BitwiseCopyable {

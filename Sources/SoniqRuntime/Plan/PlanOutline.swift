@@ -33,8 +33,9 @@ struct PlanOutline {
     }
     self.graph = graph
     schedule = Schedule(
-      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal, kernels: kernels)
-    let scratch = try Self.scratchBytes(ScratchSizing(schedule: schedule, maximums: maximums))
+      graph, keptValues: options.keptValues, areEndsExternal: areEndsExternal, maximums: maximums,
+      kernels: kernels)
+    let scratch = try Self.scratchBytes(ScratchSizing(schedule: schedule))
     let (schedule, lanes) = (schedule, lanes)
     do throws(GraphError) {
       (sizes, layout) = try SessionSizes.fitting(

@@ -55,6 +55,7 @@ final class PlanRunner: @unchecked Sendable {
       storages[aliases[alias].slot].base = storages[aliases[alias].source].base
     }
     for lane in 0..<plan.lanes { faults[lane] = IndexFault() }
+    for index in 0..<plan.dynamicStepCount { UnsafePointer(frame).bind(plan.dynamicSteps[index]) }
     try check(execution.run(host))
     try checkIndices()
   }

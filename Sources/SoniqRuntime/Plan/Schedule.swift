@@ -5,7 +5,9 @@ import SoniqGraph
 /// Something with rows that a step reads or writes: a value, or the codes between two steps.
 struct Slot {
   var name: String
+  /// Of padded images of dynamic sizes: the most that a row can have, and what they are.
   var rowBytes: Int
+  var image: PaddedImage?
   /// The dimensions whose product is the number of rows.
   var space: [Dimension]
   /// The graph input that the host fills.
@@ -66,6 +68,8 @@ struct Schedule {
   private(set) var segmentCount = 0
   private(set) var groupCount = 0
   let graph: Graph
+  /// By symbol: the most that a run can have.
+  let maximums: [Int]
   let kernels: StepKernels
   /// How the linear layers of packed matrices run.
   var layers: [LayerPlan] = []
@@ -80,9 +84,13 @@ struct Schedule {
   ///   - graph: valid.
   ///   - keptValues: values to keep beside the outputs, in range.
   ///   - areEndsExternal: inputs and outputs need no memory in the workspace.
+  ///   - maximums: of the sizes of symbols.
   ///   - kernels: that the layers choose from.
-  init(_ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool, kernels: StepKernels) {
+  init(
+    _ graph: Graph, keptValues: [ValueID], areEndsExternal: Bool, maximums: [Int], kernels: StepKernels
+  ) {
     self.graph = graph
+    self.maximums = maximums
     self.kernels = kernels
     isDone = [Bool](repeating: false, count: graph.nodes.count)
     soleReaders = [Int?](repeating: nil, count: graph.values.count)

@@ -30,14 +30,12 @@ struct WorkTraits: OptionSet {
 /// What the scratch of a step depends on.
 struct ScratchSizing {
   let schedule: Schedule
-  /// By symbol.
-  let maximums: [Int]
   var kernels: StepKernels { schedule.kernels }
 
   func size(_ dimension: Dimension) -> Int {
     switch dimension {
     case .fixed(let size): size
-    case .symbol(let symbol): maximums[symbol]
+    case .symbol(let symbol): schedule.maximums[symbol]
     }
   }
 }

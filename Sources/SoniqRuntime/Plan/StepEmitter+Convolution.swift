@@ -46,7 +46,7 @@ extension StepEmitter {
     let geometry = convolution.geometry
     let groups = convolution.groups
     let groupOutputs = groups.first?.matrix.outputs ?? 0
-    let borders = convolution.isBipolar ? try BorderTable(geometry, memory) : nil
+    let borders = convolution.isBipolar ? try BorderTables(geometry, memory) : nil
     let parts = try groups.enumerated().map { (index, group) throws(RuntimeError) in
       try convolutionPart(
         step, convolution, group, firstOutput: index * groupOutputs, hasBorders: borders != nil)
@@ -56,11 +56,8 @@ extension StepEmitter {
     let convolutionStep = ConvolutionStep(
       parts: try memory.store(parts), partCount: parts.count, geometry: geometry,
       isCopied: !isDirect && borders == nil,
-      borders: borders.map { table in
-        BorderClasses(
-          rows: table.rows, columns: table.columns,
-          columnClasses: table.columnClasses)
-      }, output: step.writes[0], writesCodes: step.sink != nil, parameters: convolution.scratch.parameters,
+      borders: borders, output: step.writes[0], writesCodes: step.sink != nil,
+      parameters: convolution.scratch.parameters,
       columnSums: convolution.scratch.columnSums,
       rowProducts: groups.reduce(0) { $0 + $1.matrix.inputs * $1.matrix.taps * $1.matrix.outputs },
       panelCount: parts.count == 1 ? partPanels : 0, partPanels: partPanels,
@@ -165,8 +162,8 @@ extension StepEmitter {
       storage: image.codes, sums: image.sums ?? -1, form: plan.form.tag,
       channels: plan.level.channels,
       paddedChannels: plan.isDense ? plan.level.channels : plan.level.paddedChannels,
-      activationBits: activation.bits, pixelBytes: plan.pixelBytes,
-      planeStride: plan.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
+      activationBits: activation.bits, pixelBytes: plan.image.pixelBytes,
+      planeStride: plan.image.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
       paddingSum: Int32(truncatingIfNeeded: zero * plan.level.channels))
   }
 
@@ -178,24 +175,25 @@ extension StepEmitter {
     var arguments = matmulArguments(matrix, index)
     arguments.codebook = try codebook(plan.level.level.weight)
     arguments.form = plan.form.tag
-    arguments.codeStride = plan.isDirect ? geometry.strideWidth * plan.pixelBytes : plan.rowBytes
+    arguments.codeStride = plan.isDirect ? geometry.strideWidth * plan.image.pixelBytes : plan.rowBytes
     if plan.isDirect, geometry.windowHeight > 1 {
       arguments.segments = UInt32(geometry.windowHeight)
       arguments.segmentChannels = UInt32(plan.windowRowChannels)
-      arguments.segmentStride = geometry.dilationHeight * geometry.paddedWidth * plan.pixelBytes
+      arguments.segmentStride = geometry.tapPixel(1, 0) * plan.image.pixelBytes
     }
     if let windows = plan.windows {
       arguments.weights = try weights.bytes(of: .denseWindows(windows)).assumingMemoryBound(to: UInt8.self)
       arguments.paddedChannels = UInt32(geometry.windowHeight * plan.windowRowChannels)
       arguments.panelStride = Int(arguments.paddedChannels) * panelOutputs
     }
-    arguments.codePlaneStride = plan.planeStride
+    arguments.codePlaneStride = plan.image.planeStride
     if image.sums == nil { arguments.rowStride = 0 }
     try copy(plan.copy)?.place(&arguments)
     var level = ConvolutionLevel(
       image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
-      pieces: UnsafePointer(try memory.store(plan.pieces)), pieceCount: plan.pieces.count,
-      pieceBytes: plan.piecePixels * plan.pixelBytes, isDirect: plan.isDirect, rowBytes: plan.rowBytes,
+      pieces: UnsafePointer(try memory.store((0..<geometry.pieceCount).map(geometry.piecePixel))),
+      pieceCount: geometry.pieceCount, pieceBytes: plan.piecePixels * plan.image.pixelBytes,
+      isDirect: plan.isDirect, rowBytes: plan.rowBytes,
       rowPlaneBytes: plan.level.storedChannels / 8, rows: 0, scratch: -1,
       scale: activation.fixedParameters.scale, constant: Int32(truncatingIfNeeded: activation.fixedConstant),
       classTaps: nil, classSums: nil, classStride: matrix.panelCount * panelOutputs,

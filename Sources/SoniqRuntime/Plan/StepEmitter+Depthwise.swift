@@ -41,14 +41,7 @@ extension StepEmitter {
     let padded = weights.paddedChannels
     let (scale, _) = weights.level.activation.fixedParameters
     let geometry = depthwise.geometry
-    var offsets: [Int32] = []
-    for row in 0..<geometry.windowHeight {
-      for column in 0..<geometry.windowWidth {
-        let pixel =
-          row * geometry.dilationHeight * geometry.paddedWidth + column * geometry.dilationWidth
-        offsets.append(Int32(truncatingIfNeeded: pixel * padded))
-      }
-    }
+    let offsets = (0..<geometry.taps).map { DepthwiseStep.tapOffset($0, geometry, pixelBytes: padded) }
     var arguments = snq_depthwise_args()
     arguments.rowStep = geometry.strideWidth * padded
     arguments.tapOffsets = UnsafePointer(try memory.store(offsets))

@@ -53,7 +53,7 @@ struct WorkspaceLayout {
       let slot = schedule.slots[root]
       // What the host lends takes nothing, but its size is computed in runs too.
       guard slot.needsMemory || (slot.input != nil && !slot.isExternal) else { return 0 }
-      let size = try bytes(slot.rowBytes, rows(slot.space))
+      let size = try byteCount(slot)
       return slot.needsMemory ? size : 0
     }
     let blocks = try place(isBlock, block: true) { slot throws(GraphError) in
@@ -91,15 +91,28 @@ struct WorkspaceLayout {
   /// The most rows of a space that are planned for.
   func rows(_ space: [Dimension]) throws(GraphError) -> Int {
     var most = 0
-    for combination in sizes.combinations {
-      var product = 1
-      for dimension in space {
-        switch dimension {
-        case .fixed(let size): product = try bytes(product, size)
-        case .symbol(let symbol): product = try bytes(product, combination[symbol])
-        }
+    for combination in sizes.combinations { most = max(most, try rows(space, combination)) }
+    return most
+  }
+
+  private func rows(_ space: [Dimension], _ sizes: [Int]) throws(GraphError) -> Int {
+    var product = 1
+    for dimension in space {
+      switch dimension {
+      case .fixed(let size): product = try bytes(product, size)
+      case .symbol(let symbol): product = try bytes(product, sizes[symbol])
       }
-      most = max(most, product)
+    }
+    return product
+  }
+
+  /// The most bytes of all rows of a slot that are planned for.
+  func byteCount(_ slot: Slot) throws(GraphError) -> Int {
+    guard let image = slot.image else { return try bytes(slot.rowBytes, rows(slot.space)) }
+    var most = 0
+    for combination in sizes.combinations {
+      guard let row = image.byteCount({ combination[$0] }) else { throw Self.tooLarge }
+      most = max(most, try bytes(row, rows(slot.space, combination)))
     }
     return most
   }

@@ -21,12 +21,23 @@ struct ConvolutionLevel: BitwiseCopyable {
   var scratch: Int
   var scale: Float
   var constant: Int32
-  /// Bipolar activations: for every class of border (`ConvolutionStep.borders`) the true taps, and the sums of their
+  /// Bipolar activations: for every class of border (`BorderTables`) the true taps, and the sums of their
   /// stored weights for each output; else nil.
   var classTaps: UnsafePointer<Int32>?
   var classSums: UnsafePointer<Int32>?
   var classStride: Int
   var channels: Int32
+}
+
+extension ConvolutionLevel {
+  /// Takes the sizes of a run.
+  fileprivate mutating func bind(_ geometry: ImageGeometry, _ frame: borrowing RunFrame) {
+    image.bind(geometry, frame)
+    arguments.codePlaneStride = image.planeStride
+    if arguments.segments > 0 { arguments.segmentStride = geometry.tapPixel(1, 0) &* image.pixelBytes }
+    let pieces = UnsafeMutablePointer(mutating: pieces)
+    for piece in 0..<pieceCount { pieces[piece] = geometry.piecePixel(piece) }
+  }
 }
 
 struct ConvolutionPart: BitwiseCopyable {
@@ -35,13 +46,6 @@ struct ConvolutionPart: BitwiseCopyable {
   /// The first level's function does both.
   var isFused: Bool
   var firstOutput: Int
-}
-
-/// Which taps of the window lie on the image, by output row and column.
-struct BorderClasses: BitwiseCopyable {
-  var rows: UnsafePointer<UInt16>
-  var columns: UnsafePointer<UInt16>
-  var columnClasses: Int
 }
 
 /// Images of codes times a packed convolution, and the activation function on what was just written. Rows are output
@@ -54,7 +58,7 @@ struct ConvolutionStep: RunnableStep {
   /// No kernel walks over the image, and borders are all alike.
   var isCopied: Bool
   /// Set when some level has bipolar activations.
-  var borders: BorderClasses?
+  var borders: BorderTables?
   var output: StorageID
   /// Codes, as `snq_matmul_args.sink` says, not floats.
   var writesCodes: Bool
@@ -71,6 +75,16 @@ struct ConvolutionStep: RunnableStep {
   static let pixelsAtOnce = 64
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
+  var isDynamic: Bool { geometry.isDynamic }
+
+  mutating func bind(_ frame: borrowing RunFrame) {
+    geometry.bind(frame)
+    borders?.bind(geometry)
+    for part in 0..<partCount {
+      let levels = UnsafeMutablePointer(mutating: parts[part].levels)
+      for level in 0..<parts[part].levelCount { levels[level].bind(geometry, frame) }
+    }
+  }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>) {
     let target = frame.storages[output]
@@ -166,12 +180,7 @@ struct ConvolutionStep: RunnableStep {
     piece.begin = run.begin &+ done
     piece.column = run.column &+ done
     piece.count = min(Self.pixelsAtOnce, run.count &- done)
-    if let borders {
-      let kind = borders.columns[piece.column]
-      var count = 1
-      while count < piece.count, borders.columns[piece.column &+ count] == kind { count &+= 1 }
-      piece.count = count
-    }
+    if let borders { piece.count = borders.alike(piece.column, atMost: piece.count) }
     return piece
   }
 
@@ -243,8 +252,7 @@ struct ConvolutionStep: RunnableStep {
     placeScratch(&call, level, scratch)
     call.rows = UnsafePointer(parameters)
     if let borders, let classSums = level.pointee.classSums, let taps = level.pointee.classTaps {
-      let kind =
-        Int(borders.rows[run.row]) &* borders.columnClasses &+ Int(borders.columns[run.column])
+      let kind = borders.kind(run.row, run.column)
       call.storedSum = classSums + kind &* level.pointee.classStride
       call.channels = UInt32(truncatingIfNeeded: taps[kind] &* level.pointee.channels)
     }

@@ -17,6 +17,23 @@ struct DepthwiseStep: RowStep {
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { geometry.taps &* geometry.channels }
 
+  /// Bytes from the first pixel of a window to a tap's.
+  static func tapOffset(_ tap: Int, _ geometry: ImageGeometry, pixelBytes: Int) -> Int32 {
+    let pixel = geometry.tapPixel(tap / geometry.windowWidth, tap % geometry.windowWidth)
+    return Int32(truncatingIfNeeded: pixel &* pixelBytes)
+  }
+
+  var isDynamic: Bool { geometry.isDynamic }
+
+  mutating func bind(_ frame: borrowing RunFrame) {
+    geometry.bind(frame)
+    image.bind(geometry, frame)
+    let offsets = UnsafeMutablePointer(mutating: arguments.tapOffsets)
+    for tap in 0..<geometry.taps {
+      offsets?[tap] = Self.tapOffset(tap, geometry, pixelBytes: image.pixelBytes)
+    }
+  }
+
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]
     let codes = target.address(window).assumingMemoryBound(to: UInt8.self)
@@ -46,6 +63,9 @@ struct FloatDepthwiseStep: RowStep {
   var windows: WindowCopy
   var output: StorageID
   var fusedFunction: FusedFunction?
+
+  var isDynamic: Bool { windows.geometry.isDynamic }
+  mutating func bind(_ frame: borrowing RunFrame) { windows.geometry.bind(frame) }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]

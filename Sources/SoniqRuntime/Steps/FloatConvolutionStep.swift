@@ -23,6 +23,8 @@ struct FloatConvolutionStep: RowStep {
   var outputs: Int
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { rowProducts }
+  var isDynamic: Bool { windows.geometry.isDynamic }
+  mutating func bind(_ frame: borrowing RunFrame) { windows.geometry.bind(frame) }
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let target = frame.storages[output]

@@ -25,6 +25,18 @@ struct ImageStep: RowStep {
   static let pixelsAtOnce = 64
   static let planarPixelsAtOnce = 256
 
+  var isDynamic: Bool { geometry.isDynamic }
+
+  mutating func bind(_ frame: borrowing RunFrame) {
+    geometry.bind(frame)
+    let parts = UnsafeMutablePointer(mutating: parts)
+    for part in 0..<partCount {
+      // Where there is one level, both are the same.
+      parts[part].levels.0.bind(geometry, frame)
+      parts[part].levels.1.bind(geometry, frame)
+    }
+  }
+
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let source = frame.storages[input]
     if isReady { return placeCodes(frame, window, rows, source) }

@@ -18,6 +18,15 @@ struct ImageLevel: BitwiseCopyable {
   /// The sum of a padding pixel's codes.
   var paddingSum: Int32
 
+  /// Takes the sizes of a run.
+  mutating func bind(_ geometry: ImageGeometry, _ frame: borrowing RunFrame) {
+    let planes = form == UInt32(SNQ_BIT_PLANES) ? activationBits : 1
+    let image = PaddedImage(geometry: geometry, pixelBytes: pixelBytes, planes: planes)
+    planeStride = image.planeStride
+    frame.storages[storage].rowBytes = image.byteCount
+    if sums >= 0 { frame.storages[sums].rowBytes = PaddedImage(sumsOf: geometry).byteCount }
+  }
+
   @inline(__always)
   func start(_ frame: borrowing RunFrame, image: Int) -> UnsafeMutablePointer<UInt8> {
     let storage = frame.storages[storage]

@@ -10,6 +10,10 @@ protocol RunnableStep: BitwiseCopyable {
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int
   /// Of steps that have units of their own: how many, and how many at a time.
   func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits
+  /// It depends on sizes of the run beside the number of its rows: see `bind`.
+  var isDynamic: Bool { get }
+  /// Takes the sizes of the run; called before its first step.
+  mutating func bind(_ frame: borrowing RunFrame)
   /// Does rows of the window (a matrix step all its panels), or units.
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>, _ panels: Range<Int>)
 }
@@ -18,6 +22,8 @@ extension RunnableStep {
   var panelCount: Int { 0 }
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int { 0 }
   func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits { StepUnits() }
+  var isDynamic: Bool { false }
+  mutating func bind(_ frame: borrowing RunFrame) {}
 
   static func answer(_ context: UnsafeRawPointer, _ question: UnsafeMutableRawPointer) {
     let step = context.assumingMemoryBound(to: Self.self)
@@ -28,6 +34,7 @@ extension RunnableStep {
       step.pointee.run(
         frame.pointee, question.pointee.window, question.pointee.rows, question.pointee.panels)
     case .count: question.pointee.multiplyAccumulates = step.pointee.multiplyAccumulates(frame.pointee)
+    case .bind: UnsafeMutablePointer(mutating: step).pointee.bind(frame.pointee)
     case .split(let lanes): question.pointee.units = step.pointee.units(frame.pointee, lanes: lanes)
     }
   }
@@ -57,7 +64,7 @@ struct StepUnits: BitwiseCopyable {
 /// What a step is asked for, and its answer.
 struct StepQuestion {
   enum Kind {
-    case run, count
+    case run, count, bind
     case split(lanes: Int)
   }
   var kind: Kind
@@ -74,11 +81,13 @@ struct Step: BitwiseCopyable {
   let entry: StepEntry
   let context: UnsafeRawPointer
   let panelCount: Int
+  let isDynamic: Bool
 
   init<Kind: RunnableStep>(_ step: UnsafePointer<Kind>) {
     entry = Kind.entry
     context = UnsafeRawPointer(step)
     panelCount = step.pointee.panelCount
+    isDynamic = step.pointee.isDynamic
   }
 }
 
@@ -104,6 +113,13 @@ extension UnsafePointer<RunFrame> {
     let share = step.panelCount == 0 ? 1 : step.panelCount
     cost.pointee.multiplyAccumulates &+= UInt64(
       truncatingIfNeeded: rows.count &* question.multiplyAccumulates / share &* Swift.max(1, panels.count))
+  }
+
+  /// Lets a step take the sizes of the run.
+  func bind(_ index: Int) {
+    let step = pointee.steps[index]
+    var question = StepQuestion(kind: .bind, frame: self)
+    step.entry(step.context, &question)
   }
 
   /// The units of a step that has units of its own.

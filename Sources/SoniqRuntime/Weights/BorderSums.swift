@@ -1,64 +1,29 @@
 import SoniqCore
 import SoniqMemory
 
-/// The classes of output rows and columns by the taps of their window that lie on the image. Bipolar codes have no code
-/// for 0, so the sums that correct a dot product must be those of the true taps alone.
-struct BorderRanges {
-  /// Of each class.
-  private(set) var rows: [Range<Int>] = []
-  private(set) var columns: [Range<Int>] = []
-  /// The class of each output row and column.
-  private(set) var rowClasses: [UInt16] = []
-  private(set) var columnClasses: [UInt16] = []
-
-  init(_ geometry: ImageGeometry) {
-    for row in 0..<geometry.outputHeight {
-      rowClasses.append(Self.kind(geometry.validRows(row), &rows))
-    }
-    for column in 0..<geometry.outputWidth {
-      columnClasses.append(Self.kind(geometry.validColumns(column), &columns))
-    }
-  }
-
-  private static func kind(_ range: Range<Int>, _ known: inout [Range<Int>]) -> UInt16 {
-    if let index = known.firstIndex(of: range) { return UInt16(truncatingIfNeeded: index) }
-    known.append(range)
-    return UInt16(truncatingIfNeeded: known.count - 1)
-  }
-
-  var classCount: Int { rows.count * columns.count }
-}
-
-/// The classes of a plan's output pixels, where a step finds them.
-struct BorderTable {
-  let rows: UnsafePointer<UInt16>
-  let columns: UnsafePointer<UInt16>
-  let columnClasses: Int
-
-  init(_ geometry: ImageGeometry, _ memory: PlanMemory) throws(RuntimeError) {
-    let ranges = BorderRanges(geometry)
-    rows = UnsafePointer(try memory.store(ranges.rowClasses))
-    columns = UnsafePointer(try memory.store(ranges.columnClasses))
-    columnClasses = ranges.columns.count
-  }
-}
-
 /// For every class of border the taps, and the sums of stored weights of one level: [class][padded outputs], then
 /// [class].
 struct BorderSums: PreparedBytes {
   let level: StoredLevel
-  let geometry: ImageGeometry
-  private let classCount: Int
+  /// No size of a run is in them, so sessions of any sizes share the sums.
+  private let rows: BorderAxis
+  private let columns: BorderAxis
+  private let windowHeight: Int
+  private let windowWidth: Int
 
   init(_ level: StoredLevel, _ geometry: ImageGeometry) {
     self.level = level
-    self.geometry = geometry
-    classCount = BorderRanges(geometry).classCount
+    (rows, columns) = (BorderAxis(rows: geometry), BorderAxis(columns: geometry))
+    (windowHeight, windowWidth) = (geometry.windowHeight, geometry.windowWidth)
   }
 
   var source: UnsafeRawPointer { level.weights }
   var isCopy: Bool { false }
-  var byteCount: Int? { checkedProduct(classCount, outputs + 1, MemoryLayout<Int32>.stride) }
+  /// Windows of thousands of taps have millions of classes in images of any size.
+  var byteCount: Int? {
+    checkedProduct(classCount, outputs + 1, MemoryLayout<Int32>.stride).flatMap { $0 <= 1 << 30 ? $0 : nil }
+  }
+  private var classCount: Int { rows.classCount * columns.classCount }
   private var outputs: Int { level.panels * panelOutputs }
 
   /// Where the parts of the bytes are.
@@ -68,27 +33,52 @@ struct BorderSums: PreparedBytes {
   }
 
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) throws(RuntimeError) {
-    let ranges = BorderRanges(geometry)
-    let count = classCount * outputs
-    let sums = target.bindMemory(to: Int32.self, capacity: count + classCount)
-    sums.initialize(repeating: 0, count: count)
-    try arena.withTemporary(count: level.taps * outputs) { (tapSums: UnsafeMutablePointer<Int32>) in
-      addTaps(to: tapSums)
-      for index in 0..<classCount {
-        let rows = ranges.rows[index / ranges.columns.count]
-        let columns = ranges.columns[index % ranges.columns.count]
-        sums[count + index] = Int32(truncatingIfNeeded: rows.count * columns.count)
-        for row in rows {
-          for column in columns {
-            let tap = tapSums + (row * geometry.windowWidth + column) * outputs
-            for output in 0..<outputs { sums[index * outputs + output] &+= tap[output] }
+    let (classCount, outputs) = (classCount, outputs)
+    let sums = target.bindMemory(to: Int32.self, capacity: classCount * (outputs + 1))
+    try arena.withTemporary(count: (windowHeight + 1) * (windowWidth + 1) * outputs) {
+      (corners: UnsafeMutablePointer<Int32>) in
+      addTaps(to: corners)
+      accumulate(corners)
+      let line = (windowWidth + 1) * outputs
+      var index = 0
+      for rows in self.rows.classes {
+        for columns in self.columns.classes {
+          let (top, bottom) = (rows.lowerBound * line, rows.upperBound * line)
+          let (left, right) = (columns.lowerBound * outputs, columns.upperBound * outputs)
+          for output in 0..<outputs {
+            let corner = corners + output
+            sums[index * outputs + output] =
+              corner[bottom + right] &- corner[top + right] &- corner[bottom + left] &+ corner[top + left]
           }
+          sums[classCount * outputs + index] = Int32(truncatingIfNeeded: rows.count * columns.count)
+          index += 1
         }
       }
     }
   }
 
-  /// Adds the stored weights of every tap to `sums`, [tap][padded outputs].
+  /// [row][column][output] of sums of single taps, behind a row and a column of zeros, to the sums of all taps above and to
+  /// the left. They may wrap around: what is left of their differences fits.
+  private func accumulate(_ corners: UnsafeMutablePointer<Int32>) {
+    let (width, outputs) = (windowWidth + 1, outputs)
+    for row in 1...windowHeight {
+      for column in 1...windowWidth {
+        let place = corners + (row * width + column) * outputs
+        for output in 0..<outputs {
+          place[output] &+=
+            place[output - outputs] &+ place[output - width * outputs]
+            &- place[output - (width + 1) * outputs]
+        }
+      }
+    }
+  }
+
+  /// Where the sums of a tap are, before they are accumulated.
+  private func corner(_ tap: Int) -> Int {
+    ((tap / windowWidth + 1) * (windowWidth + 1) + tap % windowWidth + 1) * outputs
+  }
+
+  /// Adds the stored weights of every tap to `sums`.
   private func addTaps(to sums: UnsafeMutablePointer<Int32>) {
     guard level.code.kind != .codebook else { return addEntries(to: sums) }
     let layout = level.layout
@@ -100,7 +90,7 @@ struct BorderSums: PreparedBytes {
         for tile in 0..<level.taps * tiles {
           for lane in 0..<panelOutputs {
             let word = words[start + tile * panelOutputs + lane]
-            sums[tile / tiles * outputs + panel * panelOutputs + lane] &+=
+            sums[corner(tile / tiles) + panel * panelOutputs + lane] &+=
               Self.sum(word, layout) << Int32(truncatingIfNeeded: level.planes - 1 - plane)
           }
         }
@@ -117,7 +107,7 @@ struct BorderSums: PreparedBytes {
       for channel in tap * level.paddedChannels..<tap * level.paddedChannels + level.channels {
         for output in 0..<outputs {
           let code = Int(packing.code(output: output, channel: channel, in: bytes))
-          sums[tap * outputs + output] &+= Int32(truncatingIfNeeded: level.code.integer(code))
+          sums[corner(tap) + output] &+= Int32(truncatingIfNeeded: level.code.integer(code))
         }
       }
     }
