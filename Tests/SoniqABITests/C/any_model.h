@@ -18,7 +18,16 @@ static inline void any_fill(void) {
   }
 }
 
-// Sets every input; dynamic sizes are at most `most`.
+// A dynamic size: what the model allows, `most` at most. Two of sizes.soniq follow from its width, of which it uses 4.
+static inline int64_t any_size(const char *name, int64_t maximum, int64_t most) {
+  const int64_t width = most < 4 ? 4 : most < 12 ? most : 12;
+  if (strcmp(name, "width") == 0) return width;
+  if (strcmp(name, "floor((width - 1) / 2)") == 0) return (width - 1) / 2;
+  if (strcmp(name, "height") == 0) return 2 * ((width - 1) / 2);
+  return maximum < most ? maximum : most;
+}
+
+// Sets every input; dynamic sizes as `any_size` has them.
 static inline soniq_status any_set_inputs(const soniq_model *model, soniq_session *session, int64_t most) {
   uint32_t count = 0, i, d;
   soniq_status status = soniq_model_input_count(model, &count, NULL);
@@ -27,9 +36,8 @@ static inline soniq_status any_set_inputs(const soniq_model *model, soniq_sessio
     int64_t shape[SONIQ_MAXIMUM_RANK];
     status = soniq_model_input_info(model, i, &info, NULL);
     for (d = 0; d < info.rank; d++) {
-      shape[d] = info.dimensions[d] >= 0               ? info.dimensions[d]
-                 : info.maximum_dimensions[d] < most ? info.maximum_dimensions[d]
-                                                     : most;
+      shape[d] = info.dimensions[d] >= 0 ? info.dimensions[d]
+                                         : any_size(info.dimension_names[d], info.maximum_dimensions[d], most);
     }
     if (status != SONIQ_OK || info.is_optional) continue;
     status = soniq_session_set_input(session, i, info.element_type, info.rank, shape,
