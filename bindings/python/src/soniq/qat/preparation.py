@@ -71,23 +71,17 @@ def prepare(
         PaletteError, UnsupportedModuleError, BudgetError: what to change is in the message.
     """
     levels = parse_palette(palette)
-    _check(method, levels, estimator)
+    _check(method, levels, estimator, steps, search_part)
     target = _target(levels, target_bits, target_latency_ms, kernel_profile)
-    if not 0 < search_part < 1 or steps < 1:
-        raise QatError("steps must be 1 or more, and search_part between 0 and 1")
     prepared = copy.deepcopy(model)
     names = _chosen(prepared, skip)
     observations = observe(prepared, names, examples)
     for index, name in enumerate(observations):
         source = prepared.get_submodule(name)
         is_end = index in (0, len(observations) - 1) or _is_end_like(source)
-        if isinstance(source, nn.Embedding) and embedding_bits is not None:
-            fixed_bits = embedding_bits
-        else:
-            fixed_bits = end_bits if is_end else None
         layer = _replacement(
-            source, observations[name], levels, method, estimator if method == "gdnsq" else None,
-            fixed_bits, static_linear,
+            source, observations[name], levels, estimator if method == "gdnsq" else None,
+            _bits_of_its_own(source, is_end, end_bits, embedding_bits), static_linear,
         )  # fmt: skip
         layer.train(source.training)
         prepared.set_submodule(name, layer)
@@ -95,7 +89,9 @@ def prepare(
     return Quantization(prepared, shapes, method, target, round(steps * search_part))
 
 
-def _check(method: str, levels: tuple[Precision, ...], estimator: str) -> None:
+def _check(method: str, levels: tuple[Precision, ...], estimator: str, steps: int, search_part: float) -> None:
+    if not 0 < search_part < 1 or steps < 1:
+        raise QatError("steps must be 1 or more, and search_part between 0 and 1")
     if method not in METHODS:
         raise QatError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     if estimator not in ESTIMATORS:
@@ -168,8 +164,15 @@ def _is_end_like(source: nn.Module) -> bool:
     return isinstance(source, nn.Embedding) or getattr(source, "groups", 1) > 1
 
 
+def _bits_of_its_own(source: nn.Module, is_end: bool, end_bits: int | None, embedding_bits: int | None) -> int | None:
+    """Those of a module that does not take the palette's."""
+    if isinstance(source, nn.Embedding) and embedding_bits is not None:
+        return embedding_bits
+    return end_bits if is_end else None
+
+
 def _replacement(
-    source: nn.Module, seen: Observation, levels: tuple[Precision, ...], method: str, estimator: str | None,
+    source: nn.Module, seen: Observation, levels: tuple[Precision, ...], estimator: str | None,
     fixed_bits: int | None, static_linear: bool,
 ) -> nn.Module:  # fmt: skip
     grouped = getattr(source, "groups", 1) > 1

@@ -14,7 +14,8 @@ from .allocation import Budget, Candidate, allocate
 from .costs import KernelCosts, Shape, stored_bits
 from .errors import NotFiniteError, PhaseError, QatError
 from .gdnsq import WidthPenalty
-from .layers import FIXED, SEARCH, QuantLayer
+from .layer_state import FIXED, SEARCH
+from .layers import QuantLayer
 from .modules import QuantEmbedding
 
 # What GDNSQ multiplies the learning rate by for each batch after its widths have converged.

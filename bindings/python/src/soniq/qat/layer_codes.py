@@ -1,0 +1,122 @@
+"""What the runtime computes of a quantised layer: codes, the integers that they stand for, and their products."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .arithmetic import affine_codes, bipolar_codes, dynamic_affine, dynamic_bipolar
+from .grid import code_integers
+from .layer_state import LayerState
+from .palette import AFFINE
+
+
+class CodedLayer(LayerState):
+    """A layer whose precisions are fixed, in integers, bit for bit as the runtime has it."""
+
+    @torch.no_grad()
+    def weight_codes(self) -> Tensor:
+        """The codes that the runtime stores, uint8, of the weight's shape, channels in their own order."""
+        self._require_fixed("weight_codes")
+        runs = []
+        for index, run in enumerate(self._runs(self.weight, 1)):
+            if not run.shape[1]:
+                continue
+            level, scale = self.levels[index], self._column(self.scales_of_weights()[index])
+            values = run if self.weight_shift is None else run - self._column(self.offsets_of_weights()[index])
+            zero, top = self.weight_grid_zero[index], self.weight_grid_top[index]
+            integers = code_integers(values, level.weight_code, scale, zero, top)
+            codes = integers + self.weight_zero[index] if level.weight_code == AFFINE else (integers + top) / 2
+            runs.append(codes)
+        codes = torch.cat(runs, 1).to(torch.uint8)
+        return codes if len(self.levels) == 1 else self._unsorted(codes)
+
+    @torch.no_grad()
+    def weight_integers(self) -> Tensor:
+        """The integers that the codes stand for, float64, of the weight's shape."""
+        codes = self.weight_codes().double()
+        multiplier = torch.tensor([1.0 if level.weight_code == AFFINE else 2.0 for level in self.levels])
+        constant = torch.tensor(
+            [
+                float(self.weight_zero[index]) if level.weight_code == AFFINE else 2.0**level.weight_bits - 1
+                for index, level in enumerate(self.levels)
+            ]
+        )
+        chosen = self.channel_levels.long()
+        return codes * self._row(multiplier.to(codes)[chosen]) - self._row(constant.to(codes)[chosen])
+
+    @torch.no_grad()
+    def _measured(self, run: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """Scale and zero of every row of a level's channels, [..., 1]."""
+        level = self.levels[index]
+        top = 2.0**level.activation_bits - 1
+        if level.activation_code == AFFINE:
+            return dynamic_affine(run, top)
+        step = dynamic_bipolar(run, top)
+        return step, torch.zeros_like(step)
+
+    @torch.no_grad()
+    def level_codes(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """For each level (codes uint8, scales, zeros) of its channels in their order, as the runtime quantises `x`.
+
+        Codes have the shape of `x` with only the level's channels; scales and zeros are [] when fixed, else [..., 1].
+        """
+        self._require_fixed("codes")
+        result = []
+        for index, run in enumerate(self._runs(x, self.channel_axis)):
+            level, top = self.levels[index], self.activation_top[index]
+            if self.dynamic:
+                scale, zero = self._measured(run, index)
+            else:
+                scale, zero = self.scales_of_activations()[index], self.activation_zero[index]
+            if level.activation_code == AFFINE:
+                codes = affine_codes(run, scale, zero, top)
+            else:
+                codes = bipolar_codes(run, scale, top)
+            result.append((codes.to(torch.uint8), scale, zero))
+        return result
+
+    def codes(self, x: Tensor) -> list[Tensor]:
+        """The activation codes of each level's channels, uint8; see `level_codes`."""
+        return [codes for codes, _, _ in self.level_codes(x)]
+
+    def activation_integers(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """For each level the integers that the codes stand for, float64, and their scales."""
+        result = []
+        for (codes, scale, zero), level in zip(self.level_codes(x), self.levels, strict=True):
+            if level.activation_code == AFFINE:
+                result.append((codes.double() - zero, scale))
+            else:
+                result.append((2 * codes.double() - (2**level.activation_bits - 1), scale))
+        return result
+
+    @torch.no_grad()
+    def accumulators(self, x: Tensor) -> list[Tensor]:
+        """The exact dot products of each level that has channels, int32, of the shape of the layer's output."""
+        weights = self._runs(self.weight_integers(), 1)
+        inputs = self.activation_integers(x)
+        return [
+            self._product(integers, weight).to(torch.int32)
+            for (integers, _), weight in zip(inputs, weights, strict=True)
+            if weight.shape[1]
+        ]
+
+    @torch.no_grad()
+    def integer_forward(self, x: Tensor) -> Tensor:
+        """The output as the runtime computes it: integer products, then one fused multiply-add for each level."""
+        weights = self._runs(self.weight_integers(), 1)
+        output = None
+        for index, ((integers, scale), weight) in enumerate(zip(self.activation_integers(x), weights, strict=True)):
+            if not weight.shape[1]:
+                continue
+            product = self._product(integers, weight)
+            if output is None:
+                start = torch.zeros(weight.shape[0]) if self.bias is None else self.bias.detach()
+                output = torch.zeros_like(product, dtype=torch.float32) + self._outputs(start.to(product.device))
+            factor = self._outputs(self.scales_of_weights()[index]) * scale
+            output = (product * factor.double() + output.double()).float()
+            if self.weight_shift is not None:
+                sums = self._product(integers, torch.ones_like(weight)).float()
+                offset = self._outputs(self.offsets_of_weights()[index]).double()
+                output = ((sums * scale).double() * offset + output.double()).float()
+        return output
