@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "any_model.h"
+#include "read_files.h"
 
 enum { THREADS = 8, SESSIONS = 8, MEGABYTE = 1 << 20 };
 
@@ -61,16 +62,7 @@ static uint64_t reported_bytes(soniq_session *session, int *says_why) {
 }
 
 // Private memory in use, in bytes.
-static long resident_bytes(void) {
-  char line[256];
-  long value = -1;
-  FILE *file = fopen("/proc/self/status", "r");
-  while (file && fgets(line, sizeof line, file)) {
-    if (strncmp(line, "RssAnon:", 8) == 0) value = atol(line + 8) * 1024;
-  }
-  if (file) fclose(file);
-  return value;
-}
+static long resident_bytes(void) { return process_status("RssAnon:") * 1024; }
 
 static long resident_of(soniq_session *session) {
   soniq_session_statistics statistics = SONIQ_SESSION_STATISTICS_INIT;

@@ -287,19 +287,10 @@ static void test_matrices(void) {
   }
 }
 
-static void read_file(void) {
-  FILE *file = fopen(path, "rb");
-  if (file == NULL) exit(2);
-  fseek(file, 0, SEEK_END);
-  byte_count = (size_t)ftell(file);
-  rewind(file);
-  if (posix_memalign((void **)&bytes, 64, byte_count) != 0 || fread(bytes, 1, byte_count, file) != byte_count) exit(2);
-  fclose(file);
-}
-
 static void test_model(void) {
   size_t i;
-  read_file();
+  bytes = read_file(path, &byte_count);
+  if (bytes == NULL) exit(2);
   isa = SONIQ_ISA_DEFAULT;
   threads = 1;
   sweep_all("open", open_file, 0);

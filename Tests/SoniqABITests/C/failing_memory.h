@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "check.h"
+#include "read_files.h"
 
 enum failing {
   FAIL_NOTHING,
@@ -131,19 +132,6 @@ static void hook_release(void *context, void *memory, size_t size) {
 }
 
 static const soniq_allocator hooks = {(uint32_t)sizeof(soniq_allocator), 0, NULL, hook_allocate, hook_release};
-
-// A number of /proc/self/status, in kB.
-static inline long process_status(const char *key) {
-  char line[256];
-  long value = -1;
-  FILE *file = fopen("/proc/self/status", "r");
-  if (file == NULL) return -1;
-  while (fgets(line, sizeof line, file)) {
-    if (strncmp(line, key, strlen(key)) == 0) value = atol(line + strlen(key));
-  }
-  fclose(file);
-  return value;
-}
 
 static void limit_address_space(long kilobytes) {
   struct rlimit limit;

@@ -104,37 +104,12 @@ static int32_t parallel_for(void *context, uint32_t count, soniq_task_function t
 
 static unsigned char expected[ANY_OUTPUT_BYTES], found[ANY_OUTPUT_BYTES];
 
-// Everything about a model in the host's state; its outputs are `bytes`.
-static size_t whole_life(const char *path, uint32_t isa, int host_threads, unsigned char *bytes) {
-  soniq_model_options model_options = SONIQ_MODEL_OPTIONS_INIT;
-  soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
-  soniq_thread_pool pool = SONIQ_THREAD_POOL_INIT;
+// What a model says about itself, and how it fails.
+static void ask_model(const soniq_model *model) {
   soniq_model_statistics sizes = SONIQ_MODEL_STATISTICS_INIT;
-  soniq_session_statistics statistics = SONIQ_SESSION_STATISTICS_INIT;
-  soniq_kernel_report report = SONIQ_KERNEL_REPORT_INIT;
   soniq_metadata entry = SONIQ_METADATA_INIT;
-  soniq_tensor output = SONIQ_TENSOR_INIT;
-  soniq_model *model = NULL;
-  soniq_session *session = NULL;
   soniq_error *error = NULL;
-  size_t workspace = 0, used;
   uint32_t index = 0;
-  pool.width = width;
-  pool.parallel_for = parallel_for;
-  model_options.flags = SONIQ_MODEL_VERIFY | (host_threads ? SONIQ_MODEL_COPY : 0);
-  model_options.log = on_log;
-  model_options.progress = on_progress;
-  options.maximum_isa = isa;
-  options.log = on_log;
-  options.flags = SONIQ_SESSION_PROFILE;
-  if (host_threads) {
-    options.thread_pool = &pool;
-  } else {
-    options.thread_count = 1;
-  }
-  KEEPS(soniq_model_open(&model, path, &model_options, NULL));
-  CHECK(last_status == SONIQ_OK);
-  if (model == NULL) return 0;
   KEEPS(soniq_model_verify(model, on_progress, NULL, NULL));
   CHECK(last_status == SONIQ_OK);
   KEEPS(soniq_model_get_statistics(model, &sizes, NULL));
@@ -144,6 +119,28 @@ static size_t whole_life(const char *path, uint32_t isa, int host_threads, unsig
   KEEPS(soniq_error_status(error));
   KEEPS_VOID(soniq_error_message(error));
   KEEPS_VOID(soniq_error_destroy(error));
+}
+
+// Everything about a session; its outputs are `bytes`.
+static size_t session_life(const soniq_model *model, uint32_t isa, int host_threads, unsigned char *bytes) {
+  soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
+  soniq_thread_pool pool = SONIQ_THREAD_POOL_INIT;
+  soniq_session_statistics statistics = SONIQ_SESSION_STATISTICS_INIT;
+  soniq_kernel_report report = SONIQ_KERNEL_REPORT_INIT;
+  soniq_tensor output = SONIQ_TENSOR_INIT;
+  soniq_session *session = NULL;
+  soniq_error *error = NULL;
+  size_t workspace = 0, used;
+  pool.width = width;
+  pool.parallel_for = parallel_for;
+  options.maximum_isa = isa;
+  options.log = on_log;
+  options.flags = SONIQ_SESSION_PROFILE;
+  if (host_threads) {
+    options.thread_pool = &pool;
+  } else {
+    options.thread_count = 1;
+  }
   KEEPS(soniq_session_workspace_size(model, &options, &workspace, NULL));
   CHECK(last_status == SONIQ_OK && workspace > 0);
   KEEPS(soniq_session_create(&session, model, &options, NULL));
@@ -165,6 +162,22 @@ static size_t whole_life(const char *path, uint32_t isa, int host_threads, unsig
   KEEPS(soniq_session_profile_reset(session, NULL));
   KEEPS(soniq_session_clear_inputs(session, NULL));
   KEEPS_VOID(soniq_session_destroy(session));
+  return used;
+}
+
+// Everything about a model in the host's state; its outputs are `bytes`.
+static size_t whole_life(const char *path, uint32_t isa, int host_threads, unsigned char *bytes) {
+  soniq_model_options options = SONIQ_MODEL_OPTIONS_INIT;
+  soniq_model *model = NULL;
+  size_t used;
+  options.flags = SONIQ_MODEL_VERIFY | (host_threads ? SONIQ_MODEL_COPY : 0);
+  options.log = on_log;
+  options.progress = on_progress;
+  KEEPS(soniq_model_open(&model, path, &options, NULL));
+  CHECK(last_status == SONIQ_OK);
+  if (model == NULL) return 0;
+  ask_model(model);
+  used = session_life(model, isa, host_threads, bytes);
   KEEPS_VOID(soniq_model_destroy(model));
   return used;
 }

@@ -3,19 +3,7 @@
 #include <pthread.h>
 
 #include "check.h"
-
-static unsigned char *read_file(const char *path, size_t *size) {
-  FILE *file = fopen(path, "rb");
-  void *bytes = NULL;
-  long length = 0;
-  if (file == NULL) return NULL;
-  if (fseek(file, 0, SEEK_END) == 0) length = ftell(file);
-  rewind(file);
-  if (posix_memalign(&bytes, 64, (size_t)length + 64) != 0) bytes = NULL;
-  *size = bytes != NULL ? fread(bytes, 1, (size_t)length, file) : 0;
-  fclose(file);
-  return bytes;
-}
+#include "read_files.h"
 
 static void description(const soniq_model *model) {
   uint32_t inputs = 0, outputs = 0, entries = 0, index = 0, i, d;

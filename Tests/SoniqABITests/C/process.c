@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "any_model.h"
+#include "read_files.h"
 
 static const char *path;
 enum { skipped = 77 };
@@ -258,19 +259,6 @@ static void forked(const soniq_model *model) {
   soniq_session_destroy(session);
 }
 
-static void *file_bytes(size_t *size) {
-  FILE *file = fopen(path, "rb");
-  void *bytes = NULL;
-  long length = 0;
-  if (file == NULL) return NULL;
-  if (fseek(file, 0, SEEK_END) == 0) length = ftell(file);
-  rewind(file);
-  if (posix_memalign(&bytes, 64, (size_t)length + 64) != 0) bytes = NULL;
-  *size = bytes != NULL ? fread(bytes, 1, (size_t)length, file) : 0;
-  fclose(file);
-  return bytes;
-}
-
 int main(int argc, char **argv) {
   soniq_model *model = NULL;
   size_t size = 0;
@@ -278,7 +266,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   path = argv[1];
   any_fill();
-  bytes = file_bytes(&size);
+  bytes = read_file(path, &size);
   CHECK(bytes != NULL && size > 0);
   thread_local_memory[0] = 1;
   find_answer();

@@ -1,6 +1,7 @@
 // Objects that are made and destroyed over and over leave nothing behind: neither memory nor address space.
 // usage: soak MODEL [CYCLES]      (CYCLES: of each kind; default 2000. The promise is stated for 100000.)
 #include "check.h"
+#include "read_files.h"
 
 enum { WARM_UP = 200, MOST_RESIDENT_KB = 1024, MOST_ADDRESS_SPACE_KB = 16 * 1024 };
 
@@ -11,19 +12,9 @@ enum { WARM_UP = 200, MOST_RESIDENT_KB = 1024, MOST_ADDRESS_SPACE_KB = 16 * 1024
   } while (0)
 
 static const char *path;
-static void *bytes;
+static unsigned char *bytes;
 static size_t byte_count;
 static soniq_model *model;
-
-static long status_kb(const char *key) {
-  char line[256];
-  long value = -1;
-  FILE *file = fopen("/proc/self/status", "r");
-  while (file && fgets(line, sizeof line, file))
-    if (strncmp(line, key, strlen(key)) == 0) value = atol(line + strlen(key));
-  if (file) fclose(file);
-  return value;
-}
 
 static void open_file(void) {
   soniq_model *opened = NULL;
@@ -88,11 +79,11 @@ static void fail(void) {
 static void soak(const char *name, void (*cycle)(void), long cycles) {
   long resident, address_space;
   for (long index = 0; index < WARM_UP; index++) cycle();
-  resident = status_kb("RssAnon:");
-  address_space = status_kb("VmSize:");
+  resident = process_status("RssAnon:");
+  address_space = process_status("VmSize:");
   for (long index = 0; index < cycles; index++) cycle();
-  resident = status_kb("RssAnon:") - resident;
-  address_space = status_kb("VmSize:") - address_space;
+  resident = process_status("RssAnon:") - resident;
+  address_space = process_status("VmSize:") - address_space;
   printf("%s: %ld cycles, %+ld kB resident, %+ld kB of address space\n", name, cycles, resident, address_space);
   CHECK(resident < MOST_RESIDENT_KB);
   CHECK(address_space < MOST_ADDRESS_SPACE_KB);
@@ -100,14 +91,9 @@ static void soak(const char *name, void (*cycle)(void), long cycles) {
 
 int main(int argc, char **argv) {
   long cycles = argc > 2 ? atol(argv[2]) : 2000;
-  FILE *file;
   path = argv[1];
-  file = fopen(path, "rb");
-  if (!file || fseek(file, 0, SEEK_END)) return 2;
-  byte_count = (size_t)ftell(file);
-  rewind(file);
-  if (posix_memalign(&bytes, 64, byte_count) || fread(bytes, 1, byte_count, file) != byte_count) return 2;
-  fclose(file);
+  bytes = read_file(path, &byte_count);
+  if (bytes == NULL) return 2;
   CHECK(soniq_model_open(&model, path, NULL, NULL) == SONIQ_OK);
   soak("model from a file", open_file, cycles);
   soak("model from memory", open_memory, cycles);
