@@ -5,21 +5,7 @@ extension SampleModels {
   static func sizes() -> ModelDescription {
     let constants = SampleConstants()
     var graph = Graph()
-    graph.symbols = [Symbol(name: "width", maximum: 12), Symbol(name: "rows", maximum: 3)]
-    func size(_ function: SizeExpression.Function, _ terms: [SizeTerm], by divisor: Int = 1) -> Int {
-      guard case .symbol(let symbol)? = graph.define(SizeExpression(function, terms, divisor: divisor)) else {
-        return -1
-      }
-      return symbol
-    }
-    let half = size(.sum, [SizeTerm(1, [0]), SizeTerm(-1)], by: 2)
-    let last = size(.minimum, [SizeTerm(1, [0]), SizeTerm(3)])
-    let begin = size(.maximum, [SizeTerm(1, [0]), SizeTerm(4)])
-    let joined = size(.sum, [SizeTerm(1, [0]), SizeTerm(1, [half])])
-    let area = size(.sum, [SizeTerm(1, [0, 1])])
-    graph.symbols.append(
-      Symbol(name: "height", maximum: 12, equals: [SizeExpression([SizeTerm(2, [half])])]))
-    let height = graph.symbols.count - 1
+    let (half, last, begin, joined, area, height) = defineSizes(in: &graph)
     func add(
       _ name: String, _ operation: Operation, _ inputs: [ValueID], _ shape: [Dimension]
     ) -> ValueID {
@@ -62,5 +48,27 @@ extension SampleModels {
     graph.outputs = [both, flat, part, resized, folded, sum]
     return ModelDescription(
       graph: graph, metadata: [("general.name", .text("sizes"))], owner: constants.owners)
+  }
+
+  /// Of the symbols 0 "width" and 1 "rows"; the last is a size of its own that equals another.
+  private static func defineSizes(
+    in graph: inout Graph
+  ) -> (half: Int, last: Int, begin: Int, joined: Int, area: Int, height: Int) {
+    graph.symbols = [Symbol(name: "width", maximum: 12), Symbol(name: "rows", maximum: 3)]
+    func size(_ function: SizeExpression.Function, _ terms: [SizeTerm], by divisor: Int = 1) -> Int {
+      guard case .symbol(let symbol)? = graph.define(SizeExpression(function, terms, divisor: divisor)) else {
+        return -1
+      }
+      return symbol
+    }
+    let half = size(.sum, [SizeTerm(1, [0]), SizeTerm(-1)], by: 2)
+    let last = size(.minimum, [SizeTerm(1, [0]), SizeTerm(3)])
+    let begin = size(.maximum, [SizeTerm(1, [0]), SizeTerm(4)])
+    let joined = size(.sum, [SizeTerm(1, [0]), SizeTerm(1, [half])])
+    let area = size(.sum, [SizeTerm(1, [0, 1])])
+    graph.symbols.append(
+      Symbol(name: "height", maximum: 12, equals: [SizeExpression([SizeTerm(2, [half])])]))
+    let height = graph.symbols.count - 1
+    return (half, last, begin, joined, area, height)
   }
 }

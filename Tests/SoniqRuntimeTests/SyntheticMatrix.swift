@@ -63,18 +63,25 @@ struct SyntheticMatrix {
     packed = PackedMatrix(
       outputs: outputs, inputs: inputs, levels: matrixLevels,
       gather: shuffled ? keep(order.map { UInt32($0) }, paddedTo: inputs) : nil, bias: biasBytes)
-    var panels = [Float](repeating: 0, count: padded * inputs)
-    for output in 0..<outputs {
-      for input in 0..<inputs {
-        panels[(output / 16 * inputs + input) * 16 + output % 16] = Float(weights[output][input])
-      }
-    }
+    let panels = Self.panels(of: weights, paddedTo: padded)
     float = FloatMatrix(
       outputs: outputs, inputs: inputs, panels: keep(panels, paddedTo: panels.count), bias: biasBytes)
     self.weights = weights
     self.bias = bias.map(Double.init)
     self.integers = integers
     self.owners = owners
+  }
+
+  /// Panels of 16 outputs, input by input, as `FloatMatrix` wants them.
+  private static func panels(of weights: [[Double]], paddedTo padded: Int) -> [Float] {
+    let inputs = weights.first?.count ?? 0
+    var panels = [Float](repeating: 0, count: padded * inputs)
+    for (output, row) in weights.enumerated() {
+      for (input, weight) in row.enumerated() {
+        panels[(output / 16 * inputs + input) * 16 + output % 16] = Float(weight)
+      }
+    }
+    return panels
   }
 
   /// One row times the matrix, in double precision.

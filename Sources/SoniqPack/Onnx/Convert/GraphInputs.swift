@@ -57,17 +57,23 @@ extension OnnxConversion {
       guard shape.count <= maximumRank else {
         throw fail("\(shape.count) dimensions; \(maximumRank) are the most")
       }
-      // Names of Hugging Face: all positions count, all are of the first kind.
-      let fills: [String: Int32] = ["attention_mask": 1, "token_type_ids": 0]
-      let fill = type.isFloat ? nil : fills[info.name]
-      // Only int32 has fills.
-      let narrow = fill == nil ? type.narrow : nil
-      let value = draft.value(
-        info.name, narrow ?? (type.isFloat ? .float32 : .int32), shape.isEmpty ? [.fixed(1)] : shape)
-      draft.inputs.append(GraphInput(value: value, fill: fill))
-      name(info.name, try widened(value, name: info.name))
+      try addInput(info.name, type, shape)
     }
     try requireKnownNames(options, symbols: symbols)
+  }
+
+  private mutating func addInput(_ inputName: String, _ type: OnnxType, _ shape: [Dimension])
+    throws(PackError)
+  {
+    // Names of Hugging Face: all positions count, all are of the first kind.
+    let fills: [String: Int32] = ["attention_mask": 1, "token_type_ids": 0]
+    let fill = type.isFloat ? nil : fills[inputName]
+    // Only int32 has fills.
+    let narrow = fill == nil ? type.narrow : nil
+    let value = draft.value(
+      inputName, narrow ?? (type.isFloat ? .float32 : .int32), shape.isEmpty ? [.fixed(1)] : shape)
+    draft.inputs.append(GraphInput(value: value, fill: fill))
+    name(inputName, try widened(value, name: inputName))
   }
 
   /// - Throws: `usage` for a shape or maximum of something that the model does not have.
