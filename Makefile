@@ -28,10 +28,11 @@ test: deps ## Run every test; the last line sums them up
 	@.ci/test
 
 operators: build ## Run ONNX's node tests and write docs/operators.md
-	@.ci/test-conformance build --write
+	@.ci/with-library build conformance -- -B Tests/Conformance/conformance.py build/bin/soniq-pack --write
 
 demo: build ## Show what the library does, on a real model
-	@.ci/demo
+	@.ci/fetch-minilm
+	@.ci/with-library build demo -- examples/minilm/demo.py
 
 bench: build ## Measure the kernels against oneDNN (BENCH=full for whole models, smoke for a minute)
 	@.ci/bench $(BENCH)
@@ -58,10 +59,13 @@ bench-encoders: build ## Measure encoders of Transformers against ONNX Runtime I
 	@.ci/bench encoders
 
 images: build ## Accuracy of packed networks on two sets of images, against float32
-	@.ci/images evaluate
+	@.ci/install-debian-packages images
+	@.ci/with-library build images -- examples/images/evaluate.py
 
 images-train: ## Train the float networks of `make images` anew, in 20 minutes (they are in the repository)
-	@.ci/images train
+	@.ci/install-debian-packages images
+	@.ci/with-library build images train -- examples/images/train.py digits
+	@.ci/with-library build images train -- examples/images/train.py glyphs
 
 lint: ## Check format and style
 	@.ci/lint

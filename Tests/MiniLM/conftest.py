@@ -1,4 +1,4 @@
-"""Packs the real model once; the paths come from .ci/test-minilm."""
+"""Packs the real model once. Library and tool are those that .ci/with-library names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,20 @@ PALETTES = {"8": ["--palette", "8"], "4,8": ["--palette", "4,8", "--target-bits"
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    return Path(os.environ["SONIQ_MINILM"])
+    """What .ci/fetch-minilm left."""
+    return REPOSITORY / "build/minilm"
+
+
+@pytest.fixture(scope="session")
+def memory_host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """memory_host.c, with the library under test."""
+    program = tmp_path_factory.mktemp("host") / "memory_host"
+    library = Path(os.environ["SONIQ_LIBRARY"]).parent
+    flags = ["-std=c99", "-D_POSIX_C_SOURCE=199309L", "-Wall", "-Wextra", "-Werror", f"-I{library.parent}/include"]
+    source = REPOSITORY / "Tests/MiniLM/memory_host.c"
+    link = [f"-L{library}", "-lsoniq", f"-Wl,-rpath,{library}"]
+    subprocess.run(["cc", *flags, "-o", program, source, *link], check=True)
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -131,11 +131,10 @@ def test_files_verify(packed: dict[str, Path]) -> None:
         subprocess.run([os.environ["SONIQ_PACK"], "verify", path], check=True)
 
 
-def test_resident_memory_of_a_host(packed: dict[str, Path]) -> None:
+def test_resident_memory_of_a_host(packed: dict[str, Path], memory_host: Path) -> None:
     """A C host that opened the model and ran 128 tokens holds at most the file and 20 MB."""
-    host = os.environ["SONIQ_MEMORY_HOST"]
     for path in packed.values():
-        answer = subprocess.run([host, path], check=True, capture_output=True, text=True)
+        answer = subprocess.run([memory_host, path], check=True, capture_output=True, text=True)
         resident = int(answer.stdout.split()[0])
         assert resident <= path.stat().st_size + 20 * MEGABYTE, answer.stdout
 

@@ -1,4 +1,5 @@
-"""Models as PyTorch exports them, packed from ONNX, against ONNX Runtime; the paths come from .ci/test-onnx."""
+"""Models as PyTorch exports them, packed from ONNX, against ONNX Runtime. Library and tool are those that
+.ci/with-library names."""
 
 from __future__ import annotations
 
