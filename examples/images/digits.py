@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from archive import digest, save
+from archive import description, load_or_make
 from PIL import Image
 
 SIZE = 32
@@ -39,18 +39,8 @@ def generate() -> dict[str, np.ndarray]:
 
 def load(folder: Path) -> dict[str, np.ndarray]:
     """The set, made when `folder` does not hold it yet."""
-    path = folder / "digits.npz"
-    if not path.exists():
-        save(path, generate())
-    with np.load(path) as archive:
-        return dict(archive)
-
-
-def main() -> None:
-    arrays = load(Path("build/images"))
-    print(f"digits: {len(arrays['train_labels'])} to train on, {len(arrays['test_labels'])} held out, "
-          f"sha256 {digest(arrays)}")
+    return load_or_make(folder / "digits.npz", generate)
 
 
 if __name__ == "__main__":
-    main()
+    print(description("digits", load(Path("build/images"))))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from archive import digest, save
+from archive import description, load_or_make
 from PIL import Image, ImageDraw, ImageFont
 
 CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -136,22 +136,15 @@ def generate(per_class: dict[str, int] = PER_CLASS) -> dict[str, np.ndarray]:
 
 def load(folder: Path, small: bool = False) -> dict[str, np.ndarray]:
     """The set, made when `folder` does not hold it yet (a minute); `small`: another one, an eighth as large."""
-    path = folder / ("glyphs-small.npz" if small else "glyphs.npz")
-    if not path.exists():
+    def make() -> dict[str, np.ndarray]:
         print("Drawing characters ...", file=sys.stderr, flush=True)
-        save(path, generate(SMALL_PER_CLASS if small else PER_CLASS))
-    with np.load(path) as archive:
-        return dict(archive)
+        return generate(SMALL_PER_CLASS if small else PER_CLASS)
 
-
-def main() -> None:
-    arrays = load(Path("build/images"))
-    print(f"glyphs: {len(arrays['train_labels'])} to train on, {len(arrays['test_labels'])} held out, "
-          f"sha256 {digest(arrays)}")
+    return load_or_make(folder / ("glyphs-small.npz" if small else "glyphs.npz"), make)
 
 
 if __name__ == "__main__":
     try:
-        main()
+        print(description("glyphs", load(Path("build/images"))))
     except MissingFontsError as error:
         sys.exit(f"glyphs.py: {error}")
