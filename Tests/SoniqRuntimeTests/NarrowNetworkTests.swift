@@ -105,6 +105,47 @@ import Testing
     #expect(layout.valueBytes < 49152)
   }
 
+  /// Normalised as networks want it, without a float image either.
+  @Test func normalisedImagesAreMadeByRows() throws {
+    var generator = SeededGenerator(seed: 4312)
+    let convolution = SyntheticConvolution(
+      Self.window, height: 64, width: 64, groupOutputs: 16,
+      levels: [(Level.affine(8, 8).fixed(0.02, zero: 100), 3)], using: &generator)
+    var description = convolution.description
+    var graph = description.graph
+    let (node, constants) = (
+      graph.nodes[0], [[Float(0.017)], [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
+    )
+    graph.nodes = []
+    graph.values[0].elementType = .uint8
+    var value = graph.add(.cast(.float32), [0])
+    for (numbers, function) in zip(constants, [BinaryFunction.multiply, .subtract, .divide]) {
+      let buffer = AlignedBuffer(copying: numbers)
+      description.owner.append(buffer)
+      graph.constants.append(
+        .dense(DenseConstant(elementType: .float32, shape: [numbers.count], bytes: ConstantBytes(buffer))))
+      graph.constantNames.append("\(function)")
+      value = graph.add(.binary(function), [value, graph.add(.constant(graph.constants.count - 1), [])])
+    }
+    graph.nodes.append(Node(name: "conv", operation: node.operation, inputs: [value], output: 1))
+    description.graph = graph
+    let schedule = ScheduleTests.schedule(graph, areEndsExternal: true)
+    #expect(schedule.steps[0].work is CastWork && schedule.steps[3].work is RowConstantWork)
+    #expect(schedule.steps[4].segment == schedule.steps[0].segment)
+    let x = TensorArray.random([1, 64, 64, 3], .uint8, using: &generator)
+    var normalised = TensorArray([1, 64, 64, 3], x.elements)
+    normalised.elements = x.elements.enumerated().map { place, byte in
+      let channel = place % 3
+      return Double((Float(byte) * constants[0][0] - constants[1][channel]) / constants[2][channel])
+    }
+    let expected = try Self.run(convolution.description, normalised, .portable, threads: 1)
+    for instructions in InstructionSet.underTest() {
+      for threads in 1...3 {
+        #expect(try Self.run(description, x, instructions, threads: threads) == expected)
+      }
+    }
+  }
+
   /// A condition is not overwritten by bytes that are as long as it is.
   @Test func nothingIsComputedInPlaceOfAnotherWidth() throws {
     var generator = SeededGenerator(seed: 4311)

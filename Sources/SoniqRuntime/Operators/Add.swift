@@ -1,23 +1,9 @@
 import CKernelABI
 import SoniqGraph
 import SoniqKernels
-import SoniqOperators
 
 extension Add: PlannedOperator {
   func schedule(_ node: Int, in schedule: inout Schedule) { AddWork.add(node, to: &schedule) }
-}
-
-extension Binary: PlannedOperator {
-  /// An addition of rows of floats is one, however a graph writes it.
-  func schedule(_ node: Int, in schedule: inout Schedule) {
-    let values = schedule.graph.nodes[node].inputs.map { schedule.graph.values[$0] }
-    let isOfRows = function == .add && values[0].elementType == .float32 && values[0].shape.count >= 2
-    if isOfRows, values[0].shape == values[1].shape, case .fixed? = values[0].shape.last {
-      AddWork.add(node, to: &schedule)
-    } else {
-      scheduleTensor(node, in: &schedule)
-    }
-  }
 }
 
 /// Addition of two values of one shape.
