@@ -22,8 +22,8 @@ rounding of weights, and runs through `libsoniq.so`.
   float32, which rounds less; a cast to int8 or uint8 keeps the low bits of whole numbers and saturates real ones.
 * A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
 * The first dimensions of inputs may be dynamic, as may others that no shape computation needs.
-* QuantizeLinear and DequantizeLinear are understood as pairs around a value or on a constant (QDQ models); single ones,
-  which the node tests have, are not.
+* QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
+  nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.
 * Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).
 

@@ -12,24 +12,36 @@ extension OnnxConversion {
 
   /// An output in the type that the model states.
   mutating func narrowed(_ value: ValueID, _ output: ValueInfoProto) throws(PackError) -> ValueID {
-    let type = draft.values[value].elementType
-    guard let narrow = OnnxType(rawValue: output.type.tensorType.elemType)?.narrow,
-      narrow.isReal == type.isReal,
+    guard let stated = OnnxType(rawValue: output.type.tensorType.elemType), let narrow = stated.narrow,
       !draft.isEmpty(value)
     else { return value }
+    if !narrow.isReal, let codes = try codesOfMark(value, stated) { return codes }
+    let isReal = draft.values[value].elementType.isReal
+    guard narrow.isReal || !isReal else {
+      throw PackError(.data, place: "output \(output.name)", "codes that are moved before they are put out")
+    }
+    guard narrow.isReal == isReal else { return value }
     return try draft.tensor(.cast(narrow), [value], name: output.name)
   }
 
-  /// The narrow type that a value is cast from, where it is.
+  /// The narrow type that a value is cast from, also before it was moved; nil where it is not.
   func narrowType(of value: ValueID) -> OnnxType? {
-    guard let maker = draft.nodes.last(where: { $0.output == value }), case .tensor(.cast) = maker.operation
-    else { return nil }
-    switch draft.values[maker.inputs[0]].elementType {
-    case .float16: return .float16
-    case .int8: return .int8
-    case .uint8: return .uint8
-    case .float32, .int32: return nil
+    var value = value
+    while let maker = draft.nodes.last(where: { $0.outputs.contains(value) }) {
+      value = maker.inputs.first ?? value
+      switch maker.operation {
+      case .tensor(.transpose), .tensor(.reshape), .tensor(.slice), .tensor(.expand): continue
+      case .tensor(.cast):
+        switch draft.values[value].elementType {
+        case .float16: return .float16
+        case .int8: return .int8
+        case .uint8: return .uint8
+        case .float32, .int32: return nil
+        }
+      default: return nil
+      }
     }
+    return nil
   }
 
   /// Numbers as bytes have them: real ones saturate, whole ones keep their low bits. In int32 again.

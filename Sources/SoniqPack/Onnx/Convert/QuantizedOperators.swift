@@ -3,12 +3,15 @@ import SoniqGraph
 import SoniqQuantizers
 
 extension OnnxConversion {
-  /// Weights become the numbers of their codes; values that are computed keep a mark with the code's scale.
+  /// Weights become the numbers of their codes; values that are computed keep a mark with the code's scale, or become codes
+  /// where every channel has a scale.
   mutating func quantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let grid = try codeGrid()
     if let known = draft.known(input) { return [constant(try codes(of: known, grid))] }
-    guard grid.scales.count == 1 else { throw fault("scales by channel for a value that is computed") }
+    guard grid.scales.count == 1 else {
+      return [try widened(computedCodes(of: input, grid), name: node.name)]
+    }
     let zero = grid.zeros[0] + (grid.isSigned ? 128 : 0)
     return [
       append(
@@ -21,14 +24,19 @@ extension OnnxConversion {
     guard let known = draft.known(input) else {
       let maker = draft.nodes.last { $0.outputs.contains(input) }
       if maker?.operation.isQuantized == true { return [input] }
+      if let type = narrowType(of: input), !type.isFloat {
+        return [try dequantizedCodes(input, codeGrid(of: type))]
+      }
       guard let maker, case .tensor(.gather(Gather(axis: 0))) = maker.operation,
         let table = draft.known(maker.inputs[0]), table.shape.count == 2
       else {
-        throw fault("codes that are made neither by QuantizeLinear nor by a Gather of a table of codes")
+        throw fault(
+          "codes that are neither int8 or uint8 of the host, nor made by QuantizeLinear or a Gather of a table of codes"
+        )
       }
       return [try dequantizedRows(of: table, maker.inputs[1])]
     }
-    var grid = try codeGrid(of: known)
+    var grid = try codeGrid(of: known.type)
     if let stated = grid.axis { grid.axis = try axis(stated, rank: known.shape.count) }
     return [constant(try dequantized(known, grid))]
   }
@@ -49,7 +57,7 @@ extension OnnxConversion {
   private mutating func dequantizedRows(
     of table: KnownTensor, _ ids: ValueID
   ) throws(PackError) -> ValueID {
-    var grid = try codeGrid(of: table)
+    var grid = try codeGrid(of: table.type)
     let (rows, channels) = (table.shape[0], table.shape[1])
     guard rows > 0, channels > 0 else { throw fault("its table is empty") }
     if let stated = grid.axis {
@@ -93,14 +101,14 @@ extension OnnxConversion {
   }
 
   /// The scales and zeros of the node.
-  private mutating func codeGrid(of codes: KnownTensor? = nil) throws(PackError) -> CodeGrid {
+  private mutating func codeGrid(of codes: OnnxType? = nil) throws(PackError) -> CodeGrid {
     guard let scale = try knownInput(1, "scale"), let scales = scale.floats, !scales.isEmpty else {
       throw fault("its scale is missing")
     }
     guard scales.allSatisfy({ $0.isFinite && $0 > 0 }) else { throw fault("a scale is not above 0") }
     guard node.integer("block_size", default: 0) == 0 else { throw fault("scales by block") }
     let zero = try knownInput(2, "zero point")
-    let type = zero?.type ?? codes?.type ?? .uint8
+    let type = zero?.type ?? codes ?? .uint8
     guard type == .uint8 || type == .int8 || (codes != nil && type == .int32) else {
       throw fault("codes of type \(type); uint8 and int8 are supported")
     }

@@ -43,8 +43,16 @@ enum CodeAdoption: DraftPass {
     switch matcher.maker(value)?.operation {
     case .activation(.relu), .activation(.relu6), .activation(.sigmoid): true
     case .tensor(.softmax(let softmax)): !softmax.isLogarithm
+    // Codes of the host: (code - 0) * scale.
+    case .tensor(.binary(Binary(.multiply))): isOfUnsignedBytes(matcher.maker(value)?.inputs.first, matcher)
     default: false
     }
+  }
+
+  private static func isOfUnsignedBytes(_ value: ValueID?, _ matcher: PatternMatcher) -> Bool {
+    guard var value else { return false }
+    while let node = matcher.maker(value), case .tensor(.cast) = node.operation { value = node.inputs[0] }
+    return matcher.draft.values[value].elementType == .uint8
   }
 
   private static func adopting(_ activation: ActivationGrid, _ operation: DraftOperation) -> DraftOperation {

@@ -17,6 +17,6 @@ enum OnnxPasses {
     // Batch norms, behind which channels are last now.
     AffineFolding.self,
     // Last: what is narrow is no pattern of the others.
-    CastMerging.self,
+    TransposeRaising.self, CastMerging.self,
   ]
 }
