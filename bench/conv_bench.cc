@@ -12,51 +12,22 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <map>
-#include <memory>
 #include <set>
-#include <sstream>
 
 #include "affinity.h"
 #include "conv_problem.h"
 #include "isa.h"
 #include "onednn_conv.h"
+#include "options.h"
 #include "reporters.h"
 #include "round_robin.h"
 
 namespace {
 
-using Options = std::map<std::string, std::string>;
 using Destination = OneDnnConvolution::Destination;
 
-Options TakeOptions(int& argc, char** argv) {
-  Options options = {{"convolutions", ""}, {"threads", "1"},  {"batch", "1"}, {"isa", ""},
-                     {"rounds", "9"},      {"destinations", "u8,s32"}, {"chunk-milliseconds", "3"}};
-  int kept = 1;
-  for (int i = 1; i < argc; i++) {
-    const std::string argument = argv[i];
-    const size_t equals = argument.find('=');
-    const bool is_option = argument.compare(0, 2, "--") == 0 && equals != std::string::npos;
-    const auto option = is_option ? options.find(argument.substr(2, equals - 2)) : options.end();
-    if (option == options.end()) {
-      argv[kept++] = argv[i];
-    } else {
-      option->second = argument.substr(equals + 1);
-    }
-  }
-  argc = kept;
-  return options;
-}
-
-std::vector<std::string> Split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
-
-int Number(const Options& options, const char* name) { return std::atoi(options.at(name).c_str()); }
+const Options kDefaults = {{"convolutions", ""}, {"threads", "1"}, {"batch", "1"}, {"isa", ""},
+                           {"rounds", "9"}, {"destinations", "u8,s32"}, {"chunk-milliseconds", "3"}};
 
 void VerifyOrExit(const Convolution& shape, int64_t batch, int threads) {
   OneDnnConvolution sums(shape, batch, Destination::kSums, threads);
@@ -72,8 +43,7 @@ void Measure(benchmark::State& state, const Convolution& shape, Destination dest
   VerifyOrExit(shape, batch, threads);
   OneDnnConvolution convolution(shape, batch, destination, threads);
   std::vector<Contestant> contestants = {{[&] { convolution.Run(); }, {}}};
-  const double chunk = std::atof(options.at("chunk-milliseconds").c_str()) / 1000;
-  MeasureRoundRobin(contestants, {Number(options, "rounds"), chunk, 0, 0, threads == 1});
+  MeasureRoundRobin(contestants, {Number(options, "rounds"), ChunkSeconds(options), 0, 0, threads == 1});
   const double seconds = Median(contestants[0].round_seconds);
   for (auto _ : state) state.SetIterationTime(seconds);
   state.counters["GMAC/s"] = double(batch) * shape.Products() / seconds / 1e9;
@@ -100,13 +70,8 @@ void Register(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = TakeOptions(argc, argv);
-  const bool writes_file = [&] {
-    for (int i = 1; i < argc; i++) {
-      if (std::strncmp(argv[i], "--benchmark_out=", 16) == 0) return true;
-    }
-    return false;
-  }();
+  const Options options = TakeOptions(kDefaults, argc, argv);
+  const bool writes_file = WritesFile(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   SelectIsa(options.at("isa"));

@@ -15,61 +15,32 @@
 #include <benchmark/benchmark.h>
 #include <soniq.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <set>
-#include <sstream>
 
 #include "affinity.h"
 #include "isa.h"
+#include "options.h"
 #include "reporters.h"
 #include "shape_group.h"
 
 namespace {
 
-using Options = std::map<std::string, std::string>;
-
-// Takes the options of this program out of argv.
-Options TakeOptions(int& argc, char** argv) {
-  Options options = {{"shapes", ""},
-                     {"threads", "1"},
-                     {"isa", ""},
-                     {"schemes", "w1a1,w1a4,w1a8,w2a2,w2a4,w2a8,w3a3,w4a4,w4a8,w8a8,w1a1+w4a4@75,w1a1+w4a4@87.5"},
-                     {"boundaries", "codes,f32"},
-                     {"rivals", "1"},
-                     {"rounds", "9"},
-                     {"chunk-milliseconds", "3"}};
-  int kept = 1;
-  for (int i = 1; i < argc; i++) {
-    const std::string argument = argv[i];
-    const size_t equals = argument.find('=');
-    const auto option = argument.compare(0, 2, "--") == 0 && equals != std::string::npos
-                            ? options.find(argument.substr(2, equals - 2))
-                            : options.end();
-    if (option == options.end()) {
-      argv[kept++] = argv[i];
-    } else {
-      option->second = argument.substr(equals + 1);
-    }
-  }
-  argc = kept;
-  return options;
-}
-
-std::vector<std::string> Split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
+const Options kDefaults = {
+    {"shapes", ""},
+    {"threads", "1"},
+    {"isa", ""},
+    {"schemes", "w1a1,w1a4,w1a8,w2a2,w2a4,w2a8,w3a3,w4a4,w4a8,w8a8,w1a1+w4a4@75,w1a1+w4a4@87.5"},
+    {"boundaries", "codes,f32"},
+    {"rivals", "1"},
+    {"rounds", "9"},
+    {"chunk-milliseconds", "3"}};
 
 // Rows of a shape, in the order of the report; with several threads also ours with one, to compare with.
 std::vector<RowKey> MakeKeys(const Options& options) {
-  const int threads = std::atoi(options.at("threads").c_str());
+  const int threads = Number(options, "threads");
   std::vector<RowKey> keys;
   for (const std::string& boundary_name : Split(options.at("boundaries"))) {
     const Boundary boundary = boundary_name == "codes" ? Boundary::kCodes : Boundary::kFloats;
@@ -107,11 +78,11 @@ void Report(benchmark::State& state, const Shape& shape, const RowResult& result
 }
 
 void Register(const Options& options, const Roofline& roofline) {
-  const int threads = std::atoi(options.at("threads").c_str());
+  const int threads = Number(options, "threads");
   // OpenMP's threads spin for some milliseconds after their last work. After a pause the system may wake a
   // thread on the core of the one that woke it, and needs some milliseconds to move it to the other.
-  const double chunk_seconds = std::atof(options.at("chunk-milliseconds").c_str()) / 1000;
-  const RoundRobinOptions round_robin = {std::atoi(options.at("rounds").c_str()), chunk_seconds,
+  const double chunk_seconds = ChunkSeconds(options);
+  const RoundRobinOptions round_robin = {Number(options, "rounds"), chunk_seconds,
                                          threads == 1 ? 0.0 : 5 * chunk_seconds, threads == 1 ? 0.0 : 0.02,
                                          threads == 1};
   std::set<std::string> registered;  // Several models have layers of the same shape.
@@ -152,15 +123,12 @@ int main(int argc, char** argv) {
     for (const std::string& isa : MeasurableIsas()) std::printf("%s\n", isa.c_str());
     return 0;
   }
-  const Options options = TakeOptions(argc, argv);
-  // A reporter for the file may be given only when there is a file.
-  const bool writes_file = std::any_of(argv, argv + argc, [](const char* argument) {
-    return std::strncmp(argument, "--benchmark_out=", 16) == 0;
-  });
+  const Options options = TakeOptions(kDefaults, argc, argv);
+  const bool writes_file = WritesFile(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   SelectIsa(options.at("isa"));
-  const int threads = std::atoi(options.at("threads").c_str());
+  const int threads = Number(options, "threads");
   RequireCores(threads);
   ReportLoad(threads);
   const Roofline roofline(threads);

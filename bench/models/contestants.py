@@ -8,9 +8,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 HERE = Path(__file__).parent
 
@@ -27,6 +29,13 @@ class Setting:
     threads: int
     batch: int
     sequence: int = 128
+
+
+class Player(Protocol):
+    """What takes part in a comparison."""
+
+    def take_turn(self, seconds: float) -> None:
+        """Runs for about as long, and keeps what it took."""
 
 
 class Worker:
@@ -84,6 +93,15 @@ class Worker:
         self._process.wait()
         self._errors.seek(0)
         raise EngineError(f"{self.engine} {self.scheme} {self.path}:\n{self._errors.read()[-2000:]}")
+
+
+def take_turns(players: Sequence[Player], rounds: int, seconds: float, pause: float = 0) -> None:
+    """In every round each runs for about `seconds`; each round begins with another, and each turn after a pause."""
+    for turn in range(rounds):
+        for index in range(len(players)):
+            if pause:
+                time.sleep(pause)
+            players[(index + turn) % len(players)].take_turn(seconds)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Times encoders as Transformers' classes export them against ONNX Runtime INT8 of the same file, in one run.
 
-    python bench/models/encoders.py [--models bert,vit] [--sequences 16,64,128] [--threads 1]
+    .ci/bench encoders [--models bert,vit] [--sequences 16,64,128] [--threads 1]
 
 Six classes (BERT, DistilBERT, RoBERTa, MPNet, ALBERT, ViT) of 6 layers, 384 channels and 12 heads with random weights,
 exported with dynamic batch and length. Baselines: dynamic quantisation per channel by ONNX Runtime's own tool, and the
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from contestants import EngineError, Setting, Worker
+from contestants import EngineError, Setting, Worker, take_turns
 from measure import context
 
 if TYPE_CHECKING:
@@ -125,10 +125,7 @@ def measure(files: dict[str, Path], setting: Setting, rounds: int, seconds: floa
         workers = {
             engine: stack.enter_context(Worker(engine, "w8a8", path, setting)) for engine, path in files.items()
         }
-        order = list(workers.values())
-        for turn in range(rounds):
-            for index in range(len(order)):
-                order[(index + turn) % len(order)].take_turn(seconds)
+        take_turns(list(workers.values()), rounds, seconds)
     return {engine: worker.round_ms[1:] for engine, worker in workers.items()}
 
 

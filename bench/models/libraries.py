@@ -1,6 +1,6 @@
 """Times two builds of libsoniq.so on the same models, in turns: what a change costs.
 
-    python bench/models/libraries.py OLD.so NEW.so [MODEL.soniq ...] [--rounds 15] [--least 0.98]
+    .ci/bench libraries OLD.so [MODEL.soniq ...] [--rounds 15] [--least 0.98]      (new: build/lib/libsoniq.so)
 
 Without models: MiniLM at 8 bits when build/minilm is there, ResNet-18 at 8 bits and with one bit, MobileNetV2 at 8
 bits, packed by --tool into build/bench-libraries. One process a library, both pinned to one core, one thread; they

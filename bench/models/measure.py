@@ -20,8 +20,8 @@ from typing import Any
 
 import networks
 import rivals
-from contestants import ConvolutionSum, EngineError, Setting, Worker
-from model_rows import BUSY
+from contestants import ConvolutionSum, EngineError, Setting, Worker, take_turns
+from reports.disturbance import BUSY
 
 import soniq
 
@@ -101,11 +101,8 @@ def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, A
             players.append(worker)
         if "onednn_conv_sum" in arguments.rivals:
             players.append(ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting))
-        for turn in range(arguments.rounds):
-            for index in range(len(players)):
-                if setting.threads > 1:
-                    time.sleep(PAUSE_SECONDS)
-                players[(index + turn) % len(players)].take_turn(arguments.seconds)
+        pause = PAUSE_SECONDS if setting.threads > 1 else 0
+        take_turns(players, arguments.rounds, arguments.seconds, pause)
     for player in players:
         row = {"model": setting.model, "engine": player.engine, "scheme": player.scheme, "threads": setting.threads,
                "batch": setting.batch, "ms_median": round(player.median(), 4)}

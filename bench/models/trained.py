@@ -1,6 +1,6 @@
 """Times networks that a recipe of examples/ trained against ONNX Runtime INT8 of their float parent, in one run.
 
-    python bench/models/trained.py build/training/digits [--seed 1] [--threads 1] [--batch 1]
+    .ci/with-library build bench-models -- bench/models/trained.py build/training/digits [--seed 1] [--batch 1]
 
 Takes every NAME-SEED.soniq of the folder. The rival is static QDQ per channel of float-SEED.onnx, calibrated on the
 training images that the recipe left in float-SEED.npz. One process an engine, pinned to its core; engines take turns.
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import rivals
-from contestants import EngineError, Setting, Worker
+from contestants import EngineError, Setting, Worker, take_turns
 
 RIVAL = "onnxruntime_int8"
 
@@ -32,9 +32,7 @@ def measure(folder: Path, setting: Setting, seed: int, rounds: int, seconds: flo
     chosen += [("soniq", path) for path in networks.values()]
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(Worker(engine, path.stem, path, setting)) for engine, path in chosen]
-        for turn in range(rounds):
-            for index in range(len(workers)):
-                workers[(index + turn) % len(workers)].take_turn(seconds)
+        take_turns(workers, rounds, seconds)
     names = ["ONNX Runtime INT8", "ONNX Runtime float32", *networks]
     return {name: worker.round_ms[1:] for name, worker in zip(names, workers, strict=True)}
 

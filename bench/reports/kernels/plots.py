@@ -5,30 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
-
-import matplotlib.pyplot as plt  # noqa: E402 (the backend is chosen before)
-from rows import Report, Row, undisturbed  # noqa: E402
-
-# Fewer bits, warmer; two levels in green; the rival in grey.
-COLOURS = {
-    "w1a1": "#b2182b", "w1a4": "#e0603f", "w1a8": "#f4a261", "w2a2": "#c2a000", "w2a4": "#9a7d0a", "w2a8": "#6b5900",
-    "w3a3": "#8e5ea2", "w4a4": "#5e3c99", "w4a8": "#2c7fb8", "w8a8": "#08306b",
-    "w1a1+w4a4@75": "#1b7837", "w1a1+w4a4@87.5": "#5aae61",
-}
-OTHER = "#777777"
+from reports import svg
+from reports.kernels.rows import Report, Row, undisturbed
+from reports.markdown import threads_text
+from reports.svg import COLOURS, OTHER, plt
 
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Writes the plots that the report has rows for and returns their paths."""
-    plt.rcParams.update({
-        "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-        "grid.color": "#dddddd", "grid.linewidth": 0.6, "legend.frameon": False, "svg.fonttype": "none",
-        # The same figures give the same bytes.
-        "svg.hashsalt": "soniq",
-    })
+    svg.set_style(grid=True)
     folder.mkdir(parents=True, exist_ok=True)
     settings = sorted({(r.isa, r.threads) for r in undisturbed(report)})
     paths = []
@@ -45,14 +30,6 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 def schemes_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"))
-
-
-def save(figure: plt.Figure, path: Path) -> Path:
-    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-    plt.close(figure)
-    # matplotlib leaves blanks at the ends of lines.
-    path.write_text("".join(f"{line.rstrip()}\n" for line in path.read_text().splitlines()))
-    return path
 
 
 def roofline(report: Report, rows: Sequence[Row], isa: str, threads: int, path: Path) -> Path:
@@ -82,9 +59,9 @@ def roofline(report: Report, rows: Sequence[Row], isa: str, threads: int, path: 
                  color=OTHER, zorder=3)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(None, top * 2.5), ylabel="GMAC/s",
              xlabel="multiply-accumulates per byte of weights",
-             title=f"Roofline: {isa}, {threads} thread{'s' * (threads > 1)}, codes to sums")
+             title=f"Roofline: {isa}, {threads_text(threads)}, codes to sums")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return save(figure, path)
+    return svg.save(figure, path)
 
 
 def intensity(row: Row) -> float:
@@ -101,9 +78,9 @@ def ratio_by_shape(rows: Sequence[Row], isa: str, threads: int, path: Path) -> P
                   markersize=4.5, label=scheme, color=COLOURS.get(scheme, OTHER))
     axes.axhline(1, color="#444444", linewidth=1)
     axes.set(yscale="log", ylabel="time of oneDNN INT8 / time of soniq",
-             title=f"Against oneDNN INT8: {isa}, {threads} thread{'s' * (threads > 1)}, codes to sums")
+             title=f"Against oneDNN INT8: {isa}, {threads_text(threads)}, codes to sums")
     axes.set_xticks(range(len(shapes)), shapes, rotation=60, ha="right", fontsize=8)
     axes.set_yticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
     axes.minorticks_off()
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return save(figure, path)
+    return svg.save(figure, path)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reports.disturbance import is_disturbed
+from reports.kind import refuse_repeated
+
 NAME = re.compile(
     r"(?P<engine>\w+)/(?P<scheme>[^/]+)/(?P<rows>\d+)x(?P<channels>\d+)x(?P<outputs>\d+)"
     r"/threads:(?P<threads>\d+)/boundary:(?P<boundary>\w+)/isa:(?P<isa>\w+)"
 )
-
-
-# Cores kept busy by others that a reader has to know of.
-BUSY = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Report:
 
     def disturbed(self, isa: str, threads: int) -> bool:
         """Whether others were working when rows of several threads were measured: such rows mean nothing."""
-        return threads > 1 and self.busy_cores(isa, threads) > BUSY
+        return is_disturbed(threads, self.busy_cores(isa, threads))
 
     def busy_cores(self, isa: str, threads: int) -> float:
         """Cores that others kept busy before the rows were measured."""
@@ -97,10 +96,7 @@ def merge(paths: list[Path]) -> dict[str, Any]:
         report = json.loads(path.read_text())
         context = report["context"] | context
         benchmarks += report["benchmarks"]
-    names = [benchmark["name"] for benchmark in benchmarks]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"rows measured twice: {', '.join(repeated)}")
+    refuse_repeated(benchmark["name"] for benchmark in benchmarks)
     return {"context": context, "benchmarks": benchmarks}
 
 

@@ -1,22 +1,19 @@
-"""Reports for people: Markdown that also reads well in a terminal."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from model_rows import BUSY, CONVOLUTIONS, Report  # noqa: E402 (the path is set before)
-from model_targets import outcomes  # noqa: E402
-from tables import table  # noqa: E402
+from reports.disturbance import BUSY
+from reports.markdown import table, threads_text
+from reports.models.rows import CONVOLUTIONS, Report
+from reports.models.targets import outcomes
+from reports.outcome import counted
 
 TITLES = {"onnxruntime_f32": "ONNX Runtime f32", "onnxruntime_int8": "ONNX Runtime INT8",
           "openvino_int8": "OpenVINO INT8", CONVOLUTIONS: "oneDNN convolutions"}  # fmt: skip
 
 
 def setting_name(threads: int, batch: int) -> str:
-    return f"{threads} thread{'s' * (threads > 1)}, batch {batch}"
+    return f"{threads_text(threads)}, batch {batch}"
 
 
 def times(report: Report, threads: int, batch: int) -> str:
@@ -76,9 +73,7 @@ def step_kinds(report: Report, model: str, scheme: str) -> str:
 def targets(report: Report) -> str:
     results = outcomes(report)
     lines = [[r.target, r.wanted, r.measured, r.verdict, r.remark] for r in results]
-    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("met", "MISSED", "not measured")}
-    summary = ", ".join(f"{count} {verdict.lower()}" for verdict, count in counts.items() if count)
-    return table(["target, one thread, one image", "wanted", "worst", "", "more"], lines) + f"\n{summary}\n"
+    return table(["target, one thread, one image", "wanted", "worst", "", "more"], lines) + f"\n{counted(results)}\n"
 
 
 def machine(report: Report) -> str:

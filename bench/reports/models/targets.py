@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from model_rows import Report
+from reports.models.rows import Report
+from reports.outcome import Outcome
 
 # Network, scheme, least ratio to the best INT8 of the rivals.
 RATIOS = [
@@ -14,21 +13,6 @@ RATIOS = [
 # Convolutions alone, 3 x 3: scheme and least ratio to oneDNN's, for each shape of `networks.CHAINS`.
 KERNELS = [("w1a1", 4.5), ("w1a4", 2.3), ("w2a2", 1.25), ("w8a8", 0.95)]
 WORKSPACE_LIMIT = 6_000_000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A target and what was measured; both as they are printed. `met` is None when nothing was measured."""
-
-    target: str
-    wanted: str
-    measured: str
-    met: bool | None
-    remark: str = ""
-
-    @property
-    def verdict(self) -> str:
-        return "not measured" if self.met is None else "met" if self.met else "MISSED"
 
 
 def ratio_outcome(report: Report, model: str, scheme: str, least: float) -> Outcome:

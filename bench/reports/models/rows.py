@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reports.disturbance import is_disturbed
+from reports.kind import refuse_repeated
+
 # Whole networks at 8 bits by others, and the convolutions alone by the fastest kernels that we know of.
 ENGINES = ("onnxruntime_int8", "openvino_int8")
 CONVOLUTIONS = "onednn_conv_sum"
-# Cores kept busy by others from which on rows of several threads mean nothing.
-BUSY = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Report:
 
     def disturbed(self, threads: int) -> bool:
         """Whether others were working when rows of several threads were measured."""
-        return threads > 1 and self.busy_cores(threads) > BUSY
+        return is_disturbed(threads, self.busy_cores(threads))
 
     def busy_cores(self, threads: int) -> float:
         return float(self.context["busy_cores"].get(str(threads), 0))
@@ -70,3 +71,27 @@ def load(path: Path) -> Report:
     report = json.loads(path.read_text())
     rows = [Row(**row) for row in report["rows"]]
     return Report(report["context"], rows, report["memory"], report["steps"], report["convolutions"])
+
+
+def merge(paths: list[Path]) -> dict[str, Any]:
+    """Runs of different rows as one: of the contexts the fewest rounds and the busiest neighbours are kept.
+
+    Raises ValueError when two runs have the same row or are of different revisions.
+    """
+    reports = [json.loads(path.read_text()) for path in paths]
+    contexts = [report["context"] for report in reports]
+    if len({context["revision"] for context in contexts}) > 1:
+        raise ValueError("the runs are of different revisions")
+    result = {"context": dict(contexts[0])}
+    for key in ("rounds", "seconds"):
+        result["context"][key] = min(context[key] for context in contexts)
+    result["context"]["engines"] = {name: text for context in contexts for name, text in context["engines"].items()}
+    busy: dict[str, float] = {}
+    for threads, cores in (item for context in contexts for item in context["busy_cores"].items()):
+        busy[threads] = max(cores, busy.get(threads, 0))
+    result["context"]["busy_cores"] = busy
+    for part in ("rows", "memory", "steps", "convolutions"):
+        result[part] = [entry for report in reports for entry in report[part]]
+    keys = ("model", "engine", "scheme", "threads", "batch")
+    refuse_repeated("/".join(str(row[key]) for key in keys) for row in result["rows"])
+    return result

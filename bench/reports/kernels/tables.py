@@ -1,29 +1,17 @@
-"""Reports for people: Markdown that also reads well in a terminal."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from rows import BUSY, Report, Row, undisturbed
-from targets import Outcome
+from reports.disturbance import BUSY
+from reports.kernels.rows import Report, Row, undisturbed
+from reports.markdown import table, threads_text
+from reports.outcome import Outcome, counted
 
 # A ratio from here on is no loss: less is noise.
 EQUAL = 0.95
 PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
-
-
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table with columns padded to their widest cell, the first left, the others right aligned."""
-    cells = [list(head), *map(list, lines)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-
-    def join(line: Sequence[str]) -> str:
-        padded = [cell.rjust(width) if column else cell.ljust(width)
-                  for column, (cell, width) in enumerate(zip(line, widths, strict=True))]
-        return f"| {' | '.join(padded)} |"
-
-    rule = f"|{'|'.join('-' * (w + 2) if c == 0 else '-' * (w + 1) + ':' for c, w in enumerate(widths))}|"
-    return "\n".join([join(cells[0]), rule, *map(join, cells[1:])]) + "\n"
 
 
 def machine(report: Report) -> str:
@@ -35,7 +23,7 @@ def machine(report: Report) -> str:
     peaks, reads = [], []
     for setting in settings:
         threads, isa = (part.split(":")[1] for part in setting.split("/"))
-        name = f"{isa}, {threads} thread{'s' * (threads != '1')}"
+        name = f"{isa}, {threads_text(int(threads))}"
         values = [report.peak(f"peak_{kind}_gmacs", int(threads), isa) for kind in PEAKS]
         peaks.append([name, *(f"{value:.0f}" for value in values if value is not None)])
         measured = dict(report.bandwidths(int(threads), isa))
@@ -127,7 +115,7 @@ def losses(report: Report) -> str:
             to_rival = slower([(r.to_onednn, r) for r in ours if r.to_onednn is not None])
             to_own = slower([(r.to_w8a8, r) for r in ours if r.to_w8a8 is not None])
             if to_rival or to_own:
-                lines.append([f"{isa}, {threads} thread{'s' * (threads > 1)}, {boundary}: {scheme}", str(len(ours)),
+                lines.append([f"{isa}, {threads_text(threads)}, {boundary}: {scheme}", str(len(ours)),
                               to_rival, to_own])
     head = ["", "rows", "slower than oneDNN INT8", "slower than our w8a8"]
     return table(head, lines) if lines else "No row is slower.\n"
@@ -153,18 +141,14 @@ def every_row(rows: list[Row]) -> str:
     return table(head, lines)
 
 
-def outcomes(results: list[Outcome], details: int = 0) -> str:
+def outcomes(results: Sequence[Outcome], details: int = 0) -> str:
     """The targets against what was measured, and of each the worst rows below it, `details` at most."""
-    lines = []
-    for result in results:
-        measured = "" if result.measured is None else result.number(result.measured)
-        lines.append([result.target, ">= " + result.number(result.least), measured, result.where, result.verdict])
+    lines = [[r.target, r.wanted, r.measured, r.remark, r.verdict] for r in results]
     text = table(["target", "wanted", "worst", "where", ""], lines)
     for result in results:
-        if result.below and details:
-            text += f"\nBelow {result.number(result.least)} - {result.target}:\n"
-            text += "".join(f"  {row}\n" for row in result.below[:details])
-            if len(result.below) > details:
-                text += f"  and {len(result.below) - details} more\n"
-    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in ("met", "MISSED", "not measured")}
-    return text + "\n" + ", ".join(f"{count} {verdict.lower()}" for verdict, count in counts.items() if count) + "\n"
+        if result.failures and details:
+            text += f"\nBelow {result.wanted.removeprefix('>= ')} - {result.target}:\n"
+            text += "".join(f"  {row}\n" for row in result.failures[:details])
+            if len(result.failures) > details:
+                text += f"  and {len(result.failures) - details} more\n"
+    return f"{text}\n{counted(results)}\n"
