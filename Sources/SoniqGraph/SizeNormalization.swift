@@ -46,22 +46,37 @@ extension Graph {
     return sums.filter { $0.value != 0 }.map { SizeTerm($0.value, $0.key) }.sorted(by: isBefore)
   }
 
-  /// The first symbol that stands for a sum without a divisor, replaced by the sum.
+  /// The first symbol that is a sum of others, replaced by the sum.
   private func writtenOut(_ expression: SizeExpression) -> SizeExpression? {
     for (place, term) in expression.terms.enumerated() {
       for symbol in term.symbols {
-        guard let definition = definition(symbol), definition.function == .sum, definition.divisor == 1
-        else { continue }
+        guard let sum = sum(symbol) else { continue }
         var rest = term.symbols
         rest.remove(at: rest.firstIndex(of: symbol) ?? 0)
         var result = expression
         result.terms.remove(at: place)
-        for part in definition.terms {
+        for part in sum {
           guard let coefficient = signedProduct(term.coefficient, part.coefficient) else { return nil }
           result.terms.append(SizeTerm(coefficient, rest + part.symbols))
         }
         return result
       }
+    }
+    return nil
+  }
+
+  /// What a symbol is a sum of: that of its definition, or the first symbol that differs from it by a number, and the
+  /// number; nil for any other.
+  package func sum(_ symbol: Int) -> [SizeTerm]? {
+    guard let definition = definition(symbol), definition.function == .sum else { return nil }
+    if definition.divisor == 1 { return definition.terms }
+    let quotient = definition.withoutWhole
+    for other in 0..<symbol {
+      guard let earlier = self.definition(other), earlier.function == .sum,
+        earlier.divisor == definition.divisor,
+        case let first = earlier.withoutWhole, first.terms == quotient.terms
+      else { continue }
+      return [SizeTerm(1, [other]), SizeTerm(quotient.whole - first.whole)]
     }
     return nil
   }
@@ -113,6 +128,16 @@ extension SizeExpression {
   }
 }
 
+extension SizeExpression {
+  /// Of floor((terms + number) / divisor): with the rest of number / divisor alone, and what that is less by.
+  fileprivate var withoutWhole: (terms: [SizeTerm], whole: Int) {
+    guard let last = terms.last, last.symbols.isEmpty else { return (terms, 0) }
+    let whole = floorDivided(last.coefficient, by: divisor)
+    let rest = last.coefficient - whole * divisor
+    return (terms.dropLast() + (rest == 0 ? [] : [SizeTerm(rest)]), whole)
+  }
+}
+
 private func greatestCommonDivisor(_ left: Int, _ right: Int) -> Int {
   var (left, right) = (left, right)
   while right != 0 { (left, right) = (right, left % right) }
@@ -126,8 +151,10 @@ extension Graph {
     guard let normal = normalized(expression) else { return nil }
     if let size = normal.constant { return .fixed(size) }
     if let symbol = normal.symbol { return .symbol(symbol) }
-    let symbol = symbols.firstIndex { $0.definition == normal || $0.equals.contains(normal) }
-    return symbol.map(Dimension.symbol)
+    guard let symbol = symbols.firstIndex(where: { $0.definition == normal || $0.equals.contains(normal) })
+    else { return nil }
+    // What must be a number in every run is one.
+    return symbols[symbol].equals.lazy.compactMap(\.constant).first.map(Dimension.fixed) ?? .symbol(symbol)
   }
 
   /// The same; a symbol for it is added where none is known.

@@ -29,9 +29,12 @@ extension Graph {
     guard expression.symbols.allSatisfy({ (0..<limit).contains($0) }) else {
       throw GraphError(.indexOutOfRange, field: field, element: symbol)
     }
-    guard expression.isWithinLimits, expression.constant == nil, normalized(expression) == expression,
-      field != "sizes.definition" || expression.symbol == nil, expression.symbol != symbol
+    let isDefinition = field == "sizes.definition"
+    guard expression.isWithinLimits, normalized(expression) == expression,
+      !isDefinition || expression.symbol == nil, expression.symbol != symbol,
+      expression.constant.map({ !isDefinition && $0 >= 1 }) ?? true
     else { throw GraphError(.invalidSize, field: field, element: symbol) }
+    if expression.constant != nil { return }
     // Two symbols of one size would have two names in shapes that must be equal.
     guard known.insert(expression).inserted else {
       throw GraphError(.producedTwice, field: field, element: symbol)

@@ -120,7 +120,8 @@ extension RuntimeError: CustomStringConvertible {
   private var sizeMessage: String {
     switch code {
     case .sizesDiffer:
-      "the size \"\(subject)\" is \(actual), but the model needs it to be \(other), which is \(expected)"
+      "the size \"\(subject)\" is \(actual), but the model needs it to be \(other)"
+        + (other == "\(expected)" ? "" : ", which is \(expected)")
     case .sliceOutOfRange:
       "node \"\(subject)\" cuts dimension \(position) from element \(actual) on beyond its size \(expected)"
     default:

@@ -21,7 +21,7 @@ rounding of weights, and runs through `libsoniq.so`.
   uint16 become int32; constants outside its range are an error when packing. float16 inside a model is computed in
   float32, which rounds less; a cast to int8 or uint8 keeps the low bits of whole numbers and saturates real ones.
 * A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
-* The first dimensions of inputs may be dynamic, as may others that no shape computation needs.
+* Dimensions of inputs may be dynamic, and what follows from them (docs/packer.md, Sizes); channels of images may not.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
   nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.

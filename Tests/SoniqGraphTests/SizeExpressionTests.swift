@@ -57,6 +57,24 @@ import Testing
     #expect(graph.dimension(twice) == .symbol(0))
   }
 
+  /// A height that pooling must bring to 1 is 1, and a run in which it is not is refused.
+  @Test func whatMustBeANumberIsOne() {
+    var graph = Self.graph()
+    let pooled = Self.sum(Self.height, divisor: 32)
+    #expect(graph.define(pooled) == .symbol(2))
+    graph.symbols[2].equals = [Self.sum(SizeTerm(1))]
+    #expect(graph.dimension(pooled) == .fixed(1))
+  }
+
+  /// Quotients that differ by a whole number are one size and the number.
+  @Test func quotientsMeet() {
+    var graph = Self.graph()
+    #expect(graph.define(Self.sum(Self.width, SizeTerm(2), divisor: 2)) == .symbol(2))
+    #expect(graph.define(Self.sum(Self.width, divisor: 2)) == .symbol(3))
+    #expect(graph.normalized(Self.sum(SizeTerm(2, [3]))) == Self.sum(SizeTerm(2, [2]), SizeTerm(-2)))
+    #expect(graph.dimension(Self.sum(SizeTerm(1, [2]), SizeTerm(-1))) == .symbol(3))
+  }
+
   @Test func productsAreWrittenOut() {
     var graph = Self.graph()
     let pixels = graph.define(Self.sum(SizeTerm(1, [1, 0])))

@@ -40,10 +40,10 @@ package struct Window: Sendable, Hashable, BitwiseCopyable {
     Self.output(size + left + right, taps: width, stride: strideWidth, dilation: dilationWidth)
   }
   /// The same of a dimension; where a window does not fit, the size is below 1.
-  func outputHeight(_ size: Dimension) -> SizeExpression {
+  package func outputHeight(_ size: Dimension) -> SizeExpression {
     output(size, padding: top + bottom, taps: height, stride: strideHeight, dilation: dilationHeight)
   }
-  func outputWidth(_ size: Dimension) -> SizeExpression {
+  package func outputWidth(_ size: Dimension) -> SizeExpression {
     output(size, padding: left + right, taps: width, stride: strideWidth, dilation: dilationWidth)
   }
   private func output(

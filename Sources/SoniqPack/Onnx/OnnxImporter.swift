@@ -56,10 +56,12 @@ package enum OnnxImporter {
       var conversion = try OnnxConversion(graph, file, options: options, equal: equal)
       try conversion.convert(graph)
       let draft = conversion.draft
-      if draft.equalSymbols.isEmpty { return conversion }
-      for (left, right) in draft.equalSymbols {
-        equal.join(draft.symbols[left].name, draft.symbols[right].name)
-      }
+      guard draft.needsSizes else { return conversion }
+      var isNew = false
+      for (kept, other) in draft.neededEqual where equal.join(kept, other) { isNew = true }
+      for (name, number) in draft.neededNumbers where equal.set(name, to: number) { isNew = true }
+      // Then it is what it was, and so is its fault.
+      guard isNew else { throw conversion.refusal }
     }
   }
 

@@ -45,7 +45,7 @@ extension OnnxConversion {
           let index = symbols[first] ?? draft.symbols.count
           if index == draft.symbols.count {
             draft.symbols.append(
-              DraftSymbol(name: first, maximum: equal.maximum(of: first, options.maximums) ?? maximum))
+              Symbol(name: first, maximum: equal.maximum(of: first, options.maximums) ?? maximum))
           } else if symbols[name] == nil, equal.maximum(of: first, options.maximums) == nil {
             draft.symbols[index].maximum = min(draft.symbols[index].maximum, maximum)
           }

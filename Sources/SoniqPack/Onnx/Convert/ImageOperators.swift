@@ -5,28 +5,25 @@ extension OnnxConversion {
   /// An image [B,C,H,W] or signal [B,C,L] as [B,H,W,C], and its sizes. What ONNX calls channels first, soniq has last.
   mutating func channelsLast(
     _ value: ValueID
-  ) throws(PackError) -> (image: ValueID, height: Int, width: Int, channels: Int) {
+  ) throws(PackError) -> (image: ValueID, height: Dimension, width: Dimension, channels: Int) {
     let shape = draft.shape(value)
     let spatial = shape.count - 2
     guard spatial == 1 || spatial == 2 else {
       throw fault("\(max(0, spatial)) spatial dimensions; 1 and 2 are supported")
     }
-    var sizes: [Int] = []
-    for dimension in shape.dropFirst() {
-      guard case .fixed(let size) = dimension else {
-        throw fault(
-          "its image \(draft.words(shape)) has dynamic sizes beside the batch; fix them with --shape")
-      }
-      guard size <= maximumImageSide || sizes.isEmpty else { throw fault("an image side of \(size)") }
-      sizes.append(size)
+    guard case .fixed(let channels) = shape[1] else {
+      throw fault("its image \(draft.words(shape)) has dynamic channels; fix them with --shape")
+    }
+    for dimension in shape.dropFirst(2) where draft.maximum(dimension) ?? .max > maximumImageSide {
+      throw fault("an image side of \(draft.words([dimension]))")
     }
     if spatial == 2 {
-      return (try transpose(value, [0, 2, 3, 1]), sizes[1], sizes[2], sizes[0])
+      return (try transpose(value, [0, 2, 3, 1]), shape[2], shape[3], channels)
     }
     let last = try transpose(value, [0, 2, 1])
     let image = try reshape(
-      last, to: [draft.extent(shape[0]), Extent(1), Extent(sizes[1]), Extent(sizes[0])])
-    return (image, 1, sizes[1], sizes[0])
+      last, to: [draft.extent(shape[0]), Extent(1), draft.extent(shape[2]), Extent(channels)])
+    return (image, .fixed(1), shape[2], channels)
   }
 
   /// [B,H,W,C] as ONNX has it: [B,C,H,W], or [B,C,L] for signals.
@@ -52,10 +49,7 @@ extension OnnxConversion {
       throw fault("kernel_shape \(stated) for weights \(weights.shape)")
     }
     let window = try WindowAttributes(self, kernel: kernel).window(height: height, width: width)
-    let rows = window.outputHeight(height)
-    let columns = window.outputWidth(width)
-    guard rows > 0, columns > 0 else { throw fault("the window is larger than the image") }
-    let shape = [draft.shape(image)[0], .fixed(rows), .fixed(columns), .fixed(outputs)]
+    let shape = try windowed(window, image, height, width, outputs: outputs)
     let matrix = Self.tapOrder(weights, bias)
     let operation: DraftOperation
     if groups == channels, groups == outputs {
@@ -72,6 +66,18 @@ extension OnnxConversion {
       operation = .convolution(window, groups: Self.grouped(matrix, groups))
     }
     return [try channelsFirst(append(operation, [image], shape), spatial: spatial)]
+  }
+
+  /// The shape of what slides a window over an image.
+  mutating func windowed(
+    _ window: Window, _ image: ValueID, _ height: Dimension, _ width: Dimension, outputs: Int
+  ) throws(PackError) -> [Dimension] {
+    let rows = try draft.dimension(window.outputHeight(height))
+    let columns = try draft.dimension(window.outputWidth(width))
+    for case .fixed(let size) in [rows, columns] where size < 1 {
+      throw fault("the window is larger than the image")
+    }
+    return [draft.shape(image)[0], rows, columns, .fixed(outputs)]
   }
 
   private mutating func convolutionWeights(spatial: Int) throws(PackError) -> KnownTensor {
@@ -144,17 +150,17 @@ extension OnnxConversion {
     let bias = try knownNumbers(2, "bias", count: outputs)
     let attributes = try WindowAttributes(self, kernel: kernel)
     let (window, rowCount, columnCount) = try unfoldedSize(attributes, height: height, width: width)
-    guard rowCount > 0, columnCount > 0, rowCount <= maximumImageSide, columnCount <= maximumImageSide else {
-      throw fault("its output would be \(rowCount) x \(columnCount)")
+    for side in [rowCount, columnCount] where !(1...maximumImageSide).contains(draft.maximum(side) ?? .max) {
+      throw fault("its output would be \(draft.words([rowCount, columnCount]))")
     }
     let matrix = DraftWeights(
       outputs: rows, inputs: channels, values: Self.tapRows(weights, groups: groups), bias: nil,
       grid: Self.tapGrid(weights, groups: groups))
     let batch = draft.shape(image)[0]
-    let taps = append(.linear(matrix), [image], [batch, .fixed(height), .fixed(width), .fixed(rows)])
+    let taps = append(.linear(matrix), [image], [batch, height, width, .fixed(rows)])
     let folded = append(
-      .foldTaps(window, height: .fixed(rowCount), width: .fixed(columnCount), bias: bias), [taps],
-      [batch, .fixed(rowCount), .fixed(columnCount), .fixed(outputs)])
+      .foldTaps(window, height: rowCount, width: columnCount, bias: bias), [taps],
+      [batch, rowCount, columnCount, .fixed(outputs)])
     return [try channelsFirst(folded, spatial: spatial)]
   }
 
@@ -188,34 +194,46 @@ extension OnnxConversion {
   }
 
   /// The window of a transposed convolution and the size of what it makes.
-  private func unfoldedSize(
-    _ attributes: WindowAttributes, height: Int, width: Int
-  ) throws(PackError) -> (Window, height: Int, width: Int) {
+  private mutating func unfoldedSize(
+    _ attributes: WindowAttributes, height: Dimension, width: Dimension
+  ) throws(PackError) -> (Window, height: Dimension, width: Dimension) {
     let spatial = attributes.spatial
     let extra = node.integers("output_padding") ?? [Int](repeating: 0, count: spatial)
     let stated = node.integers("output_shape")
     guard extra.count == spatial, extra.allSatisfy({ (0...maximumTaps).contains($0) }),
       stated.map({ $0.count == spatial && $0.allSatisfy { (1...maximumImageSide).contains($0) } }) ?? true
     else { throw fault("output_padding \(extra), output_shape \(stated ?? [])") }
-    var window = attributes.window(height: height, width: width)
-    func side(_ axis: Int, _ size: Int) -> (before: Int, after: Int, size: Int) {
-      let stride = attributes.strides[axis]
-      let full =
-        stride * (size - 1) + extra[axis] + attributes.dilations[axis] * (attributes.kernel[axis] - 1) + 1
-      var (before, after) = (attributes.pads[axis], attributes.pads[spatial + axis])
-      let target = stated?[axis] ?? (attributes.automatic.hasPrefix("SAME") ? size * stride : nil)
-      if let target {
-        let total = max(0, full - target)
-        before = attributes.automatic == "SAME_UPPER" ? total / 2 : total - total / 2
-        after = total - before
-        return (before, after, target)
-      }
-      return (before, after, full - before - after)
+    // The padding is found below.
+    var window = Window(
+      height: spatial == 2 ? attributes.kernel[0] : 1, width: attributes.kernel[spatial - 1],
+      strides: (spatial == 2 ? attributes.strides[0] : 1, attributes.strides[spatial - 1]),
+      dilations: (spatial == 2 ? attributes.dilations[0] : 1, attributes.dilations[spatial - 1]))
+    let columns = try unfoldedSide(attributes, spatial - 1, draft.extent(width), extra, stated?.last)
+    let rows =
+      spatial == 2
+      ? try unfoldedSide(attributes, 0, draft.extent(height), extra, stated?.first) : (0, 0, .fixed(1))
+    (window.top, window.bottom, window.left, window.right) = (rows.0, rows.1, columns.0, columns.1)
+    return (window, rows.2, columns.2)
+  }
+
+  /// Padding before and behind an axis, and the size of the output along it.
+  private mutating func unfoldedSide(
+    _ attributes: WindowAttributes, _ axis: Int, _ size: Extent, _ extra: [Int], _ stated: Int?
+  ) throws(PackError) -> (Int, Int, Dimension) {
+    let stride = Extent(attributes.strides[axis])
+    let reach = extra[axis] + attributes.dilations[axis] * (attributes.kernel[axis] - 1) + 1
+    let (before, after) = (attributes.pads[axis], attributes.pads[attributes.spatial + axis])
+    guard let whole = size.minus(Extent(1))?.times(stride)?.plus(Extent(reach)),
+      let times = size.times(stride), let cut = whole.minus(Extent(before + after))
+    else { throw fault("its output would be too large") }
+    guard let target = stated.map({ Extent($0) }) ?? (attributes.automatic.hasPrefix("SAME") ? times : nil)
+    else { return (before, after, try draft.dimension(cut)) }
+    guard let surplus = whole.minus(target)?.fixed else {
+      throw fault("output_shape of a dynamic size; fix it with --shape")
     }
-    let columns = side(spatial - 1, width)
-    let rows = spatial == 2 ? side(0, height) : (0, 0, 1)
-    (window.top, window.bottom, window.left, window.right) = (rows.0, rows.1, columns.before, columns.after)
-    return (window, rows.2, columns.size)
+    let total = max(0, surplus)
+    let first = attributes.automatic == "SAME_UPPER" ? total / 2 : total - total / 2
+    return (first, total - first, try draft.dimension(target))
   }
 
   mutating func pool(_ function: PoolFunction) throws(PackError) -> [ValueID] {
@@ -228,8 +246,8 @@ extension OnnxConversion {
     }
     guard node.integer("storage_order", default: 0) == 0 else { throw fault("storage_order 1") }
     var function = function
-    let plain = attributes.window(height: height, width: width)
-    let window = attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))
+    let plain = try attributes.window(height: height, width: width)
+    let window = try attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))
     if function == .average, node.flag("count_include_pad") {
       guard plain == window else { throw fault("count_include_pad with windows over the edge (ceil_mode)") }
       function = .averageOfAllTaps

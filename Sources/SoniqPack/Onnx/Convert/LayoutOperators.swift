@@ -105,15 +105,13 @@ extension OnnxConversion {
   ) throws(PackError) -> ValueID {
     let dimension = onnxShape(value)[axis]
     if start.fixed == 0, step == 1, end == draft.extent(dimension) { return value }
-    guard case .fixed(let size) = dimension else {
-      return try slice(value, axis: axis, dimension, start: start, end: end, step: step)
-    }
-    guard let first = start.fixed else { throw fault("it starts at a dynamic size") }
-    guard let last = end.fixed else {
-      guard first == 0, step == 1, end.coefficient == 1, end.symbols.count == 1 else {
-        throw fault("it ends at a product of dynamic sizes")
+    guard case .fixed(let size) = dimension, let first = start.fixed, let last = end.fixed else {
+      if case .fixed(let size) = dimension, start.fixed == 0, step == 1, let symbol = end.symbol,
+        draft.symbols[symbol].definition == nil
+      {
+        return try prefix(value, axis: axis, of: symbol, size: size)
       }
-      return try prefix(value, axis: axis, of: end.symbols[0], size: size)
+      return try slice(value, axis: axis, dimension, start: start, end: end, step: step)
     }
     func clamped(_ index: Int, _ range: ClosedRange<Int>) -> Int {
       min(max(index < 0 ? index + size : index, range.lowerBound), range.upperBound)
@@ -126,30 +124,7 @@ extension OnnxConversion {
     return try slice(value, axis: axis, begin: begin, step: count > 1 ? step : 1, count: count)
   }
 
-  /// Of a dynamic axis: all of it, nothing or its first element.
-  private mutating func slice(
-    _ value: ValueID, axis: Int, _ dimension: Dimension, start: Extent, end: Extent, step: Int
-  ) throws(PackError) -> ValueID {
-    let most = draft.maximum(dimension) ?? maximumDimension
-    let extent = draft.extent(dimension)
-    /// Whether a bound lies at or before the first element, and whether it lies at or behind the last.
-    func isFirst(_ bound: Extent) -> Bool { bound.fixed.map { $0 == 0 || $0 <= -most } ?? false }
-    func isLast(_ bound: Extent) -> Bool { bound == extent || bound.fixed.map { $0 >= most } ?? false }
-    if step > 0, isLast(start) || isFirst(end) || start == end {
-      return empty(
-        like: value, onnxShape(value).indices.map { $0 == axis ? .fixed(0) : onnxShape(value)[$0] })
-    }
-    if isFirst(start), step == 1, isLast(end) { return value }
-    // A dynamic size is at least 1.
-    if isFirst(start), step > 0, end.fixed.map({ (1...step).contains($0) }) ?? false {
-      return try tensor(.gather(axis: axis), value, constant(KnownTensor(integers: [0], shape: [1])))
-    }
-    throw fault(
-      "it cuts the dynamic size \(draft.words([dimension])); fix it with --shape, or say with --maximum that it"
-        + " is smaller")
-  }
-
-  private mutating func empty(like value: ValueID, _ shape: [Dimension]) -> ValueID {
+  mutating func empty(like value: ValueID, _ shape: [Dimension]) -> ValueID {
     draft.append(node.name, .empty, [], shape, type: draft.values[value].elementType)
   }
 

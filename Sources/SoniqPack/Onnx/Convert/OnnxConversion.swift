@@ -25,10 +25,11 @@ struct OnnxConversion {
     opset = try file.opset()
     unread = graph.initializers
     node = OnnxNode(NodeProto())
+    draft.equalSizes = equal
     try addInputs(graph.inputs, options, equal: equal)
   }
 
-  /// Converts every node; then the outputs. Ends early, with `draft.equalSymbols`, at a node that needs sizes of
+  /// Converts every node; then the outputs. Ends early, with `draft.needsSizes`, at a node that needs sizes of
   /// different names to be one.
   /// - Throws: `data` with all nodes that are not supported.
   mutating func convert(_ graph: OnnxGraph) throws(PackError) {
@@ -45,15 +46,16 @@ struct OnnxConversion {
       }
       self.node = node
       convertNode()
-      if !draft.equalSymbols.isEmpty { return }
+      if draft.needsSizes { return }
     }
-    guard faults.isEmpty else {
-      throw PackError(.data, file: file.path, faults.message)
-    }
+    guard faults.isEmpty else { throw refusal }
     for output in graph.outputs {
       draft.outputs.append((output.name, try narrowed(value(named: output.name), output)))
     }
   }
+
+  /// All nodes that could not be converted.
+  var refusal: PackError { PackError(.data, file: file.path, faults.message) }
 
   private func usedTensors(_ graph: OnnxGraph) -> [TensorProto] {
     let names = Set(graph.nodes.flatMap(\.inputs)).union(graph.outputs.map(\.name))

@@ -1,4 +1,3 @@
-import SoniqCore
 import SoniqGraph
 
 extension OnnxConversion {
@@ -11,42 +10,58 @@ extension OnnxConversion {
     if let list = node.integers("axes") {
       axes = try list.map { axis throws(PackError) in try self.axis(axis, rank: rank) }
     }
-    var scales = [Float](repeating: 1, count: rank)
-    var sizes = [Int](repeating: 0, count: rank)
-    let source = rank == 4 ? [0, 0, height, width] : [0, 0, width]
+    let source = rank == 4 ? [.fixed(0), .fixed(0), height, width] : [.fixed(0), .fixed(0), width]
+    var sides = source.map { (size: $0, scale: Float(1)) }
     if let known = try knownInput(3, "sizes"), known.count > 0 {
       guard let list = known.extents, list.count == axes.count else { throw fault("its sizes are not known") }
       for (axis, extent) in zip(axes, list) {
-        guard axis >= 2 else {
-          guard extent == draft.extent(draft.shape(input)[axis]) else {
-            throw fault("it resizes axis \(axis)")
-          }
-          continue
+        if axis >= 2 {
+          sides[axis] = try side(extent, source[axis])
+        } else if extent != draft.extent(draft.shape(input)[axis]) {
+          throw fault("it resizes axis \(axis)")
         }
-        guard let size = extent.fixed, (1...maximumImageSide).contains(size) else {
-          throw fault("a size of its output")
-        }
-        sizes[axis] = size
-        scales[axis] = Float(size) / Float(source[axis])
       }
-      for axis in 2..<rank where sizes[axis] == 0 { sizes[axis] = source[axis] }
     } else {
       guard let list = try knownInput(2, "scales")?.floats, list.count == axes.count else {
         throw fault("its scales are not known")
       }
-      for (axis, scale) in zip(axes, list) { scales[axis] = scale }
-      guard scales[0] == 1, scales[1] == 1, scales.allSatisfy({ $0 > 0 && $0 <= 4096 }) else {
-        throw fault("scales \(scales)")
+      for (axis, scale) in zip(axes, list) {
+        guard scale > 0, scale <= 4096, axis >= 2 || scale == 1 else { throw fault("scales \(list)") }
+        if axis >= 2 { sides[axis] = (try scaled(source[axis], by: scale), scale) }
       }
-      for axis in 2..<rank { sizes[axis] = Int((Float(source[axis]) * scales[axis]).rounded(.down)) }
     }
-    let isSignal = rank == 3
+    let rows = rank == 3 ? (size: .fixed(1), scale: 1) : sides[2]
+    let columns = sides[rank - 1]
     let result = try tensor(
       .resize(
-        method, coordinates, rounding, height: .fixed(isSignal ? 1 : sizes[2]),
-        width: .fixed(sizes[rank - 1]),
-        scaleHeight: isSignal ? 1 : scales[2], scaleWidth: scales[rank - 1]), image)
+        method, coordinates, rounding, height: rows.size, width: columns.size, scaleHeight: rows.scale,
+        scaleWidth: columns.scale), image)
     return [try channelsFirst(result, spatial: rank - 2)]
+  }
+
+  /// A size and its quotient to another; 0 stands for that of each run.
+  private mutating func side(_ extent: Extent, _ source: Dimension) throws(PackError) -> (Dimension, Float) {
+    let size = try draft.dimension(extent)
+    guard (1...maximumImageSide).contains(draft.maximum(size) ?? .max) else {
+      throw fault("a size of its output")
+    }
+    if size == source { return (size, 1) }
+    guard case .fixed(let target) = size, case .fixed(let old) = source else { return (size, 0) }
+    return (size, Float(target) / Float(old))
+  }
+
+  /// size * scale, rounded down. Of a dynamic size the scale must be a fraction of small numbers, as all are that
+  /// people use: what rounding makes of another is no quotient of whole numbers.
+  private mutating func scaled(_ size: Dimension, by scale: Float) throws(PackError) -> Dimension {
+    if case .fixed(let size) = size { return .fixed(Int((Float(size) * scale).rounded(.down))) }
+    for divisor in 1...64 {
+      let factor = (scale * Float(divisor)).rounded()
+      guard factor >= 1, Float(factor / Float(divisor)) == scale,
+        let product = draft.extent(size).times(Extent(Int(factor)))
+      else { continue }
+      return try draft.dimension(SizeExpression(product.terms, divisor: divisor))
+    }
+    throw fault("the scale \(scale) of a dynamic size is no simple fraction; fix the size with --shape")
   }
 
   /// The attributes, of which only those are taken that the operation has.

@@ -25,7 +25,8 @@ extension OnnxConversion {
     one.shape = []
     guard let sizes = shape.integers?.map({ Int($0) }) else {
       guard let extents = shape.extents else { throw fault("its shape is not of whole numbers") }
-      let dimensions = extents.map { draft.dimension($0) }
+      var dimensions: [Dimension] = []
+      for extent in extents { dimensions.append(try draft.dimension(extent)) }
       return [try expand(constant(one), to: dimensions)]
     }
     guard sizes.allSatisfy({ $0 >= 0 }), let count = knownCount(sizes) else { throw fault("shape \(sizes)") }
@@ -77,7 +78,7 @@ extension OnnxConversion {
       guard begin == 0, step == 1 else {
         throw fault("a range of dynamic length that does not count from 0 by 1")
       }
-      return [iota(draft.dimension(ends[1]))]
+      return [iota(try draft.dimension(ends[1]))]
     }
     let (length, overflow) = end.subtractingReportingOverflow(begin)
     guard !overflow, length > Int.min, step > Int.min else { throw fault("the range is too long") }
@@ -100,23 +101,25 @@ extension OnnxConversion {
       guard sizes.count == extents.count, sizes.allSatisfy({ $0 >= 0 }), let count = knownCount(sizes),
         count == known.count
       else {
-        throw fault("\(known.count) elements in shape \(extents.map { $0.coefficient })")
+        throw fault("\(known.count) elements in shape \(sizes)")
       }
       return constant(known.reshaped(sizes))
     }
     var shape: [Dimension] = []
-    for extent in extents { shape.append(draft.dimension(extent)) }
+    for extent in extents { shape.append(try draft.dimension(extent)) }
     if shape.isEmpty { shape = [.fixed(1)] }
     let current = draft.shape(value)
     if shape == current { return value }
-    // A product of sizes that came with one reshape goes with the next: both are one.
-    let isProduct = current.contains { draft.extent($0).symbols.count > 1 }
-    if isProduct, let maker = draft.nodes.last(where: { $0.outputs.contains(value) }),
+    // A size of several that came with one reshape goes with the next: both are one.
+    let isJoined = current.contains {
+      if case .symbol(let symbol) = $0 { draft.symbols[symbol].definition != nil } else { false }
+    }
+    if isJoined, let maker = draft.nodes.last(where: { $0.outputs.contains(value) }),
       case .tensor(.reshape) = maker.operation
     {
       return try reshape(maker.inputs[0], to: extents)
     }
-    guard extents.allSatisfy({ $0.coefficient >= 0 }), let count = draft.product(shape),
+    guard extents.allSatisfy({ $0.fixed ?? 0 >= 0 }), let count = draft.product(shape),
       let available = draft.product(current), count == available
     else {
       if let count = draft.product(shape), let available = draft.product(current) {
@@ -187,6 +190,7 @@ extension OnnxConversion {
     let axes = try listed.map { list throws(PackError) in try self.axes(list, rank: shape.count) }
     let squeezed = axes ?? shape.indices.filter { shape[$0] == .fixed(1) }
     guard squeezed.allSatisfy({ shape[$0] == .fixed(1) }) else {
+      for axis in squeezed { draft.requireEqual(draft.extent(shape[axis]), Extent(1)) }
       throw fault("it squeezes a dimension that is not 1")
     }
     let kept = shape.indices.filter { !squeezed.contains($0) }.map { draft.extent(shape[$0]) }
@@ -210,7 +214,7 @@ extension OnnxConversion {
       throw fault("its shape is not of whole numbers")
     }
     var shape: [Dimension] = []
-    for extent in list { shape.append(draft.dimension(extent)) }
+    for extent in list { shape.append(try draft.dimension(extent)) }
     // The shape may be the smaller one.
     let source = onnxShape(input)
     while shape.count < source.count { shape.insert(.fixed(1), at: 0) }

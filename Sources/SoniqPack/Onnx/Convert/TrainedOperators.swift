@@ -36,8 +36,7 @@ extension OnnxConversion {
     }
     let bias = try knownNumbers(5, "bias", count: outputs)
     let window = try WindowAttributes(self, kernel: kernel).window(height: height, width: width)
-    let (rows, columns) = (window.outputHeight(height), window.outputWidth(width))
-    guard rows > 0, columns > 0 else { throw fault("the window is larger than the image") }
+    let shape = try windowed(window, image, height, width, outputs: outputs)
     let operation: DraftOperation
     if groups == 1, window == Window(height: 1, width: 1) {
       operation = .linear(trainedGroup(codes, 0..<outputs, bias))
@@ -48,7 +47,6 @@ extension OnnxConversion {
       operation = .convolution(
         window, groups: (0..<groups).map { trainedGroup(codes, $0 * size..<($0 + 1) * size, bias) })
     }
-    let shape = [draft.shape(image)[0], .fixed(rows), .fixed(columns), .fixed(outputs)]
     return [try channelsFirst(append(operation, [image], shape), spatial: spatial)]
   }
 

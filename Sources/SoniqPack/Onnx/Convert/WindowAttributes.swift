@@ -39,9 +39,10 @@ struct WindowAttributes {
 
   /// The window over an image of this size. One-dimensional ones have height 1.
   /// * roundsUp: the last windows may reach over the edge.
-  func window(height: Int, width: Int, roundsUp: Bool = false) -> Window {
+  /// - Throws: `data` where it would depend on a dynamic size.
+  func window(height: Dimension, width: Dimension, roundsUp: Bool = false) throws(PackError) -> Window {
     let (rows, columns) = (
-      spatial == 2 ? axis(0, height, roundsUp) : Side(), axis(spatial - 1, width, roundsUp)
+      spatial == 2 ? try axis(0, height, roundsUp) : Side(), try axis(spatial - 1, width, roundsUp)
     )
     return Window(
       height: rows.kernel, width: columns.kernel, strides: (rows.stride, columns.stride),
@@ -57,11 +58,12 @@ struct WindowAttributes {
     var after = 0
   }
 
-  private func axis(_ axis: Int, _ size: Int, _ roundsUp: Bool) -> Side {
+  private func axis(_ axis: Int, _ dimension: Dimension, _ roundsUp: Bool) throws(PackError) -> Side {
     var side = Side(
       kernel: kernel[axis], stride: strides[axis], dilation: dilations[axis], before: pads[axis],
       after: pads[spatial + axis])
     let reach = side.dilation * (side.kernel - 1) + 1
+    guard case .fixed(let size) = dimension else { return try dynamic(side, reach, roundsUp) }
     if automatic.hasPrefix("SAME") {
       let outputs = (size + side.stride - 1) / side.stride
       let padding = max(0, (outputs - 1) * side.stride + reach - size)
@@ -72,6 +74,25 @@ struct WindowAttributes {
       // A window must start inside the image or the padding before it.
       if (outputs - 1) * side.stride >= size + side.before { outputs -= 1 }
       side.after = max(side.after, (outputs - 1) * side.stride + reach - size - side.before)
+    }
+    return side
+  }
+
+  /// Of any size: padding that does not depend on it.
+  private func dynamic(_ side: Side, _ reach: Int, _ roundsUp: Bool) throws(PackError) -> Side {
+    var side = side
+    if automatic.hasPrefix("SAME") {
+      guard side.stride == 1 else {
+        throw PackError(.data, "auto_pad \(automatic) with a stride over a dynamic size; fix it with --shape")
+      }
+      side.before = automatic == "SAME_UPPER" ? (reach - 1) / 2 : reach / 2
+      side.after = reach - 1 - side.before
+    } else if roundsUp, side.stride > 1 {
+      side.after += side.stride - 1
+      guard side.after < reach else {
+        throw PackError(
+          .data, "ceil_mode with windows that may lie in the padding; fix dynamic sizes with --shape")
+      }
     }
     return side
   }

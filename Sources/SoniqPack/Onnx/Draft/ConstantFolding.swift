@@ -4,7 +4,7 @@ import SoniqGraph
 extension DraftGraph {
   /// What a tensor operation makes of known tensors; nil where the importer does not compute it.
   /// - Throws: `data` when shapes or indices do not fit.
-  func folded(
+  mutating func folded(
     _ operation: Operation, _ tensors: [KnownTensor], name: String
   ) throws(PackError) -> KnownTensor? {
     func misfit() -> PackError {
@@ -46,7 +46,7 @@ extension DraftGraph {
     case .cast(let cast): return first.cast(cast.elementType)
     case .binary(let binary):
       guard let shape = KnownTensor.broadcast(first.shape, tensors[1].shape) else { throw misfit() }
-      return try first.combined(tensors[1], binary.function, shape: shape, name: name)
+      return try combined(first, tensors[1], binary.function, shape: shape, name: name)
     case .select:
       return selected(tensors)
     case .reduce(let reduce):

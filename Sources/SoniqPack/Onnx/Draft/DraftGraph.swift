@@ -1,4 +1,3 @@
-import SoniqCore
 import SoniqGraph
 
 /// Weights of a linear layer or of one group of a convolution.
@@ -82,22 +81,26 @@ struct DraftValue: Sendable {
   var known: KnownTensor?
 }
 
-struct DraftSymbol: Sendable {
-  var name: String
-  var maximum: Int
-  /// Of products of symbols, which no finished graph may hold: what they are.
-  var product: Extent?
-}
-
 /// A graph while it is made: nodes in order, constants as values, weights as plain arrays.
 struct DraftGraph: Sendable {
-  var symbols: [DraftSymbol] = []
+  /// Has the symbols alone.
+  var sizes = Graph()
+  var symbols: [Symbol] {
+    get { sizes.symbols }
+    _modify { yield &sizes.symbols }
+  }
+  /// Which sizes earlier conversions of the same file found to be one.
+  var equalSizes = EqualSizes()
   var values: [DraftValue] = []
   var nodes: [DraftNode] = []
   var inputs: [GraphInput] = []
   var outputs: [(name: String, value: ValueID)] = []
-  /// Symbols that would have to be one for an operation that was refused; the smaller index first.
-  var equalSymbols: [(Int, Int)] = []
+  /// Sizes that would have to be one for an operation that was refused: the names of symbols, the first of which stays.
+  var neededEqual: [(String, String)] = []
+  /// Sizes that would have to be a number.
+  var neededNumbers: [(name: String, number: Int)] = []
+  /// A node needs sizes to be what they are not yet: the conversion begins again.
+  var needsSizes: Bool { !neededEqual.isEmpty || !neededNumbers.isEmpty }
 
   /// nil for scalars that have become [1] too.
   func known(_ value: ValueID) -> KnownTensor? { values[value].known }
@@ -139,51 +142,6 @@ struct DraftGraph: Sendable {
       DraftNode(
         name: name, operation: isEmpty ? .empty : operation, inputs: isEmpty ? [] : inputs, output: output))
     return output
-  }
-
-  // MARK: Sizes
-
-  func extent(_ dimension: Dimension) -> Extent {
-    switch dimension {
-    case .fixed(let size): Extent(size)
-    case .symbol(let symbol): symbols[symbol].product ?? Extent(coefficient: 1, symbols: [symbol])
-    }
-  }
-
-  /// The largest value of a dimension, or nil when it leaves Int.
-  func maximum(_ dimension: Dimension) -> Int? {
-    let extent = extent(dimension)
-    return extent.symbols.reduce(Optional(extent.coefficient)) { product, symbol in
-      product.flatMap { checkedProduct($0, symbols[symbol].maximum) }
-    }
-  }
-
-  /// A dimension of this extent; products of symbols get a symbol of their own.
-  mutating func dimension(_ extent: Extent) -> Dimension {
-    if let size = extent.fixed { return .fixed(size) }
-    if extent.coefficient == 1, extent.symbols.count == 1 { return .symbol(extent.symbols[0]) }
-    if let known = symbols.firstIndex(where: { $0.product == extent }) { return .symbol(known) }
-    let factors = extent.symbols.map { symbols[$0].name }
-    let name = ((extent.coefficient == 1 ? [] : ["\(extent.coefficient)"]) + factors).joined(separator: "*")
-    symbols.append(DraftSymbol(name: name, maximum: 1, product: extent))
-    return .symbol(symbols.count - 1)
-  }
-
-  /// The product of dimensions, or nil when it leaves Int.
-  func product(_ shape: some Sequence<Dimension>) -> Extent? {
-    var product: Extent? = Extent(1)
-    for dimension in shape { product = product?.times(extent(dimension)) }
-    return product
-  }
-
-  func words(_ shape: [Dimension]) -> String {
-    let sizes = shape.map { dimension -> String in
-      switch dimension {
-      case .fixed(let size): "\(size)"
-      case .symbol(let symbol): symbols[symbol].name
-      }
-    }
-    return "[" + sizes.joined(separator: ", ") + "]"
   }
 }
 

@@ -39,33 +39,26 @@ extension DraftGraph {
   }
 
   /// The one output that a tensor operation has.
-  func infer(
+  mutating func infer(
     _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> InferredOutput {
     try inferAll(operation, inputs, name: name)[0]
   }
 
-  private func inferAll(
+  private mutating func inferAll(
     _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> [InferredOutput] {
-    var graph = Graph()
-    graph.symbols = symbols.map { Symbol(name: $0.name, maximum: max(1, $0.maximum)) }
-    graph.values = inputs.map {
-      Value(name: "", elementType: values[$0].elementType, shape: values[$0].shape)
-    }
-    if case .expand = operation {
-      for input in self.inputs {
-        let value = values[input.value]
-        graph.inputs.append(GraphInput(value: graph.values.count))
-        graph.values.append(Value(name: "", elementType: value.elementType, shape: value.shape))
-      }
-    }
-    graph.nodes = [
-      Node(name: name, operation: operation, inputs: Array(inputs.indices), output: 0)
-    ]
     do throws(GraphError) {
-      return try graph.inferredOutputs(ofNode: 0)
+      return try graph(of: operation, inputs, name: name).inferredOutputs(ofNode: 0)
     } catch {
+      if let size = error.missingSize {
+        let known = symbols.count
+        _ = try dimension(size)
+        // It is a symbol now, or equal to one.
+        if symbols.count > known || sizes.dimension(size) != nil {
+          return try inferAll(operation, inputs, name: name)
+        }
+      }
       let shapes = inputs.map { words(values[$0].shape) }.joined(separator: ", ")
       let isDynamic = inputs.contains { fixedShape($0) == nil }
       throw PackError(
@@ -73,6 +66,21 @@ extension DraftGraph {
         "\(error.message) (inputs of shape \(shapes))"
           + (isDynamic ? "; fix dynamic sizes with --shape" : ""))
     }
+  }
+
+  /// The one node, and the inputs of the whole graph, which bind sizes.
+  private func graph(of operation: Operation, _ inputs: [ValueID], name: String) -> Graph {
+    var graph = sizes
+    for index in graph.symbols.indices {
+      graph.symbols[index].maximum = max(
+        1, min(maximum(.symbol(index)) ?? maximumDimension, maximumDimension))
+    }
+    graph.values = (inputs + self.inputs.map(\.value)).map {
+      Value(name: "", elementType: values[$0].elementType, shape: values[$0].shape)
+    }
+    graph.inputs = self.inputs.indices.map { GraphInput(value: inputs.count + $0) }
+    graph.nodes = [Node(name: name, operation: operation, inputs: Array(inputs.indices), output: 0)]
+    return graph
   }
 
   /// Whether sizes that only a run knows are left to be computed with.

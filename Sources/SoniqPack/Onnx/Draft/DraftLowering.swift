@@ -11,15 +11,14 @@ struct DraftLowering {
   /// The graph's value of each value of the draft.
   private var lowered: [ValueID: ValueID] = [:]
   private var iotas: [Dimension: ValueID] = [:]
-  private var symbols: [Int: Int] = [:]
   private var constants: [ConstantContent: ConstantID] = [:]
 
   private init(_ draft: DraftGraph, keepsCodes: Bool) {
     self.draft = draft
     self.keepsCodes = keepsCodes
-    for (index, symbol) in draft.symbols.enumerated() where symbol.product == nil {
-      symbols[index] = graph.symbols.count
-      graph.symbols.append(Symbol(name: symbol.name, maximum: symbol.maximum))
+    graph.symbols = draft.symbols
+    for index in graph.symbols.indices {
+      graph.symbols[index].maximum = min(draft.maximum(.symbol(index)) ?? maximumDimension, maximumDimension)
     }
   }
 
@@ -31,7 +30,6 @@ struct DraftLowering {
   }
 
   /// * keepsCodes: whether weights whose codes the model states are packed as they are, rather than as real numbers.
-  /// - Throws: `data` when a product of dynamic sizes is left.
   static func lower(_ draft: DraftGraph, keepsCodes: Bool) throws(PackError) -> Result {
     var lowering = DraftLowering(draft, keepsCodes: keepsCodes)
     for input in draft.inputs {
@@ -45,6 +43,7 @@ struct DraftLowering {
       try lowering.add(node)
     }
     try lowering.addOutputs()
+    UsedSymbols.keep(&lowering.graph)
     let fullNames = lowering.makeNamesUnique()
     return Result(graph: lowering.graph, store: lowering.store, fullNames: fullNames)
   }
@@ -109,7 +108,7 @@ struct DraftLowering {
     let operation = try operation(node)
     let value = draft.values[node.output]
     lowered[node.output] = append(
-      node.name, operation, inputs, value.elementType, try shape(value.shape, node.name))
+      node.name, operation, inputs, value.elementType, value.shape)
     if let output = lowered[node.output] { graph.values[output].name = value.name }
     guard !node.moreOutputs.isEmpty else { return }
     let made = graph.nodes.removeLast()
@@ -136,8 +135,6 @@ struct DraftLowering {
         return .add
       }
       return .binary(.add)
-    case .tensor(.reshape(let reshape)): return .reshape(try shape(reshape.shape, node.name))
-    case .tensor(.expand(let expand)): return .expand(try shape(expand.shape, node.name))
     case .tensor(let operation): return operation
     case .activation(let function): return .activation(function)
     case .linear(let weights):
@@ -239,25 +236,8 @@ struct DraftLowering {
   private mutating func value(
     _ name: String, _ type: ElementType, _ dimensions: [Dimension]
   ) throws(PackError) -> ValueID {
-    graph.values.append(Value(name: name, elementType: type, shape: try shape(dimensions, name)))
+    graph.values.append(Value(name: name, elementType: type, shape: dimensions))
     return graph.values.count - 1
-  }
-
-  private func shape(_ dimensions: [Dimension], _ name: String) throws(PackError) -> [Dimension] {
-    var result: [Dimension] = []
-    for dimension in dimensions {
-      guard case .symbol(let symbol) = dimension else {
-        result.append(dimension)
-        continue
-      }
-      guard let index = symbols[symbol] else {
-        throw PackError(
-          .data, place: "node \(name)",
-          "its shape \(draft.words(dimensions)) holds a product of dynamic sizes; fix one with --shape")
-      }
-      result.append(.symbol(index))
-    }
-    return result
   }
 
   /// Counts from 0 as long as a dynamic size: the positions of a host's input of such rows, the first row of which

@@ -17,7 +17,7 @@ extension DraftGraph {
     return append(name, .empty, [], result.shape, type: result.elementType)
   }
 
-  private func resultOfEmpty(
+  private mutating func resultOfEmpty(
     _ operation: Operation, _ inputs: [ValueID], name: String
   ) throws(PackError) -> (elementType: ElementType, shape: [Dimension]) {
     let type = values[inputs[0]].elementType
@@ -54,7 +54,7 @@ extension DraftGraph {
       }
       total = sum
     }
-    shape[axis] = dimension(total)
+    shape[axis] = try dimension(total)
     return append(name, .empty, [], shape, type: values[parts[0]].elementType)
   }
 }

@@ -32,19 +32,42 @@ extension DraftGraph {
   }
 
   private mutating func requireEqual(_ left: Dimension, _ right: Dimension) {
-    requireEqual(extent(left), extent(right))
+    guard case .symbol(let first) = left, case .symbol(let second) = right, first != second else {
+      return requireEqual(extent(left), extent(right))
+    }
+    requireEqual(first, second)
   }
 
-  /// Two sizes that differ in one name each.
+  /// Two products of sizes that differ in one size each, or in one that must be a number then.
   mutating func requireEqual(_ left: Extent, _ right: Extent) {
-    guard left.coefficient == right.coefficient, left.symbols.count == right.symbols.count else { return }
-    var rest = right.symbols
-    let others = left.symbols.filter { symbol in
+    guard left.terms.count == 1, right.terms.count == 1 else { return }
+    var rest = right.terms[0].symbols
+    let others = left.terms[0].symbols.filter { symbol in
       guard let place = rest.firstIndex(of: symbol) else { return true }
       rest.remove(at: place)
       return false
     }
-    guard others.count == 1, rest.count == 1 else { return }
-    equalSymbols.append((min(others[0], rest[0]), max(others[0], rest[0])))
+    let numbers = (left.terms[0].coefficient, right.terms[0].coefficient)
+    switch (others.count, rest.count) {
+    case (1, 1) where numbers.0 == numbers.1: requireEqual(others[0], rest[0])
+    case (1, 0): requireEqual(others[0], times: numbers.0, to: numbers.1)
+    case (0, 1): requireEqual(rest[0], times: numbers.1, to: numbers.0)
+    default: return
+    }
+  }
+
+  /// What follows from others may have to be a number. The size of an input is for the user to fix.
+  private mutating func requireEqual(_ symbol: Int, times factor: Int, to number: Int) {
+    guard symbols[symbol].definition != nil, factor != 0, number % factor == 0, number / factor >= 1 else {
+      return
+    }
+    neededNumbers.append((symbols[symbol].name, number / factor))
+  }
+
+  /// Sizes of inputs stay, then the first ones: what follows from others is compared with them in each run.
+  private mutating func requireEqual(_ left: Int, _ right: Int) {
+    var (kept, other) = (min(left, right), max(left, right))
+    if symbols[kept].definition != nil, symbols[other].definition == nil { (kept, other) = (other, kept) }
+    neededEqual.append((symbols[kept].name, symbols[other].name))
   }
 }

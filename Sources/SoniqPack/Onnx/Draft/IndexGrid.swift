@@ -121,7 +121,7 @@ struct IndexGrid {
 
   /// The least of the numbers, where it does not depend on dynamic sizes.
   var least: Int? {
-    guard factors.allSatisfy({ $0.coefficient >= 0 }) else { return nil }
+    guard factors.allSatisfy(\.isNotNegative) else { return nil }
     return offset.fixed
   }
 

@@ -1,44 +1,6 @@
 import SoniqCore
 import SoniqGraph
 
-/// A size that may depend on dynamic ones: a whole number times symbols.
-struct Extent: Sendable, Hashable {
-  var coefficient: Int
-  /// Indices of symbols, sorted, repeated for powers.
-  var symbols: [Int]
-
-  init(_ size: Int) {
-    coefficient = size
-    symbols = []
-  }
-
-  init(coefficient: Int, symbols: [Int]) {
-    self.coefficient = coefficient
-    self.symbols = coefficient == 0 ? [] : symbols.sorted()
-  }
-
-  var fixed: Int? { symbols.isEmpty ? coefficient : nil }
-
-  /// nil when it leaves Int.
-  func times(_ other: Extent) -> Extent? {
-    let (product, overflow) = coefficient.multipliedReportingOverflow(by: other.coefficient)
-    return overflow ? nil : Extent(coefficient: product, symbols: symbols + other.symbols)
-  }
-
-  /// The exact quotient, or nil.
-  func divided(by other: Extent) -> Extent? {
-    guard other.coefficient != 0, other.coefficient != -1 || coefficient != .min,
-      coefficient % other.coefficient == 0
-    else { return nil }
-    var rest = symbols
-    for symbol in other.symbols {
-      guard let place = rest.firstIndex(of: symbol) else { return nil }
-      rest.remove(at: place)
-    }
-    return Extent(coefficient: coefficient / other.coefficient, symbols: rest)
-  }
-}
-
 /// A tensor whose elements are known while importing.
 struct KnownTensor: Sendable {
   enum Elements: Sendable {

@@ -11,10 +11,9 @@ enum SizeArithmetic {
     switch function {
     case .multiply: return left.times(right)
     case .divide: return left.divided(by: right)
-    case .add: return sum(left, right, sign: 1)
-    case .subtract: return sum(left, right, sign: -1)
+    case .add: return left.plus(right)
+    case .subtract: return left.minus(right)
     case .maximum, .minimum:
-      if left == right { return left }
       guard let order = compare(left, right) else { return nil }
       return (order > 0) == (function == .maximum) ? left : right
     case .equal: return compare(left, right).map { Extent($0 == 0 ? 1 : 0) }
@@ -26,26 +25,15 @@ enum SizeArithmetic {
     }
   }
 
-  private static func sum(_ left: Extent, _ right: Extent, sign: Int) -> Extent? {
-    if right.coefficient == 0 { return left }
-    if left.coefficient == 0 { return right.times(Extent(sign)) }
-    guard left.symbols == right.symbols, let other = right.times(Extent(sign)) else { return nil }
-    let (total, overflow) = left.coefficient.addingReportingOverflow(other.coefficient)
-    return overflow ? nil : Extent(coefficient: total, symbols: left.symbols)
-  }
-
-  /// The sign of left - right where it is the same for all dynamic sizes.
+  /// The sign of left - right where it is the same for all dynamic sizes, which are at least 1.
   private static func compare(_ left: Extent, _ right: Extent) -> Int? {
-    if left == right { return 0 }
-    if let size = right.fixed {
-      // coefficient * product of sizes that are at least 1
-      if left.coefficient > 0, left.coefficient > size { return 1 }
-      if left.coefficient < 0, left.coefficient < size { return -1 }
-      return nil
-    }
-    if left.fixed != nil { return compare(right, left).map { -$0 } }
-    if left.symbols == right.symbols { return left.coefficient < right.coefficient ? -1 : 1 }
-    return nil
+    guard let difference = left.minus(right) else { return nil }
+    if let number = difference.fixed { return number.signum() }
+    // Terms of one sign are least, by amount, where all sizes are 1.
+    let sum = difference.expression.value { _ in 1 } ?? 0
+    let signs = Set(difference.terms.filter { !$0.symbols.isEmpty }.map { $0.coefficient.signum() })
+    guard signs.count == 1, let sign = signs.first, sum.signum() == sign else { return nil }
+    return sign
   }
 
   private static func fixed(_ function: BinaryFunction, _ left: Int, _ right: Int) -> Int? {
@@ -75,38 +63,96 @@ enum SizeArithmetic {
   }
 }
 
-extension KnownTensor {
+extension DraftGraph {
   /// Two tensors element by element; nil where one is of floats and the other is not.
   /// - Throws: `data` when a result depends on what a dynamic size will be, or is no whole number of 64 bits.
-  func combined(
-    _ other: KnownTensor, _ function: BinaryFunction, shape target: [Int], name: String
+  mutating func combined(
+    _ left: KnownTensor, _ right: KnownTensor, _ function: BinaryFunction, shape target: [Int], name: String
   ) throws(PackError) -> KnownTensor? {
-    guard let left = KnownTensor.broadcastSteps(shape, to: target),
-      let right = KnownTensor.broadcastSteps(other.shape, to: target),
+    guard let leftSteps = KnownTensor.broadcastSteps(left.shape, to: target),
+      let rightSteps = KnownTensor.broadcastSteps(right.shape, to: target),
       knownCount(target) != nil
     else { return nil }
-    let pairs = zip(offsets(target, steps: left), offsets(target, steps: right))
-    if let first = floats, let second = other.floats {
-      if let truth = Self.comparison(function) {
-        return KnownTensor(
-          shape: target, type: .bool, elements: .integers(pairs.map { truth(first[$0], second[$1]) ? 1 : 0 }))
-      }
-      guard let apply = Self.arithmetic(function) else { return nil }
-      return KnownTensor(floats: pairs.map { apply(first[$0], second[$1]) }, shape: target)
+    let pairs = zip(offsets(target, steps: leftSteps), offsets(target, steps: rightSteps))
+    if let first = left.floats, let second = right.floats {
+      return KnownTensor.combined(first, second, function, pairs.map { ($0, $1) }, shape: target)
     }
-    guard let first = extents, let second = other.extents else { return nil }
+    guard let first = left.extents, let second = right.extents else { return nil }
     var results: [Extent] = []
     for (leftPlace, rightPlace) in pairs {
-      guard let result = SizeArithmetic.combine(function, first[leftPlace], second[rightPlace]) else {
-        throw PackError(
-          .data, place: "node \(name)", Self.noResult(function, first[leftPlace], second[rightPlace]))
+      let (one, other) = (first[leftPlace], second[rightPlace])
+      guard let result = try combine(function, one, other) else {
+        throw PackError(.data, place: "node \(name)", KnownTensor.noResult(function, one, other))
       }
       results.append(result)
     }
-    return KnownTensor(shape: target, type: type, elements: .sizes(results)).simplified
+    return KnownTensor(shape: target, type: left.type, elements: .sizes(results)).simplified
   }
 
-  private static func noResult(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> String {
+  /// The result as a number, or as a size of its own; nil where it depends on what a dynamic size will be.
+  mutating func combine(_ function: BinaryFunction, _ left: Extent, _ right: Extent) throws(PackError)
+    -> Extent?
+  {
+    if let exact = SizeArithmetic.combine(function, left, right) { return exact }
+    if function == .minimum || function == .maximum {
+      if isAtMost(left, right) { return function == .minimum ? left : right }
+      if isAtMost(right, left) { return function == .minimum ? right : left }
+    }
+    return try followingSize(function, left, right)
+  }
+
+  /// A quotient that is rounded, the smaller or the larger of two sizes: as a size of its own. nil where it is none.
+  private mutating func followingSize(
+    _ function: BinaryFunction, _ left: Extent, _ right: Extent
+  ) throws(PackError) -> Extent? {
+    switch function {
+    case .divide:
+      // Rounded towards 0, as it is rounded down where nothing is negative.
+      guard let divisor = right.fixed, divisor > 1, let least = bounds(left)?.least, least >= 0 else {
+        return nil
+      }
+      // A size is at least 1: of what may be 0, one more is a size.
+      let added = least >= divisor ? 0 : 1
+      guard let dividend = left.plus(Extent(added * divisor)) else { return nil }
+      let size = try dimension(SizeExpression(dividend.terms, divisor: divisor))
+      return extent(size).minus(Extent(added))
+    case .minimum, .maximum:
+      // What both are larger by stands beside.
+      let dynamic = left.fixed == nil ? left : right
+      let constant = dynamic.terms.first { $0.symbols.isEmpty }?.coefficient ?? 0
+      guard let first = try term(left, less: constant), let second = try term(right, less: constant) else {
+        return nil
+      }
+      let size = try dimension(SizeExpression(function == .minimum ? .minimum : .maximum, [first, second]))
+      return extent(size).plus(Extent(constant))
+    default: return nil
+    }
+  }
+
+  /// An extent less a number as one term; nil where it may be less than 1.
+  private mutating func term(_ extent: Extent, less number: Int) throws(PackError) -> SizeTerm? {
+    guard let rest = extent.minus(Extent(number)), let least = bounds(rest)?.least, least >= 1 else {
+      return nil
+    }
+    if rest.terms.count == 1 { return rest.terms[0] }
+    guard case .symbol(let symbol) = try dimension(rest) else { return nil }
+    return SizeTerm(1, [symbol])
+  }
+}
+
+extension KnownTensor {
+  fileprivate static func combined(
+    _ first: [Float], _ second: [Float], _ function: BinaryFunction, _ pairs: [(Int, Int)], shape: [Int]
+  ) -> KnownTensor? {
+    if let truth = comparison(function) {
+      return KnownTensor(
+        shape: shape, type: .bool, elements: .integers(pairs.map { truth(first[$0], second[$1]) ? 1 : 0 }))
+    }
+    guard let apply = arithmetic(function) else { return nil }
+    return KnownTensor(floats: pairs.map { apply(first[$0], second[$1]) }, shape: shape)
+  }
+
+  fileprivate static func noResult(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> String {
     guard let first = left.fixed, let second = right.fixed else {
       return "its result depends on what a dynamic size will be; fix the sizes of the inputs with --shape"
     }

@@ -79,7 +79,7 @@ struct ValueBound: Hashable {
 extension DraftGraph {
   /// A dynamic size that counts up the ids of a table can be no larger than the table allows.
   mutating func limitSize(countedBy ids: ValueID, rows: Int) {
-    guard let bound = ValueBound.of(ids, self), let symbol = bound.symbol, symbols[symbol].product == nil
+    guard let bound = ValueBound.of(ids, self), let symbol = bound.symbol, symbols[symbol].definition == nil
     else { return }
     let most = rows - 1 - bound.number
     guard most >= 1 else { return }

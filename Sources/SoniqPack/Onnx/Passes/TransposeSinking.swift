@@ -289,7 +289,7 @@ enum ReshapeGroups {
       }
       while left != right {
         // The smaller product takes the next dimension.
-        if axis < target.count, let rest = left.divided(by: right), rest.coefficient >= 1 {
+        if axis < target.count, let rest = left.divided(by: right), rest.isNotNegative, rest != Extent(0) {
           guard let next = right.times(draft.extent(target[axis])) else { return nil }
           right = next
           axis += 1

@@ -1,0 +1,168 @@
+"""Sizes that follow from dynamic ones: slices, joins and arithmetic of shapes, against ONNX Runtime at many sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+from small_graphs import Make, Packed, node, real
+
+import soniq
+
+
+def expect_sizes(model: Packed, random: np.random.Generator, shapes: list[tuple[int, ...]], *options: str) -> None:
+    """One packed file at every shape."""
+    result = model.pack(*options)
+    assert result.returncode == 0, result.stderr
+    packed = soniq.load(model.output)
+    session = onnxruntime.InferenceSession(model.source, providers=["CPUExecutionProvider"])
+    for shape in shapes:
+        x = real(random, *shape)
+        (expected,) = session.run(None, {"x": x})
+        (actual,) = packed(x=x).values()
+        assert actual.shape == expected.shape, shape
+        least = 1e-5 * max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=least, err_msg=str(shape))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step"),
+    [(0, 3, 1), (1, 2**31, 1), (0, -1, 1), (-3, 2**62, 1), (2, -2, 1), (0, 2**31, 2), (1, 7, 3), (-1, -(2**31), -1),
+     (-1, -(2**62), -2), (-4, -1, 2)],
+)  # fmt: skip
+def test_slices_of_a_dynamic_axis(
+    start: int, end: int, step: int, make: Make, random: np.random.Generator
+) -> None:
+    constants = {"s": np.array([start]), "e": np.array([end]), "a": np.array([1]), "t": np.array([step])}
+    model = make([node("Slice", "x s e a t", "y")], {"x": ["b", "n", 3]}, constants)
+    expect_sizes(model, random, [(2, n, 3) for n in range(5, 12)])
+
+
+def test_a_slice_that_leaves_nothing_is_refused_by_size(make: Make, random: np.random.Generator) -> None:
+    constants = {"s": np.array([4]), "e": np.array([2**31]), "a": np.array([0])}
+    model = make([node("Slice", "x s e a", "y")], {"x": ["n", 3]}, constants)
+    expect_sizes(model, random, [(5, 3), (9, 3)])
+    with pytest.raises(soniq.SoniqError, match=r"too small: the size \"n - 4\" would be 0"):
+        model.run({"x": real(random, 4, 3)})
+
+
+ARITHMETIC = {
+    "the second half": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Div", "n two", "half"),
+        node("Slice", "x half n one", "y"),
+    ],
+    "all but the last two, by arithmetic": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Sub", "n two", "end"),
+        node("Slice", "x zero end one", "y"),
+    ],
+    "pairs side by side": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Gather", "shape zero", "b"),
+        node("Div", "n two", "half"), node("Mul", "half two", "even"), node("Slice", "x zero even one", "cut"),
+        node("Concat", "b half six", "target", axis=0), node("Reshape", "cut target", "y"),
+    ],
+    "rows of all entries": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Gather", "shape zero", "b"),
+        node("Mul", "n b", "rows"), node("Concat", "rows three", "target", axis=0), node("Reshape", "x target", "y"),
+    ],
+    "joined with its halves": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Div", "n two", "half"),
+        node("Slice", "x zero half one", "a"), node("Slice", "x half n one", "c"),
+        node("Concat", "c x a", "y", axis=1),
+    ],
+    "at most four": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Min", "n four", "end"),
+        node("Slice", "x zero end one", "y"),
+    ],
+    "ones of its size": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Add", "n two", "more"),
+        node("Concat", "more three", "target", axis=0), node("Expand", "line target", "y"),
+    ],
+    "margins": [node("Pad", "x pads", "y", mode="edge")],
+}  # fmt: skip
+NUMBERS = {name: np.array([number]) for number, name in enumerate(["zero", "one", "two", "three", "four", "_", "six"])}
+
+
+@pytest.mark.parametrize("kind", ARITHMETIC)
+def test_arithmetic_of_dynamic_sizes(kind: str, make: Make, random: np.random.Generator) -> None:
+    constants = {**NUMBERS, "line": real(random, 1, 3), "pads": np.array([0, 2, 0, 0, 1, 0])}
+    used = {name for made in ARITHMETIC[kind] for name in made.input}
+    model = make(
+        ARITHMETIC[kind], {"x": ["b", "n", 3]}, {name: array for name, array in constants.items() if name in used}
+    )
+    expect_sizes(model, random, [(b, n, 3) for b in (1, 3) for n in range(4, 10)])
+
+
+def test_sizes_that_must_be_equal_are_compared_in_each_run(make: Make, random: np.random.Generator) -> None:
+    """Twice the half of an odd size is less than the size."""
+    nodes = [
+        node("Shape", "x", "shape"), node("Gather", "shape zero", "n"), node("Div", "n two", "half"),
+        node("Slice", "x zero half zero", "a"), node("Concat", "a a", "twice", axis=0), node("Add", "twice x", "y"),
+    ]  # fmt: skip
+    model = make(nodes, {"x": ["n", 3]}, {name: NUMBERS[name] for name in ("zero", "two")})
+    expect_sizes(model, random, [(2, 3), (6, 3)])
+    with pytest.raises(soniq.SoniqError, match='"n" is 5, but the model needs it to be .*, which is 4'):
+        model.run({"x": real(random, 5, 3)})
+
+
+def test_limits_of_what_follows(make: Make, random: np.random.Generator) -> None:
+    """A file says which sizes its outputs have, and at most."""
+    model = make([node("Concat", "x x", "y", axis=0)], {"x": ["n", 3]})
+    expect_sizes(model, random, [(2, 3)], "--maximum", "n=7")
+    (output,) = soniq.load(model.output).outputs
+    assert output.shape == ("2 * n", 3)
+
+
+def test_a_size_that_must_be_one_is_checked(make: Make, random: np.random.Generator) -> None:
+    """Rows are pooled to one, as recognisers of text do with lines of a fixed height, and then dropped."""
+    constants = {"shape": np.array([0, 3, -1])}
+    nodes = [node("AveragePool", "x", "p", kernel_shape=[4, 2], strides=[4, 2]), node("Reshape", "p shape", "y")]
+    model = make(nodes, {"x": ["b", 3, "height", "width"]}, constants)
+    expect_sizes(model, random, [(1, 3, 4, 6), (2, 3, 7, 9), (2, 3, 9, 8)])
+    shapes = {"x": ["b", 3, "height", "width"]}
+    nodes = [nodes[0], node("Squeeze", "p two", "y")]
+    model = make(nodes, shapes, {"two": np.array([2])})
+    expect_sizes(model, random, [(1, 3, 4, 6), (2, 3, 7, 9)])
+    with pytest.raises(soniq.SoniqError, match=r'"floor\(height / 4\)" is 2, but the model needs it to be 1'):
+        model.run({"x": real(random, 1, 3, 9, 6)})
+
+
+def test_pictures_of_any_size(make: Make, random: np.random.Generator) -> None:
+    """Down by strides and up again, as picture filters and detectors are built."""
+    constants = {
+        "w": real(random, 8, 3, 3, 3), "v": real(random, 8, 1, 3, 3), "u": real(random, 8, 4, 2, 2),
+        "k": real(random, 5, 7, 1, 1), "scales": np.array([1, 1, 2, 2], np.float32),
+    }  # fmt: skip
+    nodes = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1], strides=[2, 2]), node("Relu", "a", "ra"),
+        node("Conv", "ra v", "d", pads=[1, 1, 1, 1], group=8),
+        node("MaxPool", "d", "m", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        node("Resize", "m  scales", "r", mode="nearest", coordinate_transformation_mode="asymmetric",
+             nearest_mode="floor"),
+        node("Add", "r d", "s"), node("ConvTranspose", "s u", "t", strides=[2, 2]), node("Concat", "t x", "c", axis=1),
+        node("Conv", "c k", "y"),
+    ]  # fmt: skip
+    nodes[4].input[:] = ["m", "", "scales"]
+    model = make(nodes, {"x": [1, 3, "height", "width"]}, constants)
+    expect_sizes(model, random, [(1, 3, h, w) for h in (4, 8, 20) for w in (4, 12, 36)], "--maximum", "height=32",
+                 "--maximum", "width=64")  # fmt: skip
+    with pytest.raises(soniq.SoniqError, match='the model needs it to be'):
+        model.run({"x": real(random, 1, 3, 6, 8)})
+
+
+@pytest.mark.parametrize("kind", ["linear", "nearest", "cubic"])
+def test_resizing_to_the_size_of_another(kind: str, make: Make, random: np.random.Generator) -> None:
+    nodes = [
+        node("MaxPool", "x", "small", kernel_shape=[3, 3], strides=[3, 2]), node("Shape", "x", "shape"),
+        node("Resize", "small", "big", mode=kind), node("Sub", "big x", "y"),
+    ]  # fmt: skip
+    nodes[2].input[:] = ["small", "", "", "shape"]
+    model = make(nodes, {"x": [1, 2, "height", "width"]})
+    expect_sizes(model, random, [(1, 2, h, w) for h in (3, 5, 10) for w in (3, 4, 9)], "--maximum", "height=16",
+                 "--maximum", "width=16")  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_signals_of_any_length(length: int, make: Make, random: np.random.Generator) -> None:
+    nodes = [node("Conv", "x w", "a", pads=[2, 2], strides=[length]), node("LeakyRelu", "a", "y")]
+    model = make(nodes, {"x": ["b", 4, "time"]}, {"w": real(random, 6, 4, 5)})
+    expect_sizes(model, random, [(b, 4, n) for b in (1, 2) for n in (3, 8, 31)])
