@@ -1,4 +1,5 @@
 import CKernelABI
+import SoniqOperators
 
 // Codes that are made, on their way to the image.
 
@@ -54,13 +55,11 @@ extension ImageStep {
     if let sums = level.sumStart(frame, image: run.image) {
       let pixel = geometry.paddedPixel(run)
       if level.form == UInt32(SNQ_BIT_PLANES) {
-        for place in 0..<run.count {
-          sums[pixel &+ place] = CodeSums.ofPlanes(target + place &* level.pixelBytes, level)
-        }
+        CodeSums.ofPlanes(
+          target, count: run.count, pixelBytes: level.pixelBytes, planeCount: level.activationBits,
+          planeStride: level.planeStride, into: sums + pixel)
       } else {
-        for place in 0..<run.count {
-          sums[pixel &+ place] = CodeSums.ofCodes(codes + place &* level.channels, level.channels)
-        }
+        CodeSums.ofPixels(codes, count: run.count, channels: level.channels, into: sums + pixel)
       }
     }
   }

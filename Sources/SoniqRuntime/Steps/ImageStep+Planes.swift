@@ -1,4 +1,5 @@
 import CKernelABI
+import SoniqOperators
 
 // Images that lie plane by plane.
 
@@ -36,35 +37,9 @@ extension ImageStep {
   private func interleave(
     _ codes: UnsafePointer<UInt8>, _ level: ImageLevel, _ frame: borrowing RunFrame, _ run: PixelRun
   ) {
-    let target = place(level, frame, run)
-    let stride = level.paddedChannels
-    let planes = UnsafeRawPointer(codes)
-    var pixel = 0
-    if level.channels == 3 {
-      // Four bytes are stored at a time: those of a last pixel, which others may stand behind, are left.
-      while pixel &+ 16 < run.count {
-        @inline(__always) func load(_ channel: Int) -> SIMD16<UInt32> {
-          SIMD16<UInt32>(
-            truncatingIfNeeded: planes.loadUnaligned(
-              fromByteOffset: channel &* Self.planarPixelsAtOnce &+ pixel, as: SIMD16<UInt8>.self))
-        }
-        let words = load(0) | load(1) &<< 8 | load(2) &<< 16
-        let place = UnsafeMutableRawPointer(target + pixel &* stride)
-        if stride == 4 {
-          place.storeBytes(of: words, as: SIMD16<UInt32>.self)
-        } else {
-          for lane in 0..<16 { place.storeBytes(of: words[lane], toByteOffset: lane &* 3, as: UInt32.self) }
-        }
-        pixel &+= 16
-      }
-    }
-    while pixel < run.count {
-      for channel in 0..<stride {
-        target[pixel &* stride &+ channel] =
-          channel < level.channels ? codes[channel &* Self.planarPixelsAtOnce &+ pixel] : 0
-      }
-      pixel &+= 1
-    }
+    PlanarCodes.interleave(
+      codes, planeStride: Self.planarPixelsAtOnce, channels: level.channels, count: run.count,
+      into: place(level, frame, run), stride: level.paddedChannels)
     guard let sums = level.sumStart(frame, image: run.image) else { return }
     let first = geometry.paddedPixel(run)
     for pixel in 0..<run.count {

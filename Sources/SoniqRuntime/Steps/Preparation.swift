@@ -1,5 +1,6 @@
 import CKernelABI
 import SoniqKernels
+import SoniqOperators
 
 /// The kernel of one level for one class of rows, and the form in which it wants the codes.
 struct MatmulVariant: BitwiseCopyable {
