@@ -55,6 +55,22 @@ import Testing
     try network.check(sizes, atMost: [1, 7, 7], "levels \(levels)")
   }
 
+  /// Some of the sides are fixed.
+  @Test(arguments: [0, 2, 5, 8], [[0], [1], [2], [0, 2]])
+  func someSizes(levels: Int, symbols: [Int]) throws {
+    let levelChannels = ConvolutionTests.levels[levels]
+    var network = ImageNetwork(
+      channels: levelChannels.reduce(0) { $0 + $1.1 }, seed: UInt64(12650 + levels))
+    network.symbols = Set(symbols)
+    network.convolution(Self.halved, levelChannels, groupOutputs: 20)
+    network.depthwise(Self.same, Self.bytes)
+    network.append(.pool(.average, Window(height: 2, width: 3, padding: (0, 1, 1, 1))))
+    let sizes = Self.sizes.map { size in
+      size.indices.map { symbols.contains($0) ? size[$0] : Self.most[$0] }
+    }
+    try network.check(sizes, atMost: Self.most, "levels \(levels), symbols \(symbols)")
+  }
+
   /// Rows of an image that are longer than a block, and shorter; large weights, of which windows are copied.
   @Test(arguments: [0, 2, 4, 8])
   func wideImages(levels: Int) throws {

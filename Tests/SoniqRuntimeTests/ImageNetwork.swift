@@ -8,6 +8,8 @@ import Testing
 /// Layers over images [B,H,W,C] with random weights. Batch, height and width are fixed or symbols, the weights are the same:
 /// both must give the same bits.
 struct ImageNetwork {
+  /// Of batch, height and width: the symbols of a model of dynamic sizes.
+  var symbols: Set<Int> = [0, 1, 2]
   /// The input is [B,C,H,W].
   var isPlanar = false
   let inputChannels: Int
@@ -128,14 +130,17 @@ struct ImageNetwork {
 
   // MARK: Models
 
+  private static let names = ["batch", "height", "width"]
+
   /// Of these sizes, or of symbols that are at most these.
   func graph(_ batch: Int, _ height: Int, _ width: Int, isDynamic: Bool) -> Graph {
     let sizes = [batch, height, width]
     var graph = Graph()
-    if isDynamic {
-      graph.symbols = zip(["batch", "height", "width"], sizes).map { Symbol(name: $0, maximum: $1) }
+    let dimensions = sizes.indices.map { side -> Dimension in
+      guard isDynamic, symbols.contains(side) else { return .fixed(sizes[side]) }
+      graph.symbols.append(Symbol(name: Self.names[side], maximum: sizes[side]))
+      return .symbol(graph.symbols.count - 1)
     }
-    let dimensions = sizes.indices.map { isDynamic ? Dimension.symbol($0) : .fixed(sizes[$0]) }
     let (images, fixed) = ([dimensions[0]], Dimension.fixed(inputChannels))
     let shape =
       isPlanar ? images + [fixed] + dimensions.dropFirst() : images + dimensions.dropFirst() + [fixed]
@@ -184,9 +189,7 @@ struct ImageNetwork {
         var options = SessionOptions()
         options.threadCount = threads
         options.maximumInstructionSet = instructions.name
-        options.maximums = zip(["batch", "height", "width"], most).map {
-          SymbolMaximum(name: $0, maximum: $1)
-        }
+        options.maximums = symbols.map { SymbolMaximum(name: Self.names[$0], maximum: most[$0]) }
         let session = try Session(models[copies ? 0 : 1], options: options)
         for (size, expected) in zip(sizes, expected) {
           let place = "\(note), seed \(seed), \(size): \(instructions), \(threads) threads, copies \(copies)"

@@ -1,11 +1,11 @@
 // soniq_session_run and soniq_matrix_multiply allocate nothing: every door of the C library's allocator is
 // replaced here and counts, and the library's own arenas say how often they were asked.
-// usage: allocations MODEL
+// usage: allocations MODEL [IMAGES]      a text encoder, and a model of dynamic height and width
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 
-#include "check.h"
+#include "any_model.h"
 
 static volatile int counting;
 static volatile unsigned long calls;
@@ -88,8 +88,23 @@ static uint64_t arena_allocations(soniq_session *session) {
   return statistics.allocation_count;
 }
 
+// Inputs of another size each time.
+static soniq_status run_ids_of(const soniq_model *model, soniq_session *session, int i) {
+  (void)model;
+  return run_ids(session, 1 + i % 2, 1 + i % 8);
+}
+
+static soniq_status run_images_of(const soniq_model *model, soniq_session *session, int i) {
+  soniq_status status;
+  counting = 0;  // asking a model for its inputs allocates
+  status = any_set_inputs(model, session, 1 + i % 40);
+  counting = 1;
+  return status == SONIQ_OK ? soniq_session_run(session, NULL) : status;
+}
+
 // Set inputs, run, read outputs: the calls of a host's loop.
-static void session_loop(const soniq_model *model, uint32_t threads, uint32_t flags) {
+static void session_loop(const soniq_model *model, uint32_t threads, uint32_t flags,
+                         soniq_status (*run)(const soniq_model *, soniq_session *, int)) {
   soniq_session_options options = SONIQ_SESSION_OPTIONS_INIT;
   soniq_session *session = NULL;
   uint64_t before;
@@ -103,7 +118,7 @@ static void session_loop(const soniq_model *model, uint32_t threads, uint32_t fl
   counting = 1;
   for (i = 0; i < 50; i++) {  // the first run counts too
     soniq_tensor output = SONIQ_TENSOR_INIT;
-    succeeded &= run_ids(session, 1 + i % 2, 1 + i % 8) == SONIQ_OK;
+    succeeded &= run(model, session, i) == SONIQ_OK;
     succeeded &= soniq_session_output(session, 0, &output, NULL) == SONIQ_OK;
   }
   counting = 0;
@@ -139,7 +154,7 @@ static void matrix_loop(void) {
 int main(int argc, char **argv) {
   soniq_model *model = NULL;
   void *volatile probe;
-  if (argc != 2) return 2;
+  if (argc < 2 || argc > 3) return 2;
   // The counters work: else this test could not fail.
   counting = 1;
   probe = malloc(100);
@@ -154,10 +169,18 @@ int main(int argc, char **argv) {
   OK(soniq_model_open(&model, argv[1], NULL, &error));
   counting = 0;
   CHECK(calls > 0);  // and they see the library
-  session_loop(model, 1, 0);
-  session_loop(model, 2, 0);
-  session_loop(model, 1, SONIQ_SESSION_PROFILE);
+  session_loop(model, 1, 0, run_ids_of);
+  session_loop(model, 2, 0, run_ids_of);
+  session_loop(model, 1, SONIQ_SESSION_PROFILE, run_ids_of);
   matrix_loop();
+  soniq_model_destroy(model);
+  if (argc == 2) return check_report();
+  model = NULL;
+  any_fill();
+  OK(soniq_model_open(&model, argv[2], NULL, &error));
+  if (model == NULL) return check_report();
+  session_loop(model, 1, 0, run_images_of);
+  session_loop(model, 2, 0, run_images_of);
   soniq_model_destroy(model);
   return check_report();
 }
