@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FIRST_OPSET = 11
-LAST_OPSET = 22
+FIRST_OPSET = 7
+LAST_OPSET = 24
 
 # Every operator claimed. A test of one of these must pass or be skipped for a reason below.
 CLAIMED = """
@@ -14,7 +14,7 @@ CLAIMED = """
     LpNormalization MatMul Max MaxPool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow QuantizeLinear Range
     Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
     ReduceSumSquare Relu Reshape Resize Round Selu Shape Sigmoid Sign Size Slice Softmax Softplus Softsign
-    SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
+    SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
 """.split()
 
 # Inputs that must be constants of the model, by position: weights, shapes, axes and other parameters. Tests give
@@ -92,7 +92,6 @@ SKIPPED_TESTS: list[tuple[str, str]] = [
     ("test_resize_*_not_larger", "keep_aspect_ratio_policy"),
     ("test_resize_*_not_smaller", "keep_aspect_ratio_policy"),
     ("test_resize_tf_crop_and_resize*", "coordinates tf_crop_and_resize"),
-    ("test_spacetodepth_crd_mode*", "attribute mode, newer than opset 22"),
 ]
 
 # Outputs beyond the first that only training reads: they are taken out of the tests.

@@ -43,6 +43,14 @@ extension OnnxConversion {
     return [try rowwise(.activation(approximation == "tanh" ? .geluTanh : .geluErf), input(0))]
   }
 
+  mutating func swish() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let alpha = node.real("alpha", default: 1)
+    if alpha == 1 { return [try rowwise(.activation(.silu), input)] }
+    let gate = try rowwise(.activation(.sigmoid), binary(.multiply, input, scalar(alpha)))
+    return [try binary(.multiply, input, gate)]
+  }
+
   mutating func selu() throws(PackError) -> [ValueID] {
     let alpha = node.real("alpha", default: 1.67326319)
     let elu = try tensor(.unary(.elu(alpha: alpha)), input(0))
@@ -79,8 +87,9 @@ extension OnnxConversion {
 
   mutating func clip() throws(PackError) -> [ValueID] {
     var result = try input(0)
-    let low = try optionalInput(1)
-    let high = try optionalInput(2)
+    // Attributes before opset 11.
+    let low = if let least = node.real("min") { scalar(least) } else { try optionalInput(1) }
+    let high = if let most = node.real("max") { scalar(most) } else { try optionalInput(2) }
     let lowNumber = low.map { draft.known($0)?.scalar } ?? -.infinity
     let highNumber = high.map { draft.known($0)?.scalar } ?? .infinity
     if let lowNumber, let highNumber, draft.values[result].elementType == .float32 {

@@ -82,12 +82,12 @@ extension OnnxConversion {
 
   mutating func slice() throws(PackError) -> [ValueID] {
     var result = try input(0)
-    guard let starts = try knownInput(1, "starts")?.extents, let ends = try knownInput(2, "ends")?.extents
+    guard let starts = try sliceBounds("starts", input: 1), let ends = try sliceBounds("ends", input: 2)
     else {
       throw fault("its starts or ends are not whole numbers")
     }
     let rank = onnxShape(result).count
-    let axes = try knownInput(3, "axes")?.integers?.map { Int($0) } ?? Array(0..<min(rank, starts.count))
+    let axes = try integers(attribute: "axes", input: 3) ?? Array(0..<min(rank, starts.count))
     let steps = try knownInput(4, "steps")?.integers?.map { Int($0) } ?? axes.map { _ in 1 }
     guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
       throw fault("starts, ends, axes and steps differ in length")
@@ -98,6 +98,12 @@ extension OnnxConversion {
       result = try slice(result, axis: axis, start: starts[place], end: ends[place], step: steps[place])
     }
     return [result]
+  }
+
+  /// Attributes before opset 10.
+  private mutating func sliceBounds(_ name: String, input: Int) throws(PackError) -> [Extent]? {
+    if let list = node.integers(name) { return list.map { Extent($0) } }
+    return try knownInput(input, name)?.extents
   }
 
   private mutating func slice(
@@ -213,16 +219,15 @@ extension OnnxConversion {
     guard let mode = modes[node.text("mode") ?? "constant"] else {
       throw fault("mode \(node.text("mode") ?? "")")
     }
-    guard let pads = try knownInput(1, "pads")?.integers?.map({ Int($0) }) else {
-      throw fault("its pads are missing")
-    }
+    guard let pads = try integers(attribute: "pads", input: 1) else { throw fault("its pads are missing") }
     let rank = onnxShape(input).count
     let axes = try knownInput(3, "axes")?.integers.map { list throws(PackError) in
       try list.map { axis throws(PackError) in try self.axis(Int(axis), rank: rank) }
     }
     let padded = axes ?? Array(0..<rank)
     guard pads.count == 2 * padded.count else { throw fault("\(pads.count) pads for \(padded.count) axes") }
-    var value: Float = 0
+    // An attribute before opset 11.
+    var value = node.real("value", default: 0)
     if let known = try knownInput(2, "value"), known.count == 1 {
       value = known.scalar ?? known.integers?.first.map { Float($0) } ?? 0
     }
@@ -273,7 +278,8 @@ extension OnnxConversion {
     else { throw fault("blocks of \(block) in \(draft.words(draft.shape(input)))") }
     let side = Extent(block)
     let split = try reshape(input, to: [shape[0], shape[1], height, side, width, side])
-    return [try reshape(transpose(split, [0, 3, 5, 1, 2, 4]), to: [shape[0], depth, height, width])]
+    let order = (node.text("mode") ?? "DCR") == "DCR" ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4]
+    return [try reshape(transpose(split, order), to: [shape[0], depth, height, width])]
   }
 
   /// Matrices of which one triangle is kept; the other is 0.

@@ -30,7 +30,8 @@ enum OnnxOperators {
   private typealias Row = (String, OnnxConverter)
 
   private static let elementwise: [Row] = [
-    ("Relu", function(.relu)), ("Sigmoid", function(.sigmoid)), ("Tanh", function(.tanh)),
+    ("Relu", function(.relu)), ("Swish", { c throws(PackError) in try c.swish() }),
+    ("Sigmoid", function(.sigmoid)), ("Tanh", function(.tanh)),
     ("Gelu", { c throws(PackError) in try c.gelu() }),
     (
       "LeakyRelu",
@@ -107,6 +108,7 @@ enum OnnxOperators {
     ("GlobalAveragePool", { c throws(PackError) in try c.globalPool(.mean) }),
     ("GlobalMaxPool", { c throws(PackError) in try c.globalPool(.maximum) }),
     ("Resize", { c throws(PackError) in try c.resize() }),
+    ("Upsample", { c throws(PackError) in try c.resize() }),
   ]
 
   private static let products: [Row] = [

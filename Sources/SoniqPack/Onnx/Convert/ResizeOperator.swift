@@ -12,7 +12,7 @@ extension OnnxConversion {
     }
     let source = rank == 4 ? [.fixed(0), .fixed(0), height, width] : [.fixed(0), .fixed(0), width]
     var sides = source.map { (size: $0, scale: Float(1)) }
-    if let known = try knownInput(3, "sizes"), known.count > 0 {
+    if opset >= 11, let known = try knownInput(3, "sizes"), known.count > 0 {
       guard let list = known.extents, list.count == axes.count else { throw fault("its sizes are not known") }
       for (axis, extent) in zip(axes, list) {
         if axis >= 2 {
@@ -22,7 +22,7 @@ extension OnnxConversion {
         }
       }
     } else {
-      guard let list = try knownInput(2, "scales")?.floats, list.count == axes.count else {
+      guard let list = try resizeScales(), list.count == axes.count else {
         throw fault("its scales are not known")
       }
       for (axis, scale) in zip(axes, list) {
@@ -37,6 +37,12 @@ extension OnnxConversion {
         method, coordinates, rounding, height: rows.size, width: columns.size, scaleHeight: rows.scale,
         scaleWidth: columns.scale), image)
     return [try channelsFirst(result, spatial: rank - 2)]
+  }
+
+  /// An attribute of Upsample before opset 9, the second input before opset 11.
+  private mutating func resizeScales() throws(PackError) -> [Float]? {
+    if let list = node.reals("scales") { return list }
+    return try knownInput(opset < 11 ? 1 : 2, "scales")?.floats
   }
 
   /// A size and its quotient to another; 0 stands for that of each run.
@@ -76,8 +82,9 @@ extension OnnxConversion {
       "ceil": .ceiling,
     ]
     let mode = node.text("mode") ?? "nearest"
-    let place = node.text("coordinate_transformation_mode") ?? "half_pixel"
-    let rounding = node.text("nearest_mode") ?? "round_prefer_floor"
+    // Before opset 11 there was one way.
+    let place = node.text("coordinate_transformation_mode") ?? (opset < 11 ? "asymmetric" : "half_pixel")
+    let rounding = node.text("nearest_mode") ?? (opset < 11 ? "floor" : "round_prefer_floor")
     guard let method = methods[mode] else { throw fault("mode \(mode)") }
     guard let coordinates = places[place] else { throw fault("coordinates \(place)") }
     guard let nearest = roundings[rounding] else { throw fault("nearest_mode \(rounding)") }

@@ -62,8 +62,8 @@ struct OnnxFile {
     guard let version = versions.max() else {
       throw PackError(.data, file: path, "it does not say which opset it uses")
     }
-    guard (11...22).contains(version) else {
-      throw PackError(.data, file: path, "opset \(version); opsets 11 to 22 are known")
+    guard (7...24).contains(version) else {
+      throw PackError(.data, file: path, "opset \(version); opsets 7 to 24 are known")
     }
     return Int(version)
   }
