@@ -161,6 +161,22 @@ def test_resizing_to_the_size_of_another(kind: str, make: Make, random: np.rando
                  "--maximum", "width=16")  # fmt: skip
 
 
+@pytest.mark.parametrize("shape", [["n"], ["n", "m"], [2, "n", 3], [3, 2, "n"]])
+def test_activations_of_any_size(shape: list, make: Make, random: np.random.Generator) -> None:
+    sizes = [tuple({"n": n, "m": 7}.get(size, size) for size in shape) for n in (1, 5, 12)]
+    expect_sizes(make([node("Relu", "x", "y")], {"x": shape}), random, sizes)
+
+
+def test_an_activation_behind_a_dynamic_image_is_part_of_its_convolution(
+    make: Make, random: np.random.Generator
+) -> None:
+    nodes = [node("Conv", "x w", "a", pads=[1, 1, 1, 1]), node("Relu", "a", "r"), node("Conv", "r v", "y")]
+    constants = {"w": real(random, 8, 3, 3, 3), "v": real(random, 4, 8, 1, 1)}
+    model = make(nodes, {"x": [1, 3, "height", "width"]}, constants)
+    expect_sizes(model, random, [(1, 3, 5, 9), (1, 3, 8, 3)], "--maximum", "height=16", "--maximum", "width=16")
+    assert "activation" not in [step.operation for step in soniq.load(model.output).kernels()]
+
+
 @pytest.mark.parametrize("length", [1, 2])
 def test_signals_of_any_length(length: int, make: Make, random: np.random.Generator) -> None:
     nodes = [node("Conv", "x w", "a", pads=[2, 2], strides=[length]), node("LeakyRelu", "a", "y")]

@@ -178,17 +178,16 @@ struct OnnxConversion {
     draft.append(node.name, operation, inputs, shape)
   }
 
-  /// An operation on rows, which runs on two or more dimensions of which the last is fixed.
+  /// An operation on rows, which has two dimensions or more.
   mutating func rowwise(
     _ operation: DraftOperation, _ input: ValueID
   ) throws(PackError) -> ValueID {
     guard draft.values[input].elementType == .float32 else { throw fault("its input is not of real numbers") }
     let shape = draft.shape(input)
-    if shape.count >= 2, case .fixed = shape[shape.count - 1] { return append(operation, [input], shape) }
-    let wide = try tensor(.reshape(shape.count == 1 ? [.fixed(1)] + shape : shape + [.fixed(1)]), input)
-    if draft.shape(wide).count == 2, shape.count == 1, case .symbol = shape[0] {
-      throw fault("it is applied to a vector of dynamic length")
-    }
+    // Where its channels are by the end of the passes is not known yet.
+    if case .activation = operation { return append(operation, [input], shape) }
+    if shape.count >= 2 { return append(operation, [input], shape) }
+    let wide = try tensor(.reshape([.fixed(1)] + shape), input)
     return try tensor(.reshape(shape), append(operation, [wide], draft.shape(wide)))
   }
 

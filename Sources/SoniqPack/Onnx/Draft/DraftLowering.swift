@@ -107,6 +107,10 @@ struct DraftLowering {
     }
     let operation = try operation(node)
     let value = draft.values[node.output]
+    if case .activation = node.operation, value.shape.count < 2 || value.shape.last?.isDynamic == true {
+      lowered[node.output] = try activation(operation, inputs[0], value, node.name)
+      return
+    }
     lowered[node.output] = append(
       node.name, operation, inputs, value.elementType, value.shape)
     if let output = lowered[node.output] { graph.values[output].name = value.name }
@@ -123,6 +127,22 @@ struct DraftLowering {
       Node(
         name: made.name, operation: made.operation, inputs: made.inputs, output: made.output,
         moreOutputs: others))
+  }
+
+  /// An activation, which runs on rows of a fixed length, of a tensor that has none.
+  private mutating func activation(
+    _ operation: Operation, _ input: ValueID, _ value: DraftValue, _ name: String
+  ) throws(PackError) -> ValueID {
+    let shape = value.shape.last?.isDynamic == true ? value.shape + [.fixed(1)] : [.fixed(1)] + value.shape
+    guard shape.count <= maximumRank else {
+      throw PackError(
+        .data, place: "node \(name)", "\(value.shape.count) dimensions of which the last is dynamic")
+    }
+    let rows = append(name + ".rows", .reshape(shape), [input], .float32, shape)
+    let result = append(name, operation, [rows], .float32, shape)
+    let output = append(name + ".shape", .reshape(value.shape), [result], .float32, value.shape)
+    graph.values[output].name = value.name
+    return output
   }
 
   private mutating func operation(_ node: DraftNode) throws(PackError) -> Operation {

@@ -44,9 +44,7 @@ enum ActivationRecognition: DraftPass {
       guard draft.values[node.output].elementType == .float32,
         let (operand, operation) = match(node, matcher, known)
       else { continue }
-      if case .activation = operation {
-        guard draft.rank(operand) >= 2, case .fixed? = draft.shape(operand).last else { continue }
-      }
+      if case .activation = operation, draft.rank(operand) < 2 { continue }
       draft.nodes[index].operation = operation
       draft.nodes[index].inputs = [operand]
     }

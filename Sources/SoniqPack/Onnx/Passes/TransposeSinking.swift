@@ -76,8 +76,7 @@ struct TransposeSinking: DraftPass {
     var inverse = permutation
     for (place, axis) in permutation.enumerated() { inverse[axis] = place }
     switch node.operation {
-    case .activation where permutation.last == permutation.count - 1 || isFixedLast(form.source),
-      .tensor(.unary), .tensor(.cast), .quantized:
+    case .activation, .tensor(.unary), .tensor(.cast), .quantized:
       finish(node, node.operation, [form.source], permutation)
     case .tensor(.binary), .tensor(.select):
       guard let inputs = try turnedInputs(node, permutation, inverse) else { return false }
@@ -107,10 +106,6 @@ struct TransposeSinking: DraftPass {
     default: return false
     }
     return true
-  }
-
-  private func isFixedLast(_ value: ValueID) -> Bool {
-    if case .fixed? = draft.shape(value).last { true } else { false }
   }
 
   /// The order of the axes that are left.
