@@ -155,6 +155,8 @@ enum {
   SONIQ_ERROR_DATA = -62,
   /* The call is not possible now: run before the inputs are set, output before run. */
   SONIQ_ERROR_STATE = -70,
+  /* A state of the session has no room for the positions of a run. */
+  SONIQ_ERROR_CAPACITY = -71,
   /* A callback of the host asked to stop. */
   SONIQ_ERROR_CANCELLED = -80,
   /* A fault of the library. Please report it. */
@@ -543,8 +545,72 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_session_clear_inputs(soniq_session *s
  * object is allocated when it fails.) After a failure there are no outputs; the session can be used again.
  * Errors: STATE (an input that is not optional is unset), SHAPE (inputs disagree; or the sizes together need
  * more memory than was planned, then soniq_error_field is "size_limits"), DATA (an element out of range;
- * soniq_error_node names the node), CANCELLED (by the host's thread pool). */
+ * soniq_error_node names the node), CAPACITY (a state is full; soniq_error_node names it), CANCELLED (by the host's
+ * thread pool). */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_run(soniq_session *session, soniq_error **error);
+
+/* ---- States: tensors of a session that live between its runs ----
+ *
+ * A model may have states: the keys and values of a decoder, which each run appends to (growing), or tensors that each
+ * run replaces (recurrent). They belong to the session, which allocates all of their memory when it is created (counted
+ * in its statistics, not part of the workspace). At the start growing states are empty and recurrent ones zero. A run
+ * that fails, for whatever reason, leaves them as they were; one that would exceed a capacity is refused before anything is
+ * computed, with CAPACITY. Capacities are dynamic sizes of the model: name them in size_limits for fewer positions and
+ * less memory. So is the batch of states that grow, which is 1 unless size_limits name it. All runs since the start
+ * have the same batch, and the same other dynamic sizes of states: others are refused with SHAPE.
+ * The results of a position depend on the positions before it, and not on how runs divide them: one by one, or all at
+ * once, the bits are the same. */
+
+enum {
+  SONIQ_STATE_RECURRENT = 1, /* each run replaces it */
+  SONIQ_STATE_GROWING = 2    /* each run appends positions: [batch, capacity, channels] */
+};
+
+typedef struct soniq_state_info {
+  uint32_t struct_size;
+  uint32_t kind;         /* SONIQ_STATE_* */
+  uint32_t element_type; /* SONIQ_FLOAT32, SONIQ_INT32 or SONIQ_FLOAT16 */
+  uint32_t rank;
+  const char *name; /* valid until the session is destroyed */
+  int64_t dimensions[SONIQ_MAXIMUM_RANK]; /* the largest of this session; the first `rank` count, the rest is 0 */
+  uint64_t length;     /* positions that a growing state has now; 0 of a recurrent one */
+  uint64_t byte_count; /* of its memory */
+} soniq_state_info;
+
+#define SONIQ_STATE_INFO_INIT {(uint32_t)sizeof(soniq_state_info), 0, 0, 0, NULL, {0}, 0, 0}
+
+/* Number of states. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_state_count(soniq_session *session, uint32_t *count,
+                                                               soniq_error **error);
+
+/* What a state is, and its length now. Errors: NOT_FOUND (index). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_get_state_info(soniq_session *session, uint32_t index,
+                                                                  soniq_state_info *info,
+                                                                  soniq_error **error);
+
+/* Brings all states back to the start. Outputs of the last run stay. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_reset(soniq_session *session, soniq_error **error);
+
+/* Shortens the growing states to `length` positions, as if the runs behind had not been; shorter ones stay.
+ * Errors: INVALID_ARGUMENT (longer than all states), STATE (the model has recurrent states, whose past is gone, or no
+ * states). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_truncate(soniq_session *session, uint64_t length,
+                                                            soniq_error **error);
+
+/* Copies the states to `bytes`, which holds `capacity`, and says in byte_count how many bytes they are. With NULL and 0
+ * it only says that. The bytes carry checksums and the identity of the model's file, and are for
+ * soniq_session_write_states of this library or a later one of the same SONAME, on any machine.
+ * Errors: INVALID_ARGUMENT (capacity is too small; byte_count says what is needed). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_read_states(soniq_session *session, void *bytes,
+                                                               size_t capacity, size_t *byte_count,
+                                                               soniq_error **error);
+
+/* Makes what soniq_session_read_states has written the states of this session, which may have other options: a run
+ * then continues as it would have there. After a failure the states are as before.
+ * Errors: DATA (damaged bytes, or of another model), CAPACITY (more positions than this session has room for), SHAPE
+ * (a larger batch). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_session_write_states(soniq_session *session, const void *bytes,
+                                                                size_t byte_count, soniq_error **error);
 
 /* A tensor that the library holds. */
 typedef struct soniq_tensor {
@@ -624,14 +690,15 @@ typedef struct soniq_session_statistics {
   uint32_t thread_count; /* or the width of the host's pool */
   uint32_t reserved;
   uint64_t workspace_bytes; /* tensors of a run, in the session's memory or the host's */
-  /* Allocated by the session now: the plan, and the workspace unless the host gave it. */
+  /* Allocated by the session now: the plan, the states, and the workspace unless the host gave it. */
   uint64_t heap_bytes;
   uint64_t heap_resident_bytes; /* of the session's arena, in physical memory now */
   uint64_t allocation_count;    /* allocations made since the session began, by its arena or allocator */
   uint64_t run_count;           /* successful runs */
+  uint64_t state_bytes;         /* of heap_bytes: memory of the states */
 } soniq_session_statistics;
 
-#define SONIQ_SESSION_STATISTICS_INIT {(uint32_t)sizeof(soniq_session_statistics), 0, 0, 0, 0, 0, 0, 0, 0}
+#define SONIQ_SESSION_STATISTICS_INIT {(uint32_t)sizeof(soniq_session_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* Reads the statistics of a session. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_get_statistics(soniq_session *session,

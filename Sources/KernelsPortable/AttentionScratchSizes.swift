@@ -4,12 +4,12 @@ internal import CKernelABI
 
 @c @implementation
 func snq_attention_integer_scratch(_ sequence: UInt32, _ headDim: UInt32) -> Int {
-  guard attentionSizesAreValid(sequence, headDim) else { return 0 }
+  guard attentionSizesAreValid(Int(sequence), headDim, most: mostIntegerKeys) else { return 0 }
   return IntegerAttentionScratch.byteCount(Int(sequence), Int(headDim))
 }
 
 @c @implementation
 func snq_attention_float_scratch(_ sequence: UInt32, _ headDim: UInt32) -> Int {
-  guard attentionSizesAreValid(sequence, headDim) else { return 0 }
+  guard attentionSizesAreValid(Int(sequence), headDim, most: mostFloatKeys) else { return 0 }
   return FloatAttentionScratch.byteCount(Int(sequence), Int(headDim))
 }

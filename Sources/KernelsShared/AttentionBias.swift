@@ -29,7 +29,14 @@ struct AttentionBias {
   }
 
   /// The numbers of the sixteen keys from `key` for row `index` of the four; -infinity for those behind the first
-  /// `visible`.
+  /// `visible`, and for those before `first`.
+  @inline(__always) func load(_ index: Int, _ key: Int, from first: Int, _ visible: Int) -> FloatLanes {
+    let numbers = load(index, key, visible)
+    guard key < first else { return numbers }
+    return select(LaneMask(first: min(16, first &- key)), FloatLanes(repeating: -.infinity), numbers)
+  }
+
+  /// The same where no key is before the first.
   @inline(__always) func load(_ index: Int, _ key: Int, _ visible: Int) -> FloatLanes {
     let count = max(0, min(16, visible &- key))
     let hidden = FloatLanes(repeating: -.infinity)
@@ -56,29 +63,34 @@ struct AttentionBias {
 /// Not private: the compiler would give it a weak symbol.
 @inline(never) func addFloatBias(
   _ bias: AttentionBias, _ scores: UnsafeMutablePointer<Float>, _ padded: Int,
-  _ visible: (Int, Int, Int, Int)
+  _ first: (Int, Int, Int, Int), _ visible: (Int, Int, Int, Int)
 ) -> BlindRows {
   BlindRows(
-    addFloatBias(bias, 0, scores, visible.0), addFloatBias(bias, 1, scores + padded, visible.1),
-    addFloatBias(bias, 2, scores + 2 &* padded, visible.2),
-    addFloatBias(bias, 3, scores + 3 &* padded, visible.3))
+    addFloatBias(bias, 0, scores, first.0, visible.0),
+    addFloatBias(bias, 1, scores + padded, first.1, visible.1),
+    addFloatBias(bias, 2, scores + 2 &* padded, first.2, visible.2),
+    addFloatBias(bias, 3, scores + 3 &* padded, first.3, visible.3))
 }
 
 /// The scores of one row: score + bias. Returns whether all are -infinity.
 @inline(__always) private func addFloatBias(
-  _ bias: AttentionBias, _ index: Int, _ scores: UnsafeMutablePointer<Float>, _ visible: Int
+  _ bias: AttentionBias, _ index: Int, _ scores: UnsafeMutablePointer<Float>, _ first: Int, _ visible: Int
 ) -> Bool {
   var greatest = FloatLanes(repeating: -.infinity)
-  var key = 0
+  var key = first & ~15
   while key < visible {
-    let sum = FloatLanes(load: scores + key) + bias.load(index, key, visible)
+    let sum = FloatLanes(load: scores + key) + bias.load(index, key, from: first, visible)
     sum.store(scores + key)
     greatest = maximum(select(LaneMask(first: min(16, visible &- key)), sum, greatest), greatest)
     key &+= 16
   }
   // The greatest passes over what is not a number.
   guard greatest.maximum() == -.infinity else { return false }
-  for key in 0..<visible where scores[key] != -.infinity { return false }
+  key = first
+  while key < visible {
+    if scores[key] != -.infinity { return false }
+    key &+= 1
+  }
   return true
 }
 

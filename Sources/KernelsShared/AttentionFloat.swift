@@ -26,7 +26,8 @@ struct FloatAttentionScratch {
   _ pointer: UnsafePointer<snq_attention_args>, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {
   let heads = pointer.pointee.heads
-  guard heads > 0, attentionSizesAreValid(pointer.pointee.sequence, pointer.pointee.headDim) else { return }
+  let keys = Int(pointer.pointee.past) &+ Int(pointer.pointee.sequence)
+  guard heads > 0, attentionSizesAreValid(keys, pointer.pointee.headDim, most: mostFloatKeys) else { return }
   var index = Int(unitBegin)
   while index < Int(unitEnd) {
     attendInFloats(pointer, index)
@@ -38,66 +39,100 @@ struct FloatAttentionScratch {
 @inline(never) func attendInFloats(_ pointer: UnsafePointer<snq_attention_args>, _ index: Int) {
   let args = pointer.pointee
   guard let start = args.scratch, let unit = AttentionUnit(args, index) else { return }
-  let scratch = FloatAttentionScratch(start, Int(args.sequence), Int(args.headDim))
-  let count = validPositions(unit.mask, Int(args.sequence), scratch.positions)
+  let sequence = Int(args.sequence)
+  let keys = Int(args.past) &+ sequence
+  let scratch = FloatAttentionScratch(start, keys, Int(args.headDim))
+  let count = validPositions(unit.mask, keys, scratch.positions)
   if count == 0 {
-    clearOutput(args, unit, 0..<Int(args.sequence))
+    clearOutput(args, unit, 0..<sequence)
     return
   }
-  packKeysAndValues(args, unit, scratch, count)
-  let sequence = Int(args.sequence)
+  var visibleKeys = VisibleKeys(args, scratch.positions, count)
+  // What is before the window of the first row is in that of no other.
+  let begin = visibleKeys.firstOfFour(0, 0).0 & ~31
+  packKeysAndValues(args, unit, scratch, begin, count)
   let padded = roundedUp(count, to: 32)
   if unit.bias != nil { padPositions(scratch.positions, count, padded) }
-  var visibleKeys = VisibleKeys(args, scratch.positions, count)
   var row = 0
   while row < sequence {
     let rows = min(4, sequence &- row)
     // A group of fewer than four rows repeats its last one.
+    let first = visibleKeys.firstOfFour(row, rows &- 1)
     let visible = visibleKeys.ofFour(row, rows &- 1)
-    scoreRows(args, unit, scratch, padded, roundedUp(visible.3, to: 32), row, rows &- 1)
+    scoreRows(
+      args, unit, scratch, padded, first.0 & ~31, roundedUp(visible.3, to: 32), row, rows &- 1)
+    if args.softcap > 0 { capScores(scratch.scores, padded, first.0 & ~15, visible.3, args.softcap) }
     var blind: BlindRows?
     if let bias = AttentionBias(args, unit, scratch.positions, row, rows &- 1) {
-      blind = addFloatBias(bias, scratch.scores, padded, visible)
+      blind = addFloatBias(bias, scratch.scores, padded, first, visible)
     }
-    softmaxInPlace(scratch.scores, visible.0)
-    softmaxInPlace(scratch.scores + padded, visible.1)
-    softmaxInPlace(scratch.scores + 2 &* padded, visible.2)
-    softmaxInPlace(scratch.scores + 3 &* padded, visible.3)
-    weighValues(args, unit, scratch, padded, visible, row, rows)
+    softmaxInPlace(scratch.scores, first.0, visible.0)
+    softmaxInPlace(scratch.scores + padded, first.1, visible.1)
+    softmaxInPlace(scratch.scores + 2 &* padded, first.2, visible.2)
+    softmaxInPlace(scratch.scores + 3 &* padded, first.3, visible.3)
+    weighValues(args, unit, scratch, padded, first, visible, row, rows)
     if let blind { blind.clear(args, unit, row, rows) }
     row &+= 4
   }
 }
 
+/// Keys and values from `begin` on, a multiple of 32.
 @inline(__always) private func packKeysAndValues(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ count: Int
+  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ begin: Int,
+  _ count: Int
 ) {
   let headDim = Int(args.headDim)
   let paddedDim = roundedUp(headDim, to: 16)
-  for key in 0..<roundedUp(count, to: 32) {
+  for key in begin..<roundedUp(count, to: 32) {
     let lane = scratch.keys + (key &>> 4 &* headDim &* 16 &+ key & 15)
     if key >= count {
       for channel in 0..<headDim { lane[16 &* channel] = 0 }
       continue
     }
     let position = Int(scratch.positions[key])
-    let source = unit.key + position &* args.keyStride
+    let target = scratch.values + key &* paddedDim
+    if args.isHalf != 0 {
+      let source = unit.halfKey(position &* args.keyStride)
+      let value = unit.halfValue(position &* args.valueStride)
+      for channel in 0..<headDim {
+        lane[16 &* channel] = floatFromHalf(source[channel])
+        target[channel] = floatFromHalf(value[channel])
+      }
+      for channel in headDim..<paddedDim { target[channel] = 0 }
+      continue
+    }
+    let source = unit.key(position &* args.keyStride)
     for channel in 0..<headDim { lane[16 &* channel] = source[channel] }
-    let value = unit.value + position &* args.valueStride
+    let value = unit.value(position &* args.valueStride)
     var channel = 0
     while channel < headDim {
-      FloatLanes(load: value + channel, count: min(16, headDim &- channel))
-        .store(scratch.values + (key &* paddedDim &+ channel))
+      FloatLanes(load: value + channel, count: min(16, headDim &- channel)).store(target + channel)
       channel &+= 16
     }
   }
 }
 
-/// Scores of four query rows against the first `reach` keys, rows `padded` apart: fma over the channels in order
-/// from 0, times the scale.
+/// softcap * tanh(score / softcap) of four rows, of the keys from `begin`, a multiple of 16, to `end`. Not private: the
+/// compiler would give it a weak symbol.
+@inline(never) func capScores(
+  _ scores: UnsafeMutablePointer<Float>, _ padded: Int, _ begin: Int, _ end: Int, _ softcap: Float
+) {
+  let cap = FloatLanes(repeating: softcap)
+  for row in 0..<4 {
+    let scores = scores + row &* padded
+    var key = begin
+    while key < end {
+      (hyperbolicTangent(FloatLanes(load: scores + key) / cap) * cap).store(scores + key)
+      key &+= 16
+    }
+  }
+}
+
+/// Scores of four query rows against the keys from `begin` to `reach`, multiples of 32, rows `padded` apart: fma over the
+/// channels in order from 0, times the scale.
 @inline(__always) private func scoreRows(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ padded: Int,
-  _ reach: Int, _ row: Int, _ last: Int
+  _ begin: Int, _ reach: Int, _ row: Int, _ last: Int
 ) {
   let headDim = Int(args.headDim)
   let scale = FloatLanes(repeating: args.scale)
@@ -105,7 +140,7 @@ struct FloatAttentionScratch {
   let b = unit.query + (row &+ min(1, last)) &* args.queryStride
   let c = unit.query + (row &+ min(2, last)) &* args.queryStride
   let d = unit.query + (row &+ min(3, last)) &* args.queryStride
-  var key = 0
+  var key = begin
   while key < reach {
     let tiles = UnsafePointer(scratch.keys + key &* headDim)
     let zero = FloatLanes(repeating: 0)
@@ -131,70 +166,102 @@ struct FloatAttentionScratch {
   }
 }
 
-/// exp(score - greatest) * (1 / 16-lane sum), in place, over `count` keys. Not private: the compiler would give it a
-/// weak symbol.
-@inline(never) func softmaxInPlace(_ scores: UnsafeMutablePointer<Float>, _ count: Int) {
+/// exp(score - greatest) * (1 / 16-lane sum), in place, over the keys from `first` to `count`; lane l has keys l, l + 16,
+/// ... wherever the first is. Not private: the compiler would give it a weak symbol.
+@inline(never) func softmaxInPlace(_ scores: UnsafeMutablePointer<Float>, _ first: Int, _ count: Int) {
+  let begin = first & ~15
   var greatest = FloatLanes(repeating: -.infinity)
-  var key = 0
+  var key = begin
   while key < count {
-    let x = FloatLanes(load: scores + key)
-    let kept = select(LaneMask(first: min(16, count &- key)), x, FloatLanes(repeating: -.infinity))
-    greatest = maximum(kept, greatest)
+    let x = kept(FloatLanes(load: scores + key), key, first, count, else: -.infinity)
+    greatest = maximum(x, greatest)
     key &+= 16
   }
   let top = FloatLanes(repeating: greatest.maximum())
   var total = FloatLanes(repeating: 0)
-  key = 0
+  key = begin
   while key < count {
     let e = exponential(FloatLanes(load: scores + key) - top)
     e.store(scores + key)
-    total = total + select(LaneMask(first: min(16, count &- key)), e, FloatLanes(repeating: 0))
+    total = total + kept(e, key, first, count, else: 0)
     key &+= 16
   }
   let inverse = FloatLanes(repeating: 1 / total.sum())
-  key = 0
+  key = begin
   while key < count {
     (FloatLanes(load: scores + key) * inverse).store(scores + key)
     key &+= 16
   }
 }
 
+/// Those of sixteen keys from `key` that are `first` or behind it and before `count`; another number for the others.
+@inline(__always) private func kept(
+  _ x: FloatLanes, _ key: Int, _ first: Int, _ count: Int, else other: Float
+) -> FloatLanes {
+  let rest = FloatLanes(repeating: other)
+  let visible = select(LaneMask(first: min(16, count &- key)), x, rest)
+  return key < first ? select(LaneMask(first: first &- key), rest, visible) : visible
+}
+
+/// Sums of four rows.
+private struct RowSums {
+  var a = FloatLanes(repeating: 0)
+  var b = FloatLanes(repeating: 0)
+  var c = FloatLanes(repeating: 0)
+  var d = FloatLanes(repeating: 0)
+}
+
 /// output = fma over the keys in order from 0 of probability * value.
 @inline(__always) private func weighValues(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ padded: Int,
-  _ visible: (Int, Int, Int, Int), _ row: Int, _ rows: Int
+  _ first: (Int, Int, Int, Int), _ visible: (Int, Int, Int, Int), _ row: Int, _ rows: Int
 ) {
   let headDim = Int(args.headDim)
   let paddedDim = roundedUp(headDim, to: 16)
   let a = UnsafePointer(scratch.scores)
   let (b, c, d) = (a + padded, a + 2 &* padded, a + 3 &* padded)
+  let end = max(first.3, visible.0)
   var channel = 0
   while channel < headDim {
-    let zero = FloatLanes(repeating: 0)
-    var (sumA, sumB, sumC, sumD) = (zero, zero, zero, zero)
-    var value = UnsafePointer(scratch.values + channel)
-    for key in 0..<visible.0 {
+    var sums = RowSums()
+    let values = UnsafePointer(scratch.values + channel)
+    // Up to three keys that only earlier rows see.
+    weighEdge(&sums, values, paddedDim, a, padded, first, visible, first.0..<first.3)
+    var value = values + first.3 &* paddedDim
+    for key in first.3..<end {
       let v = FloatLanes(load: value)
-      sumA = fma(FloatLanes(repeating: a[key]), v, sumA)
-      sumB = fma(FloatLanes(repeating: b[key]), v, sumB)
-      sumC = fma(FloatLanes(repeating: c[key]), v, sumC)
-      sumD = fma(FloatLanes(repeating: d[key]), v, sumD)
+      sums.a = fma(FloatLanes(repeating: a[key]), v, sums.a)
+      sums.b = fma(FloatLanes(repeating: b[key]), v, sums.b)
+      sums.c = fma(FloatLanes(repeating: c[key]), v, sums.c)
+      sums.d = fma(FloatLanes(repeating: d[key]), v, sums.d)
       value += paddedDim
     }
     // Up to three keys that only later rows see.
-    for key in visible.0..<visible.3 {
-      let v = FloatLanes(load: value)
-      if key < visible.1 { sumB = fma(FloatLanes(repeating: b[key]), v, sumB) }
-      if key < visible.2 { sumC = fma(FloatLanes(repeating: c[key]), v, sumC) }
-      sumD = fma(FloatLanes(repeating: d[key]), v, sumD)
-      value += paddedDim
-    }
+    weighEdge(&sums, values, paddedDim, a, padded, first, visible, end..<visible.3)
     let output = unit.output + (row &* args.outputStride &+ channel)
     let width = min(16, headDim &- channel)
-    sumA.store(output, count: width)
-    if rows > 1 { sumB.store(output + args.outputStride, count: width) }
-    if rows > 2 { sumC.store(output + 2 &* args.outputStride, count: width) }
-    if rows > 3 { sumD.store(output + 3 &* args.outputStride, count: width) }
+    sums.a.store(output, count: width)
+    if rows > 1 { sums.b.store(output + args.outputStride, count: width) }
+    if rows > 2 { sums.c.store(output + 2 &* args.outputStride, count: width) }
+    if rows > 3 { sums.d.store(output + 3 &* args.outputStride, count: width) }
     channel &+= 16
+  }
+}
+
+/// Adds keys that not all of the four rows see.
+@inline(__always) private func weighEdge(
+  _ sums: inout RowSums, _ values: UnsafePointer<Float>, _ paddedDim: Int,
+  _ weights: UnsafePointer<Float>, _ padded: Int, _ first: (Int, Int, Int, Int),
+  _ visible: (Int, Int, Int, Int), _ keys: Range<Int>
+) {
+  for key in keys {
+    let v = FloatLanes(load: values + key &* paddedDim)
+    let weight = weights + key
+    if key < visible.0 { sums.a = fma(FloatLanes(repeating: weight[0]), v, sums.a) }
+    if key >= first.1 && key < visible.1 { sums.b = fma(FloatLanes(repeating: weight[padded]), v, sums.b) }
+    if key >= first.2 && key < visible.2 {
+      sums.c = fma(FloatLanes(repeating: weight[2 &* padded]), v, sums.c)
+    }
+    if key >= first.3 { sums.d = fma(FloatLanes(repeating: weight[3 &* padded]), v, sums.d) }
   }
 }

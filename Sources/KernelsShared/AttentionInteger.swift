@@ -4,7 +4,9 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_attention_args>, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {
   let heads = pointer.pointee.heads
-  guard heads > 0, attentionSizesAreValid(pointer.pointee.sequence, pointer.pointee.headDim) else { return }
+  guard heads > 0,
+    attentionSizesAreValid(Int(pointer.pointee.sequence), pointer.pointee.headDim, most: mostIntegerKeys)
+  else { return }
   var index = Int(unitBegin)
   while index < Int(unitEnd) {
     attendInIntegers(pointer, index)

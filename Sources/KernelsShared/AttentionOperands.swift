@@ -162,7 +162,7 @@ struct IntegerAttentionScratch {
   while block < padded {
     let keys = max(0, min(16, count &- block))
     let steps = guardedSteps(
-      rawSteps(unit.key, args.keyStride, scratch.positions, block, keys, headDim, scratch.block))
+      rawSteps(unit.key(0), args.keyStride, scratch.positions, block, keys, headDim, scratch.block))
     steps.store(scratch.keySteps + block)
     encodeKeyBlock(args, unit, scratch, block, keys, FloatLanes(repeating: 1) / steps)
     // -128 times the sum of a key's codes, because the query's codes are 128 too large.
@@ -192,7 +192,7 @@ struct IntegerAttentionScratch {
     for lane in 0..<16 {
       var rowCodes = IntegerLanes(repeating: 0)
       if lane < count {
-        let row = unit.key + (Int(scratch.positions[block &+ lane]) &* args.keyStride &+ channel)
+        let row = unit.key(Int(scratch.positions[block &+ lane]) &* args.keyStride &+ channel)
         rowCodes = signedCodes(loadBlock(row, width), FloatLanes(repeating: scratch.block[lane]))
       }
       rowCodes.storeBytes(codes + (place &+ lane & 3 &* 64 &+ lane &>> 2 &* 16))
@@ -216,7 +216,7 @@ struct IntegerAttentionScratch {
   while block < padded {
     let keys = max(0, min(16, count &- block))
     let steps = rawSteps(
-      unit.value, args.valueStride, scratch.positions, block, keys, headDim, scratch.block)
+      unit.value(0), args.valueStride, scratch.positions, block, keys, headDim, scratch.block)
     steps.store(scratch.valueLogs + block)
     greatest = maximum(steps, greatest)
     block &+= 16
@@ -265,7 +265,7 @@ struct IntegerAttentionScratch {
   _ key: Int, _ channel: Int, _ width: Int
 ) -> IntegerLanes {
   if key >= count { return IntegerLanes(repeating: 0) }
-  let source = unit.value + (Int(scratch.positions[key]) &* args.valueStride &+ channel)
+  let source = unit.value(Int(scratch.positions[key]) &* args.valueStride &+ channel)
   let inverse = FloatLanes(repeating: scratch.valueInverses[key])
   let codes = signedCodes(loadBlock(source, width), inverse) & IntegerLanes(repeating: 255)
   return width == 16 ? codes : codes.kept(LaneMask(first: width))

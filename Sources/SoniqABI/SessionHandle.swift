@@ -12,6 +12,8 @@ final class SessionHandle: Handle {
   let session: Session
   private let texts: TextStore
   let kernelReports: [soniq_kernel_report]
+  /// By state.
+  let stateNames: [UnsafePointer<CChar>?]
   /// Text only; the numbers are read when they are asked for.
   private let profileTexts: [soniq_profile_entry]
   /// Whether a thread is inside a function of this session.
@@ -30,6 +32,9 @@ final class SessionHandle: Handle {
     var reports: [soniq_kernel_report] = []
     for entry in session.kernelReport { reports.append(try soniq_kernel_report(entry, texts: texts)) }
     kernelReports = reports
+    var names: [UnsafePointer<CChar>?] = []
+    for state in 0..<session.states.count { names.append(try texts.keep(session.states.info(state).name)) }
+    stateNames = names
     var entries: [soniq_profile_entry] = []
     for entry in session.profile { entries.append(try soniq_profile_entry(entry, texts: texts)) }
     profileTexts = entries

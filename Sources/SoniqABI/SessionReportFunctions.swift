@@ -83,6 +83,7 @@ public func soniq_session_get_statistics(
       values.heap_resident_bytes = UInt64(clamping: memory.resident)
       values.allocation_count = UInt64(clamping: memory.allocationCount)
       values.run_count = handle.runCount
+      values.state_bytes = UInt64(clamping: session.states.byteCount)
       try VersionedStruct.write(values, to: statistics, "statistics")
     }
   }

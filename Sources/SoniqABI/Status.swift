@@ -3,7 +3,7 @@ import CSoniq
 /// The statuses of soniq.h, as a closed set. `code` is the number that the header pins.
 enum Status: CaseIterable {
   case invalidArgument, invalidHandle, notFound, outOfMemory, io, format, checksum, unsupported, version
-  case shape, elementType, data, state, cancelled, internalFault
+  case shape, elementType, data, state, capacity, cancelled, internalFault
 
   var code: soniq_status {
     switch self {
@@ -20,6 +20,7 @@ enum Status: CaseIterable {
     case .elementType: soniq_status(SONIQ_ERROR_ELEMENT_TYPE)
     case .data: soniq_status(SONIQ_ERROR_DATA)
     case .state: soniq_status(SONIQ_ERROR_STATE)
+    case .capacity: soniq_status(SONIQ_ERROR_CAPACITY)
     case .cancelled: soniq_status(SONIQ_ERROR_CANCELLED)
     case .internalFault: soniq_status(SONIQ_ERROR_INTERNAL)
     }
@@ -41,6 +42,7 @@ enum Status: CaseIterable {
     case .elementType: "ELEMENT_TYPE"
     case .data: "DATA"
     case .state: "STATE"
+    case .capacity: "CAPACITY"
     case .cancelled: "CANCELLED"
     case .internalFault: "INTERNAL"
     }

@@ -90,6 +90,10 @@ extension Status {
     case .idOutOfRange, .numberOutOfRange: self = .data
     case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
     case .workspaceTooLarge: self = .unsupported
+    case .stateSizeDiffers: self = .shape
+    case .capacityExceeded: self = .capacity
+    case .cannotTruncate: self = .state
+    case .invalidStates, .statesOfAnotherModel: self = .data
     case .threadFailed: self = .io
     case .hostParallelForFailed: self = .cancelled
     }
@@ -128,7 +132,8 @@ extension RuntimeError {
   var place: Place {
     switch code {
     case .noSuchInput, .noSuchOutput, .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge,
-      .dimensionConflict, .inputMissing, .idOutOfRange, .numberOutOfRange, .outputNotReady:
+      .dimensionConflict, .inputMissing, .idOutOfRange, .numberOutOfRange, .outputNotReady, .stateSizeDiffers,
+      .capacityExceeded:
       subject.isEmpty ? .nothing : .tensor
     // The option is a constant, checked before: the variable is wrong, and `subject` its value.
     case .unknownInstructionSet: .environment
@@ -138,7 +143,8 @@ extension RuntimeError {
     case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge,
       .workspaceTooSmall,
       .workspaceMisaligned,
-      .threadFailed, .hostParallelForFailed, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
+      .threadFailed, .hostParallelForFailed, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange,
+      .cannotTruncate, .invalidStates, .statesOfAnotherModel:
       .nothing
     }
   }

@@ -1,3 +1,5 @@
+import SoniqCore
+
 /// The first 64 bytes of a file.
 struct FileHeader {
   var version: Int

@@ -52,6 +52,8 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   case interface = 6
   /// What symbols are defined as, and must be equal to.
   case sizes = 7
+  /// What lives between runs.
+  case states = 8
   /// Tiles of weights of one level.
   case weights = 16
   /// float32 scales of the outputs of one level.
@@ -81,7 +83,7 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   /// The tables that every file has, in file order; data sections follow them.
   package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]
   /// Tables behind them, in this order, of files that need them: since version 3.
-  package static let optionalTables: [SectionKind] = [.sizes]
+  package static let optionalTables: [SectionKind] = [.sizes, .states]
   /// True for the kinds that constants refer to.
   package var isData: Bool { rawValue >= SectionKind.weights.rawValue }
 }

@@ -11,6 +11,10 @@ extension ModelReader {
     } else if let constant = error.constant, graph.constants.indices.contains(constant) {
       offset = elementPlace(error, constant: constant)
       field = "constants[\(constant)].\(field)"
+    } else if field.hasPrefix("states") {
+      // "states[2].shape"; without a number it is about all of them.
+      let state = Int(field.dropFirst(7).prefix { $0.isNumber }) ?? 0
+      offset = places.states.indices.contains(state) ? places.states[state] : 0
     } else if field.hasPrefix("inputs") || field.hasPrefix("outputs") {
       offset = places.interface
       field = "interface.\(field)"

@@ -87,6 +87,8 @@ package enum ModelFile {
     let reader = try ModelReader(bytes, options: options)
     var owners: [AnyObject] = [reader.channelMaps]
     if let owner { owners.append(owner) }
-    return ModelDescription(graph: reader.graph, metadata: reader.metadata, owner: owners)
+    var description = ModelDescription(graph: reader.graph, metadata: reader.metadata, owner: owners)
+    description.identity = reader.directory.checksum
+    return description
   }
 }

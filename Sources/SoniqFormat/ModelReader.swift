@@ -24,6 +24,7 @@ struct ModelReader {
     try readSymbols()
     try readValues()
     try readConstants()
+    try readStates()
     try readNodes()
     try readInterface()
     do throws(GraphError) { try graph.validate() } catch { throw located(error) }
@@ -50,7 +51,7 @@ struct ModelReader {
       switch section.kind {
       // A record of a few bytes becomes a value with a name and lists, in arrays that grow.
       case .values, .constants, .nodes: byteCount += 64 * section.length
-      case .metadata, .symbols, .interface, .sizes, .channelMap: byteCount += 8 * section.length
+      case .metadata, .symbols, .interface, .sizes, .states, .channelMap: byteCount += 8 * section.length
       default: break
       }
     }
@@ -136,6 +137,14 @@ struct ModelReader {
     graph.constants = reader.constants
     graph.constantNames = reader.names
     places.constants = reader.places
+  }
+
+  private mutating func readStates() throws(FormatError) {
+    guard let copy = try directory.table(.states, of: file) else { return }
+    let (valueCount, symbolCount) = (graph.values.count, graph.symbols.count)
+    (graph.states, places.states) = try copy.read("states") { (cursor) throws(FormatError) in
+      try StateCoding.read(&cursor, valueCount: valueCount, symbolCount: symbolCount)
+    }
   }
 
   private mutating func readNodes() throws(FormatError) {

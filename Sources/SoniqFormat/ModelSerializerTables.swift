@@ -6,7 +6,7 @@ extension ModelSerializer {
   static func tables(_ description: ModelDescription) throws(FormatError) -> [SerializedSection] {
     let graph = description.graph
     let hasSizes = graph.symbols.contains { $0.definition != nil || !$0.equals.isEmpty }
-    let tableCount = SectionKind.tables.count + (hasSizes ? 1 : 0)
+    let tableCount = SectionKind.tables.count + (hasSizes ? 1 : 0) + (graph.states.isEmpty ? 0 : 1)
     var writers: [(SectionKind, (inout ByteSink) throws(FormatError) -> Void)] = [
       (.metadata, { write(description.metadata, to: &$0) }),
       (.symbols, { write(graph.symbols, to: &$0) }),
@@ -16,6 +16,7 @@ extension ModelSerializer {
       (.interface, { writeInterface(graph, to: &$0) }),
     ]
     if hasSizes { writers.append((.sizes, { SizeCoding.write(graph.symbols, to: &$0) })) }
+    if !graph.states.isEmpty { writers.append((.states, { StateCoding.write(graph.states, to: &$0) })) }
     return try writers.map { (kind, write) throws(FormatError) in
       var sink = ByteSink()
       try write(&sink)

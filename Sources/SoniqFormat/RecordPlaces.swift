@@ -7,4 +7,5 @@ struct RecordPlaces {
   var interface = 0
   var symbols = 0
   var sizes = 0
+  var states: [Int] = []
 }

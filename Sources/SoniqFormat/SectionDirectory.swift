@@ -20,11 +20,14 @@ struct SectionDirectory: Sendable {
   private(set) var sections: [Section] = []
   /// Of the file: what its tables may hold.
   let version: Int
+  /// Of the directory, which holds those of all sections.
+  let checksum: UInt64
 
   /// Reads the directory and checks that header, directory, sections and zero padding cover the file.
   init(_ file: UnsafeRawBufferPointer) throws(FormatError) {
     let header = try FileHeader(file, fileSize: file.count)
     version = header.version
+    checksum = header.directoryChecksum
     // A private copy: what is checked here cannot change before it is used.
     let copy = [UInt8](file[FormatLimits.headerSize..<header.directoryEnd])
     sections.reserveCapacity(header.sectionCount)

@@ -85,6 +85,8 @@ package struct Graph: Sendable {
   package var nodes: [Node] = []
   package var inputs: [GraphInput] = []
   package var outputs: [ValueID] = []
+  /// What lives between the runs of a session.
+  package var states: [GraphState] = []
   package init() {}
 }
 
@@ -102,6 +104,8 @@ package struct ModelDescription: @unchecked Sendable {
   /// Unique keys, in file order. Well-known keys are listed in docs/format.md.
   package var metadata: [(key: String, value: MetadataValue)]
   package var owner: [AnyObject]
+  /// What files of other content do not have; 0 of a model that was read from none.
+  package var identity: UInt64 = 0
 
   package init(graph: Graph, metadata: [(key: String, value: MetadataValue)], owner: [AnyObject]) {
     self.graph = graph

@@ -25,9 +25,12 @@ extension Graph {
     for index in constants.indices { try validateConstant(index) }
     try validateInputs()
     try validateBindings()
+    try validateStates()
     try validateNodes()
     try validateFiniteConstants()
     try validateOutputs()
+    try validateNextValues()
+    try validateGrowth()
   }
 
   private func validateTables() throws(GraphError) {
@@ -85,6 +88,7 @@ extension Graph {
   private func validateNodes() throws(GraphError) {
     var isDefined = [Bool](repeating: false, count: values.count)
     for input in inputs { isDefined[input.value] = true }
+    for state in states { if let value = state.value { isDefined[value] = true } }
     for (index, node) in nodes.enumerated() {
       for (position, input) in node.inputs.enumerated() {
         guard values.indices.contains(input) else {

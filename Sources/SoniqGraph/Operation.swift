@@ -36,6 +36,7 @@ package enum Operation: Sendable, Hashable {
   case rotary(Rotary)
   case gatedProduct(GatedProduct)
   case softcap(Softcap)
+  case statePositions(StatePositions)
   case split(Split)
   case topK(TopK)
 
@@ -46,7 +47,7 @@ package enum Operation: Sendable, Hashable {
     Unary.self, Binary.self, Select.self, Cast.self, Transpose.self, Reshape.self, Expand.self,
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
     Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
-    Rotary.self, GatedProduct.self, Softcap.self, Split.self, TopK.self,
+    Rotary.self, GatedProduct.self, Softcap.self, StatePositions.self, Split.self, TopK.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -88,6 +89,7 @@ package enum Operation: Sendable, Hashable {
     case .rotary(let attributes): attributes
     case .gatedProduct(let attributes): attributes
     case .softcap(let attributes): attributes
+    case .statePositions(let attributes): attributes
     case .split(let attributes): attributes
     case .topK(let attributes): attributes
     }

@@ -52,8 +52,12 @@ package struct Inspection {
     }
   }
 
-  private func shape(_ value: Value) -> String {
-    let parts = value.shape.map { dimension -> String in
+  private func shape(_ value: Value) -> String { words(value.shape) }
+
+  private static func kind(_ state: GraphState) -> String { state.isGrowing ? "growing" : "recurrent" }
+
+  private func words(_ shape: [Dimension]) -> String {
+    let parts = shape.map { dimension -> String in
       switch dimension {
       case .fixed(let size): String(size)
       case .symbol(let symbol): model.graph.symbols[symbol].name
@@ -90,6 +94,10 @@ package struct Inspection {
     for output in graph.outputs {
       let value = graph.values[output]
       lines.append("  \(value.name): \(value.elementType) \(shape(value))")
+    }
+    if !graph.states.isEmpty { lines.append("states") }
+    for state in graph.states {
+      lines.append("  \(state.name): \(state.elementType) \(words(state.shape)), \(Self.kind(state))")
     }
     lines.append("weights")
     for weight in weights {
@@ -138,6 +146,15 @@ package struct Inspection {
         "symbols", .object(graph.symbols.map { JSONMember($0.name, .integer($0.maximum)) })),
       JSONMember("inputs", .array(graph.inputs.map { interface($0.value, fill: $0.fill) })),
       JSONMember("outputs", .array(graph.outputs.map { interface($0, fill: nil) })),
+      JSONMember(
+        "states",
+        .array(
+          graph.states.map {
+            .object([
+              JSONMember("name", .text($0.name)), JSONMember("kind", .text(Self.kind($0))),
+              JSONMember("type", .text("\($0.elementType)")), JSONMember("shape", .text(words($0.shape))),
+            ])
+          })),
       JSONMember("nodes", .integer(graph.nodes.count)),
       JSONMember("operations", .array(graph.nodes.map(json))),
       JSONMember("weights", .array(weights.map(Self.json))),

@@ -56,6 +56,16 @@ package struct RuntimeError: Error, Sendable {
     case threadFailed
     /// The host's parallel_for returned `actual`, not 0. The outputs are not ready.
     case hostParallelForFailed
+    /// Dimension `position` of the state is `actual` in this run, but `expected` in the runs since the start.
+    case stateSizeDiffers
+    /// The state has `position` positions, with those of this run `actual`, and room for `expected`.
+    case capacityExceeded
+    /// States that a run replaces cannot be truncated; or there are none to truncate.
+    case cannotTruncate
+    /// What was to become the states is not what a session of this model has written; `subject` says why.
+    case invalidStates
+    /// The states were written by a session of another model.
+    case statesOfAnotherModel
     /// What the caller gave has the wrong size or stride; `subject` names it.
     case invalidArgument
   }
@@ -113,6 +123,8 @@ extension RuntimeError: CustomStringConvertible {
     case .workspaceMisaligned: "the workspace is not aligned to 64 bytes"
     case .threadFailed: "a thread could not be started (system error \(actual))"
     case .hostParallelForFailed: "the host's parallel_for returned \(actual)"
+    case .stateSizeDiffers, .capacityExceeded, .cannotTruncate, .invalidStates, .statesOfAnotherModel:
+      stateMessage
     case .invalidArgument: "\(subject) is \(actual), \(expected) is needed"
     }
   }
@@ -134,6 +146,23 @@ extension RuntimeError: CustomStringConvertible {
   }
 
   private var otherWords: String { other == subject ? "" : " = \(other)" }
+
+  private var stateMessage: String {
+    switch code {
+    case .stateSizeDiffers:
+      "dimension \(position) of state \"\(subject)\" is \(actual) in this run, but \(expected) in the runs "
+        + "before: reset the session first"
+    case .capacityExceeded:
+      "state \"\(subject)\" has \(position) positions and room for \(expected), with this run it would have "
+        + "\(actual)"
+    case .cannotTruncate:
+      subject.isEmpty
+        ? "the model has no states that grow"
+        : "state \"\(subject)\" is replaced by every run, so that the states cannot be truncated"
+    case .statesOfAnotherModel: "the states were written by a session of another model"
+    default: "these bytes are no states of this session: \(subject)"
+    }
+  }
 
   private var inputMessage: String {
     switch code {

@@ -79,12 +79,15 @@ package final class Session: @unchecked Sendable {
   /// Computes all outputs. Allocates nothing, locks nothing, logs nothing.
   ///
   /// - Parameter host: the state that the host's `parallelFor` is called in; nil: the caller's own of now.
-  /// - Throws: before anything is computed `inputMissing`, `dimensionConflict`, `idOutOfRange`; else
-  ///   `hostParallelForFailed`.
+  /// - Throws: before anything is computed `inputMissing`, `dimensionConflict`, `idOutOfRange`, `stateSizeDiffers`,
+  ///   `capacityExceeded`; else `hostParallelForFailed`, or `idOutOfRange` of an index that the graph made. States are then
+  ///   as before.
   package func run(_ host: HostFloatState? = nil) throws(RuntimeError) {
     areOutputsReady = false
     try inputs.prepare()
+    try runner.states.prepare()
     try runner.run(host)
+    runner.states.commit()
     areOutputsReady = true
   }
 
@@ -134,6 +137,25 @@ package final class Session: @unchecked Sendable {
       throw RuntimeError(.noSuchOutput, actual: value, expected: keptValues.count)
     }
     return try readable(value)
+  }
+
+  /// What lives between the runs of this session.
+  package var states: SessionStates { runner.states }
+
+  /// Writes all states, for `writeStates` of this session or another of the same model.
+  ///
+  /// - Parameter target: of `states.copyByteCount` bytes at least.
+  /// - Throws: `invalidArgument`.
+  package func readStates(into target: UnsafeMutableRawBufferPointer) throws(RuntimeError) {
+    try states.copy(to: target, identity: model.description.identity)
+  }
+
+  /// Takes the states from what `readStates` has written.
+  ///
+  /// - Throws: `invalidStates`, `statesOfAnotherModel`, `capacityExceeded`, `dimensionTooLarge`. The states are then as
+  ///   before.
+  package func writeStates(from source: UnsafeRawBufferPointer) throws(RuntimeError) {
+    try states.restore(from: source, identity: model.description.identity)
   }
 
   /// One entry a step, in order of execution; times are 0 without `isProfiling`.

@@ -8,7 +8,7 @@ import Testing
 @Suite struct DamageTests {
   @Test(arguments: [
     SampleModel.small, .tensors, .convolutions, .bias, .levels, .tied, .decoder, .sizes, .outputs, .types,
-    .images,
+    .images, .states,
   ])
   func everyTruncationIsAnError(sample: SampleModel) throws {
     let bytes = try ModelWriter.serialize(sample.make())
@@ -29,7 +29,10 @@ import Testing
   /// With all checksums verified each flip is found; without, the model still passes all rules of graphs.
   @Test(
     arguments: [UInt8(0x01), 0x80, 0xff],
-    [SampleModel.small, .tensors, .convolutions, .bias, .levels, .decoder, .sizes, .outputs, .types, .images])
+    [
+      SampleModel.small, .tensors, .convolutions, .bias, .levels, .decoder, .sizes, .outputs, .types, .images,
+      .states,
+    ])
   func everyFlippedByte(mask: UInt8, sample: SampleModel) throws {
     let original = try ModelWriter.serialize(sample.make())
     let buffer = AlignedBuffer(copying: original)

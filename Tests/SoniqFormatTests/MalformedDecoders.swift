@@ -13,8 +13,8 @@ enum MalformedDecoders {
       $0.setHeader(4, to: UInt8(0x32))
       $0.setHeader(12, to: UInt32(2))
     },
-    MalformedCase("operation 18", .unknownTag, "nodes[0].operation", in: .decoder) {
-      try $0.set(.nodes, after: "norm", 0, to: UInt8(18))
+    MalformedCase("operation 19", .unknownTag, "nodes[0].operation", in: .decoder) {
+      try $0.set(.nodes, after: "norm", 0, to: UInt8(19))
     },
     MalformedCase("gamma past the constants", .indexOutOfRange, "nodes[0].gamma", in: .decoder) {
       try $0.set(.nodes, after: "norm", 12, to: UInt32(3))

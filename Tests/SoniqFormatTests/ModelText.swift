@@ -14,6 +14,7 @@ enum ModelText {
         + symbol.equals.map { size($0, "must be", of: index) }
     }
     lines += graph.values.map { "value \($0.name) \($0.elementType) \(shape($0.shape))" }
+    lines += graph.states.map { "state \($0.name) \($0.elementType) \(shape($0.shape)) \(kind($0.kind))" }
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       lines.append("constant \(name) \(summary(constant))")
       lines += constant.fields.map {
@@ -24,6 +25,13 @@ enum ModelText {
     lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
     lines += graph.outputs.map { "output \($0)" }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func kind(_ kind: GraphState.Kind) -> String {
+    switch kind {
+    case .growing: "growing"
+    case .recurrent(let value, let next): "recurrent \(value) <- \(next)"
+    }
   }
 
   private static func list(_ outputs: [ValueID]) -> String {

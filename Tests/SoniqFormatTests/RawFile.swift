@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqGraph
 
 @testable import SoniqFormat

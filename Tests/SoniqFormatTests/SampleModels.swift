@@ -17,6 +17,7 @@ enum SampleModel: CaseIterable {
   case outputs
   case types
   case images
+  case states
 
   func make() -> ModelDescription {
     switch self {
@@ -34,6 +35,7 @@ enum SampleModel: CaseIterable {
     case .outputs: SampleModels.outputs()
     case .types: SampleModels.types()
     case .images: SampleModels.images()
+    case .states: SampleModels.states()
     }
   }
 }

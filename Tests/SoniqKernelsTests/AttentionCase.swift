@@ -1,5 +1,6 @@
 import CKernelABI
 import Glibc
+import SoniqCore
 import SoniqKernels
 import SoniqTestSupport
 import Testing
@@ -14,6 +15,12 @@ struct AttentionCase {
   var mask: [Int32]?
   var isCausal = false
   var bias: BiasCase?
+  var window = 0
+  var softcap: Float = 0
+  /// Rows from here on are queries; all are keys.
+  var past = 0
+  /// Keys and values are the nearest binary16 numbers.
+  var isHalf = false
 
   static let gap = 3
   var width: Int { heads * headDim }
@@ -36,31 +43,62 @@ struct AttentionCase {
   /// Each unit on its own, in reverse order, with scratch that holds rubbish.
   func run(_ function: snq_attention_function, scratchBytes: Int) -> [Float] {
     let input = GuardedBuffer(values)
-    let output = GuardedBuffer([Float](repeating: 9, count: batch * sequence * width))
+    let queries = sequence - past
+    let output = GuardedBuffer([Float](repeating: 9, count: batch * queries * width))
+    let halves = GuardedBuffer(isHalf ? values.map(Binary16.bits) : [])
     let valid = GuardedBuffer(mask ?? [])
     let added = GuardedBuffer(bias?.numbers ?? [])
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchBytes + 64, alignment: 64)
     defer { scratch.deallocate() }
     scratch.initializeMemory(as: UInt8.self, repeating: 0xff, count: scratchBytes + 64)
-    var args = snq_attention_args(
-      query: input.start, key: input.start + width, value: input.start + 2 * width, queryStride: stride,
-      keyStride: stride, valueStride: stride, mask: mask == nil ? nil : UnsafePointer(valid.start),
-      bias: bias == nil ? nil : UnsafePointer(added.start), biasBatchStride: bias?.strides.batch ?? 0,
-      biasHeadStride: bias?.strides.head ?? 0, biasRowStride: bias?.strides.row ?? 0, batch: UInt32(batch),
-      sequence: UInt32(sequence), heads: UInt32(heads), headDim: UInt32(headDim),
-      queryHeads: 0, scale: 1 / Float(headDim).squareRoot(), isCausal: isCausal ? 1 : 0, output: output.start,
-      outputStride: width,
-      scratch: scratch.assumingMemoryBound(to: UInt8.self))
-    for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) }
+    var args = snq_attention_args()
+    args.key = UnsafePointer(input.start) + width
+    args.value = UnsafePointer(input.start) + 2 * width
+    if isHalf {
+      let start = UnsafeRawPointer(halves.start)
+      args.key = (start + 2 * width).assumingMemoryBound(to: Float.self)
+      args.value = (start + 4 * width).assumingMemoryBound(to: Float.self)
+    }
+    (args.queryStride, args.keyStride, args.valueStride) = (stride, stride, stride)
+    if mask != nil { args.mask = UnsafePointer(valid.start) }
+    if let bias {
+      args.bias = UnsafePointer(added.start)
+      (args.biasBatchStride, args.biasHeadStride, args.biasRowStride) = bias.strides
+    }
+    (args.batch, args.sequence) = (UInt32(batch), UInt32(queries))
+    (args.heads, args.headDim) = (UInt32(heads), UInt32(headDim))
+    args.scale = 1 / Float(headDim).squareRoot()
+    args.isCausal = isCausal ? 1 : 0
+    (args.past, args.window, args.softcap) = (UInt32(past), UInt32(window), softcap)
+    args.isHalf = isHalf ? 1 : 0
+    args.keyBatchRows = sequence
+    args.outputStride = width
+    args.scratch = scratch.assumingMemoryBound(to: UInt8.self)
+    // Queries of a batch entry follow those of the one before: with a past they are given one by one.
+    for entry in 0..<batch {
+      var part = args
+      part.batch = 1
+      part.query = UnsafePointer(input.start) + (entry * sequence + past) * stride
+      let keyBytes = entry * sequence * stride * (isHalf ? 2 : 4)
+      part.key = (UnsafeRawPointer(args.key) + keyBytes).assumingMemoryBound(to: Float.self)
+      part.value = (UnsafeRawPointer(args.value) + keyBytes).assumingMemoryBound(to: Float.self)
+      part.output = output.start + entry * queries * width
+      if past > 0 {
+        for unit in (0..<UInt32(heads)).reversed() { function(&part, unit, unit + 1) }
+      }
+    }
+    (args.query, args.output) = (UnsafePointer(input.start), output.start)
+    if past == 0 { for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) } }
     let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
     #expect((0..<64).allSatisfy { tail[$0] == 0xff }, "wrote past the scratch")
-    #expect(input.isIntact && output.isIntact && valid.isIntact && added.isIntact)
+    #expect(input.isIntact && output.isIntact && valid.isIntact && added.isIntact && halves.isIntact)
     return output.elements
   }
 
   /// softmax(q k^T scale + bias) v in double precision. Loops and no arrays of rows: tests are built to be debugged.
   func truth(batch entry: Int, head: Int, position: Int) -> [Double] {
-    let keys = (0...(isCausal ? position : sequence - 1)).filter { key in
+    let first = window > 0 ? max(0, position - window + 1) : 0
+    let keys = (first...(isCausal ? position : sequence - 1)).filter { key in
       mask.map { $0[entry * sequence + key] != 0 } ?? true
     }
     return values.withUnsafeBufferPointer { values in
@@ -73,7 +111,8 @@ struct AttentionCase {
         var dot = 0.0
         for channel in 0..<headDim { dot += Double(values[query + channel]) * Double(values[row + channel]) }
         let added = bias.map { Double($0.number(entry, head, position, key)) } ?? 0
-        return dot / Double(headDim).squareRoot() + added
+        let score = dot / Double(headDim).squareRoot()
+        return (softcap > 0 ? Double(softcap) * tanh(score / Double(softcap)) : score) + added
       }
       var result = [Double](repeating: 0, count: headDim)
       guard let greatest = scores.max(), greatest > -.infinity else { return result }

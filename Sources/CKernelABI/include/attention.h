@@ -14,8 +14,14 @@
 // With a bias the number of a query and a key is added to their score; how, and what becomes of numbers that hide
 // keys or leave nothing of the scores, is told below. A query whose bias hides every key gives zeros.
 //
+// With `past` there are keys and values of positions before the first query's: position past + r is that of query row r,
+// keys and values have past + sequence rows, and all is as if the queries before had been there too. With a window a
+// query sees the valid keys of the last `window` positions up to its own only. Sums go over keys by their numbers, lane
+// l of 16 takes numbers l, l + 16, ..., so that a row's result does not depend on the rows of a call.
+//
 // attention_float (reference mode):
 //  * score = (fma chain over the channels in order, from 0, of q*k) * scale; m = max of the scores
+//    softcap: score = softcap * tanh(score / softcap), each rounded on its own, before a bias is added
 //    bias: score + bias, rounded on its own; a query all of whose sums are -infinity gives zeros
 //  * e = exp(score - m); p = e * (1 / 16-lane sum of e); out = fma chain over the keys in order of p*v
 //
@@ -49,8 +55,14 @@ typedef struct {
   uint32_t isCausal;  // 0 or 1
   float *output;  // [batch][sequence][outputStride]
   size_t outputStride;
+  // attention_float only; no mask and no bias with `past`.
+  uint32_t past;         // positions of keys and values before the first query's
+  uint32_t window;       // 0: none; only with isCausal
+  float softcap;         // 0: none
+  uint32_t isHalf;       // 1: keys and values are binary16, their strides count these
+  size_t keyBatchRows;   // rows between the batch entries of keys and of values; 0: sequence
   uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by
-                     // snq_attention_integer_scratch or snq_attention_float_scratch
+                     // snq_attention_integer_scratch or snq_attention_float_scratch of past + sequence
 } snq_attention_args;
 
 typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,

@@ -111,6 +111,8 @@ package final class GraphRunner {
         guard let index = inputs[array.name] else { throw RuntimeError(.noSuchInput, subject: array.name) }
         try Self.set(session, index, array)
       }
+      // Samples know nothing of each other.
+      session.states.reset()
       try session.run()
     }
   }

@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqFormat
 
 /// Names as a packed file holds them: given once, of at most 256 bytes, without the character 0. A name that is too

@@ -19,6 +19,10 @@ struct AttentionForm {
   let precision: AttentionPrecision
   let isCausal: Bool
   let hasBias: Bool
+  var window = 0
+  var softcap: Float = 0
+  /// Hold the keys and values, those of this run too.
+  var states: (key: StateID, value: StateID)?
 }
 
 /// Units are pairs of batch entry and head.
@@ -33,9 +37,16 @@ struct AttentionWork: ScheduledWork {
     let headLength = sizing.schedule.slots[step.writes[0]].rowBytes / 4 / form.heads
     guard
       let bytes = sizing.kernels.attentionScratchBytes(
-        sequence: sizing.size(step.space[1]), headLength: headLength, isInteger: form.precision == .int8)
+        sequence: keys(step, sizing.schedule.graph, sizing), headLength: headLength,
+        isInteger: form.precision == .int8)
     else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
     return bytes
+  }
+
+  /// The most keys.
+  private func keys(_ step: ScheduledStep, _ graph: Graph, _ sizing: ScratchSizing) -> Int {
+    guard let states = form.states else { return sizing.size(step.space[1]) }
+    return sizing.size(graph.states[states.key].shape[1])
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
@@ -43,17 +54,18 @@ struct AttentionWork: ScheduledWork {
     let row = emitter.kernels.row(
       isInteger ? RowKernelRegistry.integerAttention : RowKernelRegistry.floatAttention)
     let channels = Int(emitter.channels(step.writes[0]))
-    let operands = isJoined ? 1 : 3
+    let operands = isJoined || form.states != nil ? 1 : 3
     let hasMask = step.reads.count == operands + (form.hasBias ? 2 : 1)
     let places = (0..<3).map { part in
       isJoined
         ? AttentionOperand(storage: step.reads[0], column: part * channels)
-        : AttentionOperand(storage: step.reads[part])
+        : AttentionOperand(storage: step.reads[operands == 1 ? 0 : part])
     }
     let run = AttentionStep(
       function: row.function, arguments: arguments(channels), query: places[0], key: places[1],
       value: places[2], mask: hasMask ? step.reads[operands] : -1, bias: bias(step, emitter.graph),
-      output: step.writes[0], batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference)
+      output: step.writes[0], batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference,
+      keyState: form.states?.key ?? -1, valueState: form.states?.value ?? -1)
     var description = emitter.describe(step, "attention", row)
     description.level = isInteger ? "8x8" : "float32"
     return (try emitter.step(run), description)
@@ -66,6 +78,8 @@ struct AttentionWork: ScheduledWork {
     arguments.queryHeads = UInt32(form.heads / form.keyHeads)
     arguments.scale = form.scale
     arguments.isCausal = form.isCausal ? 1 : 0
+    arguments.window = UInt32(form.window)
+    arguments.softcap = form.softcap
     return arguments
   }
 
@@ -91,6 +105,9 @@ struct AttentionStep: RowStep {
   var output: StorageID
   var batch: SizeReference
   var sequence: SizeReference
+  /// Negative when there are none; else keys and values are those of the states.
+  var keyState: StateID
+  var valueState: StateID
 
   func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits {
     StepUnits(count: frame.size(batch) &* Int(arguments.heads))
@@ -98,7 +115,10 @@ struct AttentionStep: RowStep {
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int {
     let sequence = frame.size(sequence)
-    let pairs = arguments.isCausal != 0 ? sequence &* (sequence &+ 1) / 2 : sequence &* sequence
+    let past = keyState >= 0 ? frame.states[keyState].length : 0
+    var pairs = arguments.isCausal != 0 ? sequence &* (sequence &+ 1) / 2 : sequence &* sequence
+    pairs &+= past &* sequence
+    if arguments.window > 0 { pairs = min(pairs, sequence &* Int(arguments.window)) }
     return 2 &* pairs &* Int(arguments.headDim)
   }
 
@@ -109,6 +129,7 @@ struct AttentionStep: RowStep {
     (call.query, call.queryStride) = query.place(frame)
     (call.key, call.keyStride) = key.place(frame)
     (call.value, call.valueStride) = value.place(frame)
+    if keyState >= 0 { bindStates(frame, &call) }
     if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(all)) }
     call.batch = UInt32(frame.size(batch))
     call.sequence = UInt32(frame.size(sequence))
@@ -117,6 +138,18 @@ struct AttentionStep: RowStep {
     call.outputStride = frame.storages[output].stride
     call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: UInt8.self)
     function(&call, UInt32(units.lowerBound), UInt32(units.upperBound))
+  }
+}
+
+extension AttentionStep {
+  private func bindStates(_ frame: borrowing RunFrame, _ call: inout snq_attention_args) {
+    let (keys, values) = (frame.states[keyState], frame.states[valueState])
+    call.key = UnsafePointer(keys.base.assumingMemoryBound(to: Float.self))
+    call.value = UnsafePointer(values.base.assumingMemoryBound(to: Float.self))
+    (call.keyStride, call.valueStride) = (keys.channels, values.channels)
+    call.keyBatchRows = keys.capacity
+    call.isHalf = keys.isHalf ? 1 : 0
+    call.past = UInt32(truncatingIfNeeded: keys.length)
   }
 }
 

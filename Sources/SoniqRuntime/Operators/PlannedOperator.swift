@@ -54,6 +54,7 @@ extension Operation {
     case .rotary(let kind): kind
     case .gatedProduct(let kind): kind
     case .softcap(let kind): kind
+    case .statePositions(let kind): kind
     case .split(let kind): kind
     case .topK(let kind): kind
     }

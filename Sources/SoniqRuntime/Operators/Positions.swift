@@ -7,10 +7,20 @@ extension Positions: PlannedOperator {
   }
 }
 
-/// The position of each row in its sequence.
+extension StatePositions: PlannedOperator {
+  func schedule(_ node: Int, in schedule: inout Schedule) {
+    schedule.append(
+      PositionsWork(state: state), [node], reads: [], writes: [schedule.graph.nodes[node].output])
+  }
+}
+
+/// The position of each row in its sequence, or behind what a state holds.
 struct PositionsWork: ScheduledWork {
+  var state: StateID?
+
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
-    let positions = PositionsStep(sequence: step.space[1].sizeReference, output: step.writes[0])
+    let positions = PositionsStep(
+      sequence: step.space[1].sizeReference, output: step.writes[0], state: state ?? -1)
     return (try emitter.step(positions), emitter.describe(step, "positions", "count"))
   }
 }
@@ -19,11 +29,14 @@ struct PositionsStep: RowStep {
   static var entry: StepEntry { { PositionsStep.answer($0, $1) } }
   var sequence: SizeReference
   var output: StorageID
+  /// Negative when there is none.
+  var state: StateID
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
     let sequence = frame.size(sequence)
+    let past = state >= 0 ? frame.states[state].length : 0
     let target = frame.storages[output].integers(window)
-    for row in rows { target[row] = Int32(truncatingIfNeeded: (window.firstRow + row) % sequence) }
+    for row in rows { target[row] = Int32(truncatingIfNeeded: past + (window.firstRow + row) % sequence) }
   }
 }

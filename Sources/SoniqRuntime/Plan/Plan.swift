@@ -102,14 +102,15 @@ final class Plan: @unchecked Sendable {
   /// Rows of a unit that makes the image of planes, alone in its segment.
   private static let planarRows = 2048
 
-  /// A slot that is the memory of an input, wherever the host has it.
+  /// A slot that is the memory of an input, wherever the host has it, or of a state.
   struct Alias: BitwiseCopyable {
     var slot: SlotID
     var source: SlotID
   }
   var inputAliases: [Alias] {
     schedule.slots.enumerated().compactMap { index, slot in
-      guard let source = slot.aliasOf, schedule.slots[source].input != nil else { return nil }
+      guard let source = slot.aliasOf, schedule.slots[source].input != nil || schedule.slots[source].isState
+      else { return nil }
       return Alias(slot: index, source: source)
     }
   }

@@ -18,6 +18,8 @@ final class PlanRunner: @unchecked Sendable {
   /// Slots that are the memory of an input, wherever the host has it.
   private let aliases: UnsafePointer<Plan.Alias>
   private let aliasCount: Int
+  /// What lives between runs.
+  let states: SessionStates
   private let execution: Execution
   private let memory: PlanMemory
 
@@ -33,12 +35,14 @@ final class PlanRunner: @unchecked Sendable {
     let crew = try Crew(options, lanes: plan.lanes)
     storages = try memory.store(plan.storages(in: workspace.start))
     sizes = try memory.store(repeating: 0, count: plan.sizes.maximums.count)
+    states = try SessionStates(plan, storages: storages, sizes: sizes, memory: memory, arena: arena)
     let costCount = plan.lanes * plan.stepCount
     costs =
       options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil
     frame = try memory.store(
       RunFrame(
-        storages: storages, steps: plan.steps, sizes: sizes, costs: costs, faults: faults,
+        storages: storages, steps: plan.steps, states: UnsafePointer(states.storages), sizes: sizes,
+        costs: costs, faults: faults,
         stepCount: plan.stepCount,
         scratch: workspace.start + plan.layout.scratchOffset, scratchStride: plan.layout.scratchStride))
     execution = Execution(

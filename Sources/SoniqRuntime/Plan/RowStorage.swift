@@ -72,6 +72,8 @@ extension Dimension {
 struct RunFrame: BitwiseCopyable {
   var storages: UnsafeMutablePointer<RowStorage>
   var steps: UnsafePointer<Step>
+  /// By state.
+  var states: UnsafePointer<StateStorage>
   /// Sizes bound to the symbols for this run.
   var sizes: UnsafeMutablePointer<Int>
   /// [lane][step], nil when not profiling.

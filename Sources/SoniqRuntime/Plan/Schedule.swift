@@ -16,6 +16,8 @@ struct Slot {
   var isFilled = false
   /// In the caller's memory, given anew for each run.
   var isExternal = false
+  /// A state of the session, read where it lies.
+  var isState = false
   /// To be readable after the run.
   var isKept = false
   /// Where the elements of a constant lie.
@@ -114,6 +116,12 @@ struct Schedule {
       slots[input.value].isFilled = input.fill != nil
     }
     for value in graph.outputs + keptValues { slots[value].isKept = true }
+    for state in graph.states {
+      guard case .recurrent(let value, let next) = state.kind else { continue }
+      slots[value].isState = true
+      slots[value].isExternal = true
+      slots[next].isKept = true
+    }
     if areEndsExternal {
       for value in graph.inputs.map(\.value) + graph.outputs { slots[value].isExternal = true }
     }

@@ -49,6 +49,11 @@ struct SessionSizes {
       }
       maximums[symbol] = option.maximum
     }
+    // Memory for all positions of every entry of the largest batch is nothing that most hosts want.
+    for case .symbol(let batch)? in graph.states.map({ $0.isGrowing ? $0.shape.first : nil })
+    where !options.maximums.contains(where: { $0.name == graph.symbols[batch].name }) {
+      maximums[batch] = 1
+    }
     return derived(maximums, graph)
   }
 

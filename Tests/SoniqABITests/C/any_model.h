@@ -33,6 +33,8 @@ static inline soniq_status any_set_inputs(const soniq_model *model, soniq_sessio
   // No other model of the tests has an input of this name.
   const int by_width = soniq_model_input_index(model, "third", &i, NULL) == SONIQ_OK;
   soniq_status status = soniq_model_input_count(model, &count, NULL);
+  // What is run before says nothing of the run to come.
+  if (status == SONIQ_OK) status = soniq_session_reset(session, NULL);
   for (i = 0; status == SONIQ_OK && i < count; i++) {
     soniq_tensor_info info = SONIQ_TENSOR_INFO_INIT;
     int64_t shape[SONIQ_MAXIMUM_RANK];

@@ -70,6 +70,22 @@ def values(table: Table) -> list[str]:
     return lines
 
 
+def states(table: Table) -> list[str]:
+    lines = []
+    for _ in range(table.one("I")):
+        name, (kind, element_type, bits, rank) = table.text(), table.take("4B")
+        assert bits == {1: 32, 2: 32, 3: 16, 4: 8, 5: 8}[element_type]
+        shape = dimensions(table, rank)
+        words = "growing"
+        if kind == 1:
+            value, following = table.take("2I")
+            words = f"recurrent {value} <- {following}"
+        else:
+            assert kind == 2
+        lines.append(f"state {name} {ELEMENT_TYPES[element_type]} {shape} {words}")
+    return lines
+
+
 def dimensions(table: Table, rank: int) -> str:
     sizes = table.take(f"{rank}I")
     return " x ".join(f"symbol {size & ~SYMBOL}" if size & SYMBOL else str(size) for size in sizes)
@@ -301,12 +317,15 @@ def interface(table: Table) -> list[str]:
 
 def read_tables(sections: list[tuple[int, bytes]]) -> list[str]:
     """The lines of all tables, which must end where their sections do."""
-    tables = [Table(data) for kind, data in sections if kind < FIRST_DATA]
-    assert [kind for kind, _ in sections[: len(tables)]] == [1, 2, 3, 4, 5, 6, 7][: len(tables)]
+    kinds = [kind for kind, _ in sections if kind < FIRST_DATA]
+    assert kinds == [1, 2, 3, 4, 5, 6, *sorted({7, 8} & set(kinds))]
+    tables = [Table(data) for _, data in sections[: len(kinds)]]
     lines = metadata(tables[0]) + symbols(tables[1])
-    if len(tables) == 7:
-        lines += sizes(tables[6])
+    if 7 in kinds:
+        lines += sizes(tables[kinds.index(7)])
     lines += values(tables[2])
+    if 8 in kinds:
+        lines += states(tables[kinds.index(8)])
     lines += Constants(tables[3], sections).read()
     lines += nodes(tables[4]) + interface(tables[5])
     for table in tables:

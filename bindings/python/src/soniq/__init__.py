@@ -9,6 +9,7 @@ from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
 from .session import Outputs
+from .states import StatefulSession, StateInfo
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,8 @@ __all__ = [
     "Model",
     "Outputs",
     "SoniqError",
+    "StateInfo",
+    "StatefulSession",
     "StepProfile",
     "TensorInfo",
     "build_info",

@@ -35,6 +35,7 @@ MODEL_COPY = 2
 MODEL_NO_COPIES = 4
 MATRIX_NO_COPIES = 1
 SESSION_PROFILE = 1
+STATE_RECURRENT, STATE_GROWING = 1, 2
 ISA = {"default": 0, "portable": 10, "avx2": 20, "avx512": 30}
 METADATA_TEXT, METADATA_INTEGER, METADATA_REAL, METADATA_BOOLEAN = 1, 2, 3, 4
 CODE = {"default": 0, "bipolar": 1, "affine": 2}
@@ -178,6 +179,20 @@ class SessionStatistics(SizedStruct):
         ("heap_resident_bytes", c_uint64),
         ("allocation_count", c_uint64),
         ("run_count", c_uint64),
+        ("state_bytes", c_uint64),
+    ]
+
+
+class StateInfo(SizedStruct):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("element_type", c_uint32),
+        ("rank", c_uint32),
+        ("name", c_char_p),
+        ("dimensions", c_int64 * MAXIMUM_RANK),
+        ("length", c_uint64),
+        ("byte_count", c_uint64),
     ]
 
 
@@ -276,6 +291,12 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_session_profile_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
     "soniq_session_profile_get": (STATUS, [Handle, c_uint32, POINTER(ProfileEntry), ErrorOut]),
     "soniq_session_profile_reset": (STATUS, [Handle, ErrorOut]),
+    "soniq_session_state_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
+    "soniq_session_get_state_info": (STATUS, [Handle, c_uint32, POINTER(StateInfo), ErrorOut]),
+    "soniq_session_reset": (STATUS, [Handle, ErrorOut]),
+    "soniq_session_truncate": (STATUS, [Handle, c_uint64, ErrorOut]),
+    "soniq_session_read_states": (STATUS, [Handle, c_void_p, c_size_t, POINTER(c_size_t), ErrorOut]),
+    "soniq_session_write_states": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
     "soniq_session_get_statistics": (STATUS, [Handle, POINTER(SessionStatistics), ErrorOut]),
     "soniq_matrix_pack": (
         STATUS,

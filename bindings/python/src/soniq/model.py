@@ -6,7 +6,7 @@ import ctypes
 import os
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import _abi, arguments
 from .library import call, isa_code, library, text
 from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
+from .states import StatefulSession
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,18 @@ class Model:
         arrays = self._prepare(inputs)
         lease = self._pool.run(arrays, self._sizes(arrays))
         return Outputs(lease, [output.name for output in self.outputs])
+
+    def session(self, *, maximums: Mapping[str, int] | None = None) -> StatefulSession:
+        """A session of the caller's own, whose runs follow each other: for models with states.
+
+        Calls of the model itself begin at the start of all states.
+
+        Args:
+            maximums: largest dynamic sizes, as in `load`, over those given there: of the capacity of states, and of
+                the batch, which is 1 for states that grow unless it is named.
+        """
+        limits = dict(self._settings.maximums) | dict(_limits(maximums))
+        return StatefulSession(self, Session(self._handle, replace(self._settings, maximums=tuple(limits.items()))))
 
     def profile(self) -> list[StepProfile]:
         """The cost of every step, summed over threads and sessions; all 0 unless loaded with profile=True."""

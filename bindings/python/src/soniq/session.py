@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from . import _abi
+from . import _abi, arguments
 from .errors import SoniqError
 from .library import call, library
 
@@ -76,6 +76,32 @@ class Session:
         call("soniq_session_output", self.handle, index, ctypes.byref(tensor))
         return tensor
 
+    def states(self) -> list[_abi.StateInfo]:
+        count = ctypes.c_uint32()
+        call("soniq_session_state_count", self.handle, ctypes.byref(count))
+        states = [_abi.StateInfo() for _ in range(count.value)]
+        for index, state in enumerate(states):
+            call("soniq_session_get_state_info", self.handle, index, ctypes.byref(state))
+        return states
+
+    def reset(self) -> None:
+        call("soniq_session_reset", self.handle)
+
+    def truncate(self, length: int) -> None:
+        call("soniq_session_truncate", self.handle, arguments.integer(length, "length", 0, 2**63 - 1))
+
+    def save_states(self) -> bytes:
+        size = ctypes.c_size_t()
+        call("soniq_session_read_states", self.handle, None, 0, ctypes.byref(size))
+        data = ctypes.create_string_buffer(size.value)
+        call("soniq_session_read_states", self.handle, data, size.value, ctypes.byref(size))
+        return data.raw
+
+    def restore_states(self, data: bytes) -> None:
+        if not isinstance(data, bytes):
+            raise TypeError(f"states must be bytes, not {type(data).__name__}")
+        call("soniq_session_write_states", self.handle, data, len(data))
+
     def profile(self) -> list[_abi.ProfileEntry]:
         return self._entries("profile", _abi.ProfileEntry)
 
@@ -131,6 +157,8 @@ class SessionPool:
             session = self.take()
             lease = Lease(self, session)
             try:
+                # Calls of a model with states begin at the start.
+                session.reset()
                 session.run(inputs)
             except SoniqError as error:
                 if error.field != "size_limits":
@@ -170,12 +198,17 @@ class Lease:
 class _View:
     """Memory of a session as numpy sees it; keeps the lease alive."""
 
-    def __init__(self, lease: Lease, tensor: _abi.Tensor) -> None:
+    def __init__(self, lease: Any, tensor: _abi.Tensor) -> None:
         self._lease = lease
         shape = tuple(tensor.dimensions[: tensor.rank])
         kind = ELEMENT_TYPES[tensor.element_type].str
         # Read-only: the library owns the memory.
         self.__array_interface__ = {"shape": shape, "typestr": kind, "data": (tensor.data, True), "version": 3}
+
+
+def view(owner: Any, tensor: _abi.Tensor) -> npt.NDArray[Any]:
+    """A tensor where the library holds it; keeps `owner` alive."""
+    return np.asarray(_View(owner, tensor))
 
 
 class Outputs(Mapping[str, npt.NDArray[Any]]):

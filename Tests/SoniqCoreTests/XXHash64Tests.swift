@@ -1,7 +1,7 @@
 import SoniqTestSupport
 import Testing
 
-@testable import SoniqFormat
+import SoniqCore
 
 @Suite struct XXHash64Tests {
   /// The bytes of xxHash's own sanity check: the upper byte of a generator that multiplies by a prime.
