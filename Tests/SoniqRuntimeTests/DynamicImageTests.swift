@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqGraph
+import SoniqKernels
 import SoniqTestSupport
 import Testing
 
@@ -53,6 +54,24 @@ import Testing
       groupOutputs: 5)
     let sizes = (1...7).flatMap { height in (1...7).map { [1, height, $0] } }
     try network.check(sizes, atMost: [1, 7, 7], "levels \(levels)")
+  }
+
+  /// Images of several bit planes, by kernels that the measured costs seldom choose for them.
+  @Test(arguments: [
+    Level.bipolar(2, 2).fixed(0.5), .bipolar(1, 3).fixed(0.3),
+    Level(weight: .bipolar(1), activation: .init(kind: .affine, bits: 4)).fixed(0.2, zero: 5),
+  ])
+  func severalPlanes(level: Level) throws {
+    var profile = KernelProfile.committed
+    for (key, costs) in profile.costs where key.kernel.contains("bit_serial") {
+      profile.costs[key] = costs.map { _ in key.kernel.hasSuffix("avx512") ? 1 : 2 }
+    }
+    for window in [Self.same, Self.halved, Self.windows[4]] {
+      var network = ImageNetwork(channels: 64, seed: 12660)
+      network.convolution(window, [(level, 64)], groupOutputs: 20)
+      try network.check(
+        Self.sizes, atMost: Self.most, "planes, \(level), \(window)", profile: profile, kernel: "bit_serial")
+    }
   }
 
   /// Some of the sides are fixed.

@@ -179,7 +179,11 @@ struct ImageNetwork {
 
   /// One session after the other, each with all sizes [batch, height, width], against models of fixed sizes. What these
   /// cannot be is refused.
-  func check(_ sizes: [[Int]], atMost most: [Int], _ note: String) throws {
+  ///
+  /// * profile: by which kernels are chosen; `kernel` is then among those of AVX2 and newer.
+  func check(
+    _ sizes: [[Int]], atMost most: [Int], _ note: String, profile: KernelProfile? = nil, kernel: String = ""
+  ) throws {
     let expected = try sizes.map(fixed)
     let graph = graph(most[0], most[1], most[2], isDynamic: true)
     try graph.validate()
@@ -190,7 +194,12 @@ struct ImageNetwork {
         options.threadCount = threads
         options.maximumInstructionSet = instructions.name
         options.maximums = symbols.map { SymbolMaximum(name: Self.names[$0], maximum: most[$0]) }
+        options.kernelProfile = profile
         let session = try Session(models[copies ? 0 : 1], options: options)
+        let kernels = session.kernelReport.map(\.kernel)
+        #expect(
+          instructions == .portable || kernels.contains { $0.contains(kernel) } || kernel.isEmpty,
+          "\(kernels)")
         for (size, expected) in zip(sizes, expected) {
           let place = "\(note), seed \(seed), \(size): \(instructions), \(threads) threads, copies \(copies)"
           guard let expected else {
