@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../Tests/SoniqABITests/C/model_sizes.h"
+
 /* Odd sizes: the last tile and the last block are not full. */
 enum { OUTPUTS = 37, INPUTS = 203, ROWS = 5, LARGEST_DYNAMIC_SIZE = 7, MOST_INPUTS = 16 };
 
@@ -61,13 +63,13 @@ static void multiply(const char *title, const soniq_level *levels, uint32_t leve
   soniq_matrix_destroy(matrix);
 }
 
-static void *make_input(const soniq_tensor_info *info, uint32_t index, int64_t *dimensions) {
+static void *make_input(const soniq_tensor_info *info, int follows, uint32_t index, int64_t *dimensions) {
   size_t count = 1;
   for (uint32_t d = 0; d < info->rank; d++) {
     int64_t maximum = info->maximum_dimensions[d];
-    dimensions[d] = info->dimensions[d] >= 0         ? info->dimensions[d]
-                    : maximum < LARGEST_DYNAMIC_SIZE ? maximum
-                                                     : LARGEST_DYNAMIC_SIZE;
+    dimensions[d] = info->dimensions[d] >= 0
+                        ? info->dimensions[d]
+                        : model_size(follows, info->dimension_names[d], maximum, LARGEST_DYNAMIC_SIZE);
     count *= (size_t)dimensions[d];
   }
   float *values = malloc(count * sizeof *values);
@@ -77,6 +79,11 @@ static void *make_input(const soniq_tensor_info *info, uint32_t index, int64_t *
     /* 0 and 1 are in every vocabulary; after the first input come masks. */
     int32_t *integers = (int32_t *)values;
     for (size_t i = 0; i < count; i++) integers[i] = index == 0 ? (int32_t)(i % 2) : 1;
+  }
+  if (info->element_type == SONIQ_FLOAT16) {
+    /* Both signs, 0.5 to 1: any bits could be no number. */
+    uint16_t *halves = (uint16_t *)values;
+    for (size_t i = 0; i < count; i++) halves[i] = (uint16_t)((halves[2 * i] & 0x83ff) | 0x3800);
   }
   return values;
 }
@@ -99,7 +106,7 @@ static void run(const char *path, uint32_t thread_count) {
     soniq_tensor_info info = SONIQ_TENSOR_INFO_INIT;
     int64_t dimensions[SONIQ_MAXIMUM_RANK];
     require(soniq_model_input_info(model, i, &info, &error), error, path);
-    values[i] = make_input(&info, i, dimensions);
+    values[i] = make_input(&info, sizes_follow(model), i, dimensions);
     require(soniq_session_set_input(session, i, info.element_type, info.rank, dimensions, values[i], &error),
             error, path);
   }

@@ -3,6 +3,7 @@
 #define SONIQ_TEST_ANY_MODEL_H
 
 #include "check.h"
+#include "model_sizes.h"
 
 enum { ANY_INPUTS = 8, ANY_ELEMENTS = 1 << 16, ANY_OUTPUT_BYTES = 1 << 20 };
 
@@ -18,20 +19,10 @@ static inline void any_fill(void) {
   }
 }
 
-// A dynamic size of sizes.soniq, where others follow from the width, of which it uses 4.
-static inline int64_t any_size_by_width(const char *name, int64_t maximum, int64_t most) {
-  const int64_t width = most < 4 ? 4 : most < 12 ? most : 12;
-  if (strcmp(name, "width") == 0) return width;
-  if (strcmp(name, "floor((width - 1) / 2)") == 0) return (width - 1) / 2;
-  if (strcmp(name, "height") == 0) return 2 * ((width - 1) / 2);
-  return maximum < most ? maximum : most;
-}
-
-// Sets every input. Dynamic sizes are what the model allows, `most` at most; those of sizes.soniq as above.
+// Sets every input. Dynamic sizes are what the model allows, `most` at most.
 static inline soniq_status any_set_inputs(const soniq_model *model, soniq_session *session, int64_t most) {
   uint32_t count = 0, i, d;
-  // No other model of the tests has an input of this name.
-  const int by_width = soniq_model_input_index(model, "third", &i, NULL) == SONIQ_OK;
+  const int follows = sizes_follow(model);
   soniq_status status = soniq_model_input_count(model, &count, NULL);
   // What is run before says nothing of the run to come.
   if (status == SONIQ_OK) status = soniq_session_reset(session, NULL);
@@ -41,13 +32,8 @@ static inline soniq_status any_set_inputs(const soniq_model *model, soniq_sessio
     status = soniq_model_input_info(model, i, &info, NULL);
     for (d = 0; d < info.rank; d++) {
       const int64_t maximum = info.maximum_dimensions[d];
-      if (info.dimensions[d] >= 0) {
-        shape[d] = info.dimensions[d];
-      } else if (by_width) {
-        shape[d] = any_size_by_width(info.dimension_names[d], maximum, most);
-      } else {
-        shape[d] = maximum < most ? maximum : most;
-      }
+      shape[d] = info.dimensions[d] >= 0 ? info.dimensions[d]
+                                         : model_size(follows, info.dimension_names[d], maximum, most);
     }
     if (status != SONIQ_OK || info.is_optional) continue;
     status = soniq_session_set_input(session, i, info.element_type, info.rank, shape,
