@@ -11,6 +11,7 @@ prints what every step took instead, in milliseconds a run.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import sys
@@ -38,6 +39,19 @@ def soniq_engine(path: str, feeds: Feeds, threads: int, profile: bool) -> tuple[
     session = model._existing_sessions()[0]
     about = {"version": soniq.build_info().split(" (")[0], "memory": session.statistics(), "model": model}
     return (lambda: model(**feeds)), about
+
+
+def accept_older_library(path: str) -> None:
+    """A library from before a function was there is measured by those that it has."""
+    from soniq import _abi
+    from soniq.session import Session
+
+    loaded = ctypes.CDLL(path)
+    missing = [name for name in _abi.PROTOTYPES if not hasattr(loaded, name)]
+    for name in missing:
+        del _abi.PROTOTYPES[name]
+    if "soniq_session_reset" in missing:
+        Session.reset = lambda _: None  # it knows no states
 
 
 def onnxruntime_engine(path: str, feeds: Feeds, threads: int, profile: bool) -> tuple[Run, dict[str, Any]]:
@@ -151,6 +165,8 @@ def main() -> None:
     # Before an engine is loaded: its threads inherit it. Interrupts prefer the first core.
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[-arguments.threads :])
+    if arguments.engine == "soniq" and "SONIQ_LIBRARY" in os.environ:
+        accept_older_library(os.environ["SONIQ_LIBRARY"])
     feeds = make_feeds(arguments.model, arguments.batch, arguments.sequence)
     run, about = ENGINES[arguments.engine](arguments.model, feeds, arguments.threads, arguments.profile)
     model = about.pop("model", None)
