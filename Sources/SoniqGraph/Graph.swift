@@ -78,7 +78,10 @@ package struct Node: Sendable {
 
 /// A computation: nodes in an order in which every value is made before it is used.
 package struct Graph: Sendable {
-  package var symbols: [Symbol] = []
+  package var symbols: [Symbol] = [] {
+    didSet { quotients = QuotientTable(symbols) }
+  }
+  private(set) var quotients = QuotientTable()
   package var values: [Value] = []
   package var constants: [Constant] = []
   package var constantNames: [String] = []

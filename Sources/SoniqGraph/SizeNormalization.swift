@@ -70,15 +70,9 @@ extension Graph {
   package func sum(_ symbol: Int) -> [SizeTerm]? {
     guard let definition = definition(symbol), definition.function == .sum else { return nil }
     if definition.divisor == 1 { return definition.terms }
-    let quotient = definition.withoutWhole
-    for other in 0..<symbol {
-      guard let earlier = self.definition(other), earlier.function == .sum,
-        earlier.divisor == definition.divisor,
-        case let first = earlier.withoutWhole, first.terms == quotient.terms
-      else { continue }
-      return [SizeTerm(1, [other]), SizeTerm(quotient.whole - first.whole)]
-    }
-    return nil
+    guard let other = quotients.earlier(symbol), let earlier = self.definition(other) else { return nil }
+    let difference = definition.withoutWhole.whole - earlier.withoutWhole.whole
+    return [SizeTerm(1, [other]), SizeTerm(difference)]
   }
 
   /// floor((floor(n / a) + r) / c) = floor((n + a * r) / (a * c)).
@@ -125,16 +119,6 @@ extension SizeExpression {
     let numbers = -Self.maximumNumber...Self.maximumNumber
     return terms.count <= Self.maximumTerms && (1...Self.maximumNumber).contains(divisor)
       && terms.allSatisfy { numbers.contains($0.coefficient) && $0.symbols.count <= Self.maximumFactors }
-  }
-}
-
-extension SizeExpression {
-  /// Of floor((terms + number) / divisor): with the rest of number / divisor alone, and what that is less by.
-  fileprivate var withoutWhole: (terms: [SizeTerm], whole: Int) {
-    guard let last = terms.last, last.symbols.isEmpty else { return (terms, 0) }
-    let whole = floorDivided(last.coefficient, by: divisor)
-    let rest = last.coefficient - whole * divisor
-    return (terms.dropLast() + (rest == 0 ? [] : [SizeTerm(rest)]), whole)
   }
 }
 
