@@ -1,3 +1,4 @@
+import Foundation
 import SoniqGraph
 import SoniqPack
 import SoniqTestSupport
@@ -105,5 +106,38 @@ import Testing
     #expect(runs.map { $0.map(\.shape) } == Array(repeating: [[1, 3], [2, 1]], count: 4))
     #expect(SampleArrays(arrays: [images, state(6)], source: "test", fixedLengths: [1, 2]) == nil)
     #expect(SampleArrays(arrays: [images, state(7)], source: "test", fixedLengths: [nil, nil]) == nil)
+  }
+
+  /// A recurrent layer's state has its layers first: an axis before it counts runs.
+  @Test func wholeRuns() throws {
+    var graph = Graph()
+    graph.symbols = [Symbol(name: "batch", maximum: 8), Symbol(name: "length", maximum: 64)]
+    graph.values = [
+      Value(name: "x", elementType: .float32, shape: [.symbol(0), .symbol(1)]),
+      Value(name: "state", elementType: .float32, shape: [.fixed(2), .symbol(0), .fixed(3)]),
+      Value(name: "rate", elementType: .int32, shape: [.fixed(1)]),
+    ]
+    graph.inputs = (0..<3).map { GraphInput(value: $0) }
+    func read(rates: [Int64]) throws -> SampleArrays {
+      func floats(_ count: Int) -> [UInt8] {
+        (0..<count).map { Float($0) }.withUnsafeBytes { [UInt8]($0) }
+      }
+      let archive = TokenSequencesTests.archive([
+        ("x", "<f4", "(5, 1, 4)", floats(20)), ("state", "<f4", "(5, 2, 1, 3)", floats(30)),
+        ("rate", "<i8", "(\(rates.count),)", TokenSequencesTests.integers(rates)),
+      ])
+      let path = NSTemporaryDirectory() + "soniq-runs-" + UUID().uuidString + ".npz"
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      try Data(archive).write(to: URL(fileURLWithPath: path))
+      return try SampleArrays.read(path: path, graph: graph)
+    }
+    let samples = try read(rates: [16, 16, 8, 8, 8])
+    #expect(samples.areWholeRuns && samples.count == 5)
+    let data = CalibrationData.samples(samples)
+    let runs = data.runs(maximumRows: 1024, maximumBatch: 8)
+    #expect(runs.map { $0.map(\.shape) } == Array(repeating: [[1, 4], [2, 1, 3], [1]], count: 5))
+    #expect(runs[3][0].bytes == InputArray(name: "", floats: [12, 13, 14, 15], shape: []).bytes)
+    #expect(data.limited(tokens: 0, samples: 2).count == 2)
+    #expect(throws: PackError.self) { try read(rates: [16, 16]) }
   }
 }

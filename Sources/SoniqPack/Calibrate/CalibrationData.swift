@@ -100,10 +100,7 @@ package enum CalibrationData: Sendable {
   func largest(input name: String, dimension: Int) -> Int? {
     switch self {
     case .tokens(let tokens): dimension == 1 ? tokens.sequences.map(\.count).max() : nil
-    case .samples(let samples):
-      samples.arrays.first { $0.name == name }.flatMap { array in
-        (1..<array.shape.count).contains(dimension) ? array.shape[dimension] : nil
-      }
+    case .samples(let samples): samples.size(of: name, dimension: dimension)
     }
   }
 }

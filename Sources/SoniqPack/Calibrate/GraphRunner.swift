@@ -93,7 +93,8 @@ package final class GraphRunner {
       let (floats, shape) = try wrapped { () throws(RuntimeError) in try session.outputNumbers(0) }
       var length = max(1, shape.last ?? 1)
       if case .samples(let samples) = self.data, samples.count > 0 {
-        let batch = arrays.first?.shape.first ?? 1
+        // What inputs of a whole run share is not known: its output is one row.
+        let batch = samples.areWholeRuns ? 1 : arrays.first?.shape.first ?? 1
         if batch > 0, floats.count % batch == 0 { length = max(1, floats.count / batch) }
       }
       var begin = 0
