@@ -13,6 +13,7 @@ struct SoniqPackCommand: ParsableCommand {
       Examples:
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --palette 4,8 --target-bits 5.0
+        soniq-pack compare all-MiniLM-L6-v2 minilm.soniq --inputs tokens.npz
         soniq-pack inspect minilm.soniq
         soniq-pack verify minilm.soniq
         soniq-pack calibrate-cost -o profile.json
@@ -23,8 +24,8 @@ struct SoniqPackCommand: ParsableCommand {
       """,
     version: "\(SONIQ_VERSION_MAJOR).\(SONIQ_VERSION_MINOR).\(SONIQ_VERSION_PATCH)",
     subcommands: [
-      PackCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self, CalibrateCostCommand.self,
-      FormatCommand.self,
+      PackCommand.self, CompareCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self,
+      CalibrateCostCommand.self, FormatCommand.self,
     ])
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -128,6 +129,31 @@ def test_odd_models_are_packed_or_refused_in_plain_words(name: str, palette: str
         assert result.stderr.count("\n") == 1
         assert not output.exists()
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_too_little_memory_is_the_machines_fault(tmp_path: Path) -> None:
+    """4 GiB of values under a limit of 2: exit code 71, and nothing is written."""
+    nodes = [
+        node("Expand", ["x", "large"], ["wide"]),
+        node("ReduceMax", ["wide"], ["h"], axes=[0], keepdims=1),
+        node("MatMul", ["h", "w"], ["y"]),
+    ]
+    tensors = {"large": np.array([1 << 27, 8]), "w": WEIGHTS}
+    onnx.save(model(nodes, [info("x", [1, 8])], [Y], tensors), tmp_path / "model.onnx")
+    np.savez(tmp_path / "samples.npz", x=SAMPLES)
+    command = [
+        os.environ["SONIQ_PACK"], "pack", tmp_path / "model.onnx", "-o", tmp_path / "model.soniq",
+        "--calibrate", tmp_path / "samples.npz",
+    ]
+    limit = (2 << 30, 2 << 30)
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )
+    assert result.returncode == 71, result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "memory" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "samples.npz"]
 
 
 def test_nodes_of_branches_are_named(tmp_path: Path) -> None:

@@ -11,19 +11,21 @@ package final class GraphRunner {
   /// Tokens or samples at a time.
   private static let maximumRows = 1024
   private static let maximumSamples = 8
+  /// What the runs are for, as errors call it.
+  private let purpose: String
 
   /// * data: what every run of this runner is over.
+  /// * maximumBatch: the most sequences or samples of a run; nil: as many as the graph allows and pay.
   package init(
-    _ description: ModelDescription, keptValues: [ValueID] = [], data: CalibrationData, threadCount: Int = 0
+    _ description: ModelDescription, keptValues: [ValueID] = [], data: CalibrationData, threadCount: Int = 0,
+    maximumBatch: Int? = nil, purpose: String = "calibration"
   ) throws(PackError) {
     self.keptValues = keptValues
     self.data = data
-    var options = SessionOptions()
-    options.threadCount = threadCount
-    options.keptValues = keptValues
-    let maximumBatch = Self.maximumBatch(description.graph, data)
-    options.maximums = Self.maximums(description.graph, data, maximumBatch)
-    runs = data.runs(maximumRows: Self.maximumRows, maximumBatch: maximumBatch)
+    self.purpose = purpose
+    let batch = maximumBatch ?? Self.maximumBatch(description.graph, data)
+    let options = Self.options(description.graph, keptValues, data, threadCount, batch)
+    runs = data.runs(maximumRows: Self.maximumRows, maximumBatch: batch)
     do throws(RuntimeError) {
       let model = try Model(description)
       var inputs: [String: Int] = [:]
@@ -31,12 +33,35 @@ package final class GraphRunner {
       self.inputs = inputs
       session = try Session(model, options: options)
     } catch {
-      throw Self.fault(error)
+      throw Self.fault(error, purpose)
+    }
+  }
+
+  private static func options(
+    _ graph: Graph, _ keptValues: [ValueID], _ data: CalibrationData, _ threadCount: Int, _ batch: Int
+  ) -> SessionOptions {
+    var options = SessionOptions()
+    options.threadCount = threadCount
+    options.keptValues = keptValues
+    options.maximums = maximums(graph, data, batch)
+    return options
+  }
+
+  /// Bytes that the values of a runner take together; nil when they are too many to address.
+  package static func workspaceSize(
+    _ description: ModelDescription, keptValues: [ValueID], data: CalibrationData, maximumBatch: Int
+  ) throws(PackError) -> Int? {
+    let options = options(description.graph, keptValues, data, 0, maximumBatch)
+    do throws(RuntimeError) {
+      return try Session.workspaceSize(Model(description), options: options)
+    } catch {
+      if error.code == .workspaceTooLarge { return nil }
+      throw fault(error, "comparison")
     }
   }
 
   /// The most sequences or samples of a run: not above the maximum of any symbol that counts them.
-  private static func maximumBatch(_ graph: Graph, _ data: CalibrationData) -> Int {
+  package static func maximumBatch(_ graph: Graph, _ data: CalibrationData) -> Int {
     var most = maximumSamples
     if case .tokens(let tokens) = data {
       most = max(1, maximumRows / max(1, tokens.sequences.map(\.count).max() ?? 1))
@@ -74,14 +99,38 @@ package final class GraphRunner {
     progress: (Int, Int) -> Void = { _, _ in },
     _ body: (ValueID, UnsafeBufferPointer<Float>, _ shape: [Int]) -> Void
   ) throws(PackError) {
-    for (index, arrays) in runs.enumerated() {
-      try run(arrays)
+    for index in runs.indices {
+      try run(index)
       for value in keptValues {
-        let (data, shape) = try wrapped { () throws(RuntimeError) in try session.keptValue(value) }
-        body(value, Self.floats(data, shape), shape)
+        let (floats, shape) = try keptFloats(value)
+        body(value, floats, shape)
       }
       progress(index + 1, runs.count)
     }
+  }
+
+  package var runCount: Int { runs.count }
+
+  /// Makes one run; `keptFloats` and `output` then tell of it.
+  package func run(_ index: Int) throws(PackError) { try run(runs[index]) }
+
+  /// What a kept float32 value was in the last run; valid until the next.
+  package func keptFloats(
+    _ value: ValueID
+  ) throws(PackError) -> (floats: UnsafeBufferPointer<Float>, shape: [Int]) {
+    let (data, shape) = try wrapped { () throws(RuntimeError) in try session.keptValue(value) }
+    return (Self.floats(data, shape), shape)
+  }
+
+  /// An output of the last run as float32, whatever its type.
+  package func output(_ index: Int) throws(PackError) -> (numbers: [Float], shape: [Int]) {
+    try wrapped { () throws(RuntimeError) in try session.outputNumbers(index) }
+  }
+
+  /// How many samples a run has; 1 where that is not known.
+  package func sampleCount(ofRun index: Int) -> Int {
+    if case .samples(let samples) = data, samples.areWholeRuns { return 1 }
+    return max(1, runs[index].first?.shape.first ?? 1)
   }
 
   /// What the first output is compared by: for tokens one row for every last dimension (a sequence for pooled outputs,
@@ -90,7 +139,7 @@ package final class GraphRunner {
     var rows: [[Float]] = []
     for arrays in runs {
       try run(arrays)
-      let (floats, shape) = try wrapped { () throws(RuntimeError) in try session.outputNumbers(0) }
+      let (floats, shape) = try output(0)
       var length = max(1, shape.last ?? 1)
       if case .samples(let samples) = self.data, samples.count > 0 {
         // What inputs of a whole run share is not known: its output is one row.
@@ -141,12 +190,12 @@ package final class GraphRunner {
     do throws(RuntimeError) {
       return try body()
     } catch {
-      throw Self.fault(error)
+      throw Self.fault(error, purpose)
     }
   }
 
-  private static func fault(_ error: RuntimeError) -> PackError {
-    PackError(kind(of: error.code), place: "calibration", error.message)
+  private static func fault(_ error: RuntimeError, _ purpose: String) -> PackError {
+    PackError(kind(of: error.code), place: purpose, error.message)
   }
 
   /// What is to blame: the environment, the samples (nobody reads their numbers before they are run), the machine, or

@@ -67,7 +67,7 @@ package struct SampleArrays: Sendable {
   }
 
   /// At most so many samples, or whole runs of them, spread evenly over all.
-  func limited(to limit: Int) -> SampleArrays {
+  package func limited(to limit: Int) -> SampleArrays {
     guard count > limit, limit > 0 else { return self }
     var part = self
     if hasCommonSamples {

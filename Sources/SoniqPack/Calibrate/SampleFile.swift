@@ -8,15 +8,18 @@ extension SampleArrays {
   /// model of one input.
   ///
   /// * fullNames: names that the arrays of inputs may have in place of those of the graph.
+  /// * takesOptional: also arrays of inputs that need none, where the file has them.
   /// - Throws: `data` when an array is missing, or its shape or type does not fit the input.
   package static func read(
-    path: String, graph: Graph, fullNames: [String: String] = [:]
+    path: String, graph: Graph, fullNames: [String: String] = [:], takesOptional: Bool = false
   ) throws(PackError) -> SampleArrays {
-    let inputs = graph.inputs.filter { $0.fill == nil }.map { graph.values[$0.value] }
-    let file = try openFile(path, inputs)
+    let required = graph.inputs.filter { $0.fill == nil }.map { graph.values[$0.value] }
+    let file = try openFile(path, required)
     func stored(_ input: Value) -> String {
       file.tensors[input.name] == nil ? fullNames[input.name] ?? input.name : input.name
     }
+    let optional = graph.inputs.filter { takesOptional && $0.fill != nil }.map { graph.values[$0.value] }
+    let inputs = required + optional.filter { file.tensors[stored($0)] != nil }
     let areWholeRuns = inputs.contains {
       file.tensors[stored($0)].map(\.shape.count) == $0.shape.count + 1
     }
