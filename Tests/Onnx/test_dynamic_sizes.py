@@ -182,3 +182,11 @@ def test_signals_of_any_length(length: int, make: Make, random: np.random.Genera
     nodes = [node("Conv", "x w", "a", pads=[2, 2], strides=[length]), node("LeakyRelu", "a", "y")]
     model = make(nodes, {"x": ["b", 4, "time"]}, {"w": real(random, 6, 4, 5)})
     expect_sizes(model, random, [(b, 4, n) for b in (1, 2) for n in (3, 8, 31)])
+
+
+@pytest.mark.parametrize("placeholder", ["?", "-1", "None", None])
+def test_a_size_without_a_name_is_equal_to_no_other(
+    placeholder: str | None, make: Make, random: np.random.Generator
+) -> None:
+    model = make([node("Relu", "x", "y")], {"x": [placeholder, 3, placeholder]}, {})
+    expect_sizes(model, random, [(2, 3, 7), (5, 3, 1)])

@@ -4,6 +4,8 @@ extension OnnxConversion {
   /// The largest dynamic size when nobody says: of a first dimension, which counts items, and of others.
   private static let maximumBatch = 64
   private static let maximumSize = 512
+  /// What exporters write in place of a name; two such sizes need not be equal.
+  private static let placeholders: Set<String> = ["", "?", "-1", "*", "None"]
 
   /// * equal: names of sizes that operations of the graph need to be one size.
   mutating func addInputs(
@@ -39,7 +41,7 @@ extension OnnxConversion {
           }
           shape.append(.fixed(Int(stated.dimValue)))
         } else {
-          let name = stated.dimParam.isEmpty ? "\(info.name).\(axis)" : stated.dimParam
+          let name = Self.placeholders.contains(stated.dimParam) ? "\(info.name).\(axis)" : stated.dimParam
           let first = equal.first(of: name)
           let maximum = axis == 0 ? Self.maximumBatch : Self.maximumSize
           let index = symbols[first] ?? draft.symbols.count
