@@ -8,8 +8,8 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators demo bench bench-sweep bench-groups bench-targets bench-document bench-models \
-	bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
+.PHONY: help deps build test operators corpus corpus-document demo bench bench-sweep bench-groups bench-targets \
+	bench-document bench-models bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -29,6 +29,12 @@ test: deps ## Run every test; the last line sums them up
 
 operators: build ## Run ONNX's node tests and write docs/operators.md
 	@.ci/with-library build conformance -- -B Tests/Conformance/conformance.py build/bin/soniq-pack --write
+
+corpus: build ## Real ONNX files of PyPI packages against ONNX Runtime; LIST=file takes another list
+	@.ci/with-library build corpus -- -B Tests/Corpus/corpus.py $(if $(LIST),--list "$(LIST)")
+
+corpus-document: ## Refresh docs/corpus.md with what `make corpus` measured
+	@build/venv/bin/python -B Tests/Corpus/document.py
 
 demo: build ## Show what the library does, on a real model
 	@.ci/fetch-minilm
