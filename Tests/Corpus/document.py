@@ -1,4 +1,4 @@
-"""Puts the rows of build/corpus.json into docs/corpus.md, between the marks of this machine's class of instruction sets.
+"""Puts the rows of build/corpus.json into docs/corpus.md, between the marks of this machine's instruction set.
 
 usage: document.py [ROWS [DOCUMENT]]      (default: build/corpus.json docs/corpus.md)
 
@@ -70,12 +70,13 @@ def summary(rows: list[Row], context: dict[str, str]) -> str:
     ratios = [ratio for found in files.values() if (ratio := speed(found.get("8", {})))]
     words = [
         f"{context['cpu']}, ONNX Runtime {context['onnxruntime']}. {len(exact)} of {len(files)} files pack and run; "
-        f"{sum(error <= 1e-3 for error in exact)} of them within 1e-3 in float, {sum(e <= 1e-4 for e in exact)} within 1e-4."
+        f"{sum(error <= 1e-3 for error in exact)} of them within 1e-3 in float, "
+        f"{sum(error <= 1e-4 for error in exact)} within 1e-4."
     ]
     if ratios:
         words.append(
-            f"At 8 bits soniq is {statistics.geometric_mean(ratios):.2f} times as fast as the better of ONNX Runtime INT8 and "
-            f"float32 (geometric mean of {len(ratios)}; lowest {min(ratios):.2f}, below 0.9 for "
+            f"At 8 bits soniq is {statistics.geometric_mean(ratios):.2f} times as fast as the better of ONNX Runtime "
+            f"INT8 and float32 (geometric mean of {len(ratios)}; lowest {min(ratios):.2f}, below 0.9 for "
             f"{sum(ratio < 0.9 for ratio in ratios)})."
         )
     return "\n".join(words) + "\n"
