@@ -15,7 +15,7 @@ extension ModelPacker {
     if let share = options.coarseShare { return try shared(share, model, layers, calibration) }
     let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
-    let candidates = candidates(layers, sensitivity)
+    let candidates = candidates(layers, gains: sensitivity.gains)
     let allocation = ChannelAllocation(
       candidates, byteLimit: try byteLimit(candidates, layers, others: otherWeights(model.graph, layers)))
     let runs = zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
@@ -25,7 +25,7 @@ extension ModelPacker {
   }
 
   /// What the ends of a convolutional network keep.
-  private static let endLevel = Level(
+  static let endLevel = Level(
     weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
 
   /// The first and the last layer of a convolutional network at 8 bits.
@@ -37,7 +37,7 @@ extension ModelPacker {
     return changed
   }
 
-  private func ends(_ layers: WeightLayers) -> Set<Int> { options.keepsEnds ? layers.ends : [] }
+  func ends(_ layers: WeightLayers) -> Set<Int> { options.keepsEnds ? layers.ends : [] }
 
   /// The same part of every layer's channels at the coarse level: those that it hurts least there.
   private func shared(
@@ -47,18 +47,22 @@ extension ModelPacker {
     let sensitivity = try Sensitivity(
       model, layers, options.palette, calibration, measuresOutput: false, progress: progress)
     let runs = sensitivity.gains.map { gains -> [ChannelRun] in
-      let fine = Int(((1 - share) * Double(gains.count) / 8).rounded()) * 8
+      let fine = Self.fineChannels(of: gains.count, coarseShare: share)
       let order = gains.indices.sorted { (gains[$0], $1) > (gains[$1], $0) }
       return ChannelRun.split(
-        coarse: levels[0], fine: levels[1], fineChannels: Array(order.prefix(min(fine, gains.count))),
-        count: gains.count)
+        coarse: levels[0], fine: levels[1], fineChannels: Array(order.prefix(fine)), count: gains.count)
     }
     return withEnds(runs, layers)
   }
 
+  /// How many of a layer's channels are at the fine level when a part of them is to be coarse.
+  static func fineChannels(of count: Int, coarseShare: Double) -> Int {
+    min(count, Int(((1 - coarseShare) * Double(count) / 8).rounded()) * 8)
+  }
+
   /// The bytes that candidates may take; without a target, a quarter of the way from all coarse to all fine.
   /// * others: weights that are no candidates.
-  private func byteLimit(
+  func byteLimit(
     _ candidates: [AllocationCandidate], _ layers: WeightLayers, others: WeightAccount
   ) throws(PackError) -> Int {
     let coarse = candidates.reduce(0) { $0 + $1.byteCount(0) }
@@ -93,7 +97,7 @@ extension ModelPacker {
   }
 
   /// Weights that the palette does not concern: of depthwise convolutions, and those that the model states codes of.
-  private func otherWeights(_ graph: Graph, _ layers: WeightLayers) -> WeightAccount {
+  func otherWeights(_ graph: Graph, _ layers: WeightLayers) -> WeightAccount {
     let chosen = Set(layers.linears.map(\.constant) + layers.tables.map(\.constant))
     let depthwise = Set(layers.depthwise.map(\.constant))
     var account = WeightAccount()
@@ -121,7 +125,8 @@ extension ModelPacker {
     return linears + layers.tables.map { ChannelRun.whole(level, count: $0.channels) }
   }
 
-  private func candidates(_ layers: WeightLayers, _ sensitivity: Sensitivity) -> [AllocationCandidate] {
+  /// * gains: of every linear layer's channels and then every table's.
+  func candidates(_ layers: WeightLayers, gains: [[Double]]) -> [AllocationCandidate] {
     let levels = options.palette.levels
     let granularity = levels.map { $0.weight.layout.tileChannels }.max() ?? 8
     var candidates: [AllocationCandidate] = []
@@ -137,7 +142,7 @@ extension ModelPacker {
       }
       candidates.append(
         AllocationCandidate(
-          weightCount: layer.weights.count, gains: sensitivity.gains[index], granularity: granularity
+          weightCount: layer.weights.count, gains: gains[index], granularity: granularity
         ) { fine in
           WeightForecast.linear(
             outputs: outputs, levels: levels, channels: [inputs - fine, fine], taps: taps, hasMap: hasMap)
@@ -147,7 +152,7 @@ extension ModelPacker {
       let (rows, channels) = (table.rows, table.channels)
       candidates.append(
         AllocationCandidate(
-          weightCount: table.weights.count, gains: sensitivity.gains[candidates.count], granularity: 8
+          weightCount: table.weights.count, gains: gains[candidates.count], granularity: 8
         ) { fine in
           WeightForecast.table(
             rows: rows, levels: levels, channels: [channels - fine, fine], blockLength: Self.tableBlockLength)

@@ -28,7 +28,7 @@ package struct PackOptions: Sendable {
 /// Turns a float model into a packed one: calibrates, gives channels to levels, rounds with compensation and
 /// puts the packed constants in the place of the float ones.
 package struct ModelPacker {
-  package let options: PackOptions
+  package var options: PackOptions
   let progress: ProgressReport
 
   package init(options: PackOptions, progress: ProgressReport = .silent) {
@@ -45,12 +45,7 @@ package struct ModelPacker {
     var layers = try WeightLayers(model.graph)
     // Nothing to choose in a model that was quantised before.
     guard !layers.isEmpty else {
-      let bits = WeightAccount(model.graph).averageBits
-      if let target = options.targetBits, bits > target {
-        throw PackError(
-          .usage, place: "--target-bits",
-          "\(target) is too small: the model's own codes take \(decimal(bits, 3)) bits a weight")
-      }
+      try checkOwnCodes(model.graph)
       return floatModel(imported)
     }
     let data = try calibrationData(imported)
@@ -82,7 +77,17 @@ package struct ModelPacker {
     return .tokens(.random(framing: framing).limited(to: options.tokenLimit))
   }
 
-  private func checkTarget() throws(PackError) {
+  /// - Throws: `usage` when a model that was quantised before does not keep the target.
+  func checkOwnCodes(_ graph: Graph) throws(PackError) {
+    let bits = WeightAccount(graph).averageBits
+    if let target = options.targetBits, bits > target {
+      throw PackError(
+        .usage, place: "--target-bits",
+        "\(target) is too small: the model's own codes take \(decimal(bits, 3)) bits a weight")
+    }
+  }
+
+  func checkTarget() throws(PackError) {
     guard let target = options.targetBits else { return }
     guard options.palette.hasTwoLevels else {
       throw PackError(

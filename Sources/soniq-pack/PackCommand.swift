@@ -22,13 +22,14 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack resnet18.onnx -o resnet18.soniq --calibrate images.npz
         soniq-pack pack segmenter.onnx -o reference.soniq --palette f32 --shape image=1,3,256,256
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
+        soniq-pack pack encoder.onnx --palette 4,8 --dry-run
       """)
 
   @Argument(help: "An ONNX file, or a folder with config.json and model.safetensors.")
   var model: String
 
   @Option(name: [.short, .long], help: "The file to write. It is replaced only when packing succeeds.")
-  var output: String
+  var output: String?
 
   @Option(help: "Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32.")
   var palette = "8"
@@ -75,14 +76,48 @@ struct PackCommand: ParsableCommand {
     help: ArgumentHelp("The largest value of a dynamic size of an ONNX model.", valueName: "NAME=SIZE"))
   var maximum: [String] = []
 
+  @Flag(
+    help: """
+      Show what would be packed how, or every node that cannot be imported, without calibrating and without writing \
+      anything. The exit code is that of packing.
+      """)
+  var dryRun = false
+
+  @Flag(help: "With --dry-run: write a JSON object instead of a table.")
+  var json = false
+
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
+
+  func validate() throws {
+    guard dryRun || output != nil else {
+      throw ValidationError("Missing expected argument '--output <output>' (or '--dry-run')")
+    }
+    guard dryRun || !json else { throw ValidationError("'--json' needs '--dry-run'") }
+  }
 
   func run() throws { try reporting(pack) }
 
   private func pack() throws(PackError) {
-    let file = try OutputFile(path: output)
-    try file.refuse(inputs: [model] + (calibrate.map { [$0] } ?? []))
+    let file = try output.map { path throws(PackError) in try OutputFile(path: path) }
+    try file?.refuse(inputs: [model] + (calibrate.map { [$0] } ?? []))
+    let options = try options()
+    var imported = try importModel(keepsCodes: !options.palette.isFloat)
+    try file?.refuse(inputs: imported.dataFiles)
+    writeNotes(imported)
+    if let name { imported.setName(name) }
+    var packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
+    packer.options.calibration = try calibration(imported)
+    guard !dryRun, let file else {
+      let plan = try packer.plan(imported)
+      return try writeAnswer(json ? plan.json.written() : plan.table(title: model))
+    }
+    let (packed, report) = try packer.pack(imported)
+    let byteCount = try file.write(packed)
+    try writeAnswer(report.summary(path: file.path, byteCount: byteCount))
+  }
+
+  private func options() throws(PackError) -> PackOptions {
     var options = PackOptions(palette: try Palette(palette))
     options.targetBits = targetBits
     options.splitsOutliers = outlierSplit
@@ -90,23 +125,6 @@ struct PackCommand: ParsableCommand {
       throw PackError(.usage, place: "--calibration-tokens", "must be at least 1")
     }
     options.tokenLimit = calibrationTokens
-    var imported = try importModel(keepsCodes: !options.palette.isFloat)
-    try file.refuse(inputs: imported.dataFiles)
-    for (name, full) in imported.fullNames.sorted(by: { $0.key < $1.key }) {
-      let words = "\"\(full)\" is called \"\(name)\" in the packed file"
-      writeError("soniq-pack: note: \(PlainText.escaped(words))\n")
-    }
-    if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
-    if let name { imported.setName(name) }
-    if let calibrate {
-      if let framing = imported.framing {
-        options.calibration = .tokens(try .read(path: calibrate, framing: framing))
-      } else {
-        options.calibration = .samples(
-          try .read(
-            path: calibrate, graph: imported.description.graph, fullNames: imported.fullNames))
-      }
-    }
     guard calibrationSamples > 0 else {
       throw PackError(.usage, place: "--calibration-samples", "must be at least 1")
     }
@@ -120,10 +138,23 @@ struct PackCommand: ParsableCommand {
       options.coarseShare = coarseShare
     }
     options.keepsEnds = ends
-    let packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
-    let (model, report) = try packer.pack(imported)
-    let byteCount = try file.write(model)
-    try writeAnswer(report.summary(path: output, byteCount: byteCount))
+    return options
+  }
+
+  private func calibration(_ imported: ImportedModel) throws(PackError) -> CalibrationData? {
+    guard let calibrate else { return nil }
+    if let framing = imported.framing { return .tokens(try .read(path: calibrate, framing: framing)) }
+    return .samples(
+      try .read(path: calibrate, graph: imported.description.graph, fullNames: imported.fullNames))
+  }
+
+  /// What the user should know of the model.
+  private func writeNotes(_ imported: ImportedModel) {
+    for (name, full) in imported.fullNames.sorted(by: { $0.key < $1.key }) {
+      let words = "\"\(full)\" is called \"\(name)\" in the packed file"
+      writeError("soniq-pack: note: \(PlainText.escaped(words))\n")
+    }
+    if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
   }
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {

@@ -14,6 +14,15 @@ struct FloatLayers {
 
   /// Puts the float constants back where the packed ones are no smaller.
   func restore(_ packed: inout Graph) {
+    let graph = packed
+    for constant in constants(packedBytes: { Self.bytes($0, graph) }) {
+      packed.constants[constant] = model.constants[constant]
+    }
+  }
+
+  /// The constants that stay float32.
+  /// * packedBytes: what a constant takes when it is packed.
+  func constants(packedBytes: (ConstantID) -> Int) -> Set<ConstantID> {
     let fixed = reordered
     var restored = Set<ConstantID>()
     var isChanged = true
@@ -25,12 +34,14 @@ struct FloatLayers {
         guard !constants.isEmpty, !restored.isSuperset(of: constants), fixed.isDisjoint(with: constants)
         else { continue }
         let isTied = !restored.isDisjoint(with: constants)
-        guard isTied || bytes(constants, packed) > bytes(constants, model) else { continue }
+        let used = Set(constants)
+        let packed = used.reduce(0) { $0 + packedBytes($1) }
+        guard isTied || packed > used.reduce(0, { $0 + Self.bytes($1, model) }) else { continue }
         restored.formUnion(constants)
         isChanged = true
       }
     }
-    for constant in restored { packed.constants[constant] = model.constants[constant] }
+    return restored
   }
 
   /// Constants whose channels or outputs lie in another order than in the model.
@@ -53,10 +64,8 @@ struct FloatLayers {
     }
   }
 
-  private func bytes(_ constants: [ConstantID], _ graph: Graph) -> Int {
-    Set(constants).reduce(0) { sum, constant in
-      if case .dense(let dense) = graph.constants[constant] { return sum + dense.bytes.count }
-      return sum + (WeightAccount(graph.constants[constant])?.byteCount ?? 0)
-    }
+  static func bytes(_ constant: ConstantID, _ graph: Graph) -> Int {
+    if case .dense(let dense) = graph.constants[constant] { return dense.bytes.count }
+    return WeightAccount(graph.constants[constant])?.byteCount ?? 0
   }
 }
