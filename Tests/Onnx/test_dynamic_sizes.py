@@ -190,3 +190,20 @@ def test_a_size_without_a_name_is_equal_to_no_other(
 ) -> None:
     model = make([node("Relu", "x", "y")], {"x": [placeholder, 3, placeholder]}, {})
     expect_sizes(model, random, [(2, 3, 7), (5, 3, 1)])
+
+
+@pytest.mark.parametrize("real_ends", [False, True])
+@pytest.mark.parametrize(("begin", "step"), [(0, 1), (1, 1), (0, 2), (-3, 4), (2, 1)])
+def test_ranges_of_dynamic_length(
+    begin: int, step: int, real_ends: bool, make: Make, random: np.random.Generator
+) -> None:
+    """Anchors of detectors count along images whose size is cast to float on the way."""
+    kind = np.float32 if real_ends else np.int64
+    constants = {"i": np.array(1), "begin": np.array(begin, kind), "step": np.array(step, kind)}
+    nodes = [node("Shape", "x", "shape"), node("Gather", "shape i", "n")]
+    nodes += [node("Cast", "n", "end", to=1 if real_ends else 7), node("Range", "begin end step", "r")]
+    nodes += [node("Cast", "r", "real", to=1), node("Unsqueeze", "real zero", "row")]
+    nodes += [node("ReduceSum", "x last", "sums"), node("Mul", "sums row", "y")]
+    constants |= {"zero": np.array([0]), "last": np.array([1])}
+    model = make(nodes, {"x": ["b", "n"]}, constants)
+    expect_sizes(model, random, [(2, n) for n in (3, 4, 7, 12)])

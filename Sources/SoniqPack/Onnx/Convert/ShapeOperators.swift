@@ -51,42 +51,6 @@ extension OnnxConversion {
     constant(KnownTensor(shape: shape, type: .int64, elements: .sizes(list)).simplified)
   }
 
-  mutating func range() throws(PackError) -> [ValueID] {
-    var parts: [KnownTensor] = []
-    for index in 0..<3 {
-      guard let part = try knownInput(index, "range"), part.count == 1 else {
-        throw fault("its range is not known")
-      }
-      parts.append(part)
-    }
-    if parts[0].isFloat {
-      let numbers = parts.compactMap(\.scalar)
-      guard numbers.count == 3, numbers.allSatisfy(\.isFinite), numbers[2] != 0 else {
-        throw fault("an endless range")
-      }
-      let count = max(0, ((numbers[1] - numbers[0]) / numbers[2]).rounded(.up))
-      guard count <= Float(maximumKnownElements) else { throw fault("a range of \(count) numbers") }
-      let list = (0..<Int(count)).map { numbers[0] + Float($0) * numbers[2] }
-      return [constant(KnownTensor(floats: list, shape: [list.count]))]
-    }
-    let ends = parts.compactMap { $0.extents?.first }
-    guard ends.count == 3, let begin = ends[0].fixed, let step = ends[2].fixed else {
-      throw fault("a range that depends on a dynamic size")
-    }
-    guard step != 0 else { throw fault("a step of 0") }
-    guard let end = ends[1].fixed else {
-      guard begin == 0, step == 1 else {
-        throw fault("a range of dynamic length that does not count from 0 by 1")
-      }
-      return [iota(try draft.dimension(ends[1]))]
-    }
-    let (length, overflow) = end.subtractingReportingOverflow(begin)
-    guard !overflow, length > Int.min, step > Int.min else { throw fault("the range is too long") }
-    let count = (length > 0) == (step > 0) && length != 0 ? (abs(length) - 1) / abs(step) + 1 : 0
-    guard count <= maximumKnownElements else { throw fault("a range of \(count) numbers") }
-    return [constant(KnownTensor(integers: (0..<count).map { Int64(begin + $0 * step) }, shape: [count]))]
-  }
-
   /// int32 [size]: 0, 1, 2, ...
   mutating func iota(_ size: Dimension) -> ValueID {
     draft.append(node.name, .iota(size), [], [size], type: .int32)

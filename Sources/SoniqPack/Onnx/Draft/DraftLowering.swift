@@ -95,7 +95,7 @@ struct DraftLowering {
 
   private mutating func add(_ node: DraftNode) throws(PackError) {
     if case .iota(let size) = node.operation {
-      lowered[node.output] = try iota(size, node.name)
+      lowered[node.output] = iota(size, node.name)
       return
     }
     var inputs: [ValueID] = []
@@ -260,28 +260,16 @@ struct DraftLowering {
     return graph.values.count - 1
   }
 
-  /// Counts from 0 as long as a dynamic size: the positions of a host's input of such rows, the first row of which
-  /// is the largest of equal ones.
-  private mutating func iota(_ size: Dimension, _ name: String) throws(PackError) -> ValueID {
+  /// Counts from 0 as long as a dynamic size: sums of ones.
+  private mutating func iota(_ size: Dimension, _ name: String) -> ValueID {
     if let made = iotas[size] { return made }
-    guard
-      let input = draft.inputs.first(where: {
-        let value = draft.values[$0.value]
-        return value.elementType == .int32 && value.shape.count == 2 && value.shape[1] == size
-      })
-    else {
-      throw PackError(
-        .data, place: "node \(name)",
-        "it counts along \(draft.words([size])), which is no row of an int32 input")
+    let constant = shared(.integers([1], shape: [1]), name + ".one") {
+      .dense(DenseConstant(elementType: .int32, shape: [1], bytes: $0.store([Int32(1)])))
     }
-    let source = try operand(input.value)
-    let rows = graph.values[source].shape
-    let positions = append(name + ".positions", .positions, [source], .int32, rows)
-    let real = append(name + ".real", .cast(.float32), [positions], .float32, rows)
-    let row = append(
-      name + ".row", .reduce(.maximum, axes: [0], keepsDimensions: false), [real], .float32,
-      [rows[1]])
-    let result = append(name, .cast(.int32), [row], .int32, [rows[1]])
+    let one = append(name + ".one", .constant(constant), [], .int32, [.fixed(1)])
+    let ones = append(name + ".ones", .expand([size]), [one], .int32, [size])
+    let count = Operation.cumulate(axis: 0, isExclusive: true, isReversed: false)
+    let result = append(name, count, [ones], .int32, [size])
     iotas[size] = result
     return result
   }
