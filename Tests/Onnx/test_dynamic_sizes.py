@@ -207,3 +207,32 @@ def test_ranges_of_dynamic_length(
     constants |= {"zero": np.array([0]), "last": np.array([1])}
     model = make(nodes, {"x": ["b", "n"]}, constants)
     expect_sizes(model, random, [(2, n) for n in (3, 4, 7, 12)])
+
+
+@pytest.mark.parametrize("padding", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize(
+    ("kind", "kernel", "stride"),
+    [("Conv", 1, 2), ("Conv", 4, 2), ("Conv", 5, 2)] + [(kind, *one) for kind in ("Conv", "MaxPool") for one in
+     [(2, 2), (3, 2), (6, 2), (3, 1)]],
+)  # fmt: skip
+def test_same_padding_of_any_size(
+    kind: str, kernel: int, stride: int, padding: str, make: Make, random: np.random.Generator
+) -> None:
+    attributes = {"auto_pad": padding, "strides": [stride, stride], "kernel_shape": [kernel, kernel]}
+    inputs = "x w" if kind == "Conv" else "x"
+    model = make([node(kind, inputs, "y", **attributes)], {"x": ["b", 3, "h", "w"]},
+                 {"w": real(random, 4, 3, kernel, kernel)} if kind == "Conv" else {})  # fmt: skip
+    expect_sizes(model, random, [(1, 3, 6, 7), (2, 3, 9, 8), (1, 3, 12, 12), (1, 3, 5, 5)])
+
+
+def test_same_padding_that_only_a_run_knows_is_refused(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[3, 3])], {"x": ["b", 3, "h", "w"]},
+                 {"w": real(random, 4, 3, 3, 3)})  # fmt: skip
+    result = model.pack()
+    assert result.returncode == 65 and "SAME_UPPER with stride 3 over a dynamic size" in result.stderr
+
+
+def test_same_padding_of_a_signal(make: Make, random: np.random.Generator) -> None:
+    model = make([node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2])], {"x": ["b", 3, "n"]},
+                 {"w": real(random, 4, 3, 3)})  # fmt: skip
+    expect_sizes(model, random, [(1, 3, 6), (2, 3, 9)])

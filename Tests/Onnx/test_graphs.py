@@ -300,7 +300,7 @@ def test_unknown_operators_are_named(kind: str, inputs: str, make: Make) -> None
 
 
 def test_padding_that_follows_from_a_dynamic_size_asks_for_a_shape(make: Make, random: np.random.Generator) -> None:
-    nodes = [node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2])]
+    nodes = [node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[3])]
     model = make(nodes, {"x": [1, 3, "length"]}, {"w": real(random, 4, 3, 3)})
     refusal = model.refusal()
     assert "the_y" in refusal and "--shape" in refusal

@@ -36,7 +36,7 @@ extension OnnxConversion {
   mutating func convolution() throws(PackError) -> [ValueID] {
     let spatial = draft.rank(try input(0)) - 2
     let weights = try convolutionWeights(spatial: spatial)
-    let (image, height, width, channels) = try channelsLast(input(0))
+    let (source, _, _, channels) = try channelsLast(input(0))
     let groups = node.integer("group", default: 1)
     let outputs = weights.shape[0]
     guard groups > 0, channels % groups == 0, outputs % groups == 0, weights.shape[1] == channels / groups
@@ -48,7 +48,9 @@ extension OnnxConversion {
     if let stated = node.integers("kernel_shape"), stated != kernel {
       throw fault("kernel_shape \(stated) for weights \(weights.shape)")
     }
-    let window = try WindowAttributes(self, kernel: kernel).window(height: height, width: width)
+    let (image, height, width, attributes) = try withSameMargins(
+      source, WindowAttributes(self, kernel: kernel), fill: 0)
+    let window = try attributes.window(height: height, width: width)
     let shape = try windowed(window, image, height, width, outputs: outputs)
     let matrix = Self.tapOrder(weights, bias)
     let operation: DraftOperation
@@ -238,9 +240,13 @@ extension OnnxConversion {
 
   mutating func pool(_ function: PoolFunction) throws(PackError) -> [ValueID] {
     guard let kernel = node.integers("kernel_shape") else { throw fault("kernel_shape is missing") }
-    let attributes = try WindowAttributes(self, kernel: kernel)
+    var attributes = try WindowAttributes(self, kernel: kernel)
     let input = try input(0)
-    let (image, height, width, _) = try channelsLast(real(input))
+    var (image, height, width, _) = try channelsLast(real(input))
+    // What is outside has a part in no mean.
+    if function == .maximum {
+      (image, height, width, attributes) = try withSameMargins(image, attributes, fill: -.infinity)
+    }
     guard draft.rank(input) == kernel.count + 2 else {
       throw fault("a kernel of \(kernel.count) dimensions")
     }

@@ -10,10 +10,13 @@ struct WindowAttributes {
   let automatic: String
   /// Before each dimension, then after each.
   let pads: [Int]
+  /// By axis, whether the image has its margin before it.
+  private var hasMargin: [Bool]
 
   init(_ conversion: OnnxConversion, kernel: [Int]) throws(PackError) {
     let node = conversion.node
     spatial = kernel.count
+    hasMargin = kernel.map { _ in false }
     guard (1...2).contains(spatial) else {
       throw conversion.fault("\(spatial) spatial dimensions; 1 and 2 are supported")
     }
@@ -37,6 +40,13 @@ struct WindowAttributes {
     }
   }
 
+  /// The same windows, where what lies before `axis` is part of the image.
+  func withoutMargin(before axis: Int) -> WindowAttributes {
+    var result = self
+    result.hasMargin[axis] = true
+    return result
+  }
+
   /// The window over an image of this size. One-dimensional ones have height 1.
   /// * roundsUp: the last windows may reach over the edge.
   /// - Throws: `data` where it would depend on a dynamic size.
@@ -58,12 +68,19 @@ struct WindowAttributes {
     var after = 0
   }
 
+  /// How much SAME puts before an axis: where the stride divides the size, and otherwise at most.
+  func sameMargins(_ axis: Int) -> (least: Int, most: Int) {
+    let reach = dilations[axis] * (kernel[axis] - 1) + 1
+    func before(_ total: Int) -> Int { automatic == "SAME_UPPER" ? total / 2 : total - total / 2 }
+    return (before(max(0, reach - strides[axis])), before(reach - 1))
+  }
+
   private func axis(_ axis: Int, _ dimension: Dimension, _ roundsUp: Bool) throws(PackError) -> Side {
     var side = Side(
       kernel: kernel[axis], stride: strides[axis], dilation: dilations[axis], before: pads[axis],
       after: pads[spatial + axis])
     let reach = side.dilation * (side.kernel - 1) + 1
-    guard case .fixed(let size) = dimension else { return try dynamic(side, reach, roundsUp) }
+    guard case .fixed(let size) = dimension else { return try dynamic(axis, side, reach, roundsUp) }
     if automatic.hasPrefix("SAME") {
       let outputs = (size + side.stride - 1) / side.stride
       let padding = max(0, (outputs - 1) * side.stride + reach - size)
@@ -79,13 +96,21 @@ struct WindowAttributes {
   }
 
   /// Of any size: padding that does not depend on it.
-  private func dynamic(_ side: Side, _ reach: Int, _ roundsUp: Bool) throws(PackError) -> Side {
+  private func dynamic(_ axis: Int, _ side: Side, _ reach: Int, _ roundsUp: Bool) throws(PackError) -> Side {
     var side = side
     if automatic.hasPrefix("SAME") {
-      guard side.stride == 1 else {
-        throw PackError(.data, "auto_pad \(automatic) with a stride over a dynamic size; fix it with --shape")
+      let margins = sameMargins(axis)
+      if hasMargin[axis] {
+        side.after = reach - 1 - margins.most
+        return side
       }
-      side.before = automatic == "SAME_UPPER" ? (reach - 1) / 2 : reach / 2
+      guard margins.least == margins.most else {
+        throw PackError(
+          .data,
+          "auto_pad \(automatic) with stride \(side.stride) over a dynamic size; fix it with --shape")
+      }
+      // With the margin of the longest windows behind, no window is lost or added.
+      side.before = margins.most
       side.after = reach - 1 - side.before
     } else if roundsUp, side.stride > 1 {
       side.after += side.stride - 1
