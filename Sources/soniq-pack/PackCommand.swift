@@ -86,6 +86,16 @@ struct PackCommand: ParsableCommand {
   @Flag(help: "With --dry-run: write a JSON object instead of a table.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "What an input of an ONNX model is in every run; the packed model does not have it. One number for all elements, or one for each.",
+      valueName: "NAME=NUMBER,..."))
+  var value: [String] = []
+
+  @Option(
+    help: ArgumentHelp("The most rounds that a loop of an ONNX model is unrolled to.", valueName: "COUNT"))
+  var rounds = 256
+
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
 
@@ -159,12 +169,15 @@ struct PackCommand: ParsableCommand {
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
     guard OnnxImporter.isOnnx(model) else {
-      for (option, given) in [("--shape", shape), ("--maximum", maximum)] where !given.isEmpty {
+      for (option, given) in [("--shape", shape), ("--maximum", maximum), ("--value", value)]
+      where !given.isEmpty {
         throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
       }
       return try ModelImporters.importModel(path: model)
     }
-    var options = try OnnxOptions(shapes: shape, maximums: maximum)
+    var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value)
+    guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }
+    options.maximumRounds = rounds
     options.keepsCodes = keepsCodes
     return try OnnxImporter.importModel(
       path: model, options: options,

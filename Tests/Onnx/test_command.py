@@ -159,8 +159,8 @@ def test_too_little_memory_is_the_machines_fault(tmp_path: Path) -> None:
 def test_nodes_of_branches_are_named(tmp_path: Path) -> None:
     result = pack(ODD_MODELS["branches"], tmp_path, "--palette", "f32")
     assert result.returncode == 65
-    assert "3 nodes" in result.stderr
-    assert "GRU (2: choice/inner, choice/inner), If (1: choice)" in result.stderr
+    assert "2 nodes" in result.stderr
+    assert "GRU (2: choice/then/inner, choice/else/inner)" in result.stderr
 
 
 def numpy_file(path: Path, arrays: dict, *, compressed: bool = False) -> Path:

@@ -9,7 +9,7 @@ import Testing
 @Suite struct GoldenTests {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "Golden")
   /// What version 2 added, a file for each part. Its bytes are fixed when it is released.
-  static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias]
+  static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias, .branches]
   /// What version 3 added.
   static let version3: [SampleModel] = [.levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states]
   static func file(_ sample: SampleModel, _ suffix: String) -> URL {

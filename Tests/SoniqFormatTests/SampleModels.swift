@@ -18,6 +18,7 @@ enum SampleModel: CaseIterable {
   case types
   case images
   case states
+  case branches
 
   func make() -> ModelDescription {
     switch self {
@@ -36,6 +37,7 @@ enum SampleModel: CaseIterable {
     case .types: SampleModels.types()
     case .images: SampleModels.images()
     case .states: SampleModels.states()
+    case .branches: SampleModels.branches()
     }
   }
 }

@@ -39,6 +39,7 @@ final class OnnxWriter {
     case real(Float)
     case integers([Int])
     case text(String)
+    case graph([UInt8])
   }
 
   var opset = 17
@@ -58,6 +59,13 @@ final class OnnxWriter {
     _ type: String, _ inputs: [String], _ outputs: [String], domain: String = "",
     _ attributes: [String: Attribute] = [:]
   ) {
+    graph.data(1, Self.bytes(ofNode: type, inputs, outputs, domain: domain, attributes))
+  }
+
+  static func bytes(
+    ofNode type: String, _ inputs: [String], _ outputs: [String], domain: String = "",
+    _ attributes: [String: Attribute] = [:]
+  ) -> [UInt8] {
     var node = WireMessage()
     for input in inputs { node.text(1, input) }
     for output in outputs { node.text(2, output) }
@@ -71,11 +79,12 @@ final class OnnxWriter {
       case .integer(let number): attribute.integer(3, number)
       case .real(let number): attribute.real(2, number)
       case .text(let text): attribute.text(4, text)
+      case .graph(let bytes): attribute.data(6, bytes)
       case .integers(let list): for number in list { attribute.integer(8, number) }
       }
       node.data(5, attribute.bytes)
     }
-    graph.data(1, node.bytes)
+    return node.bytes
   }
 
   /// * sizes: whole numbers, or names of dynamic sizes.
@@ -84,7 +93,7 @@ final class OnnxWriter {
   }
   func output(_ name: String) { graph.data(12, Self.info(name, [], 1)) }
 
-  private static func info(_ name: String, _ sizes: [String], _ type: Int) -> [UInt8] {
+  static func info(_ name: String, _ sizes: [String], _ type: Int) -> [UInt8] {
     var shape = WireMessage()
     for size in sizes {
       var dimension = WireMessage()

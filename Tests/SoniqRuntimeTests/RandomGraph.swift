@@ -11,8 +11,16 @@ struct RandomGraph {
   private let length: Int
   private static let widths = [16, 48, 96]
 
-  init(nodes: Int, using generator: inout SeededGenerator) {
+  /// The first inputs: single numbers that selections take.
+  private let conditions: Int
+
+  init(nodes: Int, conditions: Int = 0, using generator: inout SeededGenerator) {
+    self.conditions = conditions
     length = Int.random(in: 1...40, using: &generator)
+    for index in 0..<conditions {
+      graph.values.append(Value(name: "condition \(index)", elementType: .int32, shape: [.fixed(1)]))
+      graph.inputs.append(GraphInput(value: index))
+    }
     for index in 0..<2 {
       let input = addValue(channels: Self.widths.randomElement(using: &generator) ?? 16, isFlat: index == 1)
       graph.inputs.append(GraphInput(value: input))
@@ -71,12 +79,17 @@ struct RandomGraph {
 
   private mutating func addNode(_ generator: inout SeededGenerator) {
     // Mostly what was made last: chains are what is fused.
-    let first = max(0, graph.values.count - 4)
+    let first = max(conditions, graph.values.count - 4)
     let isRecent = Int.random(in: 0..<4, using: &generator) > 0
-    let input = Int.random(in: (isRecent ? first : 0)..<graph.values.count, using: &generator)
+    let input = Int.random(in: (isRecent ? first : conditions)..<graph.values.count, using: &generator)
     let (width, flat) = (channels(input), isFlat(input))
     let others = graph.values.indices.filter { graph.values[$0].shape == graph.values[input].shape }
     let other = others.randomElement(using: &generator) ?? input
+    if conditions > 0, other != input, Int.random(in: 0..<4, using: &generator) == 0 {
+      let condition = Int.random(in: 0..<conditions, using: &generator)
+      let sides = Bool.random(using: &generator) ? [input, other] : [other, input]
+      return add(.select, [condition] + sides, channels: width, isFlat: flat)
+    }
     switch Int.random(in: 0..<12, using: &generator) {
     case 0: add(.unary(.exponential), [input], channels: width, isFlat: flat)
     case 1: add(.activation(.relu), [input], channels: width, isFlat: flat)

@@ -7,6 +7,11 @@ package struct OnnxOptions: Sendable {
   /// The largest values of dynamic sizes, by their name.
   package var maximums: [String: Int] = [:]
 
+  /// What inputs are in every run, by name: the packed model does not have them. One number for all elements, or one for each.
+  var values: [String: [Double]] = [:]
+  /// The most rounds that a loop is unrolled to.
+  package var maximumRounds = 256
+
   /// Whether weights whose 8-bit codes the model states (QDQ) are packed as they are, rather than as real numbers.
   package var keepsCodes = true
 
@@ -14,8 +19,11 @@ package struct OnnxOptions: Sendable {
 
   /// * shapes: as `image=1,3,224,224`; `?` for a size that stays.
   /// * maximums: as `sequence=512`.
+  /// * values: as `rate=16000` or `sizes=3,4`.
   /// - Throws: `usage` for anything else.
-  package init(shapes: [String], maximums: [String]) throws(PackError) {
+  package init(
+    shapes: [String], maximums: [String], values: [String] = []
+  ) throws(PackError) {
     for text in shapes {
       let (name, sizes) = try Self.parts(text, option: "--shape")
       var shape: [Int?] = []
@@ -31,6 +39,19 @@ package struct OnnxOptions: Sendable {
       guard self.maximums.updateValue(try Self.size(size, option: "--maximum \(text)"), forKey: name) == nil
       else {
         throw PackError(.usage, place: "--maximum \(text)", "the size has a maximum already")
+      }
+    }
+    for text in values {
+      let (name, list) = try Self.parts(text, option: "--value")
+      var numbers: [Double] = []
+      for part in list.split(separator: ",", omittingEmptySubsequences: false) {
+        guard let number = Double(part), number.isFinite else {
+          throw PackError(.usage, place: "--value \(text)", "\"\(part)\" is no number")
+        }
+        numbers.append(number)
+      }
+      guard self.values.updateValue(numbers, forKey: name) == nil else {
+        throw PackError(.usage, place: "--value \(text)", "the input has a value already")
       }
     }
   }

@@ -20,6 +20,7 @@ struct Execution {
     frame.pointee.host = host ?? caller
     for index in 0..<segmentCount {
       let segment = segments[index]
+      guard isNeeded(segment) else { continue }
       var rows = 1
       for position in 0..<segment.spaceCount { rows *= frame.pointee.size(segment.space[position]) }
       let status: Int32
@@ -37,6 +38,16 @@ struct Execution {
       guard status == 0 else { return status }
     }
     return 0
+  }
+
+  /// Later conditions are made only where those before them hold.
+  private func isNeeded(_ segment: Segment) -> Bool {
+    for index in 0..<segment.conditionCount {
+      let condition = segment.conditions[index]
+      let number = frame.pointee.storages[condition.storage].base.loadUnaligned(as: Int32.self)
+      guard (number != 0) == condition.isTrue else { return false }
+    }
+    return true
   }
 
   private func unitRows(_ segment: Segment) -> Int {

@@ -16,6 +16,9 @@ struct Segment: BitwiseCopyable {
   var unitRows: Int
   /// That symbol, or negative.
   var width: SizeReference = -1
+  /// All must hold in a run that does it.
+  var conditions: UnsafePointer<SegmentCondition>
+  var conditionCount: Int
 
   /// Windows over images are worked on by rows of the image: whole ones, or even parts of one.
   static func windowedRows(width: Int, blockRows: Int) -> Int {
@@ -23,6 +26,12 @@ struct Segment: BitwiseCopyable {
     let parts = (width + blockRows - 1) / blockRows
     return (width + parts - 1) / parts
   }
+}
+
+/// A single int32 that is not 0, or that is.
+struct SegmentCondition: BitwiseCopyable {
+  var storage: StorageID
+  var isTrue: Bool
 }
 
 /// Everything about a session that can be decided before its memory is known. Immutable, but for what steps take of the sizes
@@ -80,11 +89,13 @@ final class Plan: @unchecked Sendable {
     for (index, step) in schedule.steps.enumerated() {
       if step.segment == segments.count {
         let space = step.space.map(\.sizeReference)
+        let conditions = step.conditions.map { SegmentCondition(storage: $0.value, isTrue: $0.isTrue) }
         segments.append(
           Segment(
             firstStep: index, endStep: index + 1, space: UnsafePointer(try memory.store(space)),
             spaceCount: space.count, hasOwnUnits: step.work.traits.contains(.ownUnits),
-            unitRows: step.isPlanar ? Self.planarRows : blockRows))
+            unitRows: step.isPlanar ? Self.planarRows : blockRows,
+            conditions: UnsafePointer(try memory.store(conditions)), conditionCount: conditions.count))
       }
       segments[segments.count - 1].endStep = index + 1
       // The steps of a segment have one space, so one width.

@@ -57,6 +57,8 @@ struct ScheduledStep {
   var inPlaceOf: [SlotID] = []
   /// The rows that it works on.
   var space: [Dimension]
+  /// What holds in the runs that need it.
+  var conditions: [Demand.Condition] = []
   /// Steps of one segment pass a block of rows on without waiting for other rows.
   var segment = 0
   /// Steps of one group are done for a row before the next row is begun, also when lanes share the rows.
@@ -81,6 +83,7 @@ struct Schedule {
   private var soleReaders: [Int?]
   /// By node: it is part of a step already.
   private var isDone: [Bool]
+  private let demand: Demand
 
   /// - Parameters:
   ///   - graph: valid.
@@ -94,6 +97,7 @@ struct Schedule {
     self.graph = graph
     self.maximums = maximums
     self.kernels = kernels
+    demand = Demand(graph, keptValues: keptValues)
     isDone = [Bool](repeating: false, count: graph.nodes.count)
     soleReaders = [Int?](repeating: nil, count: graph.values.count)
     var readerCounts = [Int](repeating: 0, count: graph.values.count)
@@ -194,7 +198,7 @@ struct Schedule {
     steps.append(
       ScheduledStep(
         work: work, nodes: nodes, reads: reads, writes: writes, inPlaceOf: inPlaceOf,
-        space: space ?? slots[writes[0]].space))
+        space: space ?? slots[writes[0]].space, conditions: demand.conditions(ofNodes: nodes)))
   }
 
   /// Lets `output` be the memory of `input`. Not where the host reads it: an input may be gone by then.
@@ -217,6 +221,7 @@ struct Schedule {
       let isNewSegment =
         index == 0 || steps[index].space != steps[index - 1].space
         || steps[index].work.traits.contains(.readsOtherRows)
+        || steps[index].conditions != steps[index - 1].conditions
         || steps[index].isPlanar || steps[index - 1].work.traits.contains(.ownUnits)
       let isNewGroup =
         isNewSegment || steps[index].work.traits.contains(.matrix)

@@ -20,6 +20,10 @@ extension OnnxConversion {
         throw fail("elements of type \(OnnxType.name(info.type.tensorType.elemType)) are not supported")
       }
       let given = options.shapes[info.name]
+      if let numbers = options.values[info.name] {
+        try fixInput(info, type, to: numbers, shape: given)
+        continue
+      }
       guard info.type.tensorType.hasShape || given != nil else {
         throw fail("it has no shape; give one with --shape \(info.name)=...")
       }
@@ -61,7 +65,7 @@ extension OnnxConversion {
       }
       try addInput(info.name, type, shape)
     }
-    try requireKnownNames(options, symbols: symbols)
+    try requireKnownNames(options, inputs.map(\.name), symbols: symbols)
   }
 
   private mutating func addInput(_ inputName: String, _ type: OnnxType, _ shape: [Dimension])
@@ -78,13 +82,17 @@ extension OnnxConversion {
     name(inputName, try widened(value, name: inputName))
   }
 
-  /// - Throws: `usage` for a shape or maximum of something that the model does not have.
-  private func requireKnownNames(_ options: OnnxOptions, symbols: [String: Int]) throws(PackError) {
-    let names = draft.inputs.map { draft.values[$0.value].name }
-    if let name = options.shapes.keys.sorted().first(where: { !names.contains($0) }) {
-      throw PackError(
-        .usage, place: "--shape \(name)",
-        "the model has no such input; it has \(names.joined(separator: ", "))")
+  /// - Throws: `usage` for a shape, value or maximum of something that the model does not have.
+  private func requireKnownNames(
+    _ options: OnnxOptions, _ names: [String], symbols: [String: Int]
+  ) throws(PackError) {
+    let given = [("--shape", Array(options.shapes.keys)), ("--value", Array(options.values.keys))]
+    for (option, keys) in given {
+      if let name = keys.sorted().first(where: { !names.contains($0) }) {
+        throw PackError(
+          .usage, place: "\(option) \(name)",
+          "the model has no such input; it has \(names.joined(separator: ", "))")
+      }
     }
     if let name = options.maximums.keys.sorted().first(where: { symbols[$0] == nil }) {
       let known = symbols.keys.sorted().joined(separator: ", ")

@@ -1,10 +1,14 @@
 /// The nodes that cannot be imported, all of them, and why.
 struct ImportFaults {
+  /// Bodies may call them.
+  private let functions: OnnxFunctions
   /// Names of nodes by operators that are not known.
   private var unknown: [String: [String]] = [:]
   /// Nodes of known operators, with what is wrong.
   private var others: [String] = []
   private var count = 0
+
+  init(functions: OnnxFunctions) { self.functions = functions }
 
   var isEmpty: Bool { count == 0 }
 
@@ -25,11 +29,20 @@ struct ImportFaults {
   private mutating func addUnknown(_ node: OnnxNode, name: String) {
     unknown[node.typeName, default: []].append(name)
     count += 1
-    for attribute in node.attributes.values.sorted(by: { $0.name < $1.name }) {
-      for graph in (attribute.hasG ? [attribute.g] : []) + attribute.graphs {
-        // Messages are nested 32 deep at most.
-        for inner in graph.node.map(OnnxNode.init) where OnnxOperators.converter(of: inner) == nil {
+    addUnknown(inside: node, name: name)
+  }
+
+  /// The nodes by unknown operators of a node's branches or body, which are not converted.
+  mutating func addUnknown(inside node: OnnxNode) { addUnknown(inside: node, name: node.name) }
+
+  private mutating func addUnknown(inside node: OnnxNode, name: String) {
+    for graph in node.bodies {
+      // Functions without end are an error elsewhere. Messages are nested 32 deep at most.
+      for inner in (try? functions.inlined(graph.node)) ?? [] {
+        if OnnxOperators.converter(of: inner) == nil {
           addUnknown(inner, name: "\(name)/\(inner.name)")
+        } else {
+          addUnknown(inside: inner, name: "\(name)/\(inner.name)")
         }
       }
     }

@@ -6,16 +6,18 @@ struct OnnxConversion {
   let opset: Int
   let file: OnnxFile
   let keepsCodes: Bool
-  /// The values of ONNX names.
-  private var named: [String: ValueID] = [:]
-  private var unread: [String: TensorProto]
-  /// Nodes that could not be converted, and names that therefore are not there.
-  private var faults = ImportFaults()
-  private var missing: Set<String> = []
+  /// The most rounds that a loop is unrolled to.
+  let maximumRounds: Int
+  /// The graph's names, then those of the bodies that the node is in.
+  var scopes: [OnnxScope]
+  /// Nodes that could not be converted.
+  private var faults: ImportFaults
+  /// What is thrown is about a body of which a node has been noted.
+  var isNoted = false
   /// Tensors of the file that hold NaN or infinities: what an error about a layer's weights names.
   private(set) var notFinite: [String] = []
   /// The node that is being converted.
-  private(set) var node: OnnxNode
+  var node: OnnxNode
 
   init(
     _ graph: OnnxGraph, _ file: OnnxFile, options: OnnxOptions, equal: EqualSizes
@@ -23,7 +25,9 @@ struct OnnxConversion {
     self.file = file
     keepsCodes = options.keepsCodes
     opset = try file.opset()
-    unread = graph.initializers
+    maximumRounds = options.maximumRounds
+    scopes = [OnnxScope(unread: graph.initializers)]
+    faults = ImportFaults(functions: OnnxFunctions(file))
     node = OnnxNode(NodeProto())
     draft.equalSizes = equal
     try addInputs(graph.inputs, options, equal: equal)
@@ -34,23 +38,31 @@ struct OnnxConversion {
   /// - Throws: `data` with all nodes that are not supported.
   mutating func convert(_ graph: OnnxGraph) throws(PackError) {
     try file.externalData.requireFiles(of: usedTensors(graph))
-    for node in graph.nodes {
+    convertNodes(graph)
+    if draft.needsSizes { return }
+    guard faults.isEmpty else { throw refusal }
+    for output in graph.outputs {
+      draft.outputs.append((output.name, try narrowed(value(named: output.name), output)))
+    }
+  }
+
+  /// Converts the nodes of a graph or body that can be; ends early like `convert`.
+  mutating func convertNodes(_ graph: OnnxGraph) {
+    for var node in graph.nodes {
+      node.name = (scopes.last?.prefix ?? "") + node.name
       // Also of a node behind others that cannot be converted.
       guard faults.isKnown(node) else {
-        missing.formUnion(node.outputs)
+        miss(node.outputs)
         continue
       }
-      guard node.inputs.allSatisfy({ !missing.contains($0) }) else {
-        missing.formUnion(node.outputs)
+      guard node.needs.allSatisfy({ !isMissing($0) }) else {
+        faults.addUnknown(inside: node)
+        miss(node.outputs)
         continue
       }
       self.node = node
       convertNode()
       if draft.needsSizes { return }
-    }
-    guard faults.isEmpty else { throw refusal }
-    for output in graph.outputs {
-      draft.outputs.append((output.name, try narrowed(value(named: output.name), output)))
     }
   }
 
@@ -58,9 +70,20 @@ struct OnnxConversion {
   var refusal: PackError { PackError(.data, file: file.path, faults.message) }
 
   private func usedTensors(_ graph: OnnxGraph) -> [TensorProto] {
-    let names = Set(graph.nodes.flatMap(\.inputs)).union(graph.outputs.map(\.name))
-    return names.sorted().compactMap { unread[$0] }
+    let names = Set(graph.nodes.flatMap(\.needs)).union(graph.outputs.map(\.name))
+    return names.sorted().compactMap { scopes[0].unread[$0] }
   }
+
+  private mutating func miss(_ names: [String]) {
+    scopes[scopes.count - 1].missing.formUnion(names)
+  }
+
+  /// Whether a name of this graph or of those around it could not be made.
+  func isMissing(_ name: String) -> Bool {
+    scopes.last { $0.has(name) }?.missing.contains(name) ?? false
+  }
+
+  func isVisible(_ name: String) -> Bool { scopes.contains { $0.has(name) } }
 
   private mutating func convertNode() {
     guard let converter = OnnxOperators.converter(of: node) else { return }
@@ -71,26 +94,31 @@ struct OnnxConversion {
       results = try converter(&self)
       if let words = node.misread.words.first { throw fault(words) }
     } catch {
+      if isNoted {
+        isNoted = false
+        return miss(node.outputs)
+      }
+      faults.addUnknown(inside: node)
       if let words = node.misread.words.first { return refuse("\(node.name) (\(node.typeName): \(words))") }
       let source = error.file == file.path ? "" : error.file.map { $0 + ": " } ?? ""
       let place = source + (error.place == "node \(node.name)" ? "" : error.place.map { $0 + ": " } ?? "")
       return refuse("\(node.name) (\(node.typeName): \(place)\(error.message))")
     }
     for (name, value) in zip(node.outputs, results) where !name.isEmpty {
-      named[name] = value
+      self.name(name, value)
       if draft.values[value].known == nil, draft.values[value].name == node.name {
         draft.values[value].name = name
       }
     }
     if let name = node.outputs.dropFirst(results.count).first(where: { !$0.isEmpty }) {
       refuse("\(node.name) (\(node.typeName): output \"\(name)\" is not computed)")
-      missing.insert(name)
+      miss([name])
     }
   }
 
   private mutating func refuse(_ words: String) {
     faults.add(words)
-    missing.formUnion(node.outputs)
+    miss(node.outputs)
   }
 
   // MARK: Inputs of the node
@@ -125,18 +153,19 @@ struct OnnxConversion {
     return list.map { Int($0) }
   }
 
-  private mutating func value(named name: String) throws(PackError) -> ValueID {
-    if let value = named[name] { return value }
-    guard let tensor = unread.removeValue(forKey: name) else {
-      throw PackError(.data, file: file.path, place: "value \(name)", "it is made by no node")
+  mutating func value(named name: String) throws(PackError) -> ValueID {
+    for index in scopes.indices.reversed() {
+      if let value = scopes[index].named[name] { return value }
+      guard let tensor = scopes[index].unread.removeValue(forKey: name) else { continue }
+      let known = try file.tensor(tensor)
+      if let floats = known.floats, let element = floats.firstIndex(where: { !$0.isFinite }) {
+        notFinite.append("tensor \(name) holds \(floats[element]) at element \(element)")
+      }
+      let value = draft.constant(known, name: name)
+      scopes[index].named[name] = value
+      return value
     }
-    let known = try file.tensor(tensor)
-    if let floats = known.floats, let element = floats.firstIndex(where: { !$0.isFinite }) {
-      notFinite.append("tensor \(name) holds \(floats[element]) at element \(element)")
-    }
-    let value = draft.constant(known, name: name)
-    named[name] = value
-    return value
+    throw PackError(.data, file: file.path, place: "value \(name)", "it is made by no node")
   }
 
   func fault(_ message: String) -> PackError {
@@ -196,5 +225,7 @@ struct OnnxConversion {
     draft.values[value].elementType == .float32 ? value : try tensor(.cast(.float32), value)
   }
 
-  mutating func name(_ name: String, _ value: ValueID) { named[name] = value }
+  mutating func name(_ name: String, _ value: ValueID) {
+    scopes[scopes.count - 1].named[name] = value
+  }
 }

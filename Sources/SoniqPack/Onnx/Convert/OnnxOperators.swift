@@ -14,7 +14,7 @@ enum OnnxOperators {
 
   private static let table: [String: OnnxConverter] = {
     var table: [String: OnnxConverter] = [:]
-    for (name, converter) in elementwise + layout + sums + images + products + rest {
+    for (name, converter) in elementwise + layout + sums + images + products + control + rest {
       table[name] = converter
     }
     return table
@@ -113,6 +113,11 @@ enum OnnxOperators {
 
   private static let products: [Row] = [
     ("MatMul", { c throws(PackError) in try c.matmul() }), ("Gemm", { c throws(PackError) in try c.gemm() }),
+  ]
+
+  private static let control: [Row] = [
+    ("If", { c throws(PackError) in try c.branch() }), ("Loop", { c throws(PackError) in try c.loop() }),
+    ("Scan", { c throws(PackError) in try c.scan() }),
   ]
 
   private static let rest: [Row] = [

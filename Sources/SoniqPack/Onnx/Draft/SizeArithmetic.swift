@@ -82,11 +82,36 @@ extension DraftGraph {
     for (leftPlace, rightPlace) in pairs {
       let (one, other) = (first[leftPlace], second[rightPlace])
       guard let result = try combine(function, one, other) else {
-        throw PackError(.data, place: "node \(name)", KnownTensor.noResult(function, one, other))
+        throw PackError(.data, place: "node \(name)", noResult(function, one, other))
       }
       results.append(result)
     }
     return KnownTensor(shape: target, type: left.type, elements: .sizes(results)).simplified
+  }
+
+  private func noResult(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> String {
+    guard let first = left.fixed, let second = right.fixed else {
+      return
+        "its result, \(function) of \(words(left)) and \(words(right)), depends on what a dynamic size will be; "
+        + "fix the sizes of the inputs with --shape"
+    }
+    return "\(function) of \(first) and \(second) has no result among the whole numbers of 64 bits"
+  }
+
+  /// A comparison of which the bounds of the sizes leave one result.
+  private func compare(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> Extent? {
+    guard let range = left.minus(right).flatMap({ bounds($0) }) else { return nil }
+    let (least, most) = range
+    let truth: Bool? =
+      switch function {
+      case .equal: least > 0 || most < 0 ? false : nil
+      case .less: most < 0 ? true : least >= 0 ? false : nil
+      case .lessOrEqual: most <= 0 ? true : least > 0 ? false : nil
+      case .greater: least > 0 ? true : most <= 0 ? false : nil
+      case .greaterOrEqual: least >= 0 ? true : most < 0 ? false : nil
+      default: nil
+      }
+    return truth.map { Extent($0 ? 1 : 0) }
   }
 
   /// The result as a number, or as a size of its own; nil where it depends on what a dynamic size will be.
@@ -94,6 +119,7 @@ extension DraftGraph {
     -> Extent?
   {
     if let exact = SizeArithmetic.combine(function, left, right) { return exact }
+    if let truth = compare(function, left, right) { return truth }
     if function == .minimum || function == .maximum {
       if isAtMost(left, right) { return function == .minimum ? left : right }
       if isAtMost(right, left) { return function == .minimum ? right : left }
@@ -150,13 +176,6 @@ extension KnownTensor {
     }
     guard let apply = arithmetic(function) else { return nil }
     return KnownTensor(floats: pairs.map { apply(first[$0], second[$1]) }, shape: shape)
-  }
-
-  fileprivate static func noResult(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> String {
-    guard let first = left.fixed, let second = right.fixed else {
-      return "its result depends on what a dynamic size will be; fix the sizes of the inputs with --shape"
-    }
-    return "\(function) of \(first) and \(second) has no result among the whole numbers of 64 bits"
   }
 
   private static func comparison(_ function: BinaryFunction) -> ((Float, Float) -> Bool)? {

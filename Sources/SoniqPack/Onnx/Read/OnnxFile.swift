@@ -38,11 +38,19 @@ struct OnnxFile {
     guard model.hasGraph else { throw PackError(.data, file: path, "not an ONNX model: it holds no graph") }
   }
 
-  /// Every tensor that the file describes outside of branches.
+  /// Every tensor that the file describes.
   var tensors: [TensorProto] {
-    let nodes = model.graph.node + model.functions.flatMap(\.node)
-    let constants = nodes.flatMap { $0.attribute.flatMap { $0.hasT ? [$0.t] : [] } }
-    return model.graph.initializer + constants
+    Self.tensors(of: model.graph) + Self.tensors(of: model.functions.flatMap(\.node))
+  }
+
+  /// Also those of its branches and loops. Messages are nested 32 deep at most.
+  static func tensors(of graph: GraphProto) -> [TensorProto] { graph.initializer + tensors(of: graph.node) }
+
+  private static func tensors(of nodes: [NodeProto]) -> [TensorProto] {
+    nodes.flatMap(\.attribute).flatMap { attribute in
+      (attribute.hasT ? [attribute.t] : []) + (attribute.hasG ? tensors(of: attribute.g) : [])
+        + attribute.graphs.flatMap { tensors(of: $0) }
+    }
   }
 
   private static func words(_ error: any Error) -> String {

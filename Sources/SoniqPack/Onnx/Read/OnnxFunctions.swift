@@ -62,12 +62,28 @@ struct OnnxFunctions {
     _ node: NodeProto, names: [String: String], prefix: String, attributes: [String: AttributeProto]
   ) -> NodeProto {
     func name(_ inner: String) -> String { inner.isEmpty ? "" : names[inner] ?? prefix + inner }
+    func body(_ graph: GraphProto) -> GraphProto {
+      var copy = graph
+      copy.node = graph.node.map { renamed($0, names: names, prefix: prefix, attributes: attributes) }
+      for index in copy.input.indices { copy.input[index].name = name(graph.input[index].name) }
+      for index in copy.output.indices { copy.output[index].name = name(graph.output[index].name) }
+      for index in copy.initializer.indices {
+        copy.initializer[index].name = name(graph.initializer[index].name)
+      }
+      return copy
+    }
     var copy = node
     copy.input = node.input.map(name)
     copy.output = node.output.map(name)
     copy.name = node.name.isEmpty ? "" : prefix + node.name
     copy.attribute = node.attribute.compactMap { attribute in
-      guard attribute.hasRefAttrName else { return attribute }
+      guard attribute.hasRefAttrName else {
+        guard attribute.hasG || !attribute.graphs.isEmpty else { return attribute }
+        var value = attribute
+        if attribute.hasG { value.g = body(attribute.g) }
+        value.graphs = attribute.graphs.map(body)
+        return value
+      }
       guard var value = attributes[attribute.refAttrName] else { return nil }
       value.name = attribute.name
       return value

@@ -1,4 +1,5 @@
-/// The part of a model's graph that its outputs need: every name is made once and before it is used.
+/// The part of a graph that its outputs need: every name is made once and before it is used. The model's own, or the
+/// body of a branch or loop, which also sees the names around it.
 struct OnnxGraph {
   var nodes: [OnnxNode]
   var inputs: [ValueInfoProto]
@@ -9,7 +10,16 @@ struct OnnxGraph {
 
   /// - Throws: `data` when a name is made twice or by nothing, or when nodes form a cycle.
   init(_ file: OnnxFile) throws(PackError) {
-    let graph = file.model.graph
+    try self.init(file.model.graph, of: file) { _ in false }
+    let constants = initializers
+    inputs = inputs.filter { constants[$0.name] == nil }
+  }
+
+  /// A body.
+  /// * isVisible: whether a name is made around it.
+  init(
+    _ graph: GraphProto, of file: OnnxFile, isVisible: (String) -> Bool
+  ) throws(PackError) {
     func fail(_ place: String, _ message: String) -> PackError {
       PackError(.data, file: file.path, place: place, message)
     }
@@ -22,14 +32,14 @@ struct OnnxGraph {
         throw fail("tensor \(tensor.name)", "the name is used twice")
       }
     }
-    let constants = initializers
-    inputs = graph.input.filter { constants[$0.name] == nil }
+    inputs = graph.input
     outputs = graph.output
     guard !outputs.isEmpty else { throw fail("graph \(graph.name)", "it has no outputs") }
     let all = try OnnxFunctions(file).inlined(graph.node)
     var makers: [String: Int] = [:]
-    var given = Set(constants.keys)
-    for input in inputs {
+    var given = Set(initializers.keys)
+    // The oldest models list their weights among the inputs.
+    for input in inputs where initializers[input.name] == nil {
       guard given.insert(input.name).inserted else {
         throw fail("input \(input.name)", "the name is used twice")
       }
@@ -41,6 +51,9 @@ struct OnnxGraph {
         }
       }
     }
+    // A name that is made here hides the same name around it.
+    let seen = all.flatMap(\.needs) + outputs.map(\.name)
+    given.formUnion(seen.filter { makers[$0] == nil && isVisible($0) })
     let order = try Self.order(all, makers, given, outputs.map(\.name), fail)
     nodes = order.map { all[$0] }
   }
@@ -63,14 +76,14 @@ struct OnnxGraph {
       if states[root] == .new { states[root] = .open } else { continue }
       while let top = stack.last {
         let node = nodes[top.node]
-        guard top.next < node.inputs.count else {
+        guard top.next < node.needs.count else {
           states[top.node] = .done
           order.append(top.node)
           stack.removeLast()
           continue
         }
         stack[stack.count - 1].next += 1
-        let name = node.inputs[top.next]
+        let name = node.needs[top.next]
         if name.isEmpty || given.contains(name) { continue }
         guard let maker = makers[name] else {
           throw fail(

@@ -7,6 +7,8 @@ struct OnnxNode {
   var inputs: [String]
   var outputs: [String]
   var attributes: [String: AttributeProto]
+  /// Names around it that its branches or its body read.
+  private(set) var captures: [String] = []
   /// What a converter asked for as another type than the file states: nothing is taken for its default silently.
   let misread = MisreadAttributes()
 
@@ -19,6 +21,15 @@ struct OnnxNode {
     name = proto.name.isEmpty ? (proto.output.first ?? proto.opType) : proto.name
     attributes = [:]
     for attribute in proto.attribute { attributes[attribute.name] = attribute }
+    captures = Set(bodies.flatMap(\.outerNames)).sorted()
+  }
+
+  /// Everything that must be made before it.
+  var needs: [String] { inputs + captures }
+
+  /// The graphs among its attributes, in the order of the attributes' names.
+  var bodies: [GraphProto] {
+    attributes.values.sorted { $0.name < $1.name }.flatMap { ($0.hasG ? [$0.g] : []) + $0.graphs }
   }
 
   /// "Conv" or, for other domains than ONNX's own, "com.microsoft.FusedConv".
@@ -35,6 +46,7 @@ struct OnnxNode {
     attribute(key, .string).map { String(decoding: $0.s, as: UTF8.self) }
   }
   func tensor(_ key: String) -> TensorProto? { attribute(key, .tensor).map(\.t) }
+  func graph(_ key: String) -> GraphProto? { attribute(key, .graph).map(\.g) }
 
   /// An attribute that is of this type. A value of 0 need not stand in the file, as proto3 writers leave it out, and
   /// the oldest files do not state types.
@@ -79,7 +91,19 @@ extension AttributeProto {
     if hasF { return .float }
     if hasS { return .string }
     if hasT { return .tensor }
+    if hasG { return .graph }
     if !ints.isEmpty { return .ints }
     return floats.isEmpty ? nil : .floats
+  }
+}
+
+extension GraphProto {
+  /// Names that it or a body in it reads and that it does not make. Messages are nested 32 deep at most.
+  fileprivate var outerNames: [String] {
+    var own = Set(input.map(\.name) + initializer.map(\.name))
+    for node in node { own.formUnion(node.output) }
+    let bodies = node.flatMap { $0.attribute.flatMap { ($0.hasG ? [$0.g] : []) + $0.graphs } }
+    let read = node.flatMap(\.input) + output.map(\.name) + bodies.flatMap(\.outerNames)
+    return Set(read).subtracting(own).filter { !$0.isEmpty }.sorted()
   }
 }

@@ -76,7 +76,7 @@ class Model:
         """Runs the model on inputs given by name.
 
         An array of the model's dtype that is C-contiguous and aligned is read in place; another is converted first,
-        whatever its byte order, strides, alignment or number type.
+        whatever its byte order, strides, alignment or number type. A scalar will do where the shape is (1,).
         Raises TypeError for an unknown or missing name, ValueError for values that do not convert, and
         SoniqError for what the library refuses (shapes, ids out of range).
         """
@@ -245,9 +245,10 @@ def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]
 
 def _converted(values: npt.ArrayLike, info: TensorInfo) -> npt.NDArray[Any]:
     name = f"input {info.name!r}"
-    if info.dtype.kind == "f":
-        return arguments.floats(values, name, info.dtype.type)
-    return arguments.integers(values, name, info.dtype.type)
+    convert = arguments.floats if info.dtype.kind == "f" else arguments.integers
+    array = convert(values, name, info.dtype.type)
+    # Scalars of ONNX are tensors of one element here.
+    return array.reshape(1) if array.ndim == 0 and info.shape == (1,) else array
 
 
 def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:
