@@ -161,6 +161,22 @@ import Testing
     return Array(bias.bound(to: Float.self)) != Array(moved.bound(to: Float.self))
   }
 
+  /// Exposed values are those whose channels lie as in the model.
+  @Test func sortedValuesAreNotExposed() throws {
+    let imported = try imported(model())
+    let packed = try packed("8", imported, samples(imported.description.graph))
+    func names(_ model: ModelDescription) -> [String] {
+      model.graph.outputs.map { model.graph.values[$0].name }
+    }
+    #expect(
+      try names(Expose.values(imported.description, names: nil)) == ["third", "first", "active", "second"])
+    let exposed = try names(Expose.values(packed, names: nil))
+    #expect(exposed.first == "third")
+    #expect(Set(exposed).isDisjoint(with: ["first", "active"]))
+    #expect(throws: PackError.self) { try Expose.values(packed, names: ["first"]) }
+    #expect(try names(Expose.values(packed, names: ["first"], skipsOthers: true)) == ["third"])
+  }
+
   /// Values that do not fit into memory together are kept in turns.
   @Test func littleMemoryChangesNothing() throws {
     let imported = try imported(model())

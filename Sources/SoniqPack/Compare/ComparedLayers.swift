@@ -60,7 +60,7 @@ struct ComparedLayers {
   }
 
   /// Whether numbers come out that did not go in.
-  private static func computes(_ operation: Operation) -> Bool {
+  static func computes(_ operation: Operation) -> Bool {
     switch operation {
     case .constant, .cast, .transpose, .reshape, .expand, .concatenate, .slice, .split, .pad, .gather,
       .select,

@@ -3,6 +3,9 @@ package import SoniqGraph
 
 /// Reading of .soniq files with the packer's errors.
 package enum PackedFile {
+  /// The most outputs of a file.
+  package static let mostOutputs = FormatLimits.maximumInterfaceValues
+
   /// Maps a file; its checksums are checked.
   package static func open(_ path: String) throws(PackError) -> (ModelDescription, byteCount: Int) {
     let byteCount = try MappedFile(path: path).bytes.count

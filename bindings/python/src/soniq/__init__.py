@@ -4,21 +4,27 @@
     outputs = model(input_ids=ids, attention_mask=mask)
 """
 
+from .comparison import Comparison, LayerDifference, OutputDifference, compare
 from .errors import SoniqError
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .reference import ComparisonError
 from .session import Outputs
 from .states import StatefulSession, StateInfo
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
+    "ComparisonError",
     "KernelReport",
+    "LayerDifference",
     "Level",
     "LibraryNotFoundError",
     "Matrix",
     "Model",
+    "OutputDifference",
     "Outputs",
     "SoniqError",
     "StateInfo",
@@ -26,6 +32,7 @@ __all__ = [
     "StepProfile",
     "TensorInfo",
     "build_info",
+    "compare",
     "cpu_isa",
     "library_version",
     "load",

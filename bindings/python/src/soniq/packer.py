@@ -1,0 +1,77 @@
+"""`soniq-pack`, as `soniq.compare` needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .library import CHECKOUT
+from .reference import ComparisonError, dimension_names
+
+if TYPE_CHECKING:
+    from .model import Model
+
+ENVIRONMENT_VARIABLE = "SONIQ_PACK"
+
+
+class Packer:
+    """Runs the command; what it writes lies in a folder of the caller's."""
+
+    def __init__(self, tool: str | os.PathLike[str] | None, folder: Path) -> None:
+        """Raises ComparisonError when there is no such command."""
+        named = os.fspath(tool) if tool is not None else os.environ.get(ENVIRONMENT_VARIABLE)
+        found = shutil.which(named) if named else shutil.which("soniq-pack")
+        built = CHECKOUT / "build/bin/soniq-pack"
+        if found is None and not named and built.exists():
+            found = str(built)
+        if found is None:
+            missing = f"{named} is no command" if named else "soniq-pack is not on PATH"
+            raise ComparisonError(f"{missing}; set {ENVIRONMENT_VARIABLE}, or compare the outputs alone (layers=False)")
+        self._tool = found
+        self._folder = folder
+        self._count = 0
+
+    def values(self, path: str | os.PathLike[str]) -> list[str]:
+        """Names of what the nodes of a packed file make, in order."""
+        operations = json.loads(self._run("inspect", os.fspath(path), "--json"))["operations"]
+        return [name for operation in operations for name in operation["outputs"]]
+
+    def exposed(self, path: str | os.PathLike[str], names: list[str]) -> Path:
+        """A file like `path` with these values as outputs, as far as it can have them."""
+        output = self._output()
+        self._run("expose", os.fspath(path), "-o", str(output), "--skip-others", *_options("--value", names))
+        return output
+
+    def float_file(self, model: Path, packed: Model) -> Path:
+        """The ONNX model in float32, with the sizes of the packed one."""
+        names = dimension_names(model)
+        shapes, maximums = [], {}
+        for info in packed.inputs:
+            sizes = ["?" if isinstance(size, str) else str(size) for size in info.shape]
+            if info.name in names and len(names[info.name]) == len(sizes):
+                shapes.append(f"{info.name}={','.join(sizes)}")
+            for size, maximum in zip(info.shape, info.maximum_shape, strict=True):
+                if isinstance(size, str) and size in names.get(info.name, ()):
+                    maximums[size] = f"{size}={maximum}"
+        output = self._output()
+        options = (*_options("--shape", shapes), *_options("--maximum", list(maximums.values())))
+        self._run("pack", str(model), "-o", str(output), "--palette", "f32", *options)
+        return output
+
+    def _output(self) -> Path:
+        self._count += 1
+        return self._folder / f"{self._count}.soniq"
+
+    def _run(self, *arguments: str) -> str:
+        result = subprocess.run([self._tool, *arguments], capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise ComparisonError(result.stderr.strip() or f"soniq-pack ended with {result.returncode}")
+        return result.stdout
+
+
+def _options(option: str, values: list[str]) -> list[str]:
+    return [f"{option}={value}" for value in values]
