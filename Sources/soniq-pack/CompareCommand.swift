@@ -12,7 +12,8 @@ struct CompareCommand: ParsableCommand {
       number of the last axis is at the same place. Then layer by layer the relative error (the length of the \
       differences over that of the float numbers) and how much of it the layer adds to those that it is computed from.
 
-      Sizes that packing fixed are taken from the file: no --shape is needed.
+      Sizes that packing fixed are taken from the file: no --shape is needed. --value and --rounds are to be given as to \
+      pack.
 
       Examples:
         soniq-pack compare resnet18.onnx resnet18.soniq --inputs images.npz
@@ -45,6 +46,12 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "The relative error above which a layer counts as having parted.")
   var threshold = 0.1
 
+  @Option(help: ArgumentHelp("As for packing: what an input is in every run.", valueName: "NAME=NUMBER,..."))
+  var value: [String] = []
+
+  @Option(help: ArgumentHelp("As for packing: the most rounds of a loop.", valueName: "COUNT"))
+  var rounds = 256
+
   @Flag(help: "Write a JSON object, with all layers, instead of a table.")
   var json = false
 
@@ -64,7 +71,14 @@ struct CompareCommand: ParsableCommand {
     }
     let report = ProgressLine(isForced: progress).report
     let (packed, _) = try PackedFile.open(file)
-    let imported = try PackedInterface.importModel(model, of: packed, file: file, progress: report)
+    guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }
+    guard value.isEmpty || OnnxImporter.isOnnx(model) else {
+      throw PackError(.usage, place: "--value", "is for ONNX models; \(model) is none")
+    }
+    var options = try OnnxOptions(shapes: [], maximums: [], values: value)
+    options.maximumRounds = rounds
+    let imported = try PackedInterface.importModel(
+      model, of: packed, file: file, options: options, progress: report)
     let graph = imported.description.graph
     let data: SampleArrays
     if let inputs {

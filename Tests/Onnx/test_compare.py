@@ -182,6 +182,27 @@ def test_masks_are_inputs_too(tmp_path: Path, random: np.random.Generator) -> No
     assert lengths["plain"] > 100 * lengths["masked"]
 
 
+def test_inputs_that_packing_fixed_are_to_be_named(tmp_path: Path, random: np.random.Generator) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["image", "w"], ["h"]),
+        helper.make_node("Mul", ["h", "factor"], ["y"]),
+    ]
+    sides = [helper.make_tensor_value_info(name, FLOAT, ["batch", 8]) for name in ("image", "y")]
+    inputs = [sides[0], helper.make_tensor_value_info("factor", FLOAT, [1])]
+    weights = numpy_helper.from_array(np.float32(random.standard_normal((8, 8))), "w")
+    graph = helper.make_graph(nodes, "fixed", inputs, sides[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    case = Case(tmp_path, model, np.float32(random.standard_normal((6, 8))), "--value", "factor=3")
+    assert "input factor" in error(case.compare("--inputs", case.samples), 65)
+    (output,) = case.document("--value", "factor=3")["outputs"]
+    assert output["cosine_min"] > 0.999
+    assert output["largest_relative_difference"] < 0.05
+    (doubled,) = case.document("--value", "factor=6")["outputs"]
+    assert doubled["largest_relative_difference"] == pytest.approx(0.5, abs=0.05)
+    assert "--value" in error(case.compare("--value", "factor"), 64)
+    assert "--rounds" in error(case.compare("--rounds", "0"), 64)
+
+
 def error(result: subprocess.CompletedProcess[str], code: int) -> str:
     assert result.returncode == code, result.stderr
     assert result.stdout == ""

@@ -5,9 +5,11 @@ package enum PackedInterface {
   /// Imports the float model that a file was packed from, with the sizes that packing fixed.
   ///
   /// * path: an ONNX file or a checkpoint folder.
+  /// * options: of the ONNX importer, as for packing; sizes are those of the packed model.
   /// - Throws: the importer's errors; `data` when the interfaces differ, or the packed model has states.
   package static func importModel(
-    _ path: String, of packed: ModelDescription, file: String, progress: ProgressReport = .silent
+    _ path: String, of packed: ModelDescription, file: String, options: OnnxOptions = OnnxOptions(),
+    progress: ProgressReport = .silent
   ) throws(PackError) -> ImportedModel {
     guard packed.graph.states.isEmpty else {
       let names = packed.graph.states.map(\.name).joined(separator: ", ")
@@ -17,7 +19,7 @@ package enum PackedInterface {
     }
     let imported: ImportedModel
     if OnnxImporter.isOnnx(path) {
-      var options = OnnxOptions()
+      var options = options
       options.keepsCodes = false
       try options.take(sizesOf: packed.graph, path: path, file: file)
       imported = try OnnxImporter.importModel(path: path, options: options, progress: progress)
