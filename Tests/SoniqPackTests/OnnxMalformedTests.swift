@@ -217,17 +217,17 @@ import Testing
       }
     }
     let volume = try OnnxWriter()
-    volume.input("x", ["1", "1", "4", "4", "4"])
-    volume.floats("w", [Float](repeating: 1, count: 27), [1, 1, 3, 3, 3])
+    volume.input("x", ["1", "1", "4", "4", "4", "4"])
+    volume.floats("w", [Float](repeating: 1, count: 16), [1, 1, 2, 2, 2, 2])
     volume.node("Conv", ["x", "w"], ["y"])
     volume.output("y")
-    expectError(["the_y", "3 spatial dimensions"], volume)
+    expectError(["the_y", "4 spatial dimensions"], volume)
     // Where the padding depends on a size that only a run knows.
     let dynamic = try OnnxWriter()
     dynamic.input("x", ["1", "1", "height", "width"])
-    dynamic.floats("w", [1, 1, 1, 1], [1, 1, 2, 2])
+    dynamic.floats("w", [Float](repeating: 1, count: 25), [1, 1, 5, 5])
     dynamic.node(
-      "Conv", ["x", "w"], ["y"], ["auto_pad": .text("SAME_UPPER"), "strides": .integers([2, 2])])
+      "Conv", ["x", "w"], ["y"], ["auto_pad": .text("SAME_UPPER"), "strides": .integers([3, 3])])
     dynamic.output("y")
     expectError(["the_y", "SAME_UPPER", "--shape"], dynamic)
     _ = try OnnxImporter.importModel(

@@ -85,6 +85,30 @@ extension OnnxConversion {
     return [try tensor(.unary(.not), binary(.equal, input, input))]
   }
 
+  /// No finite number is beyond the greatest one.
+  mutating func isInfinite() throws(PackError) -> [ValueID] {
+    let input = try real(input(0))
+    let most = scalar(.greatestFiniteMagnitude)
+    let isHigh = try binary(.greater, input, most)
+    let isLow = try binary(.less, input, scalar(-.greatestFiniteMagnitude))
+    switch (node.flag("detect_positive", default: true), node.flag("detect_negative", default: true)) {
+    case (true, true): return [try binary(.or, isHigh, isLow)]
+    case (true, false): return [isHigh]
+    case (false, true): return [isLow]
+    case (false, false): return [try binary(.and, isHigh, isLow)]
+    }
+  }
+
+  mutating func shrink() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let (bias, limit) = (node.real("bias", default: 0), node.real("lambd", default: 0.5))
+    let upper = try tensor(
+      .select, binary(.greater, input, scalar(limit)), binary(.subtract, input, scalar(bias)), scalar(0))
+    return [
+      try tensor(.select, binary(.less, input, scalar(-limit)), binary(.add, input, scalar(bias)), upper)
+    ]
+  }
+
   mutating func clip() throws(PackError) -> [ValueID] {
     var result = try input(0)
     // Attributes before opset 11.

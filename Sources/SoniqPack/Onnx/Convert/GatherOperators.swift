@@ -6,8 +6,8 @@ extension OnnxConversion {
     let data = try input(0)
     let indices = try input(1)
     let batch = node.integer("batch_dims", default: 0)
-    guard batch == 0 else { throw fault("batch_dims is \(batch); 0 is supported") }
     let shape = onnxShape(indices)
+    guard batch == 0 else { return [try gatherPlaces(data, indices, batch: batch)] }
     guard case .fixed(let count)? = shape.last, (1...onnxShape(data).count).contains(count) else {
       throw fault("indices of shape \(draft.words(shape)) for data of shape \(draft.words(onnxShape(data)))")
     }
@@ -16,9 +16,7 @@ extension OnnxConversion {
     {
       return [view]
     }
-    guard count == 1 else {
-      throw fault("its indices are of \(count) axes and computed at run time")
-    }
+    guard count == 1 else { return [try gatherPlaces(data, indices, batch: 0)] }
     let flat = try reshape(indices, to: shape.dropLast().map { draft.extent($0) })
     return [try tensor(.gather(axis: 0), data, flat)]
   }
@@ -138,7 +136,7 @@ extension OnnxConversion {
     }
     let shape = onnxShape(data)
     guard shape.indices.allSatisfy({ $0 == axis || shape[$0] == .fixed(1) }) else {
-      throw fault("its data of shape \(draft.words(shape)) differ along other axes than \(axis)")
+      return [try gatherEach(input(0), indices, axis: axis)]
     }
     let line = try reshape(data, to: [draft.extent(shape[axis])])
     return [try tensor(.gather(axis: 0), line, indices)]

@@ -35,6 +35,7 @@ extension OnnxConversion {
 
   mutating func convolution() throws(PackError) -> [ValueID] {
     let spatial = draft.rank(try input(0)) - 2
+    if spatial == 3 { return try volumeConvolution() }
     let weights = try convolutionWeights(spatial: spatial)
     let (source, _, _, channels) = try channelsLast(input(0))
     let groups = node.integer("group", default: 1)
@@ -88,7 +89,7 @@ extension OnnxConversion {
     }
     guard weights.shape.count == spatial + 2, (3...4).contains(weights.shape.count) else {
       throw fault(
-        "\(max(0, weights.shape.count - 2)) spatial dimensions for weights, \(spatial) for the input; 1 and 2 are supported"
+        "\(max(0, weights.shape.count - 2)) spatial dimensions for weights, \(spatial) for the input; 1 to 3 are supported"
       )
     }
     guard !weights.shape.contains(0) else { throw fault("its weights are empty") }
@@ -240,6 +241,7 @@ extension OnnxConversion {
 
   mutating func pool(_ function: PoolFunction) throws(PackError) -> [ValueID] {
     guard let kernel = node.integers("kernel_shape") else { throw fault("kernel_shape is missing") }
+    if kernel.count == 3 { return try volumePool(function) }
     var attributes = try WindowAttributes(self, kernel: kernel)
     let input = try input(0)
     var (image, height, width, _) = try channelsLast(real(input))
@@ -253,10 +255,20 @@ extension OnnxConversion {
     guard node.integer("storage_order", default: 0) == 0 else { throw fault("storage_order 1") }
     var function = function
     let plain = try attributes.window(height: height, width: width)
-    let window = try attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))
+    var window = try attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))
     if function == .average, node.flag("count_include_pad") {
-      guard plain == window else { throw fault("count_include_pad with windows over the edge (ceil_mode)") }
-      function = .averageOfAllTaps
+      if plain == window {
+        function = .averageOfAllTaps
+      } else {
+        // The padding is part of the image then, and what is behind it is not.
+        image = try tensor(
+          .pad(
+            .constant, before: [0, plain.top, plain.left, 0], after: [0, plain.bottom, plain.right, 0],
+            value: 0),
+          image)
+        (window.top, window.left) = (0, 0)
+        (window.bottom, window.right) = (window.bottom - plain.bottom, window.right - plain.right)
+      }
     }
     try refuseWindowsOfPadding(window)
     let pooled = try tensor(.pool(function, window), image)

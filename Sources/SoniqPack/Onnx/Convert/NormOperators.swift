@@ -118,4 +118,36 @@ extension OnnxConversion {
     let norm = try reduce(power == 1 ? .l1 : .l2, input, axes: [axis], keeps: true)
     return [try binary(.divide, input, binary(.maximum, norm, scalar(.leastNormalMagnitude)))]
   }
+
+  /// x / (bias + alpha / size * sum of squares of neighbouring channels) ^ beta
+  mutating func localResponseNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let shape = draft.shape(input)
+    let size = node.integer("size", default: 0)
+    guard shape.count >= 2, case .fixed(let channels) = shape[1], (1...maximumNodeInputs).contains(size)
+    else {
+      throw fault("size \(size) of \(draft.words(shape))")
+    }
+    let square = try binary(.multiply, input, input)
+    var (before, after) = ([Int](repeating: 0, count: shape.count), [Int](repeating: 0, count: shape.count))
+    (before[1], after[1]) = ((size - 1) / 2, size / 2)
+    let padded =
+      size == 1 ? square : try tensor(.pad(.constant, before: before, after: after, value: 0), square)
+    var sum = try slice(padded, axis: 1, begin: 0, step: 1, count: channels)
+    for place in 1..<max(1, size) {
+      sum = try binary(.add, sum, slice(padded, axis: 1, begin: place, step: 1, count: channels))
+    }
+    let factor = node.real("alpha", default: 0.0001) / Float(size)
+    let base = try binary(.add, binary(.multiply, sum, scalar(factor)), scalar(node.real("bias", default: 1)))
+    return [try binary(.divide, input, binary(.power, base, scalar(node.real("beta", default: 0.75))))]
+  }
+
+  mutating func meanVarianceNorm() throws(PackError) -> [ValueID] {
+    let input = try input(0)
+    let axes = try axes(node.integers("axes") ?? [0, 2, 3], rank: draft.rank(input))
+    let centred = try binary(.subtract, input, reduce(.mean, input, axes: axes, keeps: true))
+    let variance = try reduce(.mean, binary(.multiply, centred, centred), axes: axes, keeps: true)
+    let deviation = try binary(.add, tensor(.unary(.squareRoot), variance), scalar(1e-9))
+    return [try binary(.divide, centred, deviation)]
+  }
 }

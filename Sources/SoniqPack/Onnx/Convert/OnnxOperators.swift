@@ -14,7 +14,7 @@ enum OnnxOperators {
 
   private static let table: [String: OnnxConverter] = {
     var table: [String: OnnxConverter] = [:]
-    for (name, converter) in elementwise + layout + sums + images + products + control + rest {
+    for (name, converter) in elementwise + layout + sums + images + products + signals + control + rest {
       table[name] = converter
     }
     return table
@@ -51,6 +51,8 @@ enum OnnxOperators {
     ("Add", binary(.add)), ("Sub", binary(.subtract)), ("Mul", binary(.multiply)), ("Div", binary(.divide)),
     ("Pow", binary(.power)), ("Mod", { c throws(PackError) in try c.modulo() }),
     ("Min", many(.minimum)), ("Max", many(.maximum)), ("Sum", many(.add)),
+    ("IsInf", { c throws(PackError) in try c.isInfinite() }),
+    ("Shrink", { c throws(PackError) in try c.shrink() }),
     ("Mean", { c throws(PackError) in try c.mean() }),
     ("Equal", binary(.equal)), ("Less", binary(.less)), ("LessOrEqual", binary(.lessOrEqual)),
     ("Greater", binary(.greater)), ("GreaterOrEqual", binary(.greaterOrEqual)),
@@ -82,6 +84,13 @@ enum OnnxOperators {
     ("Pad", { c throws(PackError) in try c.pad() }),
     ("DepthToSpace", { c throws(PackError) in try c.depthToSpace() }),
     ("SpaceToDepth", { c throws(PackError) in try c.spaceToDepth() }),
+    ("OneHot", { c throws(PackError) in try c.oneHot() }),
+    ("Compress", { c throws(PackError) in try c.compress() }),
+    ("EyeLike", { c throws(PackError) in try c.eyeLike() }),
+    ("ReverseSequence", { c throws(PackError) in try c.reverseSequence() }),
+    ("NonZero", { c throws(PackError) in try c.nonZero() }),
+    ("NonMaxSuppression", { c throws(PackError) in try c.sizedByValues() }),
+    ("Unique", { c throws(PackError) in try c.sizedByValues() }),
     ("Trilu", { c throws(PackError) in try c.triangle() }),
   ]
 
@@ -94,6 +103,7 @@ enum OnnxOperators {
     ("ReduceLogSumExp", { c throws(PackError) in try c.reduceLogSumExp() }),
     ("Softmax", { c throws(PackError) in try c.softmax(isLogarithm: false) }),
     ("LogSoftmax", { c throws(PackError) in try c.softmax(isLogarithm: true) }),
+    ("Hardmax", { c throws(PackError) in try c.hardmax() }),
     ("CumSum", { c throws(PackError) in try c.cumulativeSum() }),
     ("ArgMax", { c throws(PackError) in try c.argument(isMinimum: false) }),
     ("ArgMin", { c throws(PackError) in try c.argument(isMinimum: true) }),
@@ -112,7 +122,17 @@ enum OnnxOperators {
   ]
 
   private static let products: [Row] = [
+    ("Einsum", { c throws(PackError) in try c.einsum() }),
     ("MatMul", { c throws(PackError) in try c.matmul() }), ("Gemm", { c throws(PackError) in try c.gemm() }),
+  ]
+
+  private static let signals: [Row] = [
+    ("DFT", { c throws(PackError) in try c.fourier() }),
+    ("STFT", { c throws(PackError) in try c.shortFourier() }),
+    ("HannWindow", { c throws(PackError) in try c.window([0.5, -0.5]) }),
+    ("HammingWindow", { c throws(PackError) in try c.window([25.0 / 46, -21.0 / 46]) }),
+    ("BlackmanWindow", { c throws(PackError) in try c.window([0.42, -0.5, 0.08]) }),
+    ("MelWeightMatrix", { c throws(PackError) in try c.melWeights() }),
   ]
 
   private static let control: [Row] = [
@@ -127,6 +147,8 @@ enum OnnxOperators {
     ("SimplifiedLayerNormalization", { c throws(PackError) in try c.rmsNorm() }),
     ("InstanceNormalization", { c throws(PackError) in try c.instanceNorm() }),
     ("GroupNormalization", { c throws(PackError) in try c.groupNorm() }),
+    ("LRN", { c throws(PackError) in try c.localResponseNorm() }),
+    ("MeanVarianceNormalization", { c throws(PackError) in try c.meanVarianceNorm() }),
     ("LpNormalization", { c throws(PackError) in try c.lpNorm() }),
     ("QuantizeLinear", { c throws(PackError) in try c.quantizeLinear() }),
     ("DequantizeLinear", { c throws(PackError) in try c.dequantizeLinear() }),

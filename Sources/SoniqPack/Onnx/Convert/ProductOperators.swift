@@ -29,7 +29,7 @@ extension OnnxConversion {
   }
 
   /// x [..., K] times the transposed weights [N][K].
-  private mutating func linear(
+  mutating func linear(
     _ input: ValueID, _ weights: KnownTensor, bias: [Float]?
   ) throws(PackError) -> ValueID {
     let shape = draft.shape(input)
