@@ -39,6 +39,7 @@ package enum Operation: Sendable, Hashable {
   case statePositions(StatePositions)
   case split(Split)
   case topK(TopK)
+  case recurrence(Recurrence)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -48,6 +49,7 @@ package enum Operation: Sendable, Hashable {
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
     Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
     Rotary.self, GatedProduct.self, Softcap.self, StatePositions.self, Split.self, TopK.self,
+    Recurrence.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -92,6 +94,7 @@ package enum Operation: Sendable, Hashable {
     case .statePositions(let attributes): attributes
     case .split(let attributes): attributes
     case .topK(let attributes): attributes
+    case .recurrence(let attributes): attributes
     }
   }
 

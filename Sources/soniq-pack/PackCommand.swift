@@ -23,6 +23,7 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack segmenter.onnx -o reference.soniq --palette f32 --shape image=1,3,256,256
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
         soniq-pack pack encoder.onnx --palette 4,8 --dry-run
+        soniq-pack pack vad.onnx -o vad.soniq --state h=hn --state c=cn --calibrate speech.npz
       """)
 
   @Argument(help: "An ONNX file, or a folder with config.json and model.safetensors.")
@@ -95,6 +96,14 @@ struct PackCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("The most rounds that a loop of an ONNX model is unrolled to.", valueName: "COUNT"))
   var rounds = 256
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      An input of an ONNX model and the output that takes its place in the next run: a state of the session, which \
+      begins as zeros, in place of both. May be given several times.
+      """, valueName: "INPUT=OUTPUT"))
+  var state: [String] = []
 
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
@@ -169,13 +178,13 @@ struct PackCommand: ParsableCommand {
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
     guard OnnxImporter.isOnnx(model) else {
-      for (option, given) in [("--shape", shape), ("--maximum", maximum), ("--value", value)]
-      where !given.isEmpty {
+      let options = [("--shape", shape), ("--maximum", maximum), ("--value", value), ("--state", state)]
+      for (option, given) in options where !given.isEmpty {
         throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
       }
       return try ModelImporters.importModel(path: model)
     }
-    var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value)
+    var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value, states: state)
     guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }
     options.maximumRounds = rounds
     options.keepsCodes = keepsCodes

@@ -25,6 +25,8 @@ rounding of weights, and runs through `libsoniq.so`.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
   nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.
+* LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence
+  length is 0 to the number of steps, or the run is refused.
 * Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).
 
 """

@@ -16,7 +16,7 @@ CLAIMED = """
     OneHot Or PRelu Pad Pow QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
     ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence Round STFT Scan Selu
     Shape Shrink Sigmoid Sign Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh
-    ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
+    GRU LSTM RNN ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
 """.split()
 
 # Inputs that must be constants of the model, by position: weights, shapes, axes and other parameters. Tests give
@@ -35,11 +35,13 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "Dropout": (1, 2),
     "Expand": (1,),
     "Gemm": (1, 2),
+    "GRU": (1, 2, 3),
     "GroupNormalization": (1, 2),
     "HammingWindow": (0,),
     "HannWindow": (0,),
     "If": (0,),
     "InstanceNormalization": (1, 2),
+    "LSTM": (1, 2, 3, 7),
     "LayerNormalization": (1, 2),
     "Loop": (0, 1),
     "MelWeightMatrix": (0, 1, 2, 3, 4),
@@ -47,6 +49,7 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "OneHot": (1,),
     "Pad": (1, 2, 3),
     "QuantizeLinear": (1, 2),
+    "RNN": (1, 2, 3),
     "Range": (0, 1, 2),
     "ReduceL1": (1,),
     "ReduceL2": (1,),
@@ -92,6 +95,7 @@ SKIPPED_TYPES = {
 
 # Single tests (or all whose names match a pattern) with the reason. The first match counts.
 SKIPPED_TESTS: list[tuple[str, str]] = [
+    ("test_lstm_with_peepholes", "peepholes"),
     ("test_convtranspose_3d", "three dimensions of space"),
     ("test_dft_inverse*", "float32 rounds to 2e-7 beside 0, more than the test allows"),
     ("test_scan_sum", "opset 8, in which Scan has other inputs"),

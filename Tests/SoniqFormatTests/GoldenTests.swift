@@ -11,7 +11,10 @@ import Testing
   /// What version 2 added, a file for each part. Its bytes are fixed when it is released.
   static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias, .branches]
   /// What version 3 added.
-  static let version3: [SampleModel] = [.levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states]
+  static let version3: [SampleModel] = [
+    .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states,
+    .recurrence,
+  ]
   static func file(_ sample: SampleModel, _ suffix: String) -> URL {
     folder.appending(path: "version\(version3.contains(sample) ? 3 : 2)-\(sample).\(suffix)")
   }

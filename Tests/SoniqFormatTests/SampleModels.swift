@@ -19,6 +19,7 @@ enum SampleModel: CaseIterable {
   case images
   case states
   case branches
+  case recurrence
 
   func make() -> ModelDescription {
     switch self {
@@ -38,6 +39,7 @@ enum SampleModel: CaseIterable {
     case .images: SampleModels.images()
     case .states: SampleModels.states()
     case .branches: SampleModels.branches()
+    case .recurrence: SampleModels.recurrence()
     }
   }
 }

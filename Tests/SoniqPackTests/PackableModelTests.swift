@@ -142,13 +142,13 @@ import Testing
 
   @Test func nodesBehindOthersAreNamed() throws {
     let model = try layers()
-    model.node("LSTM", ["y"], ["l"])
+    model.node("StringSplit", ["y"], ["l"])
     model.node("Squeeze", ["l"], ["m"])
-    model.node("LSTM", ["m"], ["o"])
+    model.node("StringSplit", ["m"], ["o"])
     model.node("TopK", ["o"], ["q"], domain: "my.domain")
     model.output("q")
     let words =
-      "3 nodes cannot be imported: unknown operators LSTM (2: the_l, the_o), my.domain.TopK (1: the_q)"
+      "3 nodes cannot be imported: unknown operators StringSplit (2: the_l, the_o), my.domain.TopK (1: the_q)"
     #expect(try #require(try refusal(model)).description.hasSuffix(words))
   }
 

@@ -127,11 +127,12 @@ extension Graph {
 
   /// All outputs.
   func runAll(
-    _ inputs: [TensorArray], lanes: Int, owners: [AnyObject] = []
+    _ inputs: [TensorArray], lanes: Int, owners: [AnyObject] = [], maximumInstructionSet: String? = nil
   ) throws -> [(shape: [Int], bits: [UInt32])] {
     let model = try Model(ModelDescription(graph: self, metadata: [], owner: owners))
     var options = SessionOptions()
     options.threadCount = lanes
+    options.maximumInstructionSet = maximumInstructionSet
     let session = try Session(model, options: options)
     for (index, input) in inputs.enumerated() {
       try input.bytes.withUnsafeBytes { data in

@@ -78,7 +78,8 @@ package struct Comparison: Sendable {
     guard layers.reordered.isEmpty, layers.layers.allSatisfy({ outputs.contains($0.packed) }) else { return }
     let weighted = packed.nodes.contains { node in
       switch node.operation {
-      case .linear, .convolution, .depthwiseConvolution, .embedding: !outputs.contains(node.output)
+      case .linear, .convolution, .depthwiseConvolution, .embedding, .recurrence:
+        !outputs.contains(node.output)
       default: false
       }
     }

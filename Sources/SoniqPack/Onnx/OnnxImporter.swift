@@ -14,8 +14,7 @@ package enum OnnxImporter {
   ) throws(PackError) -> ImportedModel {
     do throws(PackError) {
       let file = try OnnxFile(path: path)
-      let graph = try OnnxGraph(file)
-      let conversion = try converted(graph, file, options)
+      let conversion = try converted(try OnnxGraph(file), file, options)
       var draft = conversion.draft
       for (index, pass) in OnnxPasses.all.enumerated() {
         try pass.run(&draft)
@@ -25,14 +24,15 @@ package enum OnnxImporter {
       try draft.requireSizesResolved()
       if options.keepsCodes { try NarrowImages.run(&draft) }
       let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
+      let graph = try StatedStates.apply(options.states, to: result.graph, fullNames: result.fullNames)
       let fileName = path.split(separator: "/").last.map(String.init) ?? path
       let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName
       var imported = ImportedModel(
         description: ModelDescription(
-          graph: result.graph,
+          graph: graph,
           metadata: StatedMetadata.entries(file.model, fileName: name),
           owner: [result.store]),
-        framing: framing(result.graph))
+        framing: framing(graph))
       imported.dataFiles = file.externalData.paths(of: file.tensors)
       imported.fullNames = result.fullNames
       try imported.requirePackable(causes: conversion.notFinite)

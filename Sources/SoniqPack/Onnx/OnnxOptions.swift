@@ -6,6 +6,8 @@ package struct OnnxOptions: Sendable {
   package var shapes: [String: [Int?]] = [:]
   /// The largest values of dynamic sizes, by their name.
   package var maximums: [String: Int] = [:]
+  /// Inputs and outputs that become states of a session.
+  package var states: [StatePair] = []
 
   /// What inputs are in every run, by name: the packed model does not have them. One number for all elements, or one for each.
   var values: [String: [Double]] = [:]
@@ -20,10 +22,18 @@ package struct OnnxOptions: Sendable {
   /// * shapes: as `image=1,3,224,224`; `?` for a size that stays.
   /// * maximums: as `sequence=512`.
   /// * values: as `rate=16000` or `sizes=3,4`.
+  /// * states: as `h=hn`.
   /// - Throws: `usage` for anything else.
   package init(
-    shapes: [String], maximums: [String], values: [String] = []
+    shapes: [String], maximums: [String], values: [String] = [], states: [String] = []
   ) throws(PackError) {
+    for text in states {
+      guard let mark = text.lastIndex(of: "="), mark != text.startIndex,
+        text.index(after: mark) != text.endIndex
+      else { throw PackError(.usage, place: "--state \(text)", "should be INPUT=OUTPUT") }
+      self.states.append(
+        StatePair(input: String(text[..<mark]), output: String(text[text.index(after: mark)...])))
+    }
     for text in shapes {
       let (name, sizes) = try Self.parts(text, option: "--shape")
       var shape: [Int?] = []

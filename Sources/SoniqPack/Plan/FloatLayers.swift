@@ -58,6 +58,7 @@ struct FloatLayers {
   private func weights(_ node: Node) -> [ConstantID] {
     switch node.operation {
     case .linear(let linear): [linear.matrix]
+    case .recurrence(let recurrence): [recurrence.matrix] + (recurrence.candidate.map { [$0] } ?? [])
     case .convolution(let convolution): convolution.weights
     case .depthwiseConvolution(let depthwise): [depthwise.weights]
     default: []

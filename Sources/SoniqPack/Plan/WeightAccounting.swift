@@ -66,6 +66,7 @@ extension WeightAccount {
     return graph.nodes.flatMap { node -> [ConstantID] in
       switch node.operation {
       case .linear(let linear): [linear.matrix]
+      case .recurrence(let recurrence): [recurrence.matrix] + (recurrence.candidate.map { [$0] } ?? [])
       case .embedding(let embedding): [embedding.table]
       case .convolution(let convolution): convolution.weights
       case .depthwiseConvolution(let depthwise): [depthwise.weights]

@@ -81,6 +81,13 @@ package struct WeightLayers: Sendable {
     for (index, node) in graph.nodes.enumerated() {
       switch node.operation {
       case .linear(let linear): try add(index, node, graph, linear.matrix)
+      case .recurrence(let recurrence):
+        // Its products are of the hidden states, which are its first output but for the first and the last.
+        let states = node.output
+        try add(index, node, graph, recurrence.matrix, of: states, name: node.name + ".R")
+        if let candidate = recurrence.candidate {
+          try add(index, node, graph, candidate, of: states, name: node.name + ".R.candidate")
+        }
       case .embedding(let embedding): try add(index, node, graph, embedding.table)
       case .convolution(let convolution):
         try addConvolution(index, node, convolution.window, convolution.weights, graph)
@@ -105,10 +112,13 @@ package struct WeightLayers: Sendable {
     linears.append(layer)
   }
 
+  /// * of: what it multiplies; the node's input when nil.
   private mutating func add(
-    _ index: Int, _ node: Node, _ graph: Graph, _ identifier: ConstantID
+    _ index: Int, _ node: Node, _ graph: Graph, _ identifier: ConstantID, of value: ValueID? = nil,
+    name: String? = nil
   ) throws(PackError) {
-    let use = LayerUse(node: index, input: node.inputs[0], window: nil, firstChannel: 0)
+    let input = value ?? node.inputs[0]
+    let use = LayerUse(node: index, input: input, window: nil, firstChannel: 0)
     if share(identifier, use) || tables.contains(where: { $0.constant == identifier }) { return }
     switch graph.constants[identifier] {
     // Packed by the importer, from a model that was quantised before.
@@ -116,11 +126,11 @@ package struct WeightLayers: Sendable {
     case .floatMatrix(let matrix):
       append(
         LinearLayer(
-          node: index, constant: identifier, name: node.name, outputs: matrix.outputs,
-          inputs: matrix.inputs, isStatic: graph.values[node.inputs[0]].shape.count == 4,
+          node: index, constant: identifier, name: name ?? node.name, outputs: matrix.outputs,
+          inputs: matrix.inputs, isStatic: graph.values[input].shape.count == 4,
           weights: matrix.rowMajor,
           bias: matrix.bias.map { Array($0.bound(to: Float.self).prefix(matrix.outputs)) },
-          input: node.inputs[0], producer: nil))
+          input: input, producer: nil))
     case .dense(let dense) where dense.shape.count == 2:
       tables.append(
         TableLayer(

@@ -49,7 +49,7 @@ struct GroupMatmulWork: ScheduledWork {
 
 extension Schedule {
   /// See `GroupSlots`.
-  fileprivate mutating func addGroupSlots(_ layer: LayerID, space: [Dimension]) -> [SlotID] {
+  mutating func addGroupSlots(_ layer: LayerID, space: [Dimension]) -> [SlotID] {
     let first = slots.count
     for level in groupLayers[layer].levels {
       let stride = (level.level.paddedChannels + 63) / 64 * 64
@@ -62,7 +62,7 @@ extension Schedule {
 }
 
 extension StepEmitter {
-  fileprivate func emitQuantizeGroups(
+  func emitQuantizeGroups(
     _ step: ScheduledStep, _ layer: GroupLayerPlan
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let matrix = layer.matrix
@@ -112,7 +112,7 @@ extension StepEmitter {
     return level
   }
 
-  fileprivate func emitGroupMatmul(
+  func emitGroupMatmul(
     _ step: ScheduledStep, _ layer: GroupLayerPlan, _ function: ElementFunction?
   ) throws(RuntimeError) -> (Step, StepDescription) {
     let matrix = layer.matrix

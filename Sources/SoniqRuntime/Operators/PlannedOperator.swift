@@ -57,6 +57,7 @@ extension Operation {
     case .statePositions(let kind): kind
     case .split(let kind): kind
     case .topK(let kind): kind
+    case .recurrence(let kind): kind
     }
   }
 }

@@ -18,7 +18,10 @@ GOLDEN = ROOT / "Tests" / "SoniqFormatTests" / "Golden"
 GOLDEN_FILES = [
     "version1",
     *(f"version2-{part}" for part in ("tensors", "convolutions", "attention", "sums", "bias")),
-    *(f"version3-{part}" for part in ("levels", "tied", "decoder", "sizes", "types", "images", "outputs", "states")),
+    *(
+        f"version3-{part}"
+        for part in ("levels", "tied", "decoder", "sizes", "types", "images", "outputs", "states", "recurrence")
+    ),
 ]
 
 

@@ -141,6 +141,9 @@ enum OnnxOperators {
   ]
 
   private static let rest: [Row] = [
+    ("LSTM", { c throws(PackError) in try c.recurrence(.lstm) }),
+    ("GRU", { c throws(PackError) in try c.recurrence(.gru) }),
+    ("RNN", { c throws(PackError) in try c.recurrence(.rnn) }),
     ("BatchNormalization", { c throws(PackError) in try c.batchNorm() }),
     ("LayerNormalization", { c throws(PackError) in try c.layerNorm() }),
     ("RMSNormalization", { c throws(PackError) in try c.rmsNorm() }),

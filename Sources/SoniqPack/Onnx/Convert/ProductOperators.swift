@@ -30,7 +30,7 @@ extension OnnxConversion {
 
   /// x [..., K] times the transposed weights [N][K].
   mutating func linear(
-    _ input: ValueID, _ weights: KnownTensor, bias: [Float]?
+    _ input: ValueID, _ weights: KnownTensor, bias: [Float]?, name: String? = nil
   ) throws(PackError) -> ValueID {
     let shape = draft.shape(input)
     let (outputs, inputs) = (weights.shape[0], weights.shape[1])
@@ -42,7 +42,8 @@ extension OnnxConversion {
       throw fault("\(draft.words(shape)) times a matrix of \(inputs) rows")
     }
     let grid = Self.rowGrid(weights.grid, axis: 0)
-    return append(
+    return draft.append(
+      name ?? node.name,
       .linear(DraftWeights(outputs: outputs, inputs: inputs, values: values, bias: bias, grid: grid)),
       [input],
       shape.dropLast() + [.fixed(outputs)])

@@ -27,6 +27,8 @@ enum DraftOperation: Sendable {
   /// An operation with constants that are rows of floats; it is made of their indices.
   case rows([DraftRow], @Sendable ([ConstantID]) -> Operation)
   case attention(Attention)
+  /// Without its constants: the matrix, and the candidate's of a GRU that has one.
+  case recurrence(Recurrence, [DraftWeights])
   case meanPool
   case l2Normalize(epsilon: Float)
   /// table: [rows][channels].
@@ -66,7 +68,7 @@ struct DraftNode: Sendable {
   var operation: DraftOperation
   var inputs: [ValueID]
   var output: ValueID
-  /// Those behind the first; only tensor operations have any.
+  /// Those behind the first; only tensor operations and recurrences have any.
   var moreOutputs: [ValueID] = []
 
   var outputs: [ValueID] { [output] + moreOutputs }

@@ -179,6 +179,13 @@ struct DraftLowering {
     case .rows(let rows, let make):
       return make(rows.map { dense("\(node.name).\($0.suffix)", $0.floats, [$0.floats.count]) })
     case .attention(let attention): return .attention(attention)
+    case .recurrence(var recurrence, let matrices):
+      recurrence.matrix = try matrix(matrices[0], window: nil, isImage: false, node.name + ".R")
+      if matrices.count > 1 {
+        recurrence.candidate = try matrix(
+          matrices[1], window: nil, isImage: false, node.name + ".R.candidate")
+      }
+      return .recurrence(recurrence)
     case .meanPool: return .meanPool
     case .l2Normalize(let epsilon): return .l2Normalize(epsilon: epsilon)
     case .embedding(let table, let rows, let channels):

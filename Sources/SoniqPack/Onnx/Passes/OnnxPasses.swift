@@ -8,6 +8,7 @@ enum OnnxPasses {
   static let all: [any DraftPass.Type] = [
     // Codes before their marks come between the parts of patterns.
     CodeAdoption.self,
+    ZeroStates.self,
     // Functions next: their arithmetic has constants that layers would take.
     ActivationRecognition.self, NormRecognition.self,
     // Biases into their layers, transposes into one: what attention is recognised by.

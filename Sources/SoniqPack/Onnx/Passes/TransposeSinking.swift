@@ -42,6 +42,9 @@ struct TransposeSinking: DraftPass {
       return transpose(node, operation.permutation)
     }
     if case .linear(let weights) = node.operation, linear(node, weights) { return }
+    if case .recurrence(let operation, let matrices) = node.operation, recurrence(node, operation, matrices) {
+      return
+    }
     if try sink(node) { return }
     draft.nodes.append(node)
   }
@@ -185,6 +188,19 @@ struct TransposeSinking: DraftPass {
         output: node.output))
     turned[node.output] = Turned(source: inner, permutation: permutation)
     made[inner, default: []].append((permutation, node.output))
+  }
+
+  /// A recurrence whose batch and time changed places reads them where they are; so do those who read all its states.
+  private mutating func recurrence(
+    _ node: DraftNode, _ operation: Recurrence, _ matrices: [DraftWeights]
+  ) -> Bool {
+    guard let form = turned[node.inputs[0]], form.permutation == [1, 0, 2] else { return false }
+    var other = operation
+    other.isTimeMajor.toggle()
+    finish(node, .recurrence(other, matrices), [form.source] + node.inputs.dropFirst(), form.permutation)
+    // Before the transpose of the first output.
+    draft.nodes[draft.nodes.count - 2].moreOutputs = node.moreOutputs
+    return true
   }
 
   // MARK: Reshapes and what follows them

@@ -45,6 +45,9 @@ struct OnnxNode {
   func text(_ key: String) -> String? {
     attribute(key, .string).map { String(decoding: $0.s, as: UTF8.self) }
   }
+  func texts(_ key: String) -> [String]? {
+    attribute(key, .strings).map { $0.strings.map { String(decoding: $0, as: UTF8.self) } }
+  }
   func tensor(_ key: String) -> TensorProto? { attribute(key, .tensor).map(\.t) }
   func graph(_ key: String) -> GraphProto? { attribute(key, .graph).map(\.g) }
 
@@ -93,6 +96,7 @@ extension AttributeProto {
     if hasT { return .tensor }
     if hasG { return .graph }
     if !ints.isEmpty { return .ints }
+    if !strings.isEmpty { return .strings }
     return floats.isEmpty ? nil : .floats
   }
 }
