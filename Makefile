@@ -9,7 +9,8 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders images images-train lint install asan tsan fuzz clean
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent images images-train lint install \
+	asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -66,6 +67,9 @@ bench-models-document: ## Refresh the networks' part of docs/performance.md with
 
 bench-encoders: build ## Measure encoders of Transformers against ONNX Runtime INT8 (5 minutes, fetches PyTorch)
 	@.ci/bench encoders
+
+bench-recurrent: build ## Measure an LSTM layer against ONNX Runtime INT8 (1 minute)
+	@.ci/bench recurrent
 
 images: build ## Accuracy of packed networks on two sets of images, against float32
 	@.ci/install-debian-packages images
