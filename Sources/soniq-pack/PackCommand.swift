@@ -105,6 +105,10 @@ struct PackCommand: ParsableCommand {
       """, valueName: "INPUT=OUTPUT"))
   var state: [String] = []
 
+  @Flag(
+    help: "Pack the encoder of a folder without the head (classifier, masked words) that its class has.")
+  var withoutHead = false
+
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
 
@@ -182,7 +186,12 @@ struct PackCommand: ParsableCommand {
       for (option, given) in options where !given.isEmpty {
         throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
       }
-      return try ModelImporters.importModel(path: model)
+      return try FolderImporter.importModel(
+        path: model, options: FolderOptions(withoutHead: withoutHead),
+        progress: ProgressLine(isForced: progress).report)
+    }
+    guard !withoutHead else {
+      throw PackError(.usage, place: "--without-head", "is for folders; \(model) is none")
     }
     var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value, states: state)
     guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }

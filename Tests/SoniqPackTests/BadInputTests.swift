@@ -11,7 +11,7 @@ import Testing
     _ place: SourceLocation = #_sourceLocation
   ) {
     #expect(sourceLocation: place) {
-      _ = try ModelImporters.importModel(path: checkpoint.path)
+      _ = try FolderImporter.importModel(path: checkpoint.path)
     } throws: { error in
       guard let error = error as? PackError else { return false }
       let line = error.description
@@ -43,7 +43,7 @@ import Testing
 
   @Test func unknownArchitecture() throws {
     let checkpoint = try TinyCheckpoint { _, config in config["model_type"] = "\"mamba\"" }
-    expect(.data, ["config.json", "model_type", "mamba", "known: bert"], checkpoint)
+    expect(.data, ["config.json", "model_type", "mamba", "known: albert, bert"], checkpoint)
   }
 
   @Test(arguments: [
@@ -51,6 +51,9 @@ import Testing
     ("num_attention_heads", "5"), ("hidden_act", "\"softplus\""), ("layer_norm_eps", "-1"),
     ("layer_norm_eps", "0"), ("layer_norm_eps", "1e-60"),
     ("vocab_size", "\"many\""), ("is_decoder", "true"), ("position_embedding_type", "\"relative_key\""),
+    ("is_decoder", "1"), ("hidden_act", "3"), ("layer_norm_eps", "\"small\""), ("type_vocab_size", "[2]"),
+    ("embedding_size", "{}"), ("architectures", "\"BertModel\""), ("architectures", "[1]"),
+    ("model_type", "7"),
   ]) func wrongField(field: String, value: String) throws {
     let checkpoint = try TinyCheckpoint { _, config in config[field] = value }
     let place = field == "hidden_size" && value == "33" ? "num_attention_heads" : field
@@ -102,14 +105,35 @@ import Testing
     try FileManager.default.removeItem(atPath: checkpoint.path + "/model.safetensors")
     expect(.noInput, ["model.safetensors", "No such file"], checkpoint)
     #expect(throws: PackError(.noInput, file: "/nowhere", "no such file or folder")) {
-      _ = try ModelImporters.importModel(path: "/nowhere")
+      _ = try FolderImporter.importModel(path: "/nowhere")
     }
   }
 
-  @Test func unknownPooling() throws {
+  @Test(arguments: [
+    (#"{"pooling_mode_first_tokens": true}"#, ["pooling first_tokens", "mean"]),
+    (#"{}"#, ["pooling missing"]),
+    (#"{"pooling_mode": "median"}"#, ["pooling median", "weightedmean"]), (#"[]"#, ["pooling missing"]),
+    (#"{"pooling_mode": 3}"#, ["pooling_mode", "must be a text"]),
+    (#"{"pooling_mode_cls_token": "yes"}"#, ["pooling_mode_cls_token", "true or false"]),
+  ]) func unknownPooling(text: String, parts: [String]) throws {
     let checkpoint = try TinyCheckpoint()
-    try checkpoint.write("1_Pooling/config.json", Array(#"{"pooling_mode_cls_token": true}"#.utf8))
-    expect(.data, ["1_Pooling/config.json", "pooling_mode_cls_token", "mean"], checkpoint)
+    try checkpoint.write("1_Pooling/config.json", Array(text.utf8))
+    expect(.data, ["1_Pooling/config.json"] + parts, checkpoint)
+  }
+
+  @Test(arguments: [
+    (#"{}"#, ["not a JSON array"]),
+    (#"[{"type": "a.b.Router"}]"#, ["module a.b.Router"]),
+    (#"[{"type": "a.Transformer"}, {"type": "a.Normalize"}]"#, ["module a.Normalize", "before the pooling"]),
+    (#"[{"type": "Pooling", "path": "1_Pooling"}, {"type": "LSTM"}]"#, ["module LSTM", "Dense"]),
+    (#"[{"type": "Pooling", "path": "../x"}]"#, ["module Pooling", "outside the folder"]),
+    (#"[{"type": "Pooling", "path": 1}]"#, ["module Pooling", "must be a text"]),
+    (#"[{"type": "Pooling", "path": "1_Pooling"}, {"type": "Dense", "path": "2"}]"#, ["/2/config.json"]),
+  ]) func oddModules(text: String, parts: [String]) throws {
+    let checkpoint = try TinyCheckpoint()
+    try checkpoint.write("modules.json", Array(text.utf8))
+    let isMissing = parts == ["/2/config.json"]
+    expect(isMissing ? .noInput : .data, (isMissing ? [] : ["modules.json"]) + parts, checkpoint)
   }
 
   @Test func outputsThatCannotBeMade() throws {

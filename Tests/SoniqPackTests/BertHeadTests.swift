@@ -46,7 +46,9 @@ import Testing
   private let words = Layer(vocabulary, seed: 5)
   private let relationship = Layer(2, seed: 6)
 
-  private func imported(_ architecture: String?, isSentenceEncoder: Bool = false) throws -> ImportedModel {
+  private func imported(
+    _ architecture: String?, isSentenceEncoder: Bool = false, withoutHead: Bool = false
+  ) throws -> ImportedModel {
     let checkpoint = try TinyCheckpoint(prefix: "bert.", isSentenceEncoder: isSentenceEncoder) {
       tensors, config in
       if let architecture { config["architectures"] = "[\"\(architecture)\"]" }
@@ -61,7 +63,8 @@ import Testing
       tensors[norm + ".bias"] = .init(shape: [Self.hidden], bytes: TinyCheckpoint.floats(ones))
       words.add("cls.predictions", to: &tensors, hasWeights: false)
     }
-    return try ModelImporters.importModel(path: checkpoint.path)
+    return try FolderImporter.importModel(
+      path: checkpoint.path, options: FolderOptions(withoutHead: withoutHead))
   }
 
   private var tokens: TokenSequences {
@@ -165,12 +168,23 @@ import Testing
       return
     }
     #expect(text == sentences.leftOut.joined(separator: ", "))
-    let unknown = try imported("BertForSomethingNew")
-    #expect(names(unknown) == ["last_hidden_state", "pooler_output"])
-    #expect(unknown.leftOut.contains("classifier") && unknown.leftOut.contains("qa_outputs"))
+    for architecture in ["BertForSomethingNew", "BertForSequenceClassification"] {
+      let encoder = try imported(architecture, withoutHead: true)
+      #expect(names(encoder) == ["last_hidden_state", "pooler_output"])
+      #expect(encoder.leftOut.contains("classifier") && encoder.leftOut.contains("qa_outputs"))
+    }
     let bare = try TinyCheckpoint()
-    let plain = try ModelImporters.importModel(path: bare.path)
+    let plain = try FolderImporter.importModel(path: bare.path)
     #expect(plain.leftOut.isEmpty && plain.notice == nil)
+  }
+
+  /// A head is never left out unless the user says so.
+  @Test func unknownHeadsAreRefused() {
+    #expect { _ = try imported("BertForSomethingNew") } throws: { error in
+      let line = "\(error)"
+      return (error as? PackError)?.kind == .data
+        && ["architectures", "BertForSomethingNew", "ForMaskedLM", "--without-head"].allSatisfy(line.contains)
+    }
   }
 
   @Test(arguments: ["BertForSequenceClassification", "BertForMaskedLM", "BertForQuestionAnswering"])
@@ -188,13 +202,13 @@ import Testing
     let bare = try TinyCheckpoint(isSentenceEncoder: false) { _, config in
       config["architectures"] = "[\"BertForMaskedLM\"]"
     }
-    #expect(names(try ModelImporters.importModel(path: bare.path)) == ["last_hidden_state"])
+    #expect(names(try FolderImporter.importModel(path: bare.path)) == ["last_hidden_state"])
     let broken = try TinyCheckpoint(isSentenceEncoder: false) { tensors, config in
       config["architectures"] = "[\"BertForTokenClassification\"]"
       tensors["classifier.weight"] = .init(
         shape: [3, 5], bytes: TinyCheckpoint.floats([Float](repeating: 0, count: 15)))
     }
-    #expect { _ = try ModelImporters.importModel(path: broken.path) } throws: { error in
+    #expect { _ = try FolderImporter.importModel(path: broken.path) } throws: { error in
       (error as? PackError)?.kind == .data && "\(error)".contains("classifier")
     }
   }

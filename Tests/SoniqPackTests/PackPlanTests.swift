@@ -55,13 +55,13 @@ import Testing
     throws
   {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     try requireAgreement(imported, options(palette))
   }
 
   @Test func optionsCount() throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     try requireAgreement(imported, options("4,8", target: 9.5))
     try requireAgreement(imported, options("4,8", share: 0.5))
     // With a share nothing is left to decide.

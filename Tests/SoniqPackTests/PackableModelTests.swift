@@ -244,7 +244,7 @@ import Testing
       #expect(throws: PackError.self) { try output.refuse(inputs: [checkpoint.path]) }
     }
     let packed = checkpoint.path + "/m.soniq"
-    _ = try OutputFile(path: packed).write(try ModelImporters.importModel(path: checkpoint.path).description)
+    _ = try OutputFile(path: packed).write(try FolderImporter.importModel(path: checkpoint.path).description)
     try OutputFile(path: packed).refuse(inputs: [checkpoint.path])
   }
 }

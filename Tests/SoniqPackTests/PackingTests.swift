@@ -20,7 +20,7 @@ import Testing
 
   @Test func outputsStayClose() throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     let tokens = TokenSequences.random(framing: try #require(imported.framing), count: 12)
     let reference = try rows(imported.description, tokens)
     #expect(reference.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-4 })
@@ -36,21 +36,21 @@ import Testing
   @Test func prefixedCheckpointsAreTheSameModel() throws {
     let plain = try TinyCheckpoint()
     let prefixed = try TinyCheckpoint(prefix: "bert.")
-    let first = try ModelImporters.importModel(path: plain.path)
-    let second = try ModelImporters.importModel(path: prefixed.path)
+    let first = try FolderImporter.importModel(path: plain.path)
+    let second = try FolderImporter.importModel(path: prefixed.path)
     let tokens = TokenSequences.random(framing: try #require(first.framing), count: 3)
     #expect(try rows(first.description, tokens) == rows(second.description, tokens))
   }
 
   @Test func withoutPoolingTheHiddenStateIsTheOutput() throws {
     let checkpoint = try TinyCheckpoint(isSentenceEncoder: false)
-    let graph = try ModelImporters.importModel(path: checkpoint.path).description.graph
+    let graph = try FolderImporter.importModel(path: checkpoint.path).description.graph
     #expect(graph.outputs.map { graph.values[$0].name } == ["last_hidden_state"])
   }
 
   @Test(arguments: [8.5, 9.5, 10.5]) func targetsAreKept(target: Double) throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     let (model, report) = try packed("4,8", target: target, imported)
     #expect(report.weights.averageBits <= target)
     #expect(WeightAccount(model.graph).byteCount == report.weights.byteCount)
@@ -58,7 +58,7 @@ import Testing
 
   @Test func targetsNeedTwoLevelsAndRoom() throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     for (palette, target) in [("8", 5.0), ("4,8", 1.0), ("4,8", -3.0), ("4,8", .nan)] {
       #expect { _ = try packed(palette, target: target, imported) } throws: { error in
         (error as? PackError)?.kind == .usage && "\(error)".contains("--target-bits")
@@ -68,7 +68,7 @@ import Testing
 
   @Test func filesComeBackAndVerify() throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     let path = checkpoint.path + "/m.soniq"
     let (model, report) = try packed("4", imported)
     _ = try OutputFile(path: path).write(model)
@@ -143,7 +143,7 @@ import Testing
 
   @Test func slicesKeepTheTopBits() throws {
     let checkpoint = try TinyCheckpoint()
-    let imported = try ModelImporters.importModel(path: checkpoint.path)
+    let imported = try FolderImporter.importModel(path: checkpoint.path)
     let (model, _) = try packed("4", imported)
     let cut = try Slice.cut(model, bits: 2)
     defer { withExtendedLifetime((model, cut)) {} }

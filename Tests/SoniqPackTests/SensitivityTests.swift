@@ -14,7 +14,7 @@ import Testing
     let palette: Palette
 
     init(_ checkpoint: TinyCheckpoint, palette: String) throws {
-      let imported = try ModelImporters.importModel(path: checkpoint.path)
+      let imported = try FolderImporter.importModel(path: checkpoint.path)
       model = imported.description
       layers = try WeightLayers(model.graph)
       let tokens = TokenSequences.random(framing: try #require(imported.framing), count: 6)

@@ -59,7 +59,7 @@ import Testing
 
   @Test func madeUpSamplesFollowTheSeedAndTheTables() throws {
     let checkpoint = try TinyCheckpoint()
-    let graph = try ModelImporters.importModel(path: checkpoint.path).description.graph
+    let graph = try FolderImporter.importModel(path: checkpoint.path).description.graph
     let arrays = try [UInt64(5), 5, 6].map { seed -> [InputArray] in
       var random = RandomSamples(graph, count: 9, seed: seed)
       return try random.arrays().arrays

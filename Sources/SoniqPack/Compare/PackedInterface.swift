@@ -24,7 +24,10 @@ package enum PackedInterface {
       try options.take(sizesOf: packed.graph, path: path, file: file)
       imported = try OnnxImporter.importModel(path: path, options: options, progress: progress)
     } else {
-      imported = try ModelImporters.importModel(path: path)
+      // The first output is that of the head, where the file has one.
+      let isBare = packed.graph.outputs.first.map { packed.graph.values[$0].name } == "last_hidden_state"
+      imported = try FolderImporter.importModel(
+        path: path, options: FolderOptions(withoutHead: isBare), progress: progress)
     }
     try require(imported.description.graph, path, packed.graph, file)
     return imported

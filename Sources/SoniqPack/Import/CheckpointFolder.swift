@@ -1,9 +1,9 @@
-/// A folder as Hugging Face lays it out: config.json, model.safetensors and, for sentence encoders,
-/// modules.json with the pooling behind the encoder.
+/// A folder as Hugging Face lays it out: config.json, model.safetensors (or several files and their index) and, for
+/// sentence encoders, modules.json with what is behind the encoder.
 package struct CheckpointFolder: Sendable {
   package let path: String
   package let config: JSONValue
-  package let tensors: TensorFile
+  package let tensors: CheckpointTensors
 
   package init(path: String) throws(PackError) {
     self.path = path
@@ -18,18 +18,67 @@ package struct CheckpointFolder: Sendable {
     guard config.object != nil else {
       throw PackError(.data, file: path + "/config.json", "not a JSON object")
     }
-    tensors = try TensorFile.safetensors(path: path + "/model.safetensors")
+    tensors = try CheckpointTensors(folder: path)
   }
 
   package var configPath: String { path + "/config.json" }
 
+  /// The field that is there, of several names of one thing; null counts as missing.
+  private func field(_ keys: [String]) -> (key: String, value: JSONValue)? {
+    for key in keys {
+      if let value = config[key], value != .null { return (key, value) }
+    }
+    return nil
+  }
+
   /// A field of config.json that must be a whole number in a range.
-  package func size(_ key: String, in range: ClosedRange<Int>) throws(PackError) -> Int {
-    guard let value = config[key] else { throw fieldError(key, "missing") }
+  /// * keys: the names that it has in different files.
+  package func size(
+    _ keys: String..., in range: ClosedRange<Int>, default standard: Int? = nil
+  ) throws(PackError) -> Int { try size(keys, in: range, default: standard) }
+
+  func size(
+    _ keys: [String], in range: ClosedRange<Int>, default standard: Int? = nil
+  ) throws(PackError) -> Int {
+    guard let (key, value) = field(keys) else {
+      guard let standard else { throw fieldError(keys.first ?? "", "missing") }
+      return standard
+    }
     guard let size = value.integer, range.contains(size) else {
       throw fieldError(key, "must be a whole number in \(range.lowerBound)...\(range.upperBound)")
     }
     return size
+  }
+
+  func real(_ keys: [String], default standard: Double) throws(PackError) -> Double {
+    guard let (key, value) = field(keys) else { return standard }
+    guard let real = value.real else { throw fieldError(key, "must be a number") }
+    return real
+  }
+
+  func flag(_ key: String, default standard: Bool) throws(PackError) -> Bool {
+    guard let (_, value) = field([key]) else { return standard }
+    guard let flag = value.boolean else { throw fieldError(key, "must be true or false") }
+    return flag
+  }
+
+  func text(_ keys: String...) throws(PackError) -> String? { try text(keys) }
+
+  func text(_ keys: [String]) throws(PackError) -> String? {
+    guard let (key, value) = field(keys) else { return nil }
+    guard let text = value.text else { throw fieldError(key, "must be a text") }
+    return text
+  }
+
+  static let architectures = "architectures"
+
+  /// The first class of `architectures`.
+  func architecture() throws(PackError) -> String? {
+    guard let (_, value) = field([Self.architectures]) else { return nil }
+    guard let names = value.array, names.allSatisfy({ $0.text != nil }) else {
+      throw fieldError(Self.architectures, "must be a list of texts")
+    }
+    return names.first?.text
   }
 
   package func fieldError(_ key: String, _ message: String) -> PackError {
@@ -39,45 +88,5 @@ package struct CheckpointFolder: Sendable {
   /// The last part of the path: the model's name unless the user gives one.
   package var name: String {
     path.split(separator: "/").last.map(String.init) ?? path
-  }
-}
-
-/// What a sentence encoder does with the hidden states.
-package struct SentencePooling: Sendable, Hashable {
-  package var normalizes: Bool
-
-  /// Reads modules.json and the pooling configuration it names; nil when there is none.
-  /// - Throws: `data` when a module or a pooling mode is one that soniq does not know.
-  package static func read(_ folder: CheckpointFolder) throws(PackError) -> SentencePooling? {
-    let path = folder.path + "/modules.json"
-    guard MappedFile.exists(path) else { return nil }
-    guard let modules = try JSONValue.read(path: path).array else {
-      throw PackError(.data, file: path, "not a JSON array")
-    }
-    var pools = false
-    var normalizes = false
-    for module in modules {
-      let type = module["type"]?.text ?? ""
-      switch type.split(separator: ".").last {
-      case "Transformer": continue
-      case "Pooling":
-        try checkMode(folder.path + "/" + (module["path"]?.text ?? "") + "/config.json")
-        pools = true
-      case "Normalize": normalizes = true
-      default: throw PackError(.data, file: path, place: "module \(type)", "unknown module")
-      }
-    }
-    return pools ? SentencePooling(normalizes: normalizes) : nil
-  }
-
-  private static func checkMode(_ path: String) throws(PackError) {
-    let config = try JSONValue.read(path: path)
-    let modes = (config.object ?? []).filter {
-      $0.key.hasPrefix("pooling_mode_") && $0.value == .boolean(true)
-    }
-    guard modes.count == 1, modes[0].key == "pooling_mode_mean_tokens" else {
-      let names = modes.map(\.key).joined(separator: ", ")
-      throw PackError(.data, file: path, "pooling \(names.isEmpty ? "missing" : names); known: mean tokens")
-    }
   }
 }

@@ -16,12 +16,7 @@ package enum OnnxImporter {
       let file = try OnnxFile(path: path)
       let conversion = try converted(try OnnxGraph(file), file, options)
       var draft = conversion.draft
-      for (index, pass) in OnnxPasses.all.enumerated() {
-        try pass.run(&draft)
-        draft.removeUnused()
-        progress.step("importing", index + 1, OnnxPasses.all.count)
-      }
-      try draft.requireSizesResolved()
+      try OnnxPasses.run(&draft, progress)
       if options.keepsCodes { try NarrowImages.run(&draft) }
       let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
       let graph = try StatedStates.apply(options.states, to: result.graph, fullNames: result.fullNames)

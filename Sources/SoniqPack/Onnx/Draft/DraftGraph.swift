@@ -43,16 +43,32 @@ enum DraftOperation: Sendable {
   case quantized(ActivationGrid)
 }
 
-/// A dense constant [floats.count], and what is put behind its node's name for its own.
+/// A dense constant, and what is put behind its node's name for its own.
 struct DraftRow: Sendable {
   var suffix: String
   var floats: [Float]
+  /// nil for [floats.count].
+  var shape: [Int]?
 }
 
 extension DraftOperation {
   static func layerNorm(gamma: [Float], beta: [Float], epsilon: Float) -> DraftOperation {
     .rows([DraftRow(suffix: "weight", floats: gamma), DraftRow(suffix: "bias", floats: beta)]) { constants in
       .layerNorm(gamma: constants[0], beta: constants[1], epsilon: epsilon)
+    }
+  }
+
+  /// * cosine, sine: [positions][pairs], as the operation has them.
+  static func rotary(heads: Int, isInterleaved: Bool, cosine: [Float], sine: [Float], pairs: Int)
+    -> DraftOperation
+  {
+    let shape = [cosine.count / pairs, pairs]
+    let rows = [
+      DraftRow(suffix: "cosine", floats: cosine, shape: shape),
+      DraftRow(suffix: "sine", floats: sine, shape: shape),
+    ]
+    return .rows(rows) { constants in
+      .rotary(Rotary(heads: heads, isInterleaved: isInterleaved, cosine: constants[0], sine: constants[1]))
     }
   }
 }

@@ -177,7 +177,7 @@ struct DraftLowering {
       let constant = bias.map { dense(node.name + ".bias", $0, [$0.count]) }
       return .foldTaps(window, height: height, width: width, bias: constant)
     case .rows(let rows, let make):
-      return make(rows.map { dense("\(node.name).\($0.suffix)", $0.floats, [$0.floats.count]) })
+      return make(rows.map { dense("\(node.name).\($0.suffix)", $0.floats, $0.shape ?? [$0.floats.count]) })
     case .attention(let attention): return .attention(attention)
     case .recurrence(var recurrence, let matrices):
       recurrence.matrix = try matrix(matrices[0], window: nil, isImage: false, node.name + ".R")

@@ -3,7 +3,7 @@ protocol DraftPass: Sendable {
   static func run(_ draft: inout DraftGraph) throws(PackError)
 }
 
-/// What happens to a draft between conversion and graph, in this order.
+/// What happens to a draft of any importer before it is a graph, in this order.
 enum OnnxPasses {
   static let all: [any DraftPass.Type] = [
     // Codes before their marks come between the parts of patterns.
@@ -20,4 +20,13 @@ enum OnnxPasses {
     // Last: what is narrow is no pattern of the others.
     TransposeRaising.self, CastMerging.self,
   ]
+
+  static func run(_ draft: inout DraftGraph, _ progress: ProgressReport) throws(PackError) {
+    for (index, pass) in all.enumerated() {
+      try pass.run(&draft)
+      draft.removeUnused()
+      progress.step("importing", index + 1, all.count)
+    }
+    try draft.requireSizesResolved()
+  }
 }

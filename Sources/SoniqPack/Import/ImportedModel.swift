@@ -1,14 +1,6 @@
 import SoniqFormat
 package import SoniqGraph
 
-/// Makes the float graph of one family of models. A new family is one file and one line in `known`.
-package protocol ModelImporter: Sendable {
-  /// The `model_type` in config.json.
-  static var modelType: String { get }
-  /// Reads, checks and converts every tensor.
-  static func importModel(_ folder: CheckpointFolder) throws(PackError) -> ImportedModel
-}
-
 /// A float32 model and what the packer must know about it beyond the graph.
 package struct ImportedModel: Sendable {
   package var description: ModelDescription
@@ -68,32 +60,5 @@ extension TokenFraming {
     self.init(
       vocabularySize: size, first: min(101, size - 1), last: min(102, size - 1), maximumLength: maximumLength,
       firstWord: size > 4096 ? 1996 : 0)
-  }
-}
-
-package enum ModelImporters {
-  package static let known: [any ModelImporter.Type] = [BertImporter.self]
-
-  /// Imports a checkpoint folder by its `model_type`.
-  package static func importModel(path: String) throws(PackError) -> ImportedModel {
-    let folder = try CheckpointFolder(path: path)
-    guard let type = folder.config["model_type"]?.text else {
-      throw folder.fieldError("model_type", "missing")
-    }
-    guard let importer = known.first(where: { $0.modelType == type }) else {
-      let names = known.map { $0.modelType }.joined(separator: ", ")
-      throw folder.fieldError(
-        "model_type",
-        "unknown architecture \"\(type)\"; known: \(names); export others to ONNX and pack that")
-    }
-    do throws(PackError) {
-      let imported = try importer.importModel(folder)
-      try imported.requirePackable()
-      return imported
-    } catch {
-      var named = error
-      named.file = error.file ?? path
-      throw named
-    }
   }
 }

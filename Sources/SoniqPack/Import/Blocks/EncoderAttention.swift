@@ -1,0 +1,84 @@
+import SoniqGraph
+
+/// Attention of one layer, with what its family's scores know of places.
+extension EncoderGraph {
+  mutating func attention(_ index: Int, _ path: String, _ input: ValueID) throws(PackError) -> ValueID {
+    let block = family.block
+    let width = sizes.heads * sizes.headLength
+    let scale = block.isUnscaled ? 1 : 1 / Float(sizes.headLength).squareRoot()
+    let bias = try scoreBias(index)
+    let extra = [mask, bias].compactMap { $0 }
+    var context: ValueID
+    if case .rotary(let layout) = block.places {
+      let parts = try projections(path, input)
+      let query = try turned(layout, index, parts[0], path + ".query")
+      let key = try turned(layout, index, parts[1], path + ".key")
+      let attention = GroupedAttention(
+        heads: sizes.heads, keyValueHeads: sizes.heads, scale: scale, hasBias: bias != nil)
+      context = try draft.tensor(
+        .groupedAttention(attention), [query, key, parts[2]] + extra, name: path + ".attention")
+    } else {
+      let merged = try merged(path, input)
+      let attention = Attention(
+        heads: sizes.heads, scale: scale, isCausal: block.isCausal, hasBias: bias != nil)
+      context = node(
+        path + ".attention", .attention(attention), [merged] + extra,
+        shape(input).dropLast() + [.fixed(width)])
+    }
+    return try linear(prefix + path + "." + block.output, context, outputs: sizes.hidden)
+  }
+
+  /// The weights of query, key and value.
+  private mutating func parts(_ path: String, inputs: Int) throws(PackError) -> [DraftWeights] {
+    let width = sizes.heads * sizes.headLength
+    switch family.block.projection {
+    case .packed(let name):
+      let all = try weights(prefix + path + "." + name, outputs: 3 * width, inputs: inputs)
+      return (0..<3).map { all.part($0, of: 3) }
+    case .separate(let query, let key, let value):
+      var parts: [DraftWeights] = []
+      for part in [query, key, value] {
+        parts.append(try weights(prefix + path + "." + part, outputs: width, inputs: inputs))
+      }
+      return parts
+    }
+  }
+
+  private mutating func projections(_ path: String, _ input: ValueID) throws(PackError) -> [ValueID] {
+    let parts = try parts(path, inputs: inputs(of: input))
+    return zip(parts, ["query", "key", "value"]).map { add($0, path + ".attention." + $1, input) }
+  }
+
+  /// Query, key and value side by side, as one layer.
+  private mutating func merged(_ path: String, _ input: ValueID) throws(PackError) -> ValueID {
+    var name = ""
+    switch family.block.projection {
+    case .packed(let packed): name = path + "." + packed
+    case .separate(let query, _, _): name = beside(path + "." + query, "qkv")
+    }
+    guard let joined = DraftWeights(joining: try parts(path, inputs: inputs(of: input))) else {
+      throw PackError(.software, place: "layer \(path)", "its query, key and value cannot be joined")
+    }
+    return add(joined, name, input)
+  }
+
+  /// What is added to the scores of a layer, made by the first that has it.
+  private mutating func scoreBias(_ index: Int) throws(PackError) -> ValueID? {
+    switch family.block.places {
+    case .none: return nil
+    case .buckets(let table, let count, let farthest):
+      if let made = scoreBiases[table] { return made }
+      scoreBiases[table] = try bucketBias(table, count, farthest)
+      return scoreBiases[table]
+    case .rotary(let layout):
+      guard let local = layout.local, try isLocal(index, local) else { return nil }
+      if let made = scoreBiases[local.width] { return made }
+      let reach = try folder.size([local.width], in: 2...1_048_576, default: local.standardWidth) / 2
+      scoreBiases[local.width] = try distanceBias("local_attention", columns: 1) {
+        // exp of what is left of such a score is 0.
+        [abs($0) <= reach ? 0 : -1e30]
+      }
+      return scoreBiases[local.width]
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import SoniqGraph
+
+/// The sizes and functions that config.json states.
+struct EncoderSizes {
+  let hidden: Int
+  let layers: Int
+  let heads: Int
+  let headLength: Int
+  let intermediate: Int
+  let epsilon: Float
+  let activation: ActivationFunction
+  /// x * sigmoid(1.702 * x): its factor; `activation` is silu then.
+  let activationFactor: Float?
+
+  private static let activations: [String: ActivationFunction] = [
+    "gelu": .geluErf, "gelu_python": .geluErf, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh,
+    "gelu_fast": .geluTanh, "relu": .relu, "silu": .silu, "swish": .silu, "swiglu": .silu, "geglu": .geluErf,
+    "quick_gelu": .silu, "gated-gelu": .geluTanh, "gated-silu": .silu,
+  ]
+
+  init(_ folder: CheckpointFolder, _ fields: FieldNames) throws(PackError) {
+    hidden = try folder.size(fields.hidden, in: 1...65536)
+    layers = try folder.size(fields.layers, in: 1...1024)
+    heads = try folder.size(fields.heads, in: 1...1024)
+    headLength = try folder.size(fields.headLength, in: 1...65536, default: hidden / heads)
+    guard headLength * heads == hidden || fields.headLength.contains(where: { folder.config[$0] != nil })
+    else {
+      throw folder.fieldError(fields.heads[0], "\(heads) does not divide \(fields.hidden[0]) \(hidden)")
+    }
+    intermediate = try folder.size(fields.intermediate, in: 1...262_144)
+    let epsilon = try folder.real(fields.epsilon, default: fields.standardEpsilon)
+    guard Float(epsilon) > 0, epsilon < 1 else {
+      throw folder.fieldError(fields.epsilon[0], "must be above 0, as float32 too, and below 1")
+    }
+    self.epsilon = Float(epsilon)
+    let name = try folder.text(fields.activation) ?? fields.standardActivation
+    activation = try Self.function(name, folder, fields.activation[0])
+    activationFactor = name == "quick_gelu" ? 1.702 : nil
+    let positionType = try folder.text("position_embedding_type") ?? "absolute"
+    guard positionType == "absolute" else {
+      throw folder.fieldError("position_embedding_type", "\"\(positionType)\"; known: absolute")
+    }
+    guard try !folder.flag("is_decoder", default: false) else {
+      throw folder.fieldError("is_decoder", "true; only encoders are known")
+    }
+  }
+
+  private static func function(
+    _ name: String, _ folder: CheckpointFolder, _ field: String
+  ) throws(PackError) -> ActivationFunction {
+    guard let function = activations[name] else {
+      let known = activations.keys.sorted().joined(separator: ", ")
+      throw folder.fieldError(field, "unknown function \"\(name)\"; known: \(known)")
+    }
+    return function
+  }
+}
