@@ -22,55 +22,75 @@ private struct ShortDots {
   }
 }
 
-extension RowDots {
-  /// Up to 32 channels of nibbles.
+extension OutputVectors {
+  /// Adds 8 channels of nibbles to 16-bit sums.
   @inline(__always)
-  fileprivate mutating func addNibbles(
-    _ weights: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>, _ tiles: Int
-  ) {
-    var short = ShortDots()
-    for tile in 0..<tiles {
-      let (nibbles, others) = (
-        OutputVectors.loaded(weights + 64 &* tile), OutputVectors.loaded(weights + (64 &* tile &+ step))
-      )
-      short.add(snq_broadcast4_256(codes + 8 &* tile), nibbles.lowNibbles(), others.lowNibbles())
-      short.add(snq_broadcast4_256(codes + (8 &* tile &+ 4)), nibbles.highNibbles(), others.highNibbles())
-    }
-    short.widen(into: &self, 1)
+  private mutating func addNibbles(_ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>) {
+    let nibbles = OutputVectors.loaded(tile)
+    addSigned(snq_broadcast4_256(codes), nibbles.lowNibbles())
+    addSigned(snq_broadcast4_256(codes + 4), nibbles.highNibbles())
   }
 
-  /// Up to 32 channels of bytes; the halves of codes are in scratch memory.
+  /// Adds 8 or 32 channels of nibbles to 32-bit sums.
   @inline(__always)
-  fileprivate mutating func addBytes(
-    _ weights: UnsafePointer<UInt8>, _ step: Int, _ halves: UnsafePointer<UInt8>, _ upper: Int, _ tiles: Int
+  fileprivate mutating func addNibbles(
+    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, isWhole: Bool
   ) {
-    var (low, high) = (ShortDots(), ShortDots())
-    for tile in 0..<tiles {
-      let (bytes, others) = (
-        OutputVectors.loaded(weights + 64 &* tile), OutputVectors.loaded(weights + (64 &* tile &+ step))
-      )
-      low.add(snq_broadcast4_256(halves + 4 &* tile), bytes, others)
-      high.add(snq_broadcast4_256(halves + (upper &+ 4 &* tile)), bytes, others)
+    var short = OutputVectors()
+    short.addNibbles(tile, codes)
+    if isWhole {
+      short.addNibbles(tile + 64, codes + 8)
+      short.addNibbles(tile + 128, codes + 16)
+      short.addNibbles(tile + 192, codes + 24)
     }
-    low.widen(into: &self, 1)
-    high.widen(into: &self, 16)
+    widen(short, _mm256_set1_epi16(1))
   }
 }
 
-/// One row of nibbles against two panels.
-@inline(never)
-func groupNibblesRow(
-  _ level: GroupLevel, _ row: Int, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>
-) {
-  multiplyGroupRow(level, row, panel, panels, totals, GroupForm.nibbles.constant(level)) { dots, group in
+extension RowDots {
+  /// A group of nibbles, 32 channels of them in straight code.
+  @inline(__always)
+  fileprivate mutating func addNibbles(_ group: RowGroup) {
     var (tile, codes, rest) = (group.weights, group.codes, group.channels)
     while rest >= 32 {
-      dots.addNibbles(tile, group.panelStep, codes, 4)
+      first.addNibbles(tile, codes, isWhole: true)
+      second.addNibbles(tile + group.panelStep, codes, isWhole: true)
       tile += 256
       codes += 32
       rest &-= 32
     }
-    if rest > 0 { dots.addNibbles(tile, group.panelStep, codes, rest &>> 3) }
+    while rest > 0 {
+      first.addNibbles(tile, codes, isWhole: false)
+      second.addNibbles(tile + group.panelStep, codes, isWhole: false)
+      tile += 64
+      codes += 8
+      rest &-= 8
+    }
+  }
+
+  /// A group of bytes; the halves of codes are in scratch memory.
+  @inline(__always)
+  fileprivate mutating func addBytes(_ group: RowGroup, _ halves: UnsafeMutablePointer<UInt8>) {
+    var (tile, codes, rest) = (group.weights, group.codes, group.channels)
+    while rest > 0 {
+      let count = min(32, rest)
+      let split = splitSigned(codes, count)
+      snq_store_256(halves, split.low)
+      snq_store_256(halves + 32, split.high)
+      var (low, high) = (ShortDots(), ShortDots())
+      // One loop: a second one for the last channels would be left out of line.
+      for quad in 0..<count &>> 2 {
+        let bytes = OutputVectors.loaded(tile + 64 &* quad)
+        let others = OutputVectors.loaded(tile + (64 &* quad &+ group.panelStep))
+        low.add(snq_broadcast4_256(halves + 4 &* quad), bytes, others)
+        high.add(snq_broadcast4_256(halves + (32 &+ 4 &* quad)), bytes, others)
+      }
+      low.widen(into: &self, 1)
+      high.widen(into: &self, 16)
+      tile += 512
+      codes += 32
+      rest &-= 32
+    }
   }
 }
 
@@ -87,29 +107,44 @@ private func splitSigned(_ codes: UnsafePointer<UInt8>, _ channels: Int) -> (low
   return (_mm256_sub_epi8(bytes, shifted), high)
 }
 
-/// One row of bytes against two panels.
+// One function a form and type of scales, because the optimiser stops inlining when a caller grows.
+
 @inline(never)
-func groupBytesRow(
-  _ level: GroupLevel, _ row: Int, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>
-) {
-  // Halves of 32 codes, behind what the row needs.
-  let halves = UnsafeMutableRawPointer(totals + 128).assumingMemoryBound(to: UInt8.self)
-  let constant = 0 &- level.args.pointee.weightConstant
-  multiplyGroupRow(level, row, panel, panels, totals, constant) { dots, group in
-    var (tile, codes, rest) = (group.weights, group.codes, group.channels)
-    while rest > 0 {
-      let count = min(32, rest)
-      let split = splitSigned(codes, count)
-      snq_store_256(halves, split.low)
-      snq_store_256(halves + 32, split.high)
-      if count == 32 {
-        dots.addBytes(tile, group.panelStep, halves, 32, 8)
-      } else {
-        dots.addBytes(tile, group.panelStep, halves, 32, count &>> 2)
-      }
-      tile += 512
-      codes += 32
-      rest &-= 32
-    }
+private func nibblesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: false, asksAhead: true, row, GroupForm.nibbles.constant(row.level)) {
+    $0.addNibbles($1)
   }
+}
+
+@inline(never)
+private func halfNibblesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: true, asksAhead: true, row, GroupForm.nibbles.constant(row.level)) {
+    $0.addNibbles($1)
+  }
+}
+
+@inline(never)
+private func bytesRow(_ row: GroupRow) {
+  let halves = UnsafeMutableRawPointer(row.totals + 128).assumingMemoryBound(to: UInt8.self)
+  multiplyGroupRow(isHalves: false, asksAhead: true, row, GroupForm.nibbles.constant(row.level)) {
+    $0.addBytes($1, halves)
+  }
+}
+
+@inline(never)
+private func halfBytesRow(_ row: GroupRow) {
+  let halves = UnsafeMutableRawPointer(row.totals + 128).assumingMemoryBound(to: UInt8.self)
+  multiplyGroupRow(isHalves: true, asksAhead: true, row, GroupForm.nibbles.constant(row.level)) {
+    $0.addBytes($1, halves)
+  }
+}
+
+/// One row of nibbles.
+func multiplyNibblesRow(_ level: GroupLevel, _ part: MatmulPart, _ memory: UnsafeMutablePointer<UInt8>) {
+  multiplyGroupRow(level, part, memory) { $0.isHalves ? halfNibblesRow($0) : nibblesRow($0) }
+}
+
+/// One row of bytes.
+func multiplyBytesRow(_ level: GroupLevel, _ part: MatmulPart, _ memory: UnsafeMutablePointer<UInt8>) {
+  multiplyGroupRow(level, part, memory) { $0.isHalves ? halfBytesRow($0) : bytesRow($0) }
 }

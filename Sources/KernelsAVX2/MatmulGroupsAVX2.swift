@@ -112,216 +112,233 @@ private func widenToWeights(
   }
 }
 
-/// Adds one group of `channels` channels from channel `begin` of a block.
-@inline(__always)
-func addGroup(
-  _ form: GroupForm, _ weights: UnsafePointer<UInt8>, _ codes: GroupCodes, _ begin: Int, _ channels: Int,
-  _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  let run = SignedRun(
-    weights: weights, codes: codes.bytes + begin, codeStride: codes.stride, channels: channels)
-  let isWords = form == .words
-  switch step.rows {
-  case 6: isWords ? words6(run, step) : nibbles6(run, step, sums)
-  case 4: isWords ? words4(run, step) : nibbles4(run, step, sums)
-  case 2: isWords ? words2(run, step) : nibbles2(run, step, sums)
-  default: isWords ? words1(run, step) : nibbles1(run, step, sums)
-  }
-}
-
-/// Unpacked weights against signed codes, or words of them.
-struct SignedRun {
-  let weights: UnsafePointer<UInt8>
-  let codes: UnsafePointer<UInt8>
-  let codeStride: Int
-  let channels: Int
-}
-
-/// Sums of two rows x 1 panel: 16-bit ones of nibbles, 32-bit ones of words.
-struct RowPair {
-  var first = OutputVectors()
-  var second = OutputVectors()
-
-  @inline(__always)
-  mutating func addBytes(_ weights: OutputVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int) {
-    first.addSigned(snq_broadcast4_256(codes), weights)
-    second.addSigned(snq_broadcast4_256(codes + stride), weights)
-  }
-
-  @inline(__always)
-  mutating func addWords(_ weights: OutputVectors, _ words: UnsafePointer<UInt8>, _ stride: Int) {
-    first.addWords(snq_broadcast4_256(words), weights)
-    second.addWords(snq_broadcast4_256(words + stride), weights)
-  }
-
-  /// 16-bit sums as 32-bit ones, with those of the row so far.
-  @inline(__always)
-  func widened(_ sums: UnsafePointer<__m256i>) -> RowPair {
-    RowPair(first: first.widened(.loaded(sums)), second: second.widened(.loaded(sums + 2)))
-  }
-
-  @inline(__always)
-  func widened(_ step: GroupStep, _ r: Int) -> RowPair {
-    let (start, next) = (step.start(r), step.start(r &+ 1))
-    return RowPair(
-      first: first.widened(OutputVectors(low: start, high: start)),
-      second: second.widened(OutputVectors(low: next, high: next)))
-  }
-
-  @inline(__always)
-  func store(_ sums: UnsafeMutablePointer<__m256i>) {
-    first.store(sums)
-    second.store(sums + 2)
-  }
-}
-
 extension OutputVectors {
   /// Adds to 16-bit sums the products of unsigned bytes with 4 signed codes.
   @inline(__always)
   mutating func addSigned(_ codes: __m256i, _ weights: OutputVectors) {
-    low = _mm256_add_epi16(low, _mm256_maddubs_epi16(weights.low, codes))
-    high = _mm256_add_epi16(high, _mm256_maddubs_epi16(weights.high, codes))
-  }
-
-  @inline(__always)
-  func widened(_ sums: OutputVectors) -> OutputVectors {
-    var sums = sums
-    sums.widen(self, _mm256_set1_epi16(1))
-    return sums
+    low = snq_opaque_256(_mm256_add_epi16(low, _mm256_maddubs_epi16(weights.low, codes)))
+    high = snq_opaque_256(_mm256_add_epi16(high, _mm256_maddubs_epi16(weights.high, codes)))
   }
 }
 
-/// 32-bit sums of a tile: to y or z.
-struct RowPairs {
-  let rows: Int
-  var upper = RowPair()
-  var middle = RowPair()
-  var lower = RowPair()
-
-  @inline(__always) init(_ rows: Int) { self.rows = rows }
-
+extension GroupRows {
+  /// Adds the products of 4 channels of nibbles.
   @inline(__always)
-  func finish(_ step: GroupStep) {
-    let scales = GroupScales(step.scales)
-    if step.isDirect {
-      upper.first.addTotal(step, 0, scales)
-      if rows > 1 { upper.second.addTotal(step, 1, scales) }
-      if rows > 2 {
-        middle.first.addTotal(step, 2, scales)
-        middle.second.addTotal(step, 3, scales)
-      }
-      if rows > 4 {
-        lower.first.addTotal(step, 4, scales)
-        lower.second.addTotal(step, 5, scales)
-      }
+  private mutating func addQuad(
+    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
+  ) {
+    add(.loaded(tile), codes, stride) { $0.addSigned($1, $2) }
+  }
+
+  /// Adds up to 32 channels of nibbles, as many as fit in 16 bits: 8 * 2 * 15 * 127. Straight code for 32: a branch
+  /// would be mispredicted at the end of most groups.
+  @inline(__always)
+  fileprivate mutating func addNibbles(
+    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int, _ channels: Int
+  ) {
+    var (tile, codes, rest) = (tile, codes, channels)
+    if rest >= 32 {
+      addQuad(tile, codes, stride)
+      addQuad(tile + 64, codes + 4, stride)
+      addQuad(tile + 128, codes + 8, stride)
+      addQuad(tile + 192, codes + 12, stride)
+      addQuad(tile + 256, codes + 16, stride)
+      addQuad(tile + 320, codes + 20, stride)
+      addQuad(tile + 384, codes + 24, stride)
+      addQuad(tile + 448, codes + 28, stride)
       return
     }
-    upper.first.addPart(step, 0, scales)
-    if rows > 1 { upper.second.addPart(step, 1, scales) }
+    while rest > 0 {
+      addQuad(tile, codes, stride)
+      tile += 64
+      codes += 4
+      rest &-= 4
+    }
+  }
+
+  /// 16-bit sums as 32-bit ones, with those of `start`.
+  @inline(__always)
+  fileprivate func widened(_ start: (Int) -> OutputVectors) -> GroupRows {
+    let one = _mm256_set1_epi16(1)
+    var result = GroupRows(rows, start)
+    result.row0.widen(row0, one)
+    if rows > 1 { result.row1.widen(row1, one) }
     if rows > 2 {
-      middle.first.addPart(step, 2, scales)
-      middle.second.addPart(step, 3, scales)
+      result.row2.widen(row2, one)
+      result.row3.widen(row3, one)
     }
     if rows > 4 {
-      lower.first.addPart(step, 4, scales)
-      lower.second.addPart(step, 5, scales)
+      result.row4.widen(row4, one)
+      result.row5.widen(row5, one)
     }
+    return result
   }
 }
 
-/// Products of nibbles: 8 groups of 4 channels fit in 16 bits, 8 * 2 * 15 * 127. Of more channels the 32-bit sums are
-/// in memory meanwhile.
+/// I of a group of up to 32 channels of nibbles.
 @inline(__always)
-private func addNibbles(
-  _ rows: Int, _ run: SignedRun, _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  var (weights, codes, rest) = (run.weights, run.codes, run.channels &>> 2)
-  let stride = rows > 1 ? run.codeStride : 0
-  var isFirst = true
-  repeat {
-    var tile = RowPairs(rows)
-    var count = min(rest, 8)
-    rest &-= count
-    repeat {
-      let bytes = OutputVectors.loaded(weights)
-      if rows > 1 {
-        tile.upper.addBytes(bytes, codes, stride)
-      } else {
-        tile.upper.first.addSigned(snq_broadcast4_256(codes), bytes)
-      }
-      if rows > 2 { tile.middle.addBytes(bytes, codes + 2 &* stride, stride) }
-      if rows > 4 { tile.lower.addBytes(bytes, codes + 4 &* stride, stride) }
-      weights += 64
-      codes += 4
-      count &-= 1
-    } while count > 0
-    if isFirst {
-      tile.upper =
-        rows > 1
-        ? tile.upper.widened(step, 0)
-        : RowPair(first: tile.upper.first.widened(OutputVectors(low: step.start(0), high: step.start(0))))
-      if rows > 2 { tile.middle = tile.middle.widened(step, 2) }
-      if rows > 4 { tile.lower = tile.lower.widened(step, 4) }
-    } else {
-      tile.upper = tile.upper.widened(sums)
-      if rows > 2 { tile.middle = tile.middle.widened(sums + 4) }
-      if rows > 4 { tile.lower = tile.lower.widened(sums + 8) }
-    }
-    if rest == 0 { return tile.finish(step) }
-    isFirst = false
-    tile.upper.store(sums)
-    if rows > 2 { tile.middle.store(sums + 4) }
-    if rows > 4 { tile.lower.store(sums + 8) }
-  } while rest > 0
+private func nibbleDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
+  var short = GroupRows(rows)
+  short.addNibbles(place.weights, place.codes, run.codes.stride, place.channels)
+  return short.widened { .start(place.starts, $0) }
 }
 
-/// Products of words.
+/// The same of more channels: the 32-bit sums are in memory meanwhile.
 @inline(__always)
-private func addWords(_ rows: Int, _ run: SignedRun, _ step: GroupStep) {
-  var (weights, words, rest) = (run.weights, run.codes, run.channels)
-  var tile = RowPairs(rows)
-  let stride = rows > 1 ? run.codeStride : 0
-  repeat {
-    for odd in 0..<2 {
-      let pair = OutputVectors.loaded(weights + 64 &* odd)
-      let place = words + blockChannels &* odd
-      tile.upper.addWords(pair, place, stride)
-      if rows > 2 { tile.middle.addWords(pair, place + 2 &* stride, stride) }
-      if rows > 4 { tile.lower.addWords(pair, place + 4 &* stride, stride) }
+private func longNibbleDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
+  var (weights, codes, rest) = (place.weights, place.codes, place.channels)
+  var isFirst = true
+  while true {
+    var short = GroupRows(rows)
+    short.addNibbles(weights, codes, run.codes.stride, rest)
+    let tile: GroupRows
+    if isFirst {
+      tile = short.widened { .start(place.starts, $0) }
+    } else {
+      tile = short.widened { .loaded(run.sums + 2 &* $0) }
     }
+    rest &-= 32
+    if rest <= 0 { return tile }
+    tile.forEach { $0.store(run.sums + 2 &* $1) }
+    isFirst = false
+    weights += 512
+    codes += 32
+  }
+}
+
+/// The same of words.
+@inline(__always)
+private func wordDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
+  var (weights, words, rest) = (place.weights, place.codes, place.channels)
+  let stride = run.codes.stride
+  var tile = GroupRows(rows)
+  repeat {
+    tile.add(.loaded(weights), words, stride) { $0.addWords($1, $2) }
+    tile.add(.loaded(weights + 64), words + blockChannels, stride) { $0.addWords($1, $2) }
     weights += 128
     words += 4
     rest &-= 4
   } while rest > 0
-  tile.finish(step)
+  return tile
 }
 
 // One function a tile shape, because the optimiser stops inlining when a caller grows.
 
 @inline(never)
-private func nibbles6(_ run: SignedRun, _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>) {
-  addNibbles(6, run, step, sums)
+private func nibbles6(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: false, run) { nibbleDots(6, run, $0) }
 }
 @inline(never)
-private func words6(_ run: SignedRun, _ step: GroupStep) { addWords(6, run, step) }
-@inline(never)
-private func nibbles4(_ run: SignedRun, _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>) {
-  addNibbles(4, run, step, sums)
+private func nibbles6Direct(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: true, run) { nibbleDots(6, run, $0) }
 }
 @inline(never)
-private func words4(_ run: SignedRun, _ step: GroupStep) { addWords(4, run, step) }
-@inline(never)
-private func nibbles2(_ run: SignedRun, _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>) {
-  addNibbles(2, run, step, sums)
+private func nibbles4(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: false, run) { nibbleDots(4, run, $0) }
 }
 @inline(never)
-private func words2(_ run: SignedRun, _ step: GroupStep) { addWords(2, run, step) }
-@inline(never)
-private func nibbles1(_ run: SignedRun, _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>) {
-  addNibbles(1, run, step, sums)
+private func nibbles4Direct(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: true, run) { nibbleDots(4, run, $0) }
 }
 @inline(never)
-private func words1(_ run: SignedRun, _ step: GroupStep) { addWords(1, run, step) }
+private func nibbles2(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: false, run) { nibbleDots(2, run, $0) }
+}
+@inline(never)
+private func nibbles2Direct(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: true, run) { nibbleDots(2, run, $0) }
+}
+@inline(never)
+private func nibbles1(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: false, run) { nibbleDots(1, run, $0) }
+}
+@inline(never)
+private func nibbles1Direct(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: true, run) { nibbleDots(1, run, $0) }
+}
+@inline(never)
+private func longNibbles6(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: false, run) { longNibbleDots(6, run, $0) }
+}
+@inline(never)
+private func longNibbles6Direct(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: true, run) { longNibbleDots(6, run, $0) }
+}
+@inline(never)
+private func longNibbles4(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: false, run) { longNibbleDots(4, run, $0) }
+}
+@inline(never)
+private func longNibbles4Direct(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: true, run) { longNibbleDots(4, run, $0) }
+}
+@inline(never)
+private func longNibbles2(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: false, run) { longNibbleDots(2, run, $0) }
+}
+@inline(never)
+private func longNibbles2Direct(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: true, run) { longNibbleDots(2, run, $0) }
+}
+@inline(never)
+private func longNibbles1(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: false, run) { longNibbleDots(1, run, $0) }
+}
+@inline(never)
+private func longNibbles1Direct(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: true, run) { longNibbleDots(1, run, $0) }
+}
+@inline(never)
+private func words6(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: false, run) { wordDots(6, run, $0) }
+}
+@inline(never)
+private func words6Direct(_ run: GroupRun) {
+  multiplyGroups(6, isDirect: true, run) { wordDots(6, run, $0) }
+}
+@inline(never)
+private func words4(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: false, run) { wordDots(4, run, $0) }
+}
+@inline(never)
+private func words4Direct(_ run: GroupRun) {
+  multiplyGroups(4, isDirect: true, run) { wordDots(4, run, $0) }
+}
+@inline(never)
+private func words2(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: false, run) { wordDots(2, run, $0) }
+}
+@inline(never)
+private func words2Direct(_ run: GroupRun) {
+  multiplyGroups(2, isDirect: true, run) { wordDots(2, run, $0) }
+}
+@inline(never)
+private func words1(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: false, run) { wordDots(1, run, $0) }
+}
+@inline(never)
+private func words1Direct(_ run: GroupRun) {
+  multiplyGroups(1, isDirect: true, run) { wordDots(1, run, $0) }
+}
+
+/// All groups of one tile of 1, 2, 4 or 6 rows.
+func multiplyTile(_ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun) {
+  let isLong = form == .nibbles && run.groupLength > 32
+  switch rows {
+  case 6 where form == .words: isDirect ? words6Direct(run) : words6(run)
+  case 4 where form == .words: isDirect ? words4Direct(run) : words4(run)
+  case 2 where form == .words: isDirect ? words2Direct(run) : words2(run)
+  case _ where form == .words: isDirect ? words1Direct(run) : words1(run)
+  case 6 where isLong: isDirect ? longNibbles6Direct(run) : longNibbles6(run)
+  case 4 where isLong: isDirect ? longNibbles4Direct(run) : longNibbles4(run)
+  case 2 where isLong: isDirect ? longNibbles2Direct(run) : longNibbles2(run)
+  case _ where isLong: isDirect ? longNibbles1Direct(run) : longNibbles1(run)
+  case 6: isDirect ? nibbles6Direct(run) : nibbles6(run)
+  case 4: isDirect ? nibbles4Direct(run) : nibbles4(run)
+  case 2: isDirect ? nibbles2Direct(run) : nibbles2(run)
+  default: isDirect ? nibbles1Direct(run) : nibbles1(run)
+  }
+}
 
 @c @implementation
 func snq_group_matmul_bytes_6x2__avx2(
@@ -330,7 +347,7 @@ func snq_group_matmul_bytes_6x2__avx2(
 ) {
   guard let args, let scratch = args.pointee.scratch else { return }
   let (level, part) = (GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd))
-  if part.rows == 1, level.isPlain { return multiplyGroupRow(level, part, scratch, groupBytesRow) }
+  if part.rows == 1, level.isPlain { return multiplyBytesRow(level, part, scratch) }
   multiplyGroupBlocks(level, .words, part, scratch)
 }
 
@@ -341,6 +358,6 @@ func snq_group_matmul_nibbles_6x2__avx2(
 ) {
   guard let args, let scratch = args.pointee.scratch else { return }
   let (level, part) = (GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd))
-  if part.rows == 1, level.isPlain { return multiplyGroupRow(level, part, scratch, groupNibblesRow) }
+  if part.rows == 1, level.isPlain { return multiplyNibblesRow(level, part, scratch) }
   multiplyGroupBlocks(level, level.isPlain ? .nibbles : .words, part, scratch)
 }

@@ -70,7 +70,7 @@ typedef struct {
 // Rows for which the kernels keep a number of every group in snq_group_matmul_args.scratch.
 enum { SNQ_GROUP_SCRATCH_ROWS = 66 };
 // Bytes of it that the AVX2 kernels use.
-enum { SNQ_GROUP_SCRATCH_AVX2 = 39296 };
+enum { SNQ_GROUP_SCRATCH_AVX2 = 42368 };
 
 typedef void (*snq_group_matmul_function)(const snq_group_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
                                           uint32_t panelBegin, uint32_t panelEnd);

@@ -8,6 +8,10 @@
 static inline __attribute__((always_inline, nodebug)) void snq_prefetch(const uint8_t *line) {
   __builtin_prefetch(line, 0, 2);
 }
+// The same, into the first cache.
+static inline __attribute__((always_inline, nodebug)) void snq_prefetch_first(const void *line) {
+  __builtin_prefetch(line, 0, 3);
+}
 
 // Four codes in every 32-bit lane; no alignment needed.
 SNQ_INLINE("avx512f") __m512i snq_broadcast4_512(const uint8_t *codes) {
@@ -227,6 +231,12 @@ SNQ_INLINE("avx2,avxvnni") __m256i snq_dot_256(__m256i sum, __m256i codes, __m25
 static inline __attribute__((always_inline, nodebug)) void *snq_opaque(void *pointer) {
   __asm__ volatile("" : "+r"(pointer) : : "memory");
   return pointer;
+}
+
+// The same vector. Sums in straight code are otherwise added in another order, which needs more registers than there are.
+SNQ_INLINE("avx2") __m256i snq_opaque_256(__m256i vector) {
+  __asm__("" : "+x"(vector));
+  return vector;
 }
 
 // Calls `body` with 81 vectors of memory on the stack, aligned and without content: an array of Swift would be filled

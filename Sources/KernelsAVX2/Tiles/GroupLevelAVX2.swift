@@ -2,7 +2,7 @@ import CKernelABI
 import CSIMD
 
 // Weights with scales per group: the block of channels of MatmulBlocksAVX2.swift, whose sums end with every group. How a
-// block is unpacked and multiplied, says the module.
+// block is unpacked and multiplied, says the `GroupForm` of the module, with its `unpackGroups` and `multiplyTile`.
 
 /// Rows that share an unpacked block.
 private let groupRows = 48
@@ -71,6 +71,8 @@ struct GroupScratch {
   let words: UnsafeMutablePointer<UInt8>
   /// What the constant of the weights adds to every group of a block: [row][group].
   let starts: UnsafeMutablePointer<Int32>
+  /// Q of the same.
+  let groupSums: UnsafeMutablePointer<Float>
   /// Unpacked weights: `blockPanelBytes` a panel.
   let weights: UnsafeMutablePointer<UInt8>
 
@@ -88,92 +90,9 @@ struct GroupScratch {
     sums = rest.assumingMemoryBound(to: __m256i.self)
     words = (rest + 12 &* 32).assumingMemoryBound(to: UInt8.self)
     starts = UnsafeMutableRawPointer(words + 6 &* 2 &* blockChannels).assumingMemoryBound(to: Int32.self)
-    weights = UnsafeMutableRawPointer(starts + groupRows &* blockGroups).assumingMemoryBound(to: UInt8.self)
-  }
-}
-
-/// One group of one tile of outputs.
-struct GroupStep {
-  let row: Int
-  let rows: Int
-  let group: Int
-  /// Of the first row: y and z, 16 floats a row.
-  let totals: UnsafeMutablePointer<Float>
-  let parts: UnsafeMutablePointer<Float>
-  let scales: UnsafePointer<Float>
-  let offsets: UnsafePointer<Float>
-  /// What the constant of the weights adds to the group: `blockGroups` numbers from row to row.
-  let starts: UnsafePointer<Int32>
-  /// Of the first row, and numbers to the next one's.
-  let rowScales: UnsafePointer<Float>
-  let rowScaleStride: Int
-  /// Every group has a scale of the row and no offset: y takes the products without z.
-  let isDirect: Bool
-
-  /// -c * Q of a row, in all lanes.
-  @inline(__always)
-  func start(_ r: Int) -> __m256i { _mm256_set1_epi32(starts[r &* blockGroups]) }
-}
-
-/// The scales of 16 outputs.
-struct GroupScales {
-  let low: __m256
-  let high: __m256
-
-  @inline(__always)
-  init(_ scales: UnsafePointer<Float>) {
-    low = _mm256_loadu_ps(scales)
-    high = _mm256_loadu_ps(scales + 8)
-  }
-}
-
-extension OutputVectors {
-  /// y = fma(z, scale of the row, y), z being this group's I times its scales.
-  @inline(__always)
-  func addTotal(_ step: GroupStep, _ r: Int, _ scales: GroupScales) {
-    let total = step.totals + 16 &* r
-    let scale = _mm256_set1_ps(step.rowScales[r &* step.rowScaleStride])
-    let zero = _mm256_setzero_ps()
-    let z = (
-      _mm256_fmadd_ps(_mm256_cvtepi32_ps(low), scales.low, zero),
-      _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), scales.high, zero)
-    )
-    _mm256_storeu_ps(total, _mm256_fmadd_ps(z.0, scale, _mm256_loadu_ps(total)))
-    _mm256_storeu_ps(total + 8, _mm256_fmadd_ps(z.1, scale, _mm256_loadu_ps(total + 8)))
-  }
-
-  /// z = fma(float(I), s, z).
-  @inline(__always)
-  func addPart(_ step: GroupStep, _ r: Int, _ scales: GroupScales) {
-    let part = step.parts + 16 &* r
-    _mm256_storeu_ps(part, _mm256_fmadd_ps(_mm256_cvtepi32_ps(low), scales.low, _mm256_loadu_ps(part)))
-    _mm256_storeu_ps(
-      part + 8, _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), scales.high, _mm256_loadu_ps(part + 8)))
-  }
-}
-
-/// What follows z = fma(float(I), s, z): the offsets, and y where the group ends a scale of the row.
-@inline(never)
-func finishGroup(_ level: GroupLevel, _ step: GroupStep, endsScale: Bool) {
-  let args = level.args
-  if args.pointee.groupOffsets != nil {
-    let offsets = GroupScales(step.offsets)
-    var groupSum = args.pointee.groupSums + (step.row &* args.pointee.groupSumStride &+ step.group)
-    for r in 0..<step.rows {
-      let sum = _mm256_set1_epi32(groupSum.pointee)
-      OutputVectors(low: sum, high: sum).addPart(step, r, offsets)
-      groupSum += args.pointee.groupSumStride
-    }
-  }
-  guard endsScale else { return }
-  let zero = _mm256_setzero_ps()
-  for r in 0..<step.rows {
-    let scale = _mm256_set1_ps(step.rowScales[r &* step.rowScaleStride])
-    for half in 0..<2 {
-      let (total, part) = (step.totals + (16 &* r &+ 8 &* half), step.parts + (16 &* r &+ 8 &* half))
-      _mm256_storeu_ps(total, _mm256_fmadd_ps(_mm256_loadu_ps(part), scale, _mm256_loadu_ps(total)))
-      _mm256_storeu_ps(part, zero)
-    }
+    let numbers = groupRows &* blockGroups
+    groupSums = UnsafeMutableRawPointer(starts + numbers).assumingMemoryBound(to: Float.self)
+    weights = UnsafeMutableRawPointer(groupSums + numbers).assumingMemoryBound(to: UInt8.self)
   }
 }
 
@@ -222,20 +141,17 @@ private struct GroupBlock {
   let channel: Int
   let channels: Int
 
-  var isDirect: Bool { level.groupsOfScale == 1 && level.args.pointee.groupOffsets == nil }
   var firstGroup: Int { channel / level.groupLength }
-  var groups: Int { (channels &+ level.groupLength &- 1) / level.groupLength }
+  /// Padding channels belong to the last group, and end with the last block.
+  var groups: Int {
+    min((channels &+ level.groupLength &- 1) / level.groupLength, level.groups &- firstGroup)
+  }
 
   /// Unpacks the weights and the scales.
   func prepare(_ scratch: GroupScratch) {
     let args = level.args
     guard let weights = args.pointee.weights, let scales = args.pointee.groupScales else { return }
-    let constant = form.constant(level)
-    for r in 0..<rows {
-      let sums = args.pointee.groupSums + ((row &+ r) &* args.pointee.groupSumStride &+ firstGroup)
-      let starts = scratch.starts + r &* blockGroups
-      for group in 0..<min(groups, level.groups &- firstGroup) { starts[group] = constant &* sums[group] }
-    }
+    prepareSums(scratch)
     for p in 0..<panels {
       if !form.isInPlace {
         unpackGroups(
@@ -243,7 +159,7 @@ private struct GroupBlock {
           weights + ((panel &+ p) &* Int(args.pointee.panelStride) &+ channel &* level.channelBytes),
           channels, scratch.weights + p &* blockPanelBytes)
       }
-      for group in 0..<min(groups, level.groups &- firstGroup) {
+      for group in 0..<groups {
         let place = p &* GroupScratch.scaleFloats &+ 16 &* group
         level.numbers(
           scales, args.pointee.outputScale, panel &+ p, firstGroup &+ group, scratch.scales + place)
@@ -251,6 +167,28 @@ private struct GroupBlock {
           level.numbers(
             offsets, args.pointee.outputOffset, panel &+ p, firstGroup &+ group, scratch.offsets + place)
         }
+      }
+    }
+  }
+
+  private func prepareSums(_ scratch: GroupScratch) {
+    let args = level.args
+    let constant = _mm256_set1_epi32(form.constant(level))
+    for r in 0..<rows {
+      let sums = args.pointee.groupSums + ((row &+ r) &* args.pointee.groupSumStride &+ firstGroup)
+      let place = r &* blockGroups
+      var group = 0
+      while group < groups {
+        let rest = groups &- group
+        // Behind the last group no memory is read.
+        let eight = UnsafeRawPointer(sums + group)
+        let values =
+          rest >= 8
+          ? snq_load_256(eight)
+          : _mm256_maskload_epi32(eight.assumingMemoryBound(to: Int32.self), laneMask(rest))
+        snq_store_256(scratch.starts + (place &+ group), _mm256_mullo_epi32(values, constant))
+        _mm256_storeu_ps(scratch.groupSums + (place &+ group), _mm256_cvtepi32_ps(values))
+        group &+= 8
       }
     }
   }
@@ -264,46 +202,34 @@ private struct GroupBlock {
       let count = tileRows(rows &- done)
       let operand = prepareCodes(form, bytes + done &* stride, stride, count, channels, scratch.words)
       for p in 0..<panels {
-        for group in 0..<min(groups, level.groups &- firstGroup) {
-          multiply(group, p, done, count, operand, scratch)
-        }
+        multiplyTile(form, rows: count, isDirect: level.groupsOfScale == 1, run(p, done, operand, scratch))
       }
       done &+= count
     }
   }
 
-  @inline(__always)
-  private func multiply(
-    _ group: Int, _ p: Int, _ done: Int, _ count: Int, _ operand: GroupCodes, _ scratch: GroupScratch
-  ) {
-    let begin = group &* level.groupLength
-    // Padding channels belong to the last group, and end with the last block.
-    let isLast = firstGroup &+ group &+ 1 == level.groups
-    let length = isLast ? channels &- begin : level.groupLength
-    let first = p &* GroupScratch.panelFloats &+ 16 &* done
-    let numbers = p &* GroupScratch.scaleFloats &+ 16 &* group
+  /// The groups of one tile: panel `p` of the block and rows from `done` on.
+  private func run(_ p: Int, _ done: Int, _ codes: GroupCodes, _ scratch: GroupScratch) -> GroupRun {
     let args = level.args
-    let scale =
-      (row &+ done) &* args.pointee.rowScaleStride &+ (firstGroup &+ group) / level.groupsOfScale
-    let step = GroupStep(
-      row: row &+ done, rows: count, group: firstGroup &+ group, totals: scratch.totals + first,
-      parts: scratch.parts + first, scales: scratch.scales + numbers, offsets: scratch.offsets + numbers,
-      starts: scratch.starts + (done &* blockGroups &+ group),
-      rowScales: args.pointee.rowScales + scale,
-      rowScaleStride: args.pointee.rowScaleStride, isDirect: isDirect)
-    var unpacked = UnsafePointer(scratch.weights)
-    if form.isInPlace {
-      let place = (panel &+ p) &* Int(args.pointee.panelStride)
-      unpacked = args.pointee.weights + place
-      unpacked += (channel &+ begin) &* level.channelBytes
-    } else {
-      unpacked += p &* blockPanelBytes
-      unpacked += begin &* form.unpackedBytes
-    }
-    addGroup(form, unpacked, operand, begin, length, step, scratch.sums)
-    if isDirect { return }
-    let endsScale = isLast || (step.group &+ 1) % level.groupsOfScale == 0
-    if endsScale || args.pointee.groupOffsets != nil { finishGroup(level, step, endsScale: endsScale) }
+    let first = p &* GroupScratch.panelFloats &+ 16 &* done
+    let numbers = p &* GroupScratch.scaleFloats
+    let scale = firstGroup / level.groupsOfScale
+    let panelWeights = args.pointee.weights + (panel &+ p) &* Int(args.pointee.panelStride)
+    return GroupRun(
+      weights: form.isInPlace
+        ? panelWeights + channel &* level.channelBytes
+        : UnsafePointer(scratch.weights) + p &* blockPanelBytes,
+      groupBytes: level.groupLength &* (form.isInPlace ? level.channelBytes : form.unpackedBytes),
+      codes: codes, groups: groups, groupLength: level.groupLength,
+      lastChannels: firstGroup &+ groups == level.groups
+        ? channels &- (groups &- 1) &* level.groupLength : level.groupLength,
+      totals: scratch.totals + first, parts: scratch.parts + first, scales: scratch.scales + numbers,
+      offsets: scratch.offsets + numbers, hasOffsets: args.pointee.groupOffsets != nil,
+      starts: scratch.starts + done &* blockGroups, groupSums: scratch.groupSums + done &* blockGroups,
+      rowScales: args.pointee.rowScales + ((row &+ done) &* args.pointee.rowScaleStride &+ scale),
+      rowScaleStride: args.pointee.rowScaleStride, groupsOfScale: level.groupsOfScale,
+      restOfScale: (scale &+ 1) &* level.groupsOfScale &- firstGroup,
+      endsLevel: firstGroup &+ groups == level.groups, sums: scratch.sums)
   }
 }
 

@@ -1,10 +1,10 @@
 import CKernelABI
 import CSIMD
 
-// One row: what takes time is reading weights, so they are multiplied as they come, two panels at a time. How, says
-// `rowGroup` of the module.
+// One row: what takes time is reading weights, so they are multiplied as they come, two panels at a time. How, says the
+// module.
 
-/// One row against two panels, or against one.
+/// One group of one row against two panels, or against one.
 struct RowGroup {
   let weights: UnsafePointer<UInt8>
   /// Bytes to the second panel; 0: there is one.
@@ -52,11 +52,14 @@ private struct RowFloats {
     high = _mm256_loadu_ps(memory + 8)
   }
 
-  /// 16 scales or offsets.
+  /// 16 scales or offsets. `isHalves`: they are float16; else the type is looked at.
   @inline(__always)
-  init(_ level: GroupLevel, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?, _ panel: Int) {
+  init(
+    isHalves: Bool, _ level: GroupLevel, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?,
+    _ panel: Int
+  ) {
     let type = level.args.pointee.scaleType
-    if type == UInt32(SNQ_GROUP_FLOAT16) {
+    if isHalves || type == UInt32(SNQ_GROUP_FLOAT16) {
       low = snq_256_from_halves(source)
       high = snq_256_from_halves(source + 16)
     } else if type == UInt32(SNQ_GROUP_FLOAT32) {
@@ -97,80 +100,135 @@ private func prefetchFour(_ first: UnsafePointer<UInt8>, _ panelStep: Int) {
   }
 }
 
-/// All groups of one row and two panels (or one); y is in `totals`, 16 floats a panel, before and after.
+/// One row and two panels, or one.
+struct GroupRow {
+  let level: GroupLevel
+  let row: Int
+  let panel: Int
+  let panels: Int
+  /// y of the panels, 16 floats each, and behind them scratch memory.
+  let totals: UnsafeMutablePointer<Float>
+
+  /// Scales are float16, and there are no offsets.
+  var isHalves: Bool {
+    level.args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) && level.args.pointee.groupOffsets == nil
+  }
+}
+
+/// Where the next group of a row begins.
+private struct RowCursor {
+  let level: GroupLevel
+  /// Scales are float16 and there are no offsets: a literal, as the next one.
+  let isHalves: Bool
+  let asksAhead: Bool
+  let panel: Int
+  let second: Int
+  let panelStep: Int
+  let scaleStep: Int
+  let scaleBytes: Int
+  let constant: Int32
+  let firstScales: UnsafeRawPointer
+  var weights: UnsafePointer<UInt8>
+  var codes: UnsafePointer<UInt8>
+  var sums: UnsafePointer<Int32>
+  var scales: UnsafeRawPointer
+
+  @inline(__always)
+  init?(isHalves: Bool, asksAhead: Bool, _ place: GroupRow, _ constant: Int32) {
+    let args = place.level.args
+    guard let weights = args.pointee.weights, let codes = args.pointee.codes,
+      let sums = args.pointee.groupSums, let scales = args.pointee.groupScales
+    else { return nil }
+    level = place.level
+    self.isHalves = isHalves
+    self.asksAhead = asksAhead
+    panel = place.panel
+    self.constant = constant
+    scaleBytes =
+      args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT32)
+      ? 64 : args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) ? 32 : 16
+    second = place.panels > 1 ? panel &+ 1 : panel
+    scaleStep = place.panels > 1 ? scaleBytes &* level.groups : 0
+    panelStep = place.panels > 1 ? Int(args.pointee.panelStride) : 0
+    firstScales = scales
+    self.weights = weights + panel &* Int(args.pointee.panelStride)
+    self.codes =
+      UnsafeRawPointer(codes).assumingMemoryBound(to: UInt8.self) + place.row &* Int(args.pointee.codeStride)
+    self.sums = sums + place.row &* args.pointee.groupSumStride
+    self.scales = scales + panel &* level.groups &* scaleBytes
+  }
+
+  /// z of one group, and on to the next.
+  @inline(__always)
+  mutating func addGroup(
+    _ channels: Int, _ z0: inout RowFloats, _ z1: inout RowFloats,
+    _ addDots: (inout RowDots, RowGroup) -> Void
+  ) {
+    let bytes = channels &* level.channelBytes
+    if asksAhead { prefetchPanels(weights, panelStep, bytes) }
+    var dots = RowDots(constant &* sums.pointee)
+    addDots(&dots, RowGroup(weights: weights, panelStep: panelStep, codes: codes, channels: channels))
+    let factors = level.args.pointee.outputScale
+    z0.add(dots.first, RowFloats(isHalves: isHalves, level, scales, factors, panel))
+    z1.add(dots.second, RowFloats(isHalves: isHalves, level, scales + scaleStep, factors, second))
+    if !isHalves, let offsets = level.args.pointee.groupOffsets {
+      let sum = RowDots(sums.pointee).first
+      let place = offsets + (scales - firstScales)
+      let factors = level.args.pointee.outputOffset
+      z0.add(sum, RowFloats(isHalves: false, level, place, factors, panel))
+      z1.add(sum, RowFloats(isHalves: false, level, place + scaleStep, factors, second))
+    }
+    weights += bytes
+    codes += channels
+    sums += 1
+    scales += isHalves ? 32 : scaleBytes
+  }
+}
+
+/// All groups of one row and two panels, or one; y is in `totals` before and after. `asksAhead`: for the next panels,
+/// which helps where products take so long that few loads are under way.
 @inline(__always)
 func multiplyGroupRow(
-  _ level: GroupLevel, _ row: Int, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>,
-  _ constant: Int32, _ addGroup: (inout RowDots, RowGroup) -> Void
+  isHalves: Bool, asksAhead: Bool, _ place: GroupRow, _ constant: Int32,
+  _ addDots: (inout RowDots, RowGroup) -> Void
 ) {
-  let args = level.args
-  guard let weights = args.pointee.weights, let codes = args.pointee.codes, let sums = args.pointee.groupSums,
-    let rowScales = args.pointee.rowScales, let allScales = args.pointee.groupScales
+  let (level, args) = (place.level, place.level.args)
+  guard var cursor = RowCursor(isHalves: isHalves, asksAhead: asksAhead, place, constant),
+    let rowScales = args.pointee.rowScales
   else { return }
-  let (factors, offsetFactors) = (args.pointee.outputScale, args.pointee.outputOffset)
-  let scaleBytes =
-    args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT32)
-    ? 64
-    : args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) ? 32 : 16
-  let scaleStep = panels > 1 ? scaleBytes &* level.groups : 0
-  let second = panels > 1 ? panel &+ 1 : panel
-  var scales = allScales + panel &* level.groups &* scaleBytes
-  let offsets = args.pointee.groupOffsets.map { $0 + panel &* level.groups &* scaleBytes }
-  var rowScale = rowScales + row &* args.pointee.rowScaleStride
-  let rowSums = sums + row &* args.pointee.groupSumStride
-  let rowCodes =
-    UnsafeRawPointer(codes).assumingMemoryBound(to: UInt8.self) + row &* Int(args.pointee.codeStride)
-  let tile = weights + panel &* Int(args.pointee.panelStride)
-  let panelStep = panels > 1 ? Int(args.pointee.panelStride) : 0
-  var (y0, y1) = (RowFloats(totals), RowFloats(totals + 16))
-  var (z0, z1) = (RowFloats(), RowFloats())
-  var restOfScale = level.groupsOfScale
-  var channel = 0
-  for group in 0..<level.groups {
-    let isLast = group &+ 1 == level.groups
-    let channels = isLast ? Int(args.pointee.paddedChannels) &- channel : level.groupLength
-    prefetchPanels(tile + channel &* level.channelBytes, panelStep, channels &* level.channelBytes)
-    var dots = RowDots(constant &* rowSums[group])
-    addGroup(
-      &dots,
-      RowGroup(
-        weights: tile + channel &* level.channelBytes, panelStep: panelStep, codes: rowCodes + channel,
-        channels: channels))
-    z0.add(dots.first, RowFloats(level, scales, factors, panel))
-    z1.add(dots.second, RowFloats(level, scales + scaleStep, factors, second))
-    if let offsets {
-      let sum = RowDots(rowSums[group]).first
-      let place = offsets + group &* scaleBytes
-      z0.add(sum, RowFloats(level, place, offsetFactors, panel))
-      z1.add(sum, RowFloats(level, place + scaleStep, offsetFactors, second))
-    }
-    scales += scaleBytes
-    channel &+= channels
-    restOfScale &-= 1
-    if restOfScale == 0 || isLast {
-      y0.add(z0, rowScale.pointee)
-      y1.add(z1, rowScale.pointee)
-      rowScale += 1
-      (z0, z1) = (RowFloats(), RowFloats())
-      restOfScale = level.groupsOfScale
-    }
-  }
-  y0.store(totals)
-  y1.store(totals + 16)
+  var rowScale = rowScales + place.row &* args.pointee.rowScaleStride
+  var (y0, y1) = (RowFloats(place.totals), RowFloats(place.totals + 16))
+  let lastChannels = Int(args.pointee.paddedChannels) &- (level.groups &- 1) &* level.groupLength
+  var rest = level.groups
+  repeat {
+    var (z0, z1) = (RowFloats(), RowFloats())
+    var count = min(rest, level.groupsOfScale)
+    rest &-= count
+    repeat {
+      count &-= 1
+      let channels = rest &+ count == 0 ? lastChannels : level.groupLength
+      cursor.addGroup(channels, &z0, &z1, addDots)
+    } while count > 0
+    y0.add(z0, rowScale.pointee)
+    y1.add(z1, rowScale.pointee)
+    rowScale += 1
+  } while rest > 0
+  y0.store(place.totals)
+  y1.store(place.totals + 16)
 }
 
 /// One row against the panels of a part, by the function for two of them.
 @inline(__always)
 func multiplyGroupRow(
   _ level: GroupLevel, _ part: MatmulPart, _ memory: UnsafeMutablePointer<UInt8>,
-  _ multiplyPair: (GroupLevel, Int, Int, Int, UnsafeMutablePointer<Float>) -> Void
+  _ multiply: (GroupRow) -> Void
 ) {
   let totals = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Float.self)
   var panel = part.panelBegin
   while panel < part.panelEnd {
     let panels = min(2, part.panelEnd &- panel)
     for p in 0..<panels { startRow(level.args, part.rowBegin, panel &+ p, totals + 16 &* p, totals + 64) }
-    multiplyPair(level, part.rowBegin, panel, panels, totals)
+    multiply(GroupRow(level: level, row: part.rowBegin, panel: panel, panels: panels, totals: totals))
     for p in 0..<panels { storeRow(level.args, part.rowBegin, panel &+ p, totals + 16 &* p) }
     panel &+= panels
   }

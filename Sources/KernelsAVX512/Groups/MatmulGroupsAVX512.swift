@@ -46,7 +46,7 @@ private func multiplyPanels(
   }
 }
 
-/// One row against fours of panels. Returns the first panel that is left.
+/// One row. Returns the first panel that is left.
 private func multiplyOneRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ begin: Int, _ end: Int, _ memory: GroupMemory,
   _ starts: UnsafePointer<Int32>
@@ -54,14 +54,20 @@ private func multiplyOneRow(
   guard var level = GroupLevel(args, panels: 4, repeatsRow: true) else { return end }
   let form = level.form
   guard form == .bytes || form == .nibbles else { return begin }
+  let isHalves = level.scaleType == UInt32(SNQ_GROUP_FLOAT16) && level.offsets == nil
+  let panels = form == .bytes ? 4 : 1
   var panel = begin
   withUnsafePointer(to: &level) { level in
-    while end &- panel >= 4 {
-      let place = GroupPlace(row: row, rows: 1, skipped: 0, panel: panel, panels: 4, starts: starts)
+    while end &- panel >= panels {
+      let place = GroupPlace(row: row, rows: 1, skipped: 0, panel: panel, panels: panels, starts: starts)
       level.pointee.start(place, memory)
-      form == .bytes ? bytesRow(level, place, memory) : nibblesRow(level, place, memory)
+      if form == .bytes {
+        isHalves ? halfBytesRow(level, place, memory) : bytesRow(level, place, memory)
+      } else {
+        isHalves ? halfNibblesRow(level, place, memory) : nibblesRow(level, place, memory)
+      }
       level.pointee.store(place, memory)
-      panel &+= 4
+      panel &+= panels
     }
   }
   return panel

@@ -77,188 +77,168 @@ extension OutputVectors {
   }
 }
 
-/// Sums of two rows x 1 panel.
-private struct DotPair {
-  var first: OutputVectors
-  var second: OutputVectors
-
-  /// From what the constant of the weights adds.
+extension GroupRows {
+  /// Adds the products of 4 channels.
   @inline(__always)
-  init(_ step: GroupStep, _ r: Int, isPair: Bool) {
-    let start = step.start(r)
-    first = OutputVectors(low: start, high: start)
-    second = first
-    if isPair {
-      let next = step.start(r &+ 1)
-      second = OutputVectors(low: next, high: next)
-    }
-  }
-
-  @inline(__always)
-  mutating func add(_ weights: OutputVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int) {
-    first.addSignedDots(snq_broadcast4_256(codes), weights)
-    second.addSignedDots(snq_broadcast4_256(codes + stride), weights)
+  fileprivate mutating func addQuad(
+    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
+  ) {
+    add(.loaded(tile), codes, stride) { $0.addSignedDots($1, $2) }
   }
 }
 
-/// Unsigned bytes against signed codes.
-private struct SignedRun {
-  let weights: UnsafePointer<UInt8>
-  let codes: UnsafePointer<UInt8>
-  let codeStride: Int
-  let channels: Int
-}
-
+/// I of a group. Straight code for 32 channels: a branch would be mispredicted at the end of most groups.
 @inline(__always)
-private func addBytes(_ rows: Int, _ run: SignedRun, _ step: GroupStep) {
-  var upper = DotPair(step, 0, isPair: rows > 1)
-  var middle = DotPair(step, rows > 2 ? 2 : 0, isPair: rows > 2)
-  var lower = DotPair(step, rows > 4 ? 4 : 0, isPair: rows > 4)
-  var (weights, codes, rest) = (run.weights, run.codes, run.channels)
-  // One row is taken twice: it comes here with few rows only.
-  let stride = rows > 1 ? run.codeStride : 0
-  @inline(__always)
-  func add(_ index: Int) {
-    let tile = OutputVectors.loaded(weights + 64 &* index)
-    let place = codes + 4 &* index
-    upper.add(tile, place, stride)
-    if rows > 2 { middle.add(tile, place + 2 &* stride, stride) }
-    if rows > 4 { lower.add(tile, place + 4 &* stride, stride) }
-  }
-  // Four tiles a turn: with one, the branch at the end of most groups would be mispredicted.
-  while rest >= 16 {
-    add(0)
-    add(1)
-    add(2)
-    add(3)
-    weights += 256
-    codes += 16
-    rest &-= 16
+private func dots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
+  var tile = GroupRows(rows, place.starts)
+  var (weights, codes, rest) = (place.weights, place.codes, place.channels)
+  let stride = run.codes.stride
+  while rest >= 32 {
+    tile.addQuad(weights, codes, stride)
+    tile.addQuad(weights + 64, codes + 4, stride)
+    tile.addQuad(weights + 128, codes + 8, stride)
+    tile.addQuad(weights + 192, codes + 12, stride)
+    tile.addQuad(weights + 256, codes + 16, stride)
+    tile.addQuad(weights + 320, codes + 20, stride)
+    tile.addQuad(weights + 384, codes + 24, stride)
+    tile.addQuad(weights + 448, codes + 28, stride)
+    weights += 512
+    codes += 32
+    rest &-= 32
   }
   while rest > 0 {
-    add(0)
+    tile.addQuad(weights, codes, stride)
     weights += 64
     codes += 4
     rest &-= 4
   }
-  let scales = GroupScales(step.scales)
-  if step.isDirect {
-    upper.first.addTotal(step, 0, scales)
-    if rows > 1 { upper.second.addTotal(step, 1, scales) }
-    if rows > 2 {
-      middle.first.addTotal(step, 2, scales)
-      middle.second.addTotal(step, 3, scales)
-    }
-    if rows > 4 {
-      lower.first.addTotal(step, 4, scales)
-      lower.second.addTotal(step, 5, scales)
-    }
-    return
-  }
-  upper.first.addPart(step, 0, scales)
-  if rows > 1 { upper.second.addPart(step, 1, scales) }
-  if rows > 2 {
-    middle.first.addPart(step, 2, scales)
-    middle.second.addPart(step, 3, scales)
-  }
-  if rows > 4 {
-    lower.first.addPart(step, 4, scales)
-    lower.second.addPart(step, 5, scales)
-  }
+  return tile
 }
 
 // One function a tile shape, because the optimiser stops inlining when a caller grows.
 
 @inline(never)
-private func add6(_ run: SignedRun, _ step: GroupStep) { addBytes(6, run, step) }
+private func tile6(_ run: GroupRun) { multiplyGroups(6, isDirect: false, run) { dots(6, run, $0) } }
 @inline(never)
-private func add4(_ run: SignedRun, _ step: GroupStep) { addBytes(4, run, step) }
+private func tile6Direct(_ run: GroupRun) { multiplyGroups(6, isDirect: true, run) { dots(6, run, $0) } }
 @inline(never)
-private func add2(_ run: SignedRun, _ step: GroupStep) { addBytes(2, run, step) }
+private func tile4(_ run: GroupRun) { multiplyGroups(4, isDirect: false, run) { dots(4, run, $0) } }
 @inline(never)
-private func add1(_ run: SignedRun, _ step: GroupStep) { addBytes(1, run, step) }
+private func tile4Direct(_ run: GroupRun) { multiplyGroups(4, isDirect: true, run) { dots(4, run, $0) } }
+@inline(never)
+private func tile2(_ run: GroupRun) { multiplyGroups(2, isDirect: false, run) { dots(2, run, $0) } }
+@inline(never)
+private func tile2Direct(_ run: GroupRun) { multiplyGroups(2, isDirect: true, run) { dots(2, run, $0) } }
+@inline(never)
+private func tile1(_ run: GroupRun) { multiplyGroups(1, isDirect: false, run) { dots(1, run, $0) } }
+@inline(never)
+private func tile1Direct(_ run: GroupRun) { multiplyGroups(1, isDirect: true, run) { dots(1, run, $0) } }
 
-/// Adds one group of `channels` channels from channel `begin` of a block.
+/// All groups of one tile of 1, 2, 4 or 6 rows.
 @inline(__always)
-func addGroup(
-  _ form: GroupForm, _ weights: UnsafePointer<UInt8>, _ codes: GroupCodes, _ begin: Int, _ channels: Int,
-  _ step: GroupStep, _ sums: UnsafeMutablePointer<__m256i>
-) {
-  let run = SignedRun(
-    weights: weights, codes: codes.bytes + begin, codeStride: codes.stride, channels: channels)
-  switch step.rows {
-  case 6: add6(run, step)
-  case 4: add4(run, step)
-  case 2: add2(run, step)
-  default: add1(run, step)
+func multiplyTile(_ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun) {
+  switch rows {
+  case 6: isDirect ? tile6Direct(run) : tile6(run)
+  case 4: isDirect ? tile4Direct(run) : tile4(run)
+  case 2: isDirect ? tile2Direct(run) : tile2(run)
+  default: isDirect ? tile1Direct(run) : tile1(run)
   }
 }
 
 extension RowDots {
   @inline(__always)
-  mutating func addBytes(_ tile: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>) {
+  private mutating func addBytes(_ tile: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>) {
     let four = snq_broadcast4_256(codes)
     first.addSignedDots(four, .loaded(tile))
     second.addSignedDots(four, .loaded(tile + step))
   }
 
   @inline(__always)
-  mutating func addNibbles(
-    _ tile: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>
-  ) {
+  private mutating func addNibbles(_ tile: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>) {
     let (four, later) = (snq_broadcast4_256(codes), snq_broadcast4_256(codes + 4))
-    let nibbles = OutputVectors.loaded(tile)
+    let (nibbles, others) = (OutputVectors.loaded(tile), OutputVectors.loaded(tile + step))
     first.addSignedDots(four, nibbles.lowNibbles())
     first.addSignedDots(later, nibbles.highNibbles())
-    let others = OutputVectors.loaded(tile + step)
     second.addSignedDots(four, others.lowNibbles())
     second.addSignedDots(later, others.highNibbles())
   }
-}
 
-@inline(never)
-private func bytesRow(
-  _ level: GroupLevel, _ row: Int, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>
-) {
-  multiplyGroupRow(level, row, panel, panels, totals, GroupForm.bytes.constant(level)) { dots, group in
+  /// A group of bytes of two panels, 32 channels of them in straight code.
+  @inline(__always)
+  fileprivate mutating func addBytes(_ group: RowGroup) {
     var (tile, codes, rest) = (group.weights, group.codes, group.channels)
-    while rest >= 16 {
-      dots.addBytes(tile, group.panelStep, codes)
-      dots.addBytes(tile + 64, group.panelStep, codes + 4)
-      dots.addBytes(tile + 128, group.panelStep, codes + 8)
-      dots.addBytes(tile + 192, group.panelStep, codes + 12)
-      tile += 256
-      codes += 16
-      rest &-= 16
+    let step = group.panelStep
+    while rest >= 32 {
+      addBytes(tile, step, codes)
+      addBytes(tile + 64, step, codes + 4)
+      addBytes(tile + 128, step, codes + 8)
+      addBytes(tile + 192, step, codes + 12)
+      addBytes(tile + 256, step, codes + 16)
+      addBytes(tile + 320, step, codes + 20)
+      addBytes(tile + 384, step, codes + 24)
+      addBytes(tile + 448, step, codes + 28)
+      tile += 512
+      codes += 32
+      rest &-= 32
     }
     while rest > 0 {
-      dots.addBytes(tile, group.panelStep, codes)
+      addBytes(tile, step, codes)
       tile += 64
       codes += 4
       rest &-= 4
     }
   }
-}
 
-@inline(never)
-private func nibblesRow(
-  _ level: GroupLevel, _ row: Int, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>
-) {
-  multiplyGroupRow(level, row, panel, panels, totals, GroupForm.bytes.constant(level)) { dots, group in
+  /// The same of nibbles.
+  @inline(__always)
+  fileprivate mutating func addNibbles(_ group: RowGroup) {
     var (tile, codes, rest) = (group.weights, group.codes, group.channels)
-    while rest >= 16 {
-      dots.addNibbles(tile, group.panelStep, codes)
-      dots.addNibbles(tile + 64, group.panelStep, codes + 8)
-      tile += 128
-      codes += 16
-      rest &-= 16
+    let step = group.panelStep
+    while rest >= 32 {
+      addNibbles(tile, step, codes)
+      addNibbles(tile + 64, step, codes + 8)
+      addNibbles(tile + 128, step, codes + 16)
+      addNibbles(tile + 192, step, codes + 24)
+      tile += 256
+      codes += 32
+      rest &-= 32
     }
     while rest > 0 {
-      dots.addNibbles(tile, group.panelStep, codes)
+      addNibbles(tile, step, codes)
       tile += 64
       codes += 8
       rest &-= 8
     }
+  }
+}
+
+// One function a form and type of scales, because the optimiser stops inlining when a caller grows.
+
+@inline(never)
+private func bytesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: false, asksAhead: false, row, GroupForm.bytes.constant(row.level)) {
+    $0.addBytes($1)
+  }
+}
+
+@inline(never)
+private func halfBytesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: true, asksAhead: false, row, GroupForm.bytes.constant(row.level)) {
+    $0.addBytes($1)
+  }
+}
+
+@inline(never)
+private func nibblesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: false, asksAhead: true, row, GroupForm.bytes.constant(row.level)) {
+    $0.addNibbles($1)
+  }
+}
+
+@inline(never)
+private func halfNibblesRow(_ row: GroupRow) {
+  multiplyGroupRow(isHalves: true, asksAhead: true, row, GroupForm.bytes.constant(row.level)) {
+    $0.addNibbles($1)
   }
 }
 
@@ -267,8 +247,12 @@ func multiplyDotGroups(
   _ args: UnsafePointer<snq_group_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let level = GroupLevel(args)
-  if part.rows == 1, level.isPlain {
-    return multiplyGroupRow(level, part, scratch, level.isNibbles ? nibblesRow : bytesRow)
+  guard part.rows == 1, level.isPlain else {
+    return multiplyGroupBlocks(level, GroupForm(level), part, scratch)
   }
-  multiplyGroupBlocks(level, GroupForm(level), part, scratch)
+  if level.isNibbles {
+    multiplyGroupRow(level, part, scratch) { $0.isHalves ? halfNibblesRow($0) : nibblesRow($0) }
+  } else {
+    multiplyGroupRow(level, part, scratch) { $0.isHalves ? halfBytesRow($0) : bytesRow($0) }
+  }
 }

@@ -1,0 +1,219 @@
+import CKernelABI
+import CSIMD
+
+// All groups of a block for one tile of up to 6 rows x 1 panel, in one function: a call for each of them made AVX2 and
+// AVX-VNNI slower by a tenth. How they are multiplied, says the module.
+
+/// The groups of a block for one tile of outputs.
+struct GroupRun {
+  let weights: UnsafePointer<UInt8>
+  /// Bytes from group to group.
+  let groupBytes: Int
+  /// Of the first row.
+  let codes: GroupCodes
+  let groups: Int
+  let groupLength: Int
+  /// Channels of the last group.
+  let lastChannels: Int
+  /// Of the first row: y and z, 16 floats a row.
+  let totals: UnsafeMutablePointer<Float>
+  let parts: UnsafeMutablePointer<Float>
+  /// 16 a group.
+  let scales: UnsafePointer<Float>
+  let offsets: UnsafePointer<Float>
+  let hasOffsets: Bool
+  /// What the constant of the weights adds to every group, and Q: `blockGroups` numbers from row to row.
+  let starts: UnsafePointer<Int32>
+  let groupSums: UnsafePointer<Float>
+  /// Of the first row, and numbers to the next one's.
+  let rowScales: UnsafePointer<Float>
+  let rowScaleStride: Int
+  /// Groups that share a scale of the row, and those up to the end of the first one.
+  let groupsOfScale: Int
+  let restOfScale: Int
+  /// Its last group is that of the level.
+  let endsLevel: Bool
+  /// Sums of a tile: [row][half].
+  let sums: UnsafeMutablePointer<__m256i>
+}
+
+/// Where one group begins.
+struct GroupPlace {
+  var weights: UnsafePointer<UInt8>
+  var codes: UnsafePointer<UInt8>
+  var starts: UnsafePointer<Int32>
+  var channels: Int
+}
+
+/// 16 scales or offsets.
+struct GroupScales {
+  let low: __m256
+  let high: __m256
+
+  @inline(__always)
+  init(_ scales: UnsafePointer<Float>) {
+    low = _mm256_loadu_ps(scales)
+    high = _mm256_loadu_ps(scales + 8)
+  }
+}
+
+/// What ends a group: z += I * s + Q * d, or y += the same * scale of the row.
+private struct GroupEnd {
+  let isDirect: Bool
+  let hasOffsets: Bool
+  let run: GroupRun
+  let group: Int
+  let scales: GroupScales
+  /// Of the first row.
+  let rowScales: UnsafePointer<Float>
+
+  @inline(__always)
+  func add(_ dots: OutputVectors, _ r: Int) {
+    let memory = (isDirect ? run.totals : run.parts) + 16 &* r
+    var low = isDirect ? _mm256_setzero_ps() : _mm256_loadu_ps(memory)
+    var high = isDirect ? _mm256_setzero_ps() : _mm256_loadu_ps(memory + 8)
+    low = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), scales.low, low)
+    high = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), scales.high, high)
+    if hasOffsets {
+      let sum = _mm256_set1_ps(run.groupSums[r &* blockGroups &+ group])
+      let offsets = run.offsets + 16 &* group
+      low = _mm256_fmadd_ps(sum, _mm256_loadu_ps(offsets), low)
+      high = _mm256_fmadd_ps(sum, _mm256_loadu_ps(offsets + 8), high)
+    }
+    if isDirect {
+      let scale = _mm256_set1_ps(rowScales[r &* run.rowScaleStride])
+      low = _mm256_fmadd_ps(low, scale, _mm256_loadu_ps(memory))
+      high = _mm256_fmadd_ps(high, scale, _mm256_loadu_ps(memory + 8))
+    }
+    _mm256_storeu_ps(memory, low)
+    _mm256_storeu_ps(memory + 8, high)
+  }
+}
+
+typealias GroupProduct = (inout OutputVectors, __m256i, OutputVectors) -> Void
+
+/// Sums of a tile of 1, 2, 4 or 6 rows: 12 of the 16 registers; two hold weights, one codes.
+struct GroupRows {
+  let rows: Int
+  var row0 = OutputVectors()
+  var row1 = OutputVectors()
+  var row2 = OutputVectors()
+  var row3 = OutputVectors()
+  var row4 = OutputVectors()
+  var row5 = OutputVectors()
+
+  @inline(__always) init(_ rows: Int) { self.rows = rows }
+
+  /// Every row from `start` of it.
+  @inline(__always)
+  init(_ rows: Int, _ start: (Int) -> OutputVectors) {
+    self.rows = rows
+    row0 = start(0)
+    if rows > 1 { row1 = start(1) }
+    if rows > 2 {
+      row2 = start(2)
+      row3 = start(3)
+    }
+    if rows > 4 {
+      row4 = start(4)
+      row5 = start(5)
+    }
+  }
+
+  /// From what the constant of the weights adds.
+  @inline(__always)
+  init(_ rows: Int, _ starts: UnsafePointer<Int32>) { self.init(rows) { .start(starts, $0) } }
+
+  /// Adds the channels of one register of codes.
+  @inline(__always)
+  mutating func add(
+    _ weights: OutputVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int, _ product: GroupProduct
+  ) {
+    let later = codes + 3 &* stride
+    product(&row0, snq_broadcast4_256(codes), weights)
+    if rows > 1 { product(&row1, snq_broadcast4_256(codes + stride), weights) }
+    if rows > 2 {
+      product(&row2, snq_broadcast4_256(codes + 2 &* stride), weights)
+      product(&row3, snq_broadcast4_256(later), weights)
+    }
+    if rows > 4 {
+      product(&row4, snq_broadcast4_256(later + stride), weights)
+      product(&row5, snq_broadcast4_256(later + 2 &* stride), weights)
+    }
+  }
+
+  /// Gives every row to `body`.
+  @inline(__always)
+  func forEach(_ body: (OutputVectors, Int) -> Void) {
+    body(row0, 0)
+    if rows > 1 { body(row1, 1) }
+    if rows > 2 {
+      body(row2, 2)
+      body(row3, 3)
+    }
+    if rows > 4 {
+      body(row4, 4)
+      body(row5, 5)
+    }
+  }
+}
+
+extension OutputVectors {
+  /// -c * Q of a row, in all lanes.
+  @inline(__always)
+  static func start(_ starts: UnsafePointer<Int32>, _ r: Int) -> OutputVectors {
+    let start = _mm256_set1_epi32(starts[r &* blockGroups])
+    return OutputVectors(low: start, high: start)
+  }
+}
+
+/// y += z * the scale of the row, z = 0.
+@inline(never)
+private func endScale(_ run: GroupRun, _ rows: Int, _ rowScales: UnsafePointer<Float>) {
+  for r in 0..<rows {
+    let scale = _mm256_set1_ps(rowScales[r &* run.rowScaleStride])
+    for half in 0..<2 {
+      let (total, part) = (run.totals + (16 &* r &+ 8 &* half), run.parts + (16 &* r &+ 8 &* half))
+      _mm256_storeu_ps(total, _mm256_fmadd_ps(_mm256_loadu_ps(part), scale, _mm256_loadu_ps(total)))
+      _mm256_storeu_ps(part, _mm256_setzero_ps())
+    }
+  }
+}
+
+/// All groups of a run; rows and whether every group has a scale of the row are literals. `dots` gives I of a group.
+@inline(__always)
+func multiplyGroups(_ rows: Int, isDirect: Bool, _ run: GroupRun, _ dots: (GroupPlace) -> GroupRows) {
+  var place = GroupPlace(
+    weights: run.weights, codes: run.codes.bytes, starts: run.starts, channels: run.groupLength)
+  var rowScales = run.rowScales
+  var (group, restOfScale) = (0, run.restOfScale)
+  repeat {
+    let isLast = group &+ 1 == run.groups
+    if isLast { place.channels = run.lastChannels }
+    let tile = dots(place)
+    let scales = GroupScales(run.scales + 16 &* group)
+    if run.hasOffsets {
+      let end = GroupEnd(
+        isDirect: isDirect, hasOffsets: true, run: run, group: group, scales: scales, rowScales: rowScales)
+      tile.forEach { end.add($0, $1) }
+    } else {
+      let end = GroupEnd(
+        isDirect: isDirect, hasOffsets: false, run: run, group: group, scales: scales, rowScales: rowScales)
+      tile.forEach { end.add($0, $1) }
+    }
+    if isDirect {
+      rowScales += 1
+    } else {
+      restOfScale &-= 1
+      if restOfScale == 0 || (isLast && run.endsLevel) {
+        endScale(run, rows, rowScales)
+        rowScales += 1
+        restOfScale = run.groupsOfScale
+      }
+    }
+    place.weights += run.groupBytes
+    place.codes += run.groupLength
+    place.starts += 1
+    group &+= 1
+  } while group < run.groups
+}
