@@ -5,7 +5,7 @@ extension Cast: PlannedOperator {
   /// By rows, where both values have them: what follows finds its floats in the cache, and no whole image of them is made.
   /// int32 has a row for each element.
   func schedule(_ node: Int, in schedule: inout Schedule) {
-    let (input, output) = (schedule.graph.nodes[node].inputs[0], schedule.graph.nodes[node].output)
+    let input = schedule.graph.nodes[node].inputs[0]
     let (source, target) = (schedule.graph.values[input].elementType, elementType)
     guard source != .int32, target != .int32, !keepsOrder(TensorNode(schedule.graph, node)) else {
       return scheduleTensor(node, in: &schedule)
