@@ -283,3 +283,41 @@ def test_states_that_are_refused(states: list[str], words: str, tmp_path: Path) 
     options = [option for state in states for option in ("--state", state)]
     message = refusal(STREAM, *options, "-o", tmp_path / "stream.soniq")
     assert words in message, message
+
+
+# Codes of the model
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize(("kind", "attributes"), [("LSTM", {}), ("GRU", {}), ("GRU", {"linear_before_reset": 1})])
+def test_stated_codes_are_kept(
+    kind: str, attributes: dict, direction: str, axis: int | None, tmp_path: Path, random: np.random.Generator
+) -> None:
+    """Of 8 bits, one scale or one a row: no rounding but that of the activations."""
+    layer = Layer(tmp_path, random, kind, "B", direction=direction, **attributes)
+    model = onnx.load(layer.path)
+    nodes = []
+    for tensor in list(model.graph.initializer):
+        if tensor.name == "B":
+            continue
+        shape = tuple(tensor.dims)
+        scales = random.uniform(0.002, 0.006, () if axis is None else shape[1]).astype(np.float32)
+        constants = {"codes": random.integers(-127, 128, shape).astype(np.int8), "scale": scales}
+        names = [f"{tensor.name}.{part}" for part in constants]
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.extend(
+            numpy_helper.from_array(np.asarray(array), name)
+            for name, array in zip(names, constants.values(), strict=True)
+        )
+        nodes.append(helper.make_node("DequantizeLinear", names, [tensor.name], axis=1))
+    nodes.extend(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, layer.path)
+    arrays = layer.arrays(random)
+    np.savez(tmp_path / "samples.npz", **{name: array[None] for name, array in arrays.items()})
+    packed = pack(layer.path, tmp_path / "layer.soniq", "--palette", "8", "--calibrate", tmp_path / "samples.npz")
+    levels = {kernel.level for kernel in soniq.load(packed).kernels() if kernel.operation in ("linear", kind.lower())}
+    assert levels == {"8x8"}
+    assert distance(run(packed, arrays)["Y"], reference(layer.path, arrays)["Y"]) < 0.02
