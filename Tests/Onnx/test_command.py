@@ -49,7 +49,7 @@ def node(kind: str, inputs: list, outputs: list, **attributes: object) -> onnx.N
 
 
 X, Y = info("x", ["batch", 8]), info("y", None)
-BRANCH = helper.make_graph([node("GRU", ["x"], ["t"], name="inner")], "branch", [], [info("t", None)])
+BRANCH = helper.make_graph([node("Strange", ["x"], ["t"], name="inner")], "branch", [], [info("t", None)])
 ODD_MODELS = {
     "no nodes, input is output": model([], [X], [info("x", ["batch", 8])]),
     "output is a constant": model([], [X], [info("w", [8, 8])], {"w": WEIGHTS}),
@@ -160,7 +160,7 @@ def test_nodes_of_branches_are_named(tmp_path: Path) -> None:
     result = pack(ODD_MODELS["branches"], tmp_path, "--palette", "f32")
     assert result.returncode == 65
     assert "2 nodes" in result.stderr
-    assert "GRU (2: choice/then/inner, choice/else/inner)" in result.stderr
+    assert "Strange (2: choice/then/inner, choice/else/inner)" in result.stderr
 
 
 def numpy_file(path: Path, arrays: dict, *, compressed: bool = False) -> Path:
