@@ -24,6 +24,22 @@ rounding of weights, and runs through `libsoniq.so`.
 * Dimensions of inputs may be dynamic, and what follows from them (docs/packer.md, Sizes); channels of images may not.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
   nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
+* Dynamically quantised models: DynamicQuantizeLinear, MatMulInteger or ConvInteger with constant weights, Cast and
+  Mul become one layer. Matrices keep the codes of their weights; the layer quantises its input itself, with a scale
+  for each row where ONNX has one for the tensor, so no element has a coarser step. Convolutions of images need a
+  fixed scale of their input, which the file does not have: their weights are packed by the palette as those of
+  float models are. Where the form is another, the operators compute as ONNX says, exactly: sums of up to 65,536
+  products for MatMulInteger, of 4,112 for ConvInteger.
+* Weights with a zero point for each output keep their codes in MatMul and Gemm: what the zero points add is added
+  behind the layer. In convolutions they are refused.
+* QLinearMatMul, QLinearConv and the like are their plain operators between the codes that they state, as in QDQ models.
+* Of the domain com.microsoft, which ONNX Runtime's tools write, these are known: Attention, BiasAdd, BiasGelu,
+  BiasSplitGelu, DequantizeLinear, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu, FusedConv, FusedGemm,
+  FusedMatMul, Gelu, MatMulIntegerToFloat, MultiHeadAttention, QAttention, QGemm, QLinearAdd, QLinearAveragePool,
+  QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear,
+  QuickGelu, SkipLayerNormalization, SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
+  operators, in which attention and functions are found as in other files. Attention takes masks [batch, keys] and no
+  keys of earlier runs. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.
 * LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence
   length is 0 to the number of steps, or the run is refused.

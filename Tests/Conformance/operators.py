@@ -8,15 +8,16 @@ LAST_OPSET = 24
 # Every operator claimed. A test of one of these must pass or be skipped for a reason below.
 CLAIMED = """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization BlackmanWindow Cast CastLike Ceil Celu Clip Compress
-    Concat Constant ConstantOfShape Conv ConvTranspose CumSum DFT DepthToSpace DequantizeLinear Div Dropout Einsum Elu
-    Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool
-    Greater GreaterOrEqual GroupNormalization HammingWindow HannWindow HardSigmoid HardSwish Hardmax Identity If
-    InstanceNormalization IsInf IsNaN LRN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Loop
-    LpNormalization MatMul Max MaxPool Mean MeanVarianceNormalization MelWeightMatrix Min Mish Mod Mul Neg NonZero Not
-    OneHot Or PRelu Pad Pow QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
-    ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence Round STFT Scan Selu
-    Shape Shrink Sigmoid Sign Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh
-    GRU LSTM RNN ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
+    Concat Constant ConstantOfShape Conv ConvInteger ConvTranspose CumSum DFT DepthToSpace DequantizeLinear Div
+    Dropout DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements
+    GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization HammingWindow
+    HannWindow HardSigmoid HardSwish Hardmax Identity If InstanceNormalization IsInf IsNaN LRN LSTM
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Loop LpNormalization MatMul MatMulInteger Max
+    MaxPool Mean MeanVarianceNormalization MelWeightMatrix Min Mish Mod Mul Neg NonZero Not OneHot Or PRelu Pad Pow
+    QLinearConv QLinearMatMul QuantizeLinear RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
+    ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence Round
+    STFT Scan Selu Shape Shrink Sigmoid Sign Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze
+    Sub Sum Swish Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
 """.split()
 
 # Inputs that must be constants of the model, by position: weights, shapes, axes and other parameters. Tests give
@@ -28,6 +29,7 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "Compress": (1,),
     "ConstantOfShape": (0,),
     "Conv": (1, 2),
+    "ConvInteger": (1, 3),
     "ConvTranspose": (1, 2),
     "CumSum": (1,),
     "DFT": (1, 2),
@@ -48,6 +50,8 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
     "NonZero": (0,),
     "OneHot": (1,),
     "Pad": (1, 2, 3),
+    "QLinearConv": (1, 2, 3, 4, 5, 6, 7, 8),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
     "QuantizeLinear": (1, 2),
     "RNN": (1, 2, 3),
     "Range": (0, 1, 2),

@@ -100,14 +100,14 @@ import Testing
   @Test func everyUnsupportedNodeIsNamed() throws {
     let model = try Self.small()
     model.node("StringSplit", ["logits"], ["memory"])
-    model.node("FusedConv", ["logits"], ["fused"], domain: "com.microsoft")
+    model.node("FusedPooling", ["logits"], ["fused"], domain: "com.microsoft")
     model.node("Identity", ["memory"], ["copied"])
     model.output("copied")
     model.output("fused")
     expectError(
       [
         "model.onnx", "2 nodes",
-        "unknown operators StringSplit (1: the_memory), com.microsoft.FusedConv (1: the_fused)",
+        "unknown operators StringSplit (1: the_memory), com.microsoft.FusedPooling (1: the_fused)",
       ], model)
   }
 

@@ -10,6 +10,11 @@ struct OnnxConversion {
   let maximumRounds: Int
   /// The graph's names, then those of the bodies that the node is in.
   var scopes: [OnnxScope]
+  /// What DynamicQuantizeLinear made, by its codes.
+  var dynamicCodes: [ValueID: DynamicCodes] = [:]
+  /// Masks of keys that an operator put out as lengths, by those.
+  var masksOfLengths: [ValueID: ValueID] = [:]
+  private var expansions = 0
   /// Nodes that could not be converted.
   private var faults: ImportFaults
   /// What is thrown is about a body of which a node has been noted.
@@ -48,6 +53,7 @@ struct OnnxConversion {
 
   /// Converts the nodes of a graph or body that can be; ends early like `convert`.
   mutating func convertNodes(_ graph: OnnxGraph) {
+    scopes[scopes.count - 1].uses = OnnxUses(graph.nodes, outputs: graph.outputs.map(\.name))
     for var node in graph.nodes {
       node.name = (scopes.last?.prefix ?? "") + node.name
       // Also of a node behind others that cannot be converted.
@@ -91,7 +97,8 @@ struct OnnxConversion {
     do throws(PackError) {
       // Constants are decoded before the converter looks at any.
       for name in node.inputs where !name.isEmpty { _ = try value(named: name) }
-      results = try converter(&self)
+      let scaled = node.outputs.first.flatMap { scopes.last?.scaledProducts[$0] }
+      results = if let scaled { [scaled] } else { try converter(&self) }
       if let words = node.misread.words.first { throw fault(words) }
     } catch {
       if isNoted {
@@ -153,6 +160,13 @@ struct OnnxConversion {
     return list.map { Int($0) }
   }
 
+  /// The constant of a name; nil where a node or the host makes it.
+  mutating func constant(named name: String) throws(PackError) -> KnownTensor? {
+    guard scopes.contains(where: { $0.named[name] != nil || $0.unread[name] != nil }) else { return nil }
+    let value = try value(named: name)
+    return draft.known(value)
+  }
+
   mutating func value(named name: String) throws(PackError) -> ValueID {
     for index in scopes.indices.reversed() {
       if let value = scopes[index].named[name] { return value }
@@ -186,6 +200,22 @@ struct OnnxConversion {
   }
 
   // MARK: Making nodes
+
+  /// What a node of ONNX's own operators would make: for operators that stand for several of them.
+  mutating func apply(
+    _ type: String, _ inputs: [ValueID?], _ attributes: [AttributeProto] = [], outputs: Int = 1
+  ) throws(PackError) -> [ValueID] {
+    let outer = node
+    defer { node = outer }
+    expansions += 1
+    // No name of a file holds a 0.
+    let names = inputs.indices.map { inputs[$0] == nil ? "" : "\u{0}\(expansions).\($0)" }
+    for (name, value) in zip(names, inputs) { if let value { self.name(name, value) } }
+    node = outer.standingFor(
+      type, inputs: names, outputs: (0..<outputs).map { "\u{0}\(expansions)/\($0)" }, attributes)
+    guard let converter = OnnxOperators.converter(of: node) else { throw fault("\(type) is not known") }
+    return try converter(&self)
+  }
 
   /// ONNX's rank, in which scalars have none.
   func onnxShape(_ value: ValueID) -> [Dimension] {

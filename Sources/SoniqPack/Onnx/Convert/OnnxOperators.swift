@@ -6,7 +6,13 @@ typealias OnnxConverter = @Sendable (inout OnnxConversion) throws(PackError) -> 
 /// Every operator that is known, one row each.
 enum OnnxOperators {
   static func converter(of node: OnnxNode) -> OnnxConverter? {
-    node.domain.isEmpty ? table[node.type] : node.domain == "soniq" ? trained[node.type] : nil
+    switch node.domain {
+    case "": table[node.type]
+    case "soniq": trained[node.type]
+    case "com.microsoft": contributed[node.type]
+    case "com.microsoft.nchwc": machineBound
+    default: nil
+    }
   }
 
   /// The names of the operators, sorted.
@@ -155,6 +161,11 @@ enum OnnxOperators {
     ("LpNormalization", { c throws(PackError) in try c.lpNorm() }),
     ("QuantizeLinear", { c throws(PackError) in try c.quantizeLinear() }),
     ("DequantizeLinear", { c throws(PackError) in try c.dequantizeLinear() }),
+    ("DynamicQuantizeLinear", { c throws(PackError) in try c.dynamicQuantizeLinear() }),
+    ("MatMulInteger", { c throws(PackError) in try c.matmulInteger() }),
+    ("ConvInteger", { c throws(PackError) in try c.convInteger() }),
+    ("QLinearMatMul", { c throws(PackError) in try c.codedMatmul() }),
+    ("QLinearConv", { c throws(PackError) in try c.codedConvolution() }),
   ]
 
   private static func function(_ function: ActivationFunction) -> OnnxConverter {

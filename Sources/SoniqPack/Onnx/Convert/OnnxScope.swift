@@ -10,6 +10,9 @@ struct OnnxScope {
   var unread: [String: TensorProto] = [:]
   /// Names that are not there, as their nodes could not be converted.
   var missing: Set<String> = []
+  var uses = OnnxUses([], outputs: [])
+  /// Products whose scales are in their layers already, by the output of the Mul that would put them in.
+  var scaledProducts: [String: ValueID] = [:]
 
   func has(_ name: String) -> Bool {
     named[name] != nil || unread[name] != nil || missing.contains(name)

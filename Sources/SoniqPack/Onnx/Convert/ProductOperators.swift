@@ -42,11 +42,34 @@ extension OnnxConversion {
       throw fault("\(draft.words(shape)) times a matrix of \(inputs) rows")
     }
     let grid = Self.rowGrid(weights.grid, axis: 0)
-    return draft.append(
-      name ?? node.name,
-      .linear(DraftWeights(outputs: outputs, inputs: inputs, values: values, bias: bias, grid: grid)),
-      [input],
-      shape.dropLast() + [.fixed(outputs)])
+    let layer = DraftWeights(outputs: outputs, inputs: inputs, values: values, bias: bias, grid: grid)
+    let results: [Dimension] = shape.dropLast() + [.fixed(outputs)]
+    if keepsCodes, let grid, Set(grid.zeros).count > 1 {
+      let (centred, terms) = Self.centred(layer, grid)
+      let sums = try reduce(.sum, input, axes: [shape.count - 1], keeps: true)
+      let moved = try binary(.multiply, sums, constant(KnownTensor(floats: terms, shape: [outputs])))
+      return try binary(.add, draft.append(name ?? node.name, .linear(centred), [input], results), moved)
+    }
+    return draft.append(name ?? node.name, .linear(layer), [input], results)
+  }
+
+  /// A layer whose codes have one zero point, and what it lacks then for each output and unit of its inputs' sum: packed
+  /// matrices have no zero points by output.
+  private static func centred(_ layer: DraftWeights, _ grid: CodeGrid) -> (DraftWeights, terms: [Float]) {
+    let zero = grid.isSigned ? 0 : 128
+    var centred = layer
+    var terms: [Float] = []
+    for row in 0..<layer.outputs {
+      let scale = grid.scales[grid.scales.count == 1 ? 0 : row]
+      let shift = grid.zeros[row] - zero
+      for place in row * layer.inputs..<(row + 1) * layer.inputs {
+        let code = (layer.values[place] / scale).rounded(.toNearestOrEven) + Float(shift)
+        centred.values[place] = code * scale
+      }
+      terms.append(Float(-shift) * scale)
+    }
+    centred.grid?.zeros = grid.zeros.map { _ in zero }
+    return (centred, terms)
   }
 
   mutating func gemm() throws(PackError) -> [ValueID] {

@@ -21,7 +21,17 @@ extension OnnxConversion {
 
   mutating func dequantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
+    guard draft.known(try self.input(1)) != nil else { return [try dequantizedByComputedScale(input)] }
     guard let known = draft.known(input) else {
+      if let mark = movedMark(input) {
+        // What moved it has to be followed by its code again.
+        let grid = try codeGrid(of: node.inputs.count > 2 ? nil : mark)
+        guard grid.scales.count == 1 else { throw fault("codes of one scale as codes of several") }
+        let zero = grid.zeros[0] + (grid.isSigned ? 128 : 0)
+        return [
+          append(.quantized(ActivationGrid(scale: grid.scales[0], zero: zero)), [input], draft.shape(input))
+        ]
+      }
       let maker = draft.nodes.last { $0.outputs.contains(input) }
       if maker?.operation.isQuantized == true { return [input] }
       if let type = narrowType(of: input), !type.isFloat {
@@ -41,7 +51,17 @@ extension OnnxConversion {
     return [constant(try dequantized(known, grid))]
   }
 
-  private func dequantized(_ known: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {
+  /// (code - zero) * scale, where the scale is no constant.
+  private mutating func dequantizedByComputedScale(_ codes: ValueID) throws(PackError) -> ValueID {
+    guard node.integer("block_size", default: 0) == 0, draft.rank(try input(1)) == 1,
+      draft.shape(try input(1))[0] == .fixed(1)
+    else { throw fault("scales that are computed by channel or block") }
+    var numbers = try real(codes)
+    if let zero = try optionalInput(2) { numbers = try binary(.subtract, numbers, real(zero)) }
+    return try binary(.multiply, numbers, input(1))
+  }
+
+  func dequantized(_ known: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {
     guard let codes = known.integers else { throw fault("its codes are not whole numbers") }
     let channel = try self.channel(of: known, grid)
     let numbers = codes.indices.map { place -> Float in
@@ -130,6 +150,25 @@ extension OnnxConversion {
     }
     let (step, size) = (rowMajorSteps(tensor.shape)[axis], tensor.shape[axis])
     return { $0 / step % size }
+  }
+}
+
+extension OnnxConversion {
+  /// Whether a value is a mark behind operations that only move or choose elements; the type of its codes then.
+  private func movedMark(_ value: ValueID) -> OnnxType? {
+    var value = value
+    var isMoved = false
+    while let maker = draft.nodes.last(where: { $0.outputs.contains(value) }) {
+      switch maker.operation {
+      case .quantized: return isMoved ? .uint8 : nil
+      case .tensor(.transpose), .tensor(.reshape), .tensor(.slice), .tensor(.expand):
+        (value, isMoved) = (maker.inputs[0], true)
+      case .tensor(.pool(let pool)) where pool.function == .maximum:
+        (value, isMoved) = (maker.inputs[0], true)
+      default: return nil
+      }
+    }
+    return nil
   }
 }
 

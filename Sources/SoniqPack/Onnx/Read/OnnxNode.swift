@@ -32,6 +32,17 @@ struct OnnxNode {
     attributes.values.sorted { $0.name < $1.name }.flatMap { ($0.hasG ? [$0.g] : []) + $0.graphs }
   }
 
+  /// A node of ONNX's own operators in the place of this one, which errors name.
+  func standingFor(
+    _ type: String, inputs: [String], outputs: [String], _ attributes: [AttributeProto]
+  ) -> OnnxNode {
+    var node = self
+    (node.type, node.domain, node.inputs, node.outputs) = (type, "", inputs, outputs)
+    node.attributes = [:]
+    for attribute in attributes { node.attributes[attribute.name] = attribute }
+    return node
+  }
+
   /// "Conv" or, for other domains than ONNX's own, "com.microsoft.FusedConv".
   var typeName: String { domain.isEmpty ? type : "\(domain).\(type)" }
 
@@ -87,6 +98,25 @@ private enum AttributeType: Int32 {
 }
 
 extension AttributeProto {
+  static func integer(_ name: String, _ number: Int) -> AttributeProto {
+    var attribute = named(name, .int)
+    attribute.i = Int64(number)
+    return attribute
+  }
+
+  static func real(_ name: String, _ number: Float) -> AttributeProto {
+    var attribute = named(name, .float)
+    attribute.f = number
+    return attribute
+  }
+
+  private static func named(_ name: String, _ type: AttributeType) -> AttributeProto {
+    var attribute = AttributeProto()
+    attribute.name = name
+    attribute.type = type.rawValue
+    return attribute
+  }
+
   /// Its type; nil where the file leaves it out and the value does not show it, as an empty list does not.
   fileprivate var statedType: AttributeType? {
     if let stated = AttributeType(rawValue: type) { return stated }
