@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators corpus corpus-document demo ocr bench bench-sweep bench-groups bench-targets \
+.PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
 	bench-document bench-models bench-models-document bench-encoders bench-recurrent images images-train lint install \
 	asan tsan fuzz clean
 # The recipes share one build folder.
@@ -43,6 +43,11 @@ demo: build ## Show what the library does, on a real model
 
 ocr: build ## Read a picture of text with two networks from PyPI at 8 bits; PICTURE=file takes another
 	@.ci/with-library build corpus -- -B examples/ocr/read_text.py $(if $(PICTURE),"$(PICTURE)")
+
+vad: build ## Say where somebody speaks in SOUND=file.wav (or in what is piped in), with Silero's network in C
+	@.ci/with-library build -- examples/vad/prepare.py
+	@cc -std=c99 -O2 -Iinclude examples/vad/listen.c -Lbuild/lib -lsoniq -Wl,-rpath,$(CURDIR)/build/lib -o build/vad/listen
+	@build/vad/listen build/vad/vad.soniq $(if $(SOUND),"$(SOUND)")
 
 bench: build ## Measure the kernels against oneDNN (BENCH=full for whole models, smoke for a minute)
 	@.ci/bench $(BENCH)
