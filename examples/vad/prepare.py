@@ -2,8 +2,8 @@
 
 usage: prepare.py [-o MODEL.soniq]      (default: build/vad/vad.soniq)
 
-The sampling rate becomes a constant, and what the network remembers a state of the session: what is left is one input, a
-frame of sound, and one output, how likely somebody speaks.
+The sampling rate becomes a constant, and what the network remembers a state of the session: what is left is one input,
+a frame of sound, and one output, how likely somebody speaks.
 """
 
 from __future__ import annotations
