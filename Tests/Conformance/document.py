@@ -34,10 +34,11 @@ rounding of weights, and runs through `libsoniq.so`.
   behind the layer. In convolutions they are refused.
 * QLinearMatMul, QLinearConv and the like are their plain operators between the codes that they state, as in QDQ models.
 * Of the domain com.microsoft, which ONNX Runtime's tools write, these are known: Attention, BiasAdd, BiasGelu,
-  BiasSplitGelu, DequantizeLinear, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu, FusedConv, FusedGemm,
-  FusedMatMul, Gelu, MatMulIntegerToFloat, MultiHeadAttention, QAttention, QGemm, QLinearAdd, QLinearAveragePool,
-  QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear,
-  QuickGelu, SkipLayerNormalization, SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
+  BiasSplitGelu, DequantizeLinear, DynamicQuantizeLSTM, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu,
+  FusedConv, FusedGemm, FusedMatMul, Gelu, MatMulIntegerToFloat, MultiHeadAttention, QAttention, QGemm, QLinearAdd,
+  QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMul, QLinearSigmoid,
+  QLinearSoftmax, QuantizeLinear, QuickGelu, SkipLayerNormalization, SkipSimplifiedLayerNormalization,
+  TransposeMatMul. They become ONNX's own
   operators, in which attention and functions are found as in other files. Attention takes masks [batch, keys] and no
   keys of earlier runs. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.

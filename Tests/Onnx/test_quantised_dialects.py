@@ -226,3 +226,53 @@ def test_odd_weights_are_refused(tmp_path: Path, constants: Arrays, words: str) 
     nodes = [helper.make_node("DynamicQuantizeMatMul", ["x", "w", "ws", "wz"], ["y"], domain="com.microsoft")]
     save(source, nodes, {"x": (TensorProto.FLOAT, [2, 4])}, {"y": TensorProto.FLOAT}, constants)
     assert words in refusal(source)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+@pytest.mark.parametrize("by_row", [False, True])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_lstm_of_codes(
+    direction: str, by_row: bool, kind: type, tmp_path: Path, random: np.random.Generator
+) -> None:
+    """The codes' real numbers in ONNX's own LSTM: ONNX Runtime rounds the activations of its operator besides."""
+    directions, hidden, inputs, steps = 1 + (direction == "bidirectional"), 12, 7, 5
+    rows = 4 * hidden
+    scales_shape = [directions, rows] if by_row else [directions]
+    coded, exact = {}, {}
+    for name, columns in (("W", inputs), ("R", hidden)):
+        codes = random.integers(np.iinfo(kind).min, np.iinfo(kind).max, [directions, columns, rows], endpoint=True)
+        scale = random.uniform(0.002, 0.004, scales_shape).astype(np.float32)
+        # One for all: what rows of the recurrent matrix must share.
+        zero = np.full(scales_shape, random.integers(-3, 4) + (128 if kind is np.uint8 else 0))
+        coded |= {name: codes.astype(kind), f"{name}_scale": scale, f"{name}_zero": zero.astype(kind)}
+        wide = [directions, 1, -1]
+        real_weights = (codes - zero.reshape(wide)).astype(np.float32) * scale.reshape(wide)
+        exact[name] = np.ascontiguousarray(real_weights.transpose(0, 2, 1))
+    bias = {"B": real(random, directions, 2 * rows)}
+    x = real(random, steps, 2, inputs)
+    ports = ({"x": (TensorProto.FLOAT, [steps, 2, inputs])}, {"y": TensorProto.FLOAT, "h": TensorProto.FLOAT})
+    attributes = {"hidden_size": hidden, "direction": direction}
+    reference, source = tmp_path / "exact.onnx", tmp_path / "coded.onnx"
+    save(reference, [helper.make_node("LSTM", ["x", "W", "R", "B"], ["y", "h"], **attributes)], *ports, exact | bias)
+    names = ["x", "W", "R", "B", "", "", "", "", "W_scale", "W_zero", "R_scale", "R_zero"]
+    lstm = helper.make_node("DynamicQuantizeLSTM", names, ["y", "h"], domain="com.microsoft", **attributes)
+    save(source, [lstm], *ports, coded | bias)
+    packed = soniq.load(pack(source, "--palette", "f32"))
+    for actual, expected in zip(packed(x=x).values(), answers(reference, {"x": x}), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+    # At 8 bits its weights stay as they are: only activations round.
+    coarse = soniq.load(pack(source))
+    for actual, expected in zip(coarse(x=x).values(), answers(reference, {"x": x}), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=0.02)
+
+
+def test_lstm_of_codes_without_scales_is_refused(tmp_path: Path, random: np.random.Generator) -> None:
+    constants = {
+        "W": random.integers(-9, 9, [1, 7, 48]).astype(np.int8),
+        "R": random.integers(-9, 9, [1, 12, 48]).astype(np.int8), "three": real(random, 3),
+    }  # fmt: skip
+    lstm = helper.make_node("DynamicQuantizeLSTM", ["x", "W", "R", "", "", "", "", "", "three", "", "three"], ["y"],
+                            domain="com.microsoft", hidden_size=12)  # fmt: skip
+    source = tmp_path / "broken.onnx"
+    save(source, [lstm], {"x": (TensorProto.FLOAT, [5, 2, 7])}, {"y": TensorProto.FLOAT}, constants)
+    assert "the scales of its weights W are missing, or not one a direction" in refusal(source)

@@ -4,6 +4,7 @@ extension OnnxOperators {
   /// The domain com.microsoft: what ONNX Runtime's quantisation tools and its optimiser write.
   static let contributed: [String: OnnxConverter] = [
     "DynamicQuantizeMatMul": { c throws(PackError) in try c.dynamicMatmul() },
+    "DynamicQuantizeLSTM": { c throws(PackError) in try c.dynamicLSTM() },
     "MatMulIntegerToFloat": { c throws(PackError) in try c.integerMatmulToFloat() },
     "QuantizeLinear": { c throws(PackError) in try c.quantizeLinear() },
     "DequantizeLinear": { c throws(PackError) in try c.dequantizeLinear() },

@@ -1,5 +1,13 @@
 import SoniqGraph
 
+/// Weights of all directions.
+struct GateWeights {
+  /// [directions, gates * hidden, columns].
+  var shape: [Int]
+  /// By direction, [gates * hidden, columns], with the codes that the model states.
+  var parts: [KnownTensor]
+}
+
 /// LSTM, GRU and RNN: each direction becomes a linear layer for the input's part of all steps and a recurrence.
 extension OnnxConversion {
   /// What the attributes of the node say, for all directions.
@@ -16,10 +24,16 @@ extension OnnxConversion {
   }
 
   mutating func recurrence(_ cell: RecurrentCell) throws(PackError) -> [ValueID] {
+    try recurrence(
+      cell, weights: try weightInput(1, "input weights W"),
+      recurrent: try weightInput(2, "recurrent weights R"))
+  }
+
+  mutating func recurrence(
+    _ cell: RecurrentCell, weights: GateWeights, recurrent: GateWeights
+  ) throws(PackError) -> [ValueID] {
     let x = try real(try input(0))
     guard draft.rank(x) == 3 else { throw fault("its input has \(draft.rank(x)) dimensions, not 3") }
-    let weights = try weightInput(1, "input weights W")
-    let recurrent = try weightInput(2, "recurrent weights R")
     let layer = try layer(cell, weights, recurrent)
     guard draft.shape(x)[2] == .fixed(layer.inputs) else {
       throw fault("an input of shape \(draft.words(draft.shape(x))) and weights of \(layer.inputs) inputs")
@@ -31,24 +45,24 @@ extension OnnxConversion {
     for direction in layer.directions.indices {
       parts.append(
         try oneDirection(
-          direction, layer, x, Self.direction(direction, of: weights),
-          Self.direction(direction, of: recurrent),
+          direction, layer, x, weights.parts[direction], recurrent.parts[direction],
           bias: bias?[direction], lengths))
     }
     return try joined(parts, layer)
   }
 
   /// Weights [directions, gates * hidden, columns].
-  private mutating func weightInput(_ index: Int, _ what: String) throws(PackError) -> KnownTensor {
+  private mutating func weightInput(_ index: Int, _ what: String) throws(PackError) -> GateWeights {
     guard let known = try knownInput(index, what) else { throw fault("input \(index) is missing") }
     guard known.shape.count == 3, known.isFloat, known.count > 0 else {
       throw fault("its \(what) have shape \(known.shape)")
     }
-    return known
+    return GateWeights(
+      shape: known.shape, parts: (0..<known.shape[0]).map { Self.direction($0, of: known) })
   }
 
   private func layer(
-    _ cell: RecurrentCell, _ weights: KnownTensor, _ recurrent: KnownTensor
+    _ cell: RecurrentCell, _ weights: GateWeights, _ recurrent: GateWeights
   ) throws(PackError) -> Layer {
     let directions: [Bool]
     switch node.text("direction") ?? "forward" {
@@ -108,7 +122,7 @@ extension OnnxConversion {
 
   /// Input 7 of an LSTM; weights of 0 are none.
   private mutating func requireNoPeepholes() throws(PackError) {
-    guard node.type == "LSTM", hasInput(7) else { return }
+    guard node.type.hasSuffix("LSTM"), hasInput(7) else { return }
     if try knownInput(7, "peephole weights P")?.uniform == 0 { return }
     throw fault("peepholes (input P) are not supported")
   }
