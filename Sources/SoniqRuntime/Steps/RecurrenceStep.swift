@@ -131,7 +131,8 @@ struct RecurrenceStep: RunnableStep {
   }
 
   private func position(_ frame: borrowing RunFrame, _ entry: Int, _ step: Int) -> Int {
-    isReverse ? length(frame, entry) &- 1 &- step : step
+    // A host that changes its lengths during the run gets wrong numbers, and no row outside the tensors.
+    isReverse ? max(0, length(frame, entry) &- 1 &- step) : step
   }
 
   private func resetState(_ frame: borrowing RunFrame, _ entry: Int, _ step: Int, _ reset: ResetProduct) {
