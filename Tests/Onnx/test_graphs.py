@@ -305,3 +305,20 @@ def test_padding_that_follows_from_a_dynamic_size_asks_for_a_shape(make: Make, r
     refusal = model.refusal()
     assert "the_y" in refusal and "--shape" in refusal
     model.expect({"x": real(random, 1, 3, 7)}, 1e-5, "--shape", "x=1,3,7")
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("kind", ["Relu", "Tanh", "Identity"])
+@pytest.mark.parametrize("width", [10, "w"])
+def test_an_image_added_to_its_own_convolution(
+    width: int | str, kind: str, groups: int, make: Make, random: np.random.Generator
+) -> None:
+    """The sum may not take the image's memory while windows of other rows are still to be read."""
+    nodes = [
+        node("Conv", "x w0", "p", pads=[1, 1, 1, 1]), node(kind, "p", "q"),
+        node("Conv", "q w1 b1", "r", pads=[1, 1, 1, 1], group=groups), node(kind, "r", "s"), node("Add", "q s", "y"),
+    ]
+    weights = {"w0": real(random, 8, 8, 3, 3), "w1": real(random, 8, 8 // groups, 3, 3), "b1": real(random, 8)}
+    model = make(nodes, {"x": [1, 8, 8, width]}, weights)
+    for size in (10,) if width == 10 else (10, 7):
+        model.expect({"x": real(random, 1, 8, 8, size)}, 1e-5)

@@ -31,6 +31,8 @@ struct WorkspaceLayout {
   private var roots: [SlotID] = []
   /// For each root, the last step that reads any slot of its memory; the host's memory is read for ever.
   private var lastReaders: [Int] = []
+  /// The first step of each segment.
+  private var segmentStarts: [Int] = []
 
   /// - Parameters:
   ///   - schedule: the steps to lay memory out for.
@@ -126,6 +128,9 @@ struct WorkspaceLayout {
       let isHosts = slot.input != nil || slot.constant != nil || slot.isExternal || slot.isKept
       lastReaders[roots[index]] = max(lastReaders[roots[index]], isHosts ? .max : slot.readers.last ?? 0)
     }
+    for (index, step) in schedule.steps.enumerated() where step.segment == segmentStarts.count {
+      segmentStarts.append(index)
+    }
     for (index, step) in schedule.steps.enumerated() {
       for candidate in step.inPlaceOf where mayTakeOver(candidate, output: step.writes[0], at: index) {
         takeOver(candidate, output: step.writes[0])
@@ -141,6 +146,14 @@ struct WorkspaceLayout {
     return lastReaders[roots[candidate]] == step && slot.readers.last == step
       && slot.rowBytes == schedule.slots[output].rowBytes && slot.space == schedule.slots[output].space
       && staysInSegment(candidate) == staysInSegment(output)
+      && !isReadAcrossRows(roots[candidate], inSegmentOf: step)
+  }
+
+  /// Whether the segment begins with a step that reads other rows than it makes, windows of an image for example: it still
+  /// needs rows of the memory when later steps of the segment are done with theirs. No other step of a segment reads so.
+  private func isReadAcrossRows(_ root: SlotID, inSegmentOf step: Int) -> Bool {
+    let first = schedule.steps[segmentStarts[schedule.steps[step].segment]]
+    return first.work.traits.contains(.readsOtherRows) && first.reads.contains { roots[$0] == root }
   }
 
   /// Gives an output, and the slots that are its memory under another shape, the memory of `candidate`.
