@@ -15,12 +15,12 @@ extension Recurrence: PlannedOperator {
       return schedule.slots.count - 1
     }
     let gates = slot("gates", hidden * cell.gates)
-    let product = schedule.addStateProduct(matrix, of: outputs[1], to: gates, space)
+    guard let product = schedule.addStateProduct(matrix, of: outputs[1], to: gates, space) else { return }
     var parts = RecurrenceWork(recurrence: self, product: product, reset: nil)
     var writes = outputs + [gates] + product.codes
     if let candidate {
       let (reset, target) = (slot("reset state", hidden), slot("candidate", hidden))
-      let second = schedule.addStateProduct(candidate, of: reset, to: target, space)
+      guard let second = schedule.addStateProduct(candidate, of: reset, to: target, space) else { return }
       parts.reset = second
       writes += [reset, target] + second.codes
     }
@@ -80,9 +80,10 @@ struct StateProduct {
 }
 
 extension Schedule {
+  /// nil for what is no matrix, which no valid graph has here.
   fileprivate mutating func addStateProduct(
     _ constant: ConstantID, of input: SlotID, to output: SlotID, _ space: [Dimension]
-  ) -> StateProduct {
+  ) -> StateProduct? {
     switch graph.constants[constant] {
     case .matrix(let packed) where packed.isSymmetric:
       groupLayers.append(kernels.groupLayer(packed))
@@ -95,7 +96,7 @@ extension Schedule {
         form: .packed(layer), input: input, codes: addCodeSlots(layer, space: space), output: output)
     case .floatMatrix(let float):
       return StateProduct(form: .float(float), input: input, codes: [], output: output)
-    default: preconditionFailure("a matrix, as the graph's rules say")
+    default: return nil
     }
   }
 }
