@@ -150,9 +150,13 @@ import Testing
 
   @Test func brokenGrowthIsRefused() throws {
     func refused(_ field: String, _ code: GraphError.Code, _ change: (inout Graph) -> Void) {
-      var graph = SyntheticDecoder(seed: 9421).graph
+      let decoder = SyntheticDecoder(seed: 9421)
+      var graph = decoder.graph
       change(&graph)
-      let error = #expect(throws: GraphError.self, "\(field)") { try graph.validate() }
+      // The decoder owns the bytes of the graph's constants, and validation reads them.
+      let error = withExtendedLifetime(decoder) {
+        #expect(throws: GraphError.self, "\(field)") { try graph.validate() }
+      }
       #expect(error?.field == field && error?.code == code, "\(String(describing: error))")
     }
     func attention(_ graph: inout Graph, _ change: (inout GroupedAttention) -> Void) {
