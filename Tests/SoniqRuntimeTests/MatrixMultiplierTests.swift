@@ -129,6 +129,7 @@ import Testing
     #expect(throws: RuntimeError.self) {
       try MatrixMultiplier(synthetic.packed, owner: nil, weights: weights, maximumRows: 0)
     }
+    withExtendedLifetime(synthetic.owners) {}
   }
 }
 

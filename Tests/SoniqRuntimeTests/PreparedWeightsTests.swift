@@ -131,6 +131,8 @@ import Testing
 
 /// Random codes of a matrix, packed in planes.
 private struct Planes {
+  /// Forms do not own the bytes that they point to, and are read after a test's last use of what made them.
+  private static let kept = Mutex<[AlignedBuffer]>([])
   private let bits: Int
   private let outputs: Int
   private let channels: Int
@@ -141,7 +143,9 @@ private struct Planes {
     var generator = SeededGenerator(seed: seed)
     codes = (0..<outputs * channels).map { _ in UInt8.random(in: 0..<1 << UInt8(bits), using: &generator) }
     (self.bits, self.outputs, self.channels) = (bits, outputs, channels)
-    planes = try Self.pack(codes, bits, outputs: outputs, channels: channels)
+    let planes = try Self.pack(codes, bits, outputs: outputs, channels: channels)
+    Self.kept.withLock { $0.append(planes) }
+    self.planes = planes
   }
 
   private static func pack(_ codes: [UInt8], _ bits: Int, outputs: Int, channels: Int) throws -> AlignedBuffer
