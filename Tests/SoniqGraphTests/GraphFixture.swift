@@ -93,6 +93,7 @@ struct GraphFixture {
 
   /// The fault that validation finds.
   func fault() -> GraphError? {
+    defer { withExtendedLifetime(owners) {} }
     do throws(GraphError) {
       try graph.validate()
       return nil
