@@ -36,6 +36,7 @@ import CKernelABI
 ) {
   let args = pointer.pointee
   guard let firstInput = args.input, let weights = args.weights, let firstOutput = args.output else { return }
+  if let offsets = args.tapOffsets { return depthwiseFloatLine(args, offsets, Int(rowBegin), Int(rowEnd)) }
   let channels = Int(args.channels)
   let taps = Int(args.taps)
   var row = Int(rowBegin)
@@ -55,5 +56,41 @@ import CKernelABI
       channel &+= 16
     }
     row &+= 1
+  }
+}
+
+/// One channel: neighbouring rows in lanes, each with the chain that it would have alone.
+private func depthwiseFloatLine(
+  _ args: snq_depthwise_float_args, _ offsets: UnsafePointer<Int32>, _ rowBegin: Int, _ rowEnd: Int
+) {
+  guard let input = args.input, let weights = args.weights, let output = args.output else { return }
+  let start = FloatLanes(repeating: args.bias?[0] ?? 0)
+  let taps = Int(args.taps)
+  var row = rowBegin
+  while row &+ 64 <= rowEnd {
+    var (a, b, c, d) = (start, start, start, start)
+    for tap in 0..<taps {
+      let place = input + (row &+ Int(offsets[tap]))
+      let weight = FloatLanes(repeating: weights[tap])
+      a = fma(weight, FloatLanes(load: place), a)
+      b = fma(weight, FloatLanes(load: place + 16), b)
+      c = fma(weight, FloatLanes(load: place + 32), c)
+      d = fma(weight, FloatLanes(load: place + 48), d)
+    }
+    a.store(output + row)
+    b.store(output + (row &+ 16))
+    c.store(output + (row &+ 32))
+    d.store(output + (row &+ 48))
+    row &+= 64
+  }
+  while row < rowEnd {
+    let count = min(16, rowEnd &- row)
+    var sum = start
+    for tap in 0..<taps {
+      let place = input + (row &+ Int(offsets[tap]))
+      sum = fma(FloatLanes(repeating: weights[tap]), FloatLanes(load: place, count: count), sum)
+    }
+    sum.store(output + row, count: count)
+    row &+= 16
   }
 }

@@ -14,14 +14,78 @@ package struct ConcatenateOperator: TensorOperator {
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let inner = output.elements(axis + 1..<output.rank, frame.sizes)
     let row = inner &* output.size(axis, frame.sizes)
+    // Whole rows of short parts are made part by part: a copy of each would cost more than what it moves.
+    let first = (range.lowerBound + row - 1) / row
+    let last = range.upperBound / row
+    guard row &* elementBytes <= Self.shortRowBytes, first < last,
+      let width = ElementWidth(rawValue: elementBytes)
+    else { return copy(frame, range, inner: inner, row: row) }
+    copy(frame, range.lowerBound..<first &* row, inner: inner, row: row)
+    switch width {
+    case .one: interleave(frame, first..<last, inner: inner, row: row, UInt8.self)
+    case .two: interleave(frame, first..<last, inner: inner, row: row, UInt16.self)
+    case .four: interleave(frame, first..<last, inner: inner, row: row, UInt32.self)
+    }
+    copy(frame, last &* row..<range.upperBound, inner: inner, row: row)
+  }
+
+  /// Rows of the output that are no longer have short parts.
+  private static var shortRowBytes: Int { 256 }
+
+  /// Elements of an input's part of a row.
+  @inline(__always)
+  private func length(_ frame: OperatorFrame, _ part: Int, inner: Int) -> Int {
+    let reference = Int(lengths[part])
+    return (reference < 0 ? 0 &- reference : frame.sizes[reference]) &* inner
+  }
+
+  /// Whole rows of the output, so many at a time that they stay in the first-level cache.
+  private func interleave<Element: MovedElement>(
+    _ frame: OperatorFrame, _ rows: Range<Int>, inner: Int, row: Int, _ type: Element.Type
+  ) {
+    var begin = rows.lowerBound
+    while begin < rows.upperBound {
+      let count = min(64, rows.upperBound - begin)
+      var place = 0
+      var part = 0
+      while place < row {
+        let length = length(frame, part, inner: inner)
+        scatter(
+          frame.outputElements(of: type) + (begin &* row + place), row,
+          frame.elements(part, of: type) + begin &* length, length, count)
+        place += length
+        part += 1
+      }
+      begin += count
+    }
+  }
+
+  /// Rows of `length` neighbours to places that are `stride` apart.
+  @inline(__always)
+  private func scatter<Element: MovedElement>(
+    _ target: UnsafeMutablePointer<Element>, _ stride: Int, _ source: UnsafePointer<Element>, _ length: Int,
+    _ count: Int
+  ) {
+    if length == 1 {
+      for line in 0..<count { target[line &* stride] = source[line] }
+      return
+    }
+    for line in 0..<count {
+      let (to, from) = (target + line &* stride, source + line &* length)
+      for position in 0..<length { to[position] = from[position] }
+    }
+  }
+
+  /// Any elements of the output, part by part of each row.
+  private func copy(_ frame: OperatorFrame, _ range: Range<Int>, inner: Int, row: Int) {
+    guard !range.isEmpty else { return }
     var position = range.lowerBound
     var line = position / row
     var part = 0
     // Where the part begins in the row.
     var begin = 0
     while position < range.upperBound {
-      let reference = Int(lengths[part])
-      let length = (reference < 0 ? 0 &- reference : frame.sizes[reference]) &* inner
+      let length = length(frame, part, inner: inner)
       let place = position - line &* row
       if place >= begin + length {
         begin += length

@@ -9,6 +9,8 @@ package struct PadOperator: ElementMover {
   let input: Extents
   let output: Extents
   let before: [8 of Int]
+  /// The last axis that has margins: what lies inside it moves together.
+  let last: Int
   package let width: ElementWidth
 
   package func items(_ sizes: UnsafePointer<Int>) -> Int { output.elements(sizes) }
@@ -16,8 +18,7 @@ package struct PadOperator: ElementMover {
   package func move<Element: MovedElement>(
     _ frame: OperatorFrame, _ range: Range<Int>, _ type: Element.Type
   ) {
-    let last = input.rank - 1
-    let width = output.size(last, frame.sizes)
+    let width = output.elements(last..<output.rank, frame.sizes)
     var position = range.lowerBound
     while position < range.upperBound {
       let row = position / width
@@ -32,27 +33,35 @@ package struct PadOperator: ElementMover {
   private func fillRow<Element: MovedElement>(
     _ frame: OperatorFrame, row: Int, _ begin: Int, _ count: Int, _ target: UnsafeMutablePointer<Element>
   ) {
-    let last = input.rank - 1
+    let inner = input.elements(last + 1..<input.rank, frame.sizes)
     let size = input.size(last, frame.sizes)
     guard let sourceRow = sourceRow(frame, row) else {
       target.update(repeating: Element(truncatingIfNeeded: value), count: count)
       return
     }
-    let source = frame.elements(0, of: Element.self) + sourceRow &* size
-    let offset = begin - before[last]
+    let source = frame.elements(0, of: Element.self) + sourceRow &* (size &* inner)
+    let margin = before[last] &* inner
     // The part that lies inside the input.
-    let low = min(max(-offset, 0), count)
-    let high = max(low, min(size - offset, count))
-    for position in 0..<low { target[position] = element(source, offset + position, size) }
-    if high > low { (target + low).update(from: source + (offset + low), count: high - low) }
-    for position in high..<count { target[position] = element(source, offset + position, size) }
+    let low = min(max(margin - begin, 0), count)
+    let high = max(low, min(margin + size &* inner - begin, count))
+    fillMargin(source, begin..<begin + low, inner: inner, size: size, target)
+    if high > low { (target + low).update(from: source + (begin + low - margin), count: high - low) }
+    fillMargin(source, begin + high..<begin + count, inner: inner, size: size, target + high)
   }
 
-  private func element<Element: MovedElement>(
-    _ source: UnsafePointer<Element>, _ index: Int, _ size: Int
-  ) -> Element {
-    guard let place = inside(index, size) else { return Element(truncatingIfNeeded: value) }
-    return source[place]
+  /// Elements of an output row that lie outside the input.
+  private func fillMargin<Element: MovedElement>(
+    _ source: UnsafePointer<Element>, _ places: Range<Int>, inner: Int, size: Int,
+    _ target: UnsafeMutablePointer<Element>
+  ) {
+    guard mode != .constant else {
+      target.update(repeating: Element(truncatingIfNeeded: value), count: places.count)
+      return
+    }
+    for place in places {
+      let element = inside(place / inner - before[last], size) ?? 0
+      target[place - places.lowerBound] = source[element &* inner + place % inner]
+    }
   }
 
   /// The row of the input that a row of the output is made of; nil for the constant.
@@ -60,7 +69,7 @@ package struct PadOperator: ElementMover {
     var rest = row
     var stride = 1
     var result = 0
-    for dimension in (0..<input.rank - 1).reversed() {
+    for dimension in (0..<last).reversed() {
       let size = output.size(dimension, frame.sizes)
       let length = input.size(dimension, frame.sizes)
       guard let index = inside(rest % size - before[dimension], length) else { return nil }
@@ -92,8 +101,9 @@ package struct PadOperator: ElementMover {
 extension Pad: TensorOperation {
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
     let type = node.output.elementType
+    let padded = before.indices.last { before[$0] != 0 || after[$0] != 0 }
     return PadOperator(
       mode: mode, value: type.bits(of: value), input: node.extents(0), output: node.outputExtents,
-      before: InlineArray { $0 < before.count ? before[$0] : 0 }, width: type.width)
+      before: InlineArray { $0 < before.count ? before[$0] : 0 }, last: padded ?? 0, width: type.width)
   }
 }

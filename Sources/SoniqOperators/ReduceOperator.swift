@@ -43,7 +43,10 @@ package struct ReduceOperator: TensorOperator {
       if kept.depth > 0 && kept.runStride[0] == 1 {
         columns(target, source, run, gone, count)
       } else {
-        for position in 0..<run {
+        // Short sums by eights: alone, each would cost more than its elements.
+        let whole = gone.depth <= 1 && count <= Self.shortCount ? run & ~7 : 0
+        shortLines(target, source, kept.runStride[0], whole, count)
+        for position in whole..<run {
           target[position] = line(source + position &* kept.runStride[0], gone, count)
         }
       }
@@ -88,6 +91,67 @@ package struct ReduceOperator: TensorOperator {
     return join(even, join(join(lanes[1], lanes[5]), join(lanes[3], lanes[7])))
   }
 
+  /// Elements of a sum that is short.
+  private static var shortCount: Int { 32 }
+
+  /// `lines` (a multiple of eight) sums that begin `stride` apart, each to the bit what `line` makes of it.
+  private func shortLines(
+    _ target: UnsafeMutablePointer<Float>, _ source: UnsafePointer<Float>, _ stride: Int, _ lines: Int,
+    _ count: Int
+  ) {
+    // Not one loop over all functions: it would ask which one for every element.
+    switch function {
+    case .sum, .mean: Self.eights(.sum, target, source, stride, lines, count)
+    case .maximum: Self.eights(.maximum, target, source, stride, lines, count)
+    case .minimum: Self.eights(.minimum, target, source, stride, lines, count)
+    case .product: Self.eights(.product, target, source, stride, lines, count)
+    case .sumOfSquares, .l2: Self.eights(.sumOfSquares, target, source, stride, lines, count)
+    case .l1: Self.eights(.l1, target, source, stride, lines, count)
+    }
+  }
+
+  @inline(__always)
+  private static func eights(
+    _ function: ReduceFunction, _ target: UnsafeMutablePointer<Float>, _ source: UnsafePointer<Float>,
+    _ stride: Int, _ lines: Int, _ count: Int
+  ) {
+    let start = Floats(repeating: start(function))
+    var first = 0
+    while first < lines {
+      let place = source + first &* stride
+      // Lane l of all eight sums.
+      func lane(_ lane: Int) -> Floats {
+        var sums = start
+        var position = lane
+        while position < count {
+          sums = combine(function, sums, column(place + position, stride))
+          position &+= 8
+        }
+        return sums
+      }
+      // Lanes without elements would change nothing.
+      func pair(_ low: Int) -> Floats {
+        count > low &+ 4 ? join(function, lane(low), lane(low &+ 4)) : lane(low)
+      }
+      var result = pair(0)
+      if count > 2 { result = join(function, result, pair(2)) }
+      if count > 1 {
+        let odd = count > 3 ? join(function, pair(1), pair(3)) : pair(1)
+        result = join(function, result, odd)
+      }
+      store(result, target + first)
+      first &+= 8
+    }
+  }
+
+  /// Eight elements that are `stride` apart.
+  @inline(__always)
+  private static func column(_ place: UnsafePointer<Float>, _ stride: Int) -> Floats {
+    Floats(
+      place[0], place[stride], place[2 &* stride], place[3 &* stride], place[4 &* stride], place[5 &* stride],
+      place[6 &* stride], place[7 &* stride])
+  }
+
   /// Takes neighbouring elements into lanes.
   @inline(__always)
   private func take(_ lanes: inout Floats, _ values: UnsafePointer<Float>, _ count: Int) {
@@ -109,7 +173,10 @@ package struct ReduceOperator: TensorOperator {
     lanes.replace(with: combine(lanes, load(values + position, count: count - position)), where: isRest)
   }
 
-  private var start: Float {
+  private var start: Float { Self.start(function) }
+
+  @inline(__always)
+  private static func start(_ function: ReduceFunction) -> Float {
     switch function {
     case .maximum: -.infinity
     case .minimum: .infinity
@@ -121,6 +188,11 @@ package struct ReduceOperator: TensorOperator {
   /// Takes elements into sums.
   @inline(__always)
   private func combine(_ sums: Floats, _ elements: Floats) -> Floats {
+    Self.combine(function, sums, elements)
+  }
+
+  @inline(__always)
+  private static func combine(_ function: ReduceFunction, _ sums: Floats, _ elements: Floats) -> Floats {
     switch function {
     case .sum, .mean: sums + elements
     case .maximum: sums.replacing(with: elements, where: (elements .> sums) .| (elements .!= elements))
@@ -139,6 +211,14 @@ package struct ReduceOperator: TensorOperator {
     case .maximum: high > low || high.isNaN ? high : low
     case .minimum: high < low || high.isNaN ? high : low
     case .product: low * high
+    default: low + high
+    }
+  }
+
+  @inline(__always)
+  private static func join(_ function: ReduceFunction, _ low: Floats, _ high: Floats) -> Floats {
+    switch function {
+    case .maximum, .minimum, .product: combine(function, low, high)
     default: low + high
     }
   }

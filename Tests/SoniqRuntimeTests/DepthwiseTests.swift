@@ -126,10 +126,30 @@ import Testing
     let (shape, height, width) = Self.windows[window]
     let level =
       window % 2 == 0 ? Level.affine(8, 8).fixed(0.02, zero: 101) : Level.bipolar(4, 4).affineActivations
+    try check(
+      Fixture(
+        shape, shape: [2, height, width, channels], level: level, seed: UInt64(3000 + window * 10 + channels)),
+      "window \(window)")
+  }
+
+  /// Float windows of one channel are made of lines: of several runs, phases and rows, partly beyond the image.
+  @Test(arguments: [
+    (Window(height: 1, width: 256, strides: (1, 2)), 1, 700),
+    (Window(height: 2, width: 20, strides: (1, 3), dilations: (2, 2), padding: (1, 5, 3, 90)), 3, 500),
+    (Window(height: 3, width: 3, padding: (1, 1, 1, 1)), 5, 130),
+    (Window(height: 1, width: 9, dilations: (1, 50), padding: (0, 200, 0, 200)), 2, 60),
+    (Window(height: 1, width: 1, strides: (1, 17)), 2, 200),
+  ])
+  func oneChannel(window: Window, height: Int, width: Int) throws {
+    let fixture = Fixture(
+      window, shape: [2, height, width, 1], level: Level.affine(8, 8).fixed(0.02, zero: 101), seed: 3100)
+    try check(fixture, "\(window)")
+  }
+
+  private func check(_ fixture: Fixture, _ name: String) throws {
+    let channels = fixture.shape[3]
     for isFloat in [false, true] {
       let hasActivation = channels % 2 == 0
-      let fixture = Fixture(
-        shape, shape: [2, height, width, channels], level: level, seed: UInt64(3000 + window * 10 + channels))
       let expected = fixture.reference(isFloat: isFloat, hasActivation: hasActivation)
       for instructions in InstructionSet.underTest() {
         for (threads, copies) in [(1, true), (3, true), (1, false)] {
@@ -149,7 +169,7 @@ import Testing
           let place = zip(expected, actual).enumerated().first { $0.element.0 != $0.element.1 }
           #expect(
             actual.count == expected.count && place == nil,
-            "window \(window) \(channels) channels float \(isFloat) \(instructions) copies \(copies): \(String(describing: place))"
+            "\(name), \(channels) channels float \(isFloat) \(instructions) copies \(copies): \(String(describing: place))"
           )
         }
       }

@@ -123,9 +123,11 @@ import Testing
       network.floatConvolution(window, groups: index % 2 + 1, groupOutputs: 5)
       network.append(.activation(.relu))
       try network.check(Self.sizes, atMost: Self.most, "float convolution \(index)")
-      var depthwise = ImageNetwork(channels: 7, seed: UInt64(12950 + index))
-      depthwise.floatDepthwise(window)
-      try depthwise.check(Self.sizes, atMost: Self.most, "float depthwise \(index)")
+      for channels in [1, 7] {
+        var depthwise = ImageNetwork(channels: channels, seed: UInt64(12950 + index))
+        depthwise.floatDepthwise(window)
+        try depthwise.check(Self.sizes, atMost: Self.most, "float depthwise \(index), \(channels) channels")
+      }
     }
   }
 

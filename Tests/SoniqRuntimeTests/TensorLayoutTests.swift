@@ -80,6 +80,23 @@ import Testing
     }
   }
 
+  /// Rows of short parts, in ranges of lanes that begin and end inside a row.
+  @Test(arguments: ElementType.allCases)
+  func concatenatesShortParts(type: ElementType) throws {
+    let seed: UInt64 = 117
+    var generator = SeededGenerator(seed: seed)
+    for sizes in [[1, 1, 1], [2, 1, 3, 1], [7, 5]] {
+      let inputs = sizes.map { TensorArray.random([3, 4001, $0], type, using: &generator) }
+      let places = sizes.enumerated().flatMap { part, size in (0..<size).map { (part, $0) } }
+      let expected = TensorArray([3, 4001, places.count], type) { index in
+        let (part, place) = places[index[2]]
+        return inputs[part][[index[0], index[1], place]]
+      }
+      let result = try TensorRun(.concatenate(axis: 2), inputs).run()
+      #expect(result.bits == expected.bits, "\(sizes) of \(type), seed \(seed)")
+    }
+  }
+
   static func padded(_ mode: PadMode, _ index: Int, _ size: Int) -> Int? {
     if (0..<size).contains(index) { return index }
     switch mode {
@@ -96,14 +113,22 @@ import Testing
     }
   }
 
+  /// Shapes, and which of their axes get margins.
+  static let padding: [([Int], [Bool])] = [
+    ([5], [true]), ([3, 4], [true, true]), ([2, 6, 1, 5], [true, true, true, true]),
+    ([1, 8, 9, 8], [true, true, true, true]), ([3, 1], [true, true]),
+    ([2, 9, 7, 1], [false, true, true, false]),
+    ([2, 4, 3, 5], [true, true, false, false]), ([6, 2, 3], [true, false, false]), ([3, 2], [false, false]),
+  ]
+
   @Test(arguments: PadMode.allCases)
   func pads(mode: PadMode) throws {
     var generator = SeededGenerator(seed: 115)
-    for shape in [[5], [3, 4], [2, 6, 1, 5], [1, 8, 9, 8], [3, 1]] {
+    for (shape, margins) in Self.padding {
       let x = TensorArray.random(shape, using: &generator)
       for most in [0, 1, 3, 9] {
-        let before = shape.map { _ in Int.random(in: 0...most, using: &generator) }
-        let after = shape.map { _ in Int.random(in: 0...most, using: &generator) }
+        let before = margins.map { $0 ? Int.random(in: 0...most, using: &generator) : 0 }
+        let after = margins.map { $0 ? Int.random(in: 0...most, using: &generator) : 0 }
         let output = shape.indices.map { shape[$0] + before[$0] + after[$0] }
         let expected = TensorArray(output) { index in
           var source: [Int] = []

@@ -59,6 +59,28 @@ import Testing
     }
   }
 
+  /// Short sums are made by eights where there are as many: each has the bits that it has alone.
+  @Test(arguments: ReduceFunction.allCases)
+  func shortSumsDoNotDependOnTheirNeighbours(function: ReduceFunction) throws {
+    let seed: UInt64 = 126
+    var generator = SeededGenerator(seed: seed)
+    for count in [2, 3, 7, 8, 9, 17, 32, 33] {
+      var x = TensorArray.random([2, 27, count], using: &generator)
+      x.elements[3 * count + 1] = .nan
+      x.elements[5 * count] = -.infinity
+      x.elements[6 * count] = -0.0
+      let operation = Operation.reduce(function, axes: [2], keepsDimensions: false)
+      let together = try TensorRun(operation, [x]).run()
+      for row in 0..<54 {
+        let line = TensorArray([1, 1, count], Array(x.elements[row * count..<(row + 1) * count]))
+        let alone = try TensorRun(operation, [line]).run(lanes: 1)
+        let isNaN = [alone.bits[0], together.bits[row]].allSatisfy { Float(bitPattern: $0).isNaN }
+        #expect(
+          isNaN || together.bits[row] == alone.bits[0], "\(function) of \(count), row \(row), seed \(seed)")
+      }
+    }
+  }
+
   @Test func reducesSymbols() throws {
     var generator = SeededGenerator(seed: 122)
     for batch in [1, 4] {

@@ -48,6 +48,8 @@ typedef struct {
   uint32_t channels;
   float *output;
   size_t outputStride;
+  // Of one channel and outputStride 1, else null: [taps]; the input of row r is input[tapOffsets[tap] + r].
+  const int32_t *tapOffsets;
 } snq_depthwise_float_args;
 
 typedef void (*snq_depthwise_float_function)(const snq_depthwise_float_args *args, uint32_t rowBegin,

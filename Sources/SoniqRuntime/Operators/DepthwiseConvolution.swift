@@ -68,7 +68,7 @@ struct FloatDepthwiseWork: ScheduledWork {
   var traits: WorkTraits { .readsOtherRows }
 
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
-    WindowCopy.scratchBytes(geometry)
+    LineCopy.takes(geometry) ? LineCopy.scratchBytes(geometry) : WindowCopy.scratchBytes(geometry)
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {

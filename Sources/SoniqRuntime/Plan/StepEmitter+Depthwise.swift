@@ -80,6 +80,10 @@ extension StepEmitter {
     arguments.bias = bias?.bytes.bound(to: Float.self).baseAddress
     arguments.taps = UInt32(geometry.taps)
     arguments.channels = UInt32(geometry.channels)
+    if LineCopy.takes(geometry) {
+      let offsets = (0..<geometry.taps).map { LineCopy.tapOffset($0, geometry) }
+      arguments.tapOffsets = UnsafePointer(try memory.store(offsets))
+    }
     let depthwise = FloatDepthwiseStep(
       function: kernels.floatDepthwise.function, arguments: arguments,
       windows: WindowCopy(geometry: geometry, channels: geometry.channels, input: step.reads[0]),

@@ -59,6 +59,7 @@ struct DepthwiseStep: RowStep {
 struct FloatDepthwiseStep: RowStep {
   static var entry: StepEntry { { FloatDepthwiseStep.answer($0, $1) } }
   var function: snq_depthwise_float_function
+  /// With offsets of taps where windows are made of lines.
   var arguments: snq_depthwise_float_args
   var windows: WindowCopy
   var output: StorageID
@@ -71,11 +72,17 @@ struct FloatDepthwiseStep: RowStep {
     let target = frame.storages[output]
     let geometry = windows.geometry
     let scratch = (frame.scratch + window.lane &* frame.scratchStride).assumingMemoryBound(to: Float.self)
+    let lines = LineCopy(geometry: geometry, input: windows.input)
+    let hasLines = arguments.tapOffsets != nil
     var runs = PixelRuns(
       rows, firstPixel: window.firstRow, height: geometry.outputHeight, width: geometry.outputWidth,
-      atMost: WindowCopy.pixelsAtOnce)
+      atMost: hasLines ? LineCopy.pixelsAtOnce : WindowCopy.pixelsAtOnce)
     while let run = runs.next() {
-      windows.copy(frame, run, firstChannel: 0, scratch)
+      if hasLines {
+        lines.copy(frame, run, scratch)
+      } else {
+        windows.copy(frame, run, firstChannel: 0, scratch)
+      }
       var call = arguments
       call.input = UnsafePointer(scratch)
       call.output = target.floats(window) + run.begin &* target.stride
