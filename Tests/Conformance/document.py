@@ -25,7 +25,8 @@ rounding of weights, and runs through `libsoniq.so`.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
   nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
 * Dynamically quantised models: DynamicQuantizeLinear, MatMulInteger or ConvInteger with constant weights, Cast and
-  Mul become one layer. Matrices keep the codes of their weights; the layer quantises its input itself, with a scale
+  Mul become one layer, with the bias that an Add puts in as rounded codes before the Cast. Matrices keep the codes
+  of their weights; the layer quantises its input itself, with a scale
   for each row where ONNX has one for the tensor, so no element has a coarser step. Convolutions of images need a
   fixed scale of their input, which the file does not have: their weights are packed by the palette as those of
   float models are. Where the form is another, the operators compute as ONNX says, exactly: sums of up to 65,536

@@ -141,6 +141,63 @@ def test_dynamic_images(tmp_path: Path, random: np.random.Generator, by_channel:
     assert difference(ours(packed, inputs)[0], expected) < 0.05
 
 
+def coded_bias(source: Path, random: np.random.Generator, kind: str, turn: str = "") -> Arrays:
+    """A product whose bias is rounded to codes when the model runs, as early quantisers of ONNX Runtime wrote it."""
+    is_image = kind == "Conv"
+    x = real(random, 2, 3, 8, 9) if is_image else real(random, 5, 12)
+    w = random.integers(0, 256, (6, 3, 3, 3) if is_image else (12, 6)).astype(np.uint8)
+    constants = {
+        "w": w, "wz": np.uint8(121), "ws": np.float32(0.004), "other": np.float32(0.007), "b": real(random, 6),
+        "shape": np.int64([1, 1, 1, 6] if turn == "axis" else [1, -1, 1, 1] if is_image else [1, 6]),
+    }  # fmt: skip
+    product = "ConvInteger" if is_image else "MatMulInteger"
+    attributes = {"pads": [1, 1, 1, 0], "strides": [1, 2]} if is_image else {}
+    if turn == "axis":
+        attributes = {"pads": [1, 1, 1, 1], "strides": [1, 2], "dilations": [1, 1]}
+        x = real(random, 2, 3, 8, 12)
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        helper.make_node("Mul", ["s", "other" if turn == "scale" else "ws"], ["bs"]),
+        helper.make_node("Div", ["b", "bs"], ["quotient"]),
+        helper.make_node("Ceil" if turn == "rounding" else "Floor", ["quotient"], ["steps"]),
+        helper.make_node("Cast", ["steps"], ["codes"], to=TensorProto.INT32),
+        helper.make_node(product, ["q", "w", "z", "wz"], ["sums"], **attributes),
+        helper.make_node("Reshape", ["codes", "shape"], ["row"]),
+        helper.make_node("Add", ["sums", "row"], ["total"]),
+        helper.make_node("Cast", ["total"], ["number"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["s", "ws"], ["factor"]),
+        helper.make_node("Mul", ["number", "factor"], ["y"]),
+    ]
+    if turn == "used":
+        nodes.append(helper.make_node("Identity", ["total"], ["t"]))
+    outputs = {"y": TensorProto.FLOAT, **({"t": TensorProto.INT32} if turn == "used" else {})}
+    save(source, nodes, {"x": (TensorProto.FLOAT, list(x.shape))}, outputs, constants)
+    return {"x": x}
+
+
+@pytest.mark.parametrize("kind", ["Conv", "MatMul"])
+def test_coded_biases_are_part_of_the_layer(tmp_path: Path, random: np.random.Generator, kind: str) -> None:
+    source = tmp_path / "old.onnx"
+    inputs = coded_bias(source, random, kind)
+    expected = answers(source, inputs)[0]
+    np.savez(tmp_path / "samples.npz", x=inputs["x"][None])
+    for palette, options in (("f32", []), ("8", ["--calibrate", str(tmp_path / "samples.npz")])):
+        model = soniq.load(pack(source, "--palette", palette, *options))
+        assert difference(np.array(model(**inputs)["y"]), expected) < 0.02
+        # Nothing of the codes' arithmetic is left.
+        operations = {step.operation for step in model.profile()} - {"tensor.transpose"}
+        assert not {name for name in operations if name.startswith("tensor.")}, operations
+
+
+@pytest.mark.parametrize("turn", ["scale", "rounding", "used", "axis"])
+def test_other_biases_are_added_to_the_sums(tmp_path: Path, random: np.random.Generator, turn: str) -> None:
+    """What is not the pattern, in one place each, computes as the file says."""
+    source = tmp_path / "other.onnx"
+    inputs = coded_bias(source, random, "Conv", turn)
+    for got, expected in zip(ours(pack(source, "--palette", "f32"), inputs), answers(source, inputs), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
 class Samples(CalibrationDataReader):
     def __init__(self, inputs: Arrays) -> None:
         self.left = [inputs]

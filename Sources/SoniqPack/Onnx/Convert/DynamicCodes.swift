@@ -89,17 +89,17 @@ extension OnnxConversion {
     return zeros.map { Int($0) }
   }
 
-  /// The layer of a product of dynamic codes that is cast to real numbers and multiplied with both scales; nil where it is
-  /// anything else.
+  /// The layer of a product of dynamic codes that is cast to real numbers and multiplied with both scales, with the bias
+  /// that is added to it before that; nil where it is anything else.
   private mutating func dynamicLayer(_ type: String) throws(PackError) -> ValueID? {
     guard let made = dynamicCodes[try input(0)], try optionalInput(2) == made.zero,
       let weights = draft.known(try input(1)), weights.integers != nil,
-      let scaling = try scaling(by: made.scale), let scales = scaling.scale.floats
+      let scaling = try scaling(by: made.scale, of: type, weights), let scales = scaling.scale.floats
     else { return nil }
-    let layer = try apply(
-      type, [made.source, dynamicWeights(weights, scales, zeros: zeroPoints(3), type)],
-      Array(node.attributes.values))[0]
-    scopes[scopes.count - 1].scaledProducts[scaling.output] = layer
+    let matrix = try dynamicWeights(weights, scales, zeros: zeroPoints(3), type)
+    var layer = try apply(type, [made.source, matrix], Array(node.attributes.values))[0]
+    if let bias = scaling.bias { layer = try binary(.add, layer, constant(bias)) }
+    for output in scaling.outputs { scopes[scopes.count - 1].scaledProducts[output] = layer }
     return layer
   }
 
@@ -126,24 +126,79 @@ extension OnnxConversion {
     return constant(try dequantized(weights, grid))
   }
 
-  /// The Mul behind this node's Cast, and the scale of the weights in it.
+  /// What follows this node's product.
+  private struct Scaling {
+    /// Of the Mul with the scales and of the Add before it.
+    var outputs: [String]
+    /// Of the weights.
+    var scale: KnownTensor
+    var bias: KnownTensor?
+  }
+
+  /// The Mul behind this node's Cast, and an Add of a bias in codes before that.
   private mutating func scaling(
-    by scale: ValueID
-  ) throws(PackError) -> (output: String, scale: KnownTensor)? {
-    guard let uses = scopes.last?.uses, let product = node.outputs.first,
-      let cast = uses.onlyUser(of: product), cast.type == "Cast",
-      cast.integer("to") == Int(OnnxType.float32.rawValue), let number = cast.outputs.first,
-      let scaled = uses.onlyUser(of: number), scaled.type == "Mul", scaled.inputs.count == 2,
-      let output = scaled.outputs.first
+    by scale: ValueID, of type: String, _ weights: KnownTensor
+  ) throws(PackError) -> Scaling? {
+    guard let uses = scopes.last?.uses, var product = node.outputs.first,
+      var cast = uses.onlyUser(of: product)
     else { return nil }
-    let other = scaled.inputs[scaled.inputs[0] == number ? 1 : 0]
-    guard let factors = uses.maker(of: other), factors.type == "Mul", factors.inputs.count == 2 else {
-      return nil
+    let addition = cast
+    if addition.type == "Add", let sum = addition.outputs.first, let next = uses.onlyUser(of: sum) {
+      (product, cast) = (sum, next)
     }
-    for (first, second) in [(0, 1), (1, 0)] where scopes.last?.named[factors.inputs[first]] == scale {
-      guard let known = try constant(named: factors.inputs[second]) else { return nil }
-      return (output, known)
+    guard cast.type == "Cast", cast.integer("to") == Int(OnnxType.float32.rawValue),
+      let number = cast.outputs.first, let scaled = uses.onlyUser(of: number), scaled.type == "Mul",
+      scaled.inputs.count == 2, let output = scaled.outputs.first,
+      let known = try knownFactor(scaled.inputs[scaled.inputs[0] == number ? 1 : 0], beside: scale)
+    else { return nil }
+    guard addition.type == "Add" else { return Scaling(outputs: [output], scale: known) }
+    guard addition.inputs.count == 2, let own = node.outputs.first,
+      let bias = try codedBias(
+        addition.inputs[addition.inputs[0] == own ? 1 : 0], scale: scale, known, of: type, weights)
+    else { return nil }
+    return Scaling(outputs: [product, output], scale: known, bias: bias)
+  }
+
+  /// The known one of the two factors of a name; the other is a value.
+  private mutating func knownFactor(
+    _ name: String, beside value: ValueID
+  ) throws(PackError) -> KnownTensor? {
+    guard let factors = scopes.last?.uses.maker(of: name), factors.type == "Mul", factors.inputs.count == 2
+    else { return nil }
+    for (first, second) in [(0, 1), (1, 0)] where scopes.last?.named[factors.inputs[first]] == value {
+      return try constant(named: factors.inputs[second])
     }
     return nil
+  }
+
+  /// The bias that a name is the codes of: it is divided by both scales, rounded and cast when the model runs, and added to
+  /// each output's sums. In the shape that the layer's result takes; nil where it is anything else.
+  private mutating func codedBias(
+    _ name: String, scale: ValueID, _ weightScale: KnownTensor, of type: String, _ weights: KnownTensor
+  ) throws(PackError) -> KnownTensor? {
+    guard let uses = scopes.last?.uses, var maker = uses.maker(of: name) else { return nil }
+    // Of a convolution: one number for each output channel of an image.
+    let (outputs, inner) =
+      type == "Conv" ? (weights.shape[0], weights.shape.count - 2) : (weights.shape.last ?? 0, 0)
+    if maker.type == "Reshape", maker.inputs.count == 2 {
+      guard let shape = try constant(named: maker.inputs[1])?.integers,
+        shape.suffix(inner) == [Int64](repeating: 1, count: inner)[...],
+        shape.dropLast(inner).dropLast().allSatisfy({ $0 == 1 }), let next = uses.maker(of: maker.inputs[0])
+      else { return nil }
+      maker = next
+    } else if inner > 0 {
+      return nil
+    }
+    guard maker.type == "Cast", maker.integer("to") == Int(OnnxType.int32.rawValue),
+      let rounding = maker.inputs.first.flatMap({ uses.maker(of: $0) }),
+      ["Floor", "Round"].contains(rounding.type),
+      let division = rounding.inputs.first.flatMap({ uses.maker(of: $0) }), division.type == "Div",
+      division.inputs.count == 2, let bias = try constant(named: division.inputs[0]),
+      let numbers = bias.floats,
+      bias.shape == [outputs],
+      try knownFactor(division.inputs[1], beside: scale)?.floats == weightScale.floats
+    else { return nil }
+    return KnownTensor(
+      shape: [outputs] + [Int](repeating: 1, count: inner), type: .float32, elements: .floats(numbers))
   }
 }
