@@ -184,7 +184,8 @@ let package = Package(
       "SoniqRuntimeTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqRuntime", "CPlatform"]),
     kernels("KernelsAVXVNNITwin", path: "Tests/KernelsAVXVNNITwin", X86.twin),
-    tests("SoniqKernelsTests", ["SoniqCore", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
+    tests(
+      "SoniqKernelsTests", ["SoniqCore", "SoniqGraph", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqOperatorsTests", ["SoniqOperators"]),

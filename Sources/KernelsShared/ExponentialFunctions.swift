@@ -2,7 +2,7 @@
 // instruction set; docs/numerics.md states the sequences and the measured errors. Constants go first in
 // minimum and maximum, so that NaN passes through.
 
-@inline(__always) private func constant(_ value: Float) -> FloatLanes { FloatLanes(repeating: value) }
+@inline(__always) func constant(_ value: Float) -> FloatLanes { FloatLanes(repeating: value) }
 
 /// e^x: 0 below -87.33, e^88.37 above 88.37; relative error below 1e-7.
 @inline(__always) func exponential(_ input: FloatLanes) -> FloatLanes {
@@ -75,4 +75,23 @@
 @inline(__always) func gaussianLinearByTangent(_ x: FloatLanes) -> FloatLanes {
   let cubic = fma(x * x, constant(-0.071_354_814), constant(-1.595_769_1))
   return x / (constant(1) + exponential(x * cubic))
+}
+
+/// e^x as the square of e^(x/2): infinite above 88.72, denormal below -87.33, 0 below -104.
+@inline(__always) func fullExponential(_ x: FloatLanes) -> FloatLanes {
+  let half = exponential(x * constant(0.5))
+  return half * half
+}
+
+/// e^x - 1 for x <= 0: 2 t / (1 - t), t = tanh(x / 2).
+@inline(__always) func exponentialLessOne(_ x: FloatLanes) -> FloatLanes {
+  let t = hyperbolicTangent(x * constant(0.5))
+  return (t + t) / (constant(1) - t)
+}
+
+/// x * n / (n + 2), n = e (e + 2), e = e^min(x, 20).
+@inline(__always) func mish(_ x: FloatLanes) -> FloatLanes {
+  let e = exponential(minimum(constant(20), x))
+  let n = e * (e + constant(2))
+  return x * (n / (n + constant(2)))
 }

@@ -35,7 +35,7 @@ func snq_layer_norm__own(
 func snq_activation__own(
   _ args: UnsafePointer<snq_activation_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
-  if let args { activationRows(args, rowBegin, rowEnd) }
+  if let args { elementRows(args, rowBegin, rowEnd) }
 }
 
 @c @implementation

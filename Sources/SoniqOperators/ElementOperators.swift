@@ -104,7 +104,7 @@ package struct SelectOperator: ElementMover {
 extension Unary: TensorOperation {
   package var isElementwise: Bool { true }
 
-  /// Of integers; functions of floats are done by rows.
+  /// Of `not`; functions of floats are done by rows.
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
     NotOperator(output: node.outputExtents)
   }

@@ -17,9 +17,9 @@ package struct RecurrentCellOperator: BitwiseCopyable {
     cell = recurrence.cell
     self.hidden = hidden
     (couplesForget, clip) = (recurrence.couplesForget, recurrence.clip)
-    gateFunction = UInt32(recurrence.gateFunction.rawValue)
-    candidateFunction = UInt32(recurrence.candidateFunction.rawValue)
-    outputFunction = UInt32(recurrence.outputFunction.rawValue)
+    gateFunction = UInt32(recurrence.gateFunction.kind.rawValue)
+    candidateFunction = UInt32(recurrence.candidateFunction.kind.rawValue)
+    outputFunction = UInt32(recurrence.outputFunction.kind.rawValue)
     self.kernel = kernel
   }
 

@@ -67,10 +67,12 @@ private struct TensorSample {
 
   mutating func addElements() {
     let channels = add(.constant(0))
-    let functions: [UnaryFunction] = [
+    let functions: [ElementFunction] = [
       .leakyRelu(alpha: 0.25), .clip(low: 0, high: .infinity), .hardSigmoid(alpha: 0.5, beta: 0.125),
-      .hardSwish, .elu(alpha: 1), .softplus, .mish, .absolute, .negative, .reciprocal, .squareRoot,
-      .exponential, .logarithm, .erf, .floor, .ceiling, .round, .sign,
+      .init(.hardSwish), .elu(alpha: 1), .init(.softplus), .init(.mish), .init(.absolute), .init(.negative),
+      .init(.reciprocal), .init(.squareRoot),
+      .init(.exponential), .init(.logarithm), .init(.erf), .init(.floor), .init(.ceiling), .init(.round),
+      .init(.sign),
     ]
     for function in functions { add(.unary(function), image, name: "\(function)") }
     for function in BinaryFunction.allCases where ![.and, .or, .xor].contains(function) {

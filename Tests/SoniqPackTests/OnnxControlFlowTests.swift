@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test func aFixedInputDecides() throws {
-    for (rate, function) in [("16000", ActivationFunction.relu), ("8000", .tanh)] {
+    for (rate, function) in [("16000", ElementFunction.relu), ("8000", .tanh)] {
       let options = try OnnxOptions(shapes: [], maximums: [], values: ["rate=\(rate)"])
       let model = try model()
       let graph = try OnnxImporter.importModel(path: try model.write(), options: options).description.graph

@@ -13,7 +13,7 @@ import Testing
       case .constant: nil
       case .transpose(let transpose): "transpose \(transpose.permutation)"
       case .binary(let binary): "\(binary.function)"
-      case .unary(let unary): "\(unary.function)"
+      case .unary(let unary): unary.function.map { "\($0)" } ?? "not"
       case .reduce(let reduce): "\(reduce.function) \(reduce.axes)"
       case .concatenate(let concatenate): "concatenate \(concatenate.axis)"
       case .activation(let activation): "\(activation.function)"

@@ -98,8 +98,8 @@ import Testing
     #expect(error?.code == .idOutOfRange && error?.actual == position && error?.expected == 9)
   }
 
-  @Test(arguments: [ActivationFunction.silu, .geluTanh, .relu], [[3, 5], [2, 11, 40]])
-  func gatedProductIsTheProductOfTheFunction(function: ActivationFunction, shape: [Int]) throws {
+  @Test(arguments: [ElementFunction.silu, .geluTanh, .relu], [[3, 5], [2, 11, 40]])
+  func gatedProductIsTheProductOfTheFunction(function: ElementFunction, shape: [Int]) throws {
     var generator = SeededGenerator(seed: 9202)
     let inputs = (0..<2).map { _ in TensorArray.random(shape, using: &generator) }
     let expected = try Self.bits(inputs, lanes: 1) { graph in

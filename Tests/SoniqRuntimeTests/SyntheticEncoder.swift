@@ -13,7 +13,7 @@ final class SyntheticEncoder {
     var vocabulary = 50
     var positions = 24
     var batch = 4
-    var function = ActivationFunction.geluErf
+    var function = ElementFunction.geluErf
   }
   enum Precision { case float, quantized }
 

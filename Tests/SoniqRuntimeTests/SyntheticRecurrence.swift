@@ -95,12 +95,12 @@ struct SyntheticRecurrence {
     return numbers.map { min(operation.clip, max(-operation.clip, $0)) }
   }
 
-  private func applied(_ function: ActivationFunction, _ numbers: [Float]) -> [Float] {
+  private func applied(_ function: ElementFunction, _ numbers: [Float]) -> [Float] {
     var result = numbers
     result.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
       var arguments = snq_activation_args(
-        kind: UInt32(function.rawValue), input: UnsafePointer(start), inputStride: buffer.count,
+        kind: UInt32(function.kind.rawValue), input: UnsafePointer(start), inputStride: buffer.count,
         channels: UInt32(buffer.count), output: start, outputStride: buffer.count, alpha: 0, beta: 0)
       RowKernelRegistry.activation.reference.function(&arguments, 0, 1)
     }

@@ -37,9 +37,9 @@ package struct Recurrence: Operator {
   /// Of an LSTM: the forget gate is 1 - the input gate.
   package var couplesForget = false
   /// Each ReLU, sigmoid or tanh. An RNN has the candidate's only, a GRU no output's; the others are as they are here.
-  package var gateFunction = ActivationFunction.sigmoid
-  package var candidateFunction = ActivationFunction.tanh
-  package var outputFunction = ActivationFunction.tanh
+  package var gateFunction = ElementFunction.sigmoid
+  package var candidateFunction = ElementFunction.tanh
+  package var outputFunction = ElementFunction.tanh
   /// What goes into the functions of gates and candidate is cut off at -clip and clip; 0: not.
   package var clip: Float = 0
   /// [gates * H, H]: a matrix without taps, or a floatMatrix. With `candidate` the gates before the last.
@@ -60,9 +60,9 @@ package struct Recurrence: Operator {
       ["isReverse", "isTimeMajor", "hasHidden", "hasCell", "hasLengths", "couplesForget"], &flags)
     (isReverse, isTimeMajor, hasHidden) = (flags[0], flags[1], flags[2])
     (hasCell, hasLengths, couplesForget) = (flags[3], flags[4], flags[5])
-    try coder.tag("gateFunction", &gateFunction)
-    try coder.tag("candidateFunction", &candidateFunction)
-    try coder.tag("outputFunction", &outputFunction)
+    try coder.activation("gateFunction", &gateFunction)
+    try coder.activation("candidateFunction", &candidateFunction)
+    try coder.activation("outputFunction", &outputFunction)
     try coder.reserved(3)
     try coder.float("clip", &clip)
     try coder.constant("matrix", &matrix)
@@ -102,7 +102,7 @@ package struct Recurrence: Operator {
   }
 
   private func requireAttributes(_ node: NodeInference) throws(GraphError) {
-    let functions: Set<ActivationFunction> = [.relu, .sigmoid, .tanh]
+    let functions: Set<ElementFunction> = [.relu, .sigmoid, .tanh]
     try node.require(
       functions.contains(gateFunction) && (cell != .rnn || gateFunction == .sigmoid), "gateFunction")
     try node.require(functions.contains(candidateFunction), "candidateFunction")

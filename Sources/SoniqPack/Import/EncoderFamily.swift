@@ -200,7 +200,7 @@ enum HeadStep: Sendable {
   case meanOf([[HeadStep]])
   /// A linear layer of as many outputs as its weights have rows.
   case dense(String)
-  case function(ActivationFunction)
+  case function(ElementFunction)
   /// The function of the encoder's layers.
   case ownFunction
   case norm(String)

@@ -8,11 +8,11 @@ struct EncoderSizes {
   let headLength: Int
   let intermediate: Int
   let epsilon: Float
-  let activation: ActivationFunction
+  let activation: ElementFunction
   /// x * sigmoid(1.702 * x): its factor; `activation` is silu then.
   let activationFactor: Float?
 
-  private static let activations: [String: ActivationFunction] = [
+  private static let activations: [String: ElementFunction] = [
     "gelu": .geluErf, "gelu_python": .geluErf, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh,
     "gelu_fast": .geluTanh, "relu": .relu, "silu": .silu, "swish": .silu, "swiglu": .silu, "geglu": .geluErf,
     "quick_gelu": .silu, "gated-gelu": .geluTanh, "gated-silu": .silu,
@@ -47,7 +47,7 @@ struct EncoderSizes {
 
   private static func function(
     _ name: String, _ folder: CheckpointFolder, _ field: String
-  ) throws(PackError) -> ActivationFunction {
+  ) throws(PackError) -> ElementFunction {
     guard let function = activations[name] else {
       let known = activations.keys.sorted().joined(separator: ", ")
       throw folder.fieldError(field, "unknown function \"\(name)\"; known: \(known)")

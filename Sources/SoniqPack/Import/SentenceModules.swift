@@ -11,7 +11,7 @@ package struct SentenceModules: Sendable {
     case weightedMean = "weightedmean"
   }
   enum Stage: Sendable {
-    case dense(DraftWeights, ActivationFunction?)
+    case dense(DraftWeights, ElementFunction?)
     case normalize
   }
   /// Their vectors follow each other.
@@ -115,7 +115,7 @@ package struct SentenceModules: Sendable {
     guard let hasBias = hasBias.boolean else {
       throw PackError(.data, file: path, place: "field bias", "must be true or false")
     }
-    let functions: [String: ActivationFunction?] = [
+    let functions: [String: ElementFunction?] = [
       "Identity": nil, "Tanh": .tanh, "ReLU": .relu, "GELU": .geluErf, "SiLU": .silu, "Sigmoid": .sigmoid,
     ]
     let stated = config["activation_function"] ?? .text("Tanh")

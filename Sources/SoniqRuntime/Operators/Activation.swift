@@ -4,17 +4,17 @@ import SoniqKernels
 import SoniqOperators
 
 extension Activation: PlannedOperator {
-  var elementFunction: ElementFunction? { ElementFunction(function) }
+  var elementFunction: ElementFunction? { function }
 
   func schedule(_ node: Int, in schedule: inout Schedule) {
-    ActivationWork.add(ElementFunction(function), node, to: &schedule)
+    ActivationWork.add(function, node, to: &schedule)
   }
 }
 
 extension Unary: PlannedOperator {
-  var elementFunction: ElementFunction? { ElementFunction(function) }
+  var elementFunction: ElementFunction? { function?.simplest }
 
-  /// Functions of one float are done by rows.
+  /// Functions of floats are done by rows, like an `Activation`.
   func schedule(_ node: Int, in schedule: inout Schedule) {
     guard let function = elementFunction else { return scheduleTensor(node, in: &schedule) }
     ActivationWork.add(function, node, to: &schedule)
@@ -37,7 +37,7 @@ struct ActivationWork: ScheduledWork {
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
     let row = emitter.kernels.activation
     var arguments = snq_activation_args()
-    arguments.kind = function.kind
+    arguments.kind = UInt32(function.kind.rawValue)
     arguments.alpha = function.alpha
     arguments.beta = function.beta
     arguments.channels = emitter.channels(step.writes[0])

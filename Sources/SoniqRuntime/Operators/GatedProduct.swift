@@ -4,7 +4,7 @@ import SoniqKernels
 
 extension GatedProduct: PlannedOperator {
   func schedule(_ node: Int, in schedule: inout Schedule) {
-    schedule.append(GatedProductWork(function: ElementFunction(function)), node)
+    schedule.append(GatedProductWork(function: function), node)
   }
 }
 

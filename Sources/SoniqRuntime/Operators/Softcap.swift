@@ -15,7 +15,7 @@ struct SoftcapWork: ScheduledWork {
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
     let row = emitter.kernels.activation
     let softcap = SoftcapStep(
-      tanh: FusedFunction(kernel: row.function, function: ElementFunction(ActivationFunction.tanh)),
+      tanh: FusedFunction(kernel: row.function, function: .tanh),
       cap: cap, input: step.reads[0], output: step.writes[0],
       channels: Int(emitter.channels(step.writes[0])))
     return (try emitter.step(softcap), emitter.describe(step, "softcap", row))

@@ -153,7 +153,7 @@ struct EncoderGraph {
     node(name, .linear(layer), [input], shape(input).dropLast() + [.fixed(layer.outputs)])
   }
 
-  mutating func function(_ function: ActivationFunction, _ name: String, _ input: ValueID) -> ValueID {
+  mutating func function(_ function: ElementFunction, _ name: String, _ input: ValueID) -> ValueID {
     node(name, .activation(function), [input], shape(input))
   }
 

@@ -40,7 +40,7 @@ extension HeadLayout {
     outputs: [.init([.pooler, .dense("classifier")])])
 
   /// Two layers of the first row.
-  fileprivate static func sequence(_ function: ActivationFunction) -> HeadLayout {
+  fileprivate static func sequence(_ function: ElementFunction) -> HeadLayout {
     HeadLayout(
       classes: ["ForSequenceClassification"], marker: "classifier.dense.weight",
       outputs: [

@@ -1,15 +1,15 @@
 import SoniqGraph
 
 extension OnnxConversion {
-  mutating func unary(_ function: UnaryFunction) throws(PackError) -> [ValueID] {
+  /// A function of each element, in the record that its row of the table names.
+  mutating func element(_ function: ElementFunction) throws(PackError) -> [ValueID] {
     let input = try input(0)
-    guard function != .not, draft.values[input].elementType == .int32 else {
-      return [try tensor(.unary(function), input)]
-    }
+    if function.kind.isActivation { return [try rowwise(.activation(function), input)] }
+    guard draft.values[input].elementType == .int32 else { return [try tensor(.unary(function), input)] }
     // Whole numbers: by the operations that have them.
     let zero = constant(KnownTensor(integers: [0], shape: []))
     let negative = try tensor(.binary(.subtract), zero, input)
-    switch function {
+    switch function.kind {
     case .negative: return [negative]
     case .absolute: return [try tensor(.binary(.maximum), input, negative)]
     case .floor, .ceiling, .round: return [input]
@@ -64,7 +64,7 @@ extension OnnxConversion {
   }
 
   mutating func hardSigmoid() throws(PackError) -> [ValueID] {
-    try unary(
+    try element(
       .hardSigmoid(alpha: node.real("alpha", default: 0.2), beta: node.real("beta", default: 0.5)))
   }
 

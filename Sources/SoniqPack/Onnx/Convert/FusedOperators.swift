@@ -10,7 +10,7 @@ extension OnnxConversion {
   }
 
   /// An activation of the first input and, where there is a second, its bias.
-  mutating func biasActivation(_ function: ActivationFunction) throws(PackError) -> [ValueID] {
+  mutating func biasActivation(_ function: ElementFunction) throws(PackError) -> [ValueID] {
     [try rowwise(.activation(function), plus(input(0), 1))]
   }
 

@@ -36,24 +36,26 @@ enum OnnxOperators {
   private typealias Row = (String, OnnxConverter)
 
   private static let elementwise: [Row] = [
-    ("Relu", function(.relu)), ("Swish", { c throws(PackError) in try c.swish() }),
-    ("Sigmoid", function(.sigmoid)), ("Tanh", function(.tanh)),
+    ("Relu", element(.relu)), ("Swish", { c throws(PackError) in try c.swish() }),
+    ("Sigmoid", element(.sigmoid)), ("Tanh", element(.tanh)),
     ("Gelu", { c throws(PackError) in try c.gelu() }),
     (
       "LeakyRelu",
-      { c throws(PackError) in try c.unary(.leakyRelu(alpha: c.node.real("alpha", default: 0.01))) }
+      { c throws(PackError) in try c.element(.leakyRelu(alpha: c.node.real("alpha", default: 0.01))) }
     ),
-    ("Elu", { c throws(PackError) in try c.unary(.elu(alpha: c.node.real("alpha", default: 1))) }),
+    ("Elu", { c throws(PackError) in try c.element(.elu(alpha: c.node.real("alpha", default: 1))) }),
     ("Selu", { c throws(PackError) in try c.selu() }), ("Celu", { c throws(PackError) in try c.celu() }),
-    ("HardSigmoid", { c throws(PackError) in try c.hardSigmoid() }), ("HardSwish", function(.hardSwish)),
+    ("HardSigmoid", { c throws(PackError) in try c.hardSigmoid() }), ("HardSwish", element(.hardSwish)),
     ("ThresholdedRelu", { c throws(PackError) in try c.thresholdedRelu() }),
-    ("Softplus", unary(.softplus)), ("Softsign", { c throws(PackError) in try c.softsign() }),
-    ("Mish", unary(.mish)), ("PRelu", binary(.prelu)), ("Clip", { c throws(PackError) in try c.clip() }),
-    ("Abs", unary(.absolute)), ("Neg", unary(.negative)), ("Reciprocal", unary(.reciprocal)),
-    ("Sqrt", unary(.squareRoot)), ("Exp", unary(.exponential)), ("Log", unary(.logarithm)),
-    ("Erf", unary(.erf)),
-    ("Floor", unary(.floor)), ("Ceil", unary(.ceiling)), ("Round", unary(.round)), ("Sign", unary(.sign)),
-    ("Not", unary(.not)), ("IsNaN", { c throws(PackError) in try c.isNaN() }),
+    ("Softplus", element(.softplus)), ("Softsign", { c throws(PackError) in try c.softsign() }),
+    ("Mish", element(.mish)), ("PRelu", binary(.prelu)), ("Clip", { c throws(PackError) in try c.clip() }),
+    ("Abs", element(.absolute)), ("Neg", element(.negative)), ("Reciprocal", element(.reciprocal)),
+    ("Sqrt", element(.squareRoot)), ("Exp", element(.exponential)), ("Log", element(.logarithm)),
+    ("Erf", element(.erf)),
+    ("Floor", element(.floor)), ("Ceil", element(.ceiling)), ("Round", element(.round)),
+    ("Sign", element(.sign)),
+    ("Not", { c throws(PackError) in [try c.tensor(.unary(.not), c.input(0))] }),
+    ("IsNaN", { c throws(PackError) in try c.isNaN() }),
     ("Add", binary(.add)), ("Sub", binary(.subtract)), ("Mul", binary(.multiply)), ("Div", binary(.divide)),
     ("Pow", binary(.power)), ("Mod", { c throws(PackError) in try c.modulo() }),
     ("Min", many(.minimum)), ("Max", many(.maximum)), ("Sum", many(.add)),
@@ -168,11 +170,8 @@ enum OnnxOperators {
     ("QLinearConv", { c throws(PackError) in try c.codedConvolution() }),
   ]
 
-  private static func function(_ function: ActivationFunction) -> OnnxConverter {
-    { c throws(PackError) in [try c.rowwise(.activation(function), c.input(0))] }
-  }
-  private static func unary(_ function: UnaryFunction) -> OnnxConverter {
-    { c throws(PackError) in try c.unary(function) }
+  private static func element(_ kind: ElementKind) -> OnnxConverter {
+    { c throws(PackError) in try c.element(ElementFunction(kind)) }
   }
   private static func binary(_ function: BinaryFunction) -> OnnxConverter {
     { c throws(PackError) in [try c.binary(function, c.input(0), c.input(1))] }

@@ -17,7 +17,7 @@ extension OnnxConversion {
     var inputs: Int
     var directions: [Bool]  // whether each is reverse
     var isTimeMajor: Bool
-    var functions: [[ActivationFunction]]
+    var functions: [[ElementFunction]]
     var resetsAfter: Bool
     /// How hidden states lie in ONNX: [directions, batch, hidden], or with layout 1 [batch, directions, hidden].
     var stateAxis: Int { isTimeMajor ? 0 : 1 }
@@ -92,20 +92,20 @@ extension OnnxConversion {
   /// By direction; those of the cell's defaults where the node names none.
   private func functions(
     _ cell: RecurrentCell, _ directions: Int
-  ) throws(PackError) -> [[ActivationFunction]] {
-    let defaults: [ActivationFunction] =
+  ) throws(PackError) -> [[ElementFunction]] {
+    let defaults: [ElementFunction] =
       switch cell {
       case .lstm: [.sigmoid, .tanh, .tanh]
       case .gru: [.sigmoid, .tanh]
       case .rnn: [.tanh]
       }
     guard let names = node.texts("activations"), !names.isEmpty else {
-      return [[ActivationFunction]](repeating: defaults, count: directions)
+      return [[ElementFunction]](repeating: defaults, count: directions)
     }
     guard names.count == defaults.count * directions else {
       throw fault("\(names.count) activations, where it has \(defaults.count * directions)")
     }
-    var functions: [ActivationFunction] = []
+    var functions: [ElementFunction] = []
     for name in names {
       // Upper and lower case are one, as the operators say.
       switch name.lowercased() {

@@ -42,7 +42,7 @@ extension DraftGraph {
         throw misfit()
       }
       return result
-    case .unary(let unary): return first.applying(unary.function)
+    case .unary(let unary): return first.applying(unary)
     case .cast(let cast): return first.cast(cast.elementType)
     case .binary(let binary):
       guard let shape = KnownTensor.broadcast(first.shape, tensors[1].shape) else { throw misfit() }
@@ -84,26 +84,14 @@ extension DraftGraph {
 }
 
 extension KnownTensor {
-  func applying(_ function: UnaryFunction) -> KnownTensor? {
-    if case .not = function, let integers {
+  func applying(_ unary: Unary) -> KnownTensor? {
+    guard let function = unary.function else {
+      guard let integers else { return nil }
       return KnownTensor(shape: shape, type: .bool, elements: .integers(integers.map { $0 == 0 ? 1 : 0 }))
     }
     guard let floats else { return nil }
-    let apply: (Float) -> Float
-    switch function {
-    case .negative: apply = { -$0 }
-    case .absolute: apply = { abs($0) }
-    case .reciprocal: apply = { 1 / $0 }
-    case .squareRoot: apply = { $0.squareRoot() }
-    case .exponential: apply = { expf($0) }
-    case .logarithm: apply = { logf($0) }
-    case .floor: apply = { $0.rounded(.down) }
-    case .ceiling: apply = { $0.rounded(.up) }
-    case .round: apply = { $0.rounded(.toNearestOrEven) }
-    case .clip(let low, let high): apply = { min(max($0, low), high) }
-    default: return nil
-    }
-    return KnownTensor(floats: floats.map(apply), shape: shape)
+    let value = function.value
+    return KnownTensor(floats: floats.map { Float(value(Double($0))) }, shape: shape)
   }
 
   func cast(_ target: ElementType) -> KnownTensor? {

@@ -18,7 +18,7 @@ struct DraftWeights: Sendable {
 enum DraftOperation: Sendable {
   /// Any but `constant` and `foldTaps`.
   case tensor(Operation)
-  case activation(ActivationFunction)
+  case activation(ElementFunction)
   case linear(DraftWeights)
   case convolution(Window, groups: [DraftWeights])
   /// weights: [taps][channels].

@@ -27,7 +27,7 @@ struct ValueBound: Hashable {
     switch node.operation {
     case .iota(.fixed(let size)): return ValueBound(number: size - 1)
     case .iota(.symbol(let symbol)): return ValueBound(number: -1, symbol: symbol)
-    case .tensor(.unary(Unary(.not))): return ValueBound(number: 1)
+    case .tensor(.unary(.not)): return ValueBound(number: 1)
     case .tensor(.cast(Cast(.int32))), .tensor(.reshape), .tensor(.expand), .tensor(.transpose),
       .tensor(.slice):
       return of(node.inputs[0], draft, makers, &budget)

@@ -13,28 +13,19 @@ enum ActivationRecognition: DraftPass {
 
   private struct Candidate {
     let operation: DraftOperation
-    let apply: (Double) -> Double
+    let value: @Sendable (Double) -> Double
   }
 
-  private static var candidates: [Candidate] {
-    let root = (2 / Double.pi).squareRoot()
-    return [
-      Candidate(operation: .activation(.geluErf)) { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) },
-      Candidate(operation: .activation(.geluTanh)) {
-        0.5 * $0 * (1 + tanh(root * ($0 + 0.044715 * $0 * $0 * $0)))
-      },
-      Candidate(operation: .activation(.silu)) { $0 / (1 + exp(-$0)) },
-      Candidate(operation: .activation(.hardSwish)) { $0 * min(max($0 / 6 + 0.5, 0), 1) },
-      Candidate(operation: .tensor(.unary(.hardSigmoid(alpha: 1 / 6, beta: 0.5)))) {
-        min(max($0 / 6 + 0.5, 0), 1)
-      },
-      Candidate(operation: .tensor(.unary(.mish))) { $0 * tanh(log1p(exp($0))) },
-    ]
-  }
+  private static let candidates: [DraftOperation] = [
+    .activation(.geluErf), .activation(.geluTanh), .activation(.silu), .activation(.hardSwish),
+    .tensor(.unary(.hardSigmoid(alpha: 1 / 6, beta: 0.5))), .tensor(.unary(.mish)),
+  ]
 
   static func run(_ draft: inout DraftGraph) throws(PackError) {
     let matcher = PatternMatcher(draft)
-    let known = candidates
+    let known = candidates.compactMap { operation in
+      elementFunction(operation).map { Candidate(operation: operation, value: $0.value) }
+    }
     for index in draft.nodes.indices {
       let node = draft.nodes[index]
       switch node.operation {
@@ -81,8 +72,16 @@ enum ActivationRecognition: DraftPass {
       results.append(result)
     }
     return known.first { candidate in
-      zip(points, results).allSatisfy { abs(candidate.apply($0) - $1) <= tolerance }
+      zip(points, results).allSatisfy { abs(candidate.value($0) - $1) <= tolerance }
     }?.operation
+  }
+
+  private static func elementFunction(_ operation: DraftOperation) -> ElementFunction? {
+    switch operation {
+    case .activation(let function): function
+    case .tensor(.unary(let unary)): unary.function
+    default: nil
+    }
   }
 
   private static func isArithmetic(_ operation: DraftOperation) -> Bool {
@@ -102,10 +101,9 @@ enum ActivationRecognition: DraftPass {
     guard budget > 0, let node = matcher.maker(value) else { return nil }
     var result: Double?
     switch node.operation {
-    case .tensor(.unary(let unary)):
-      result = evaluate(node.inputs[0], matcher, &values, &budget).flatMap { apply(unary.function, $0) }
-    case .activation(let function):
-      result = evaluate(node.inputs[0], matcher, &values, &budget).map { apply(function, $0) }
+    case .tensor(.unary), .activation:
+      guard let function = elementFunction(node.operation) else { return nil }
+      result = evaluate(node.inputs[0], matcher, &values, &budget).map { function.value($0) }
     case .tensor(.binary(let binary)):
       guard let left = evaluate(node.inputs[0], matcher, &values, &budget),
         let right = evaluate(node.inputs[1], matcher, &values, &budget)
@@ -115,35 +113,6 @@ enum ActivationRecognition: DraftPass {
     }
     values[value] = result
     return result
-  }
-
-  private static func apply(_ function: UnaryFunction, _ x: Double) -> Double? {
-    switch function {
-    case .clip(let low, let high): min(max(x, Double(low)), Double(high))
-    case .hardSigmoid(let alpha, let beta): min(max(Double(alpha) * x + Double(beta), 0), 1)
-    case .softplus: log1p(exp(x))
-    case .erf: erf(x)
-    case .exponential: exp(x)
-    case .logarithm: log(x)
-    case .negative: -x
-    case .reciprocal: 1 / x
-    case .squareRoot: x.squareRoot()
-    case .absolute: abs(x)
-    default: nil
-    }
-  }
-
-  private static func apply(_ function: ActivationFunction, _ x: Double) -> Double {
-    switch function {
-    case .relu: max(x, 0)
-    case .relu6: min(max(x, 0), 6)
-    case .hardSwish: x * min(max(x / 6 + 0.5, 0), 1)
-    case .sigmoid: 1 / (1 + exp(-x))
-    case .tanh: tanh(x)
-    case .silu: x / (1 + exp(-x))
-    case .geluErf: 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
-    case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
-    }
   }
 
   private static func apply(_ function: BinaryFunction, _ left: Double, _ right: Double) -> Double? {

@@ -55,7 +55,7 @@ struct AttentionForm {
     if case .tensor(.select) = node.operation, matcher.number(node.inputs[1]) == 0 {
       guard let inner = matcher.maker(node.inputs[2]),
         case .tensor(.softmax(Softmax(axis: 3))) = inner.operation,
-        let isNaN = matcher.unary(node.inputs[0], .not), let (left, right) = matcher.operands(isNaN, .equal),
+        let isNaN = matcher.inverted(node.inputs[0]), let (left, right) = matcher.operands(isNaN, .equal),
         left == right, left == inner.output
       else { return nil }
       return inner.inputs[0]

@@ -30,8 +30,16 @@ struct PatternMatcher {
   }
 
   /// The operand of a function of one number.
-  func unary(_ value: ValueID, _ function: UnaryFunction) -> ValueID? {
-    guard let node = maker(value), case .tensor(.unary(Unary(function))) = node.operation else { return nil }
+  func unary(_ value: ValueID, _ kind: ElementKind) -> ValueID? {
+    guard let node = maker(value), case .tensor(.unary(let unary)) = node.operation,
+      unary.function?.kind == kind
+    else { return nil }
+    return node.inputs[0]
+  }
+
+  /// The operand of `not`.
+  func inverted(_ value: ValueID) -> ValueID? {
+    guard let node = maker(value), case .tensor(.unary(.not)) = node.operation else { return nil }
     return node.inputs[0]
   }
 

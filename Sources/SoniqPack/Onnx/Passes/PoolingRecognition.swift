@@ -58,9 +58,10 @@ enum PoolingRecognition: DraftPass {
     var value = value
     if let node = matcher.maker(value), case .tensor(.expand) = node.operation { value = node.inputs[0] }
     if let node = matcher.maker(value), case .tensor(.unary(let unary)) = node.operation,
-      case .clip(let low, .infinity) = unary.function, low <= limit
+      let function = unary.function, function.kind == .clip, function.beta == .infinity,
+      function.alpha <= limit
     {
-      return (node.inputs[0], low)
+      return (node.inputs[0], function.alpha)
     }
     for (inner, other) in matcher.orders(value, .maximum) {
       if let number = matcher.number(other), number <= limit { return (inner, number) }

@@ -35,7 +35,7 @@ enum UniformValue {
       guard cast.elementType.byteCount > 1 else { return nil }
       return cast.elementType == .int32 ? number.rounded(.towardZero) : number
     case .tensor(.unary(let unary)):
-      return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(unary.function, $0) }
+      return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(unary, $0) }
     case .tensor(.binary(let operation)): return binary(operation.function, node.inputs, matcher, &budget)
     case .tensor(.select):
       if let condition = evaluate(node.inputs[0], matcher, &budget) {

@@ -1,0 +1,78 @@
+import CKernelABI
+
+/// A function of each float of rows. Constants go first in minimum and maximum, so that NaN passes through.
+@inline(never) func elementRows(
+  _ pointer: UnsafePointer<snq_activation_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  let rows = ElementRows(pointer.pointee, rowBegin, rowEnd)
+  let (alpha, beta) = (constant(pointer.pointee.alpha), constant(pointer.pointee.beta))
+  let (zero, one) = (constant(0), constant(1))
+  switch Int(pointer.pointee.kind) {
+  case SNQ_GELU_ERF: rows.map(isHot: true, gaussianLinear)
+  case SNQ_GELU_TANH: rows.map(isHot: true, gaussianLinearByTangent)
+  case SNQ_RELU: rows.map(isHot: true) { maximum(zero, $0) }
+  case SNQ_SILU: rows.map(isHot: true, sigmoidLinear)
+  case SNQ_SIGMOID: rows.map(isHot: true, sigmoid)
+  case SNQ_TANH: rows.map(isHot: true, hyperbolicTangent)
+  case SNQ_RELU6: rows.map(isHot: true) { minimum(constant(6), maximum(zero, $0)) }
+  case SNQ_HARD_SWISH:
+    rows.map(isHot: true) { x in
+      x * minimum(one, maximum(zero, fma(x, constant(1 / 6), constant(0.5))))
+    }
+  case SNQ_LEAKY_RELU: rows.map { x in select(x .< zero, alpha * x, x) }
+  case SNQ_CLIP: rows.map { minimum(beta, maximum(alpha, $0)) }
+  case SNQ_HARD_SIGMOID: rows.map { minimum(one, maximum(zero, fma(alpha, $0, beta))) }
+  case SNQ_ELU: rows.map { x in select(x .< zero, alpha * exponentialLessOne(x), x) }
+  case SNQ_SOFTPLUS: rows.map(softplus)
+  case SNQ_MISH: rows.map(mish)
+  case SNQ_ABSOLUTE: rows.map { $0.magnitude() }
+  case SNQ_NEGATIVE: rows.map { $0 * constant(-1) }
+  case SNQ_RECIPROCAL: rows.map { one / $0 }
+  case SNQ_SQUARE_ROOT: rows.map { $0.squareRoot() }
+  case SNQ_EXPONENTIAL: rows.map(fullExponential)
+  case SNQ_LOGARITHM: rows.map(logarithm)
+  case SNQ_ERF: rows.map { constant(2) * halfErrorFunction($0 * constant(1.414_213_6)) }
+  case SNQ_FLOOR: rows.map { $0.floor() }
+  case SNQ_CEILING: rows.map { ($0 * constant(-1)).floor() * constant(-1) }
+  case SNQ_ROUND: rows.map { $0.nearest() }
+  case SNQ_SIGN: rows.map { x in select(zero .< x, one, select(x .< zero, constant(-1), x)) }
+  default: return
+  }
+}
+
+/// The rows of a call.
+private struct ElementRows {
+  let args: snq_activation_args
+  let rowBegin: Int
+  let rowEnd: Int
+
+  @inline(__always) init(_ args: snq_activation_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
+    (self.args, self.rowBegin, self.rowEnd) = (args, Int(rowBegin), Int(rowEnd))
+  }
+
+  /// One body does whole vectors and the rest of a row; whole vectors of a hot function have a loop of their own, for
+  /// twice the code.
+  @inline(__always) func map(isHot: Bool = false, _ function: (FloatLanes) -> FloatLanes) {
+    guard let firstInput = args.input, let firstOutput = args.output else { return }
+    let channels = Int(args.channels)
+    var row = rowBegin
+    while row < rowEnd {
+      let input = firstInput + row &* args.inputStride
+      let output = firstOutput + row &* args.outputStride
+      var channel = 0
+      while isHot, channel &+ 16 <= channels {
+        function(FloatLanes(load: input + channel)).store(output + channel)
+        channel &+= 16
+      }
+      while channel < channels {
+        let count = min(16, channels &- channel)
+        let isWhole = !isHot && count == 16
+        let x = isWhole ? FloatLanes(load: input + channel) : FloatLanes(load: input + channel, count: count)
+        let y = function(x)
+        if isWhole { y.store(output + channel) } else { y.store(output + channel, count: count) }
+        channel &+= 16
+      }
+      row &+= 1
+    }
+  }
+}
