@@ -36,6 +36,17 @@ import CKernelABI
   case SNQ_CEILING: rows.map { ($0 * constant(-1)).floor() * constant(-1) }
   case SNQ_ROUND: rows.map { $0.nearest() }
   case SNQ_SIGN: rows.map { x in select(zero .< x, one, select(x .< zero, constant(-1), x)) }
+  case SNQ_SINE: rows.map { sine($0, quarters: 0) }
+  case SNQ_COSINE: rows.map { sine($0, quarters: 1) }
+  case SNQ_TANGENT: rows.map(tangent)
+  case SNQ_ARC_SINE: rows.map(arcSine)
+  case SNQ_ARC_COSINE: rows.map(arcCosine)
+  case SNQ_ARC_TANGENT: rows.map(arcTangent)
+  case SNQ_HYPERBOLIC_SINE: rows.map(hyperbolicSine)
+  case SNQ_HYPERBOLIC_COSINE: rows.map(hyperbolicCosine)
+  case SNQ_INVERSE_HYPERBOLIC_SINE: rows.map(inverseHyperbolicSine)
+  case SNQ_INVERSE_HYPERBOLIC_COSINE: rows.map(inverseHyperbolicCosine)
+  case SNQ_INVERSE_HYPERBOLIC_TANGENT: rows.map(inverseHyperbolicTangent)
   default: return
   }
 }

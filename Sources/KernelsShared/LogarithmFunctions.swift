@@ -1,9 +1,13 @@
-/// max(x, 0) + log(1 + t), t = e^-|x|. What 1 + t lost in rounding is given back: log(1 + t) = log u + (t - (u - 1)) / u.
+/// max(x, 0) + log(1 + e^-|x|).
 @inline(__always) func softplus(_ x: FloatLanes) -> FloatLanes {
-  let t = exponential(x.magnitude() * constant(-1))
+  maximum(constant(0), x) + logarithmOfOnePlus(exponential(x.magnitude() * constant(-1)))
+}
+
+/// log(1 + t). What u = 1 + t lost in rounding is given back: log(1 + t) = log u + (t - (u - 1)) / u.
+@inline(__always) func logarithmOfOnePlus(_ t: FloatLanes) -> FloatLanes {
   let u = constant(1) + t
-  let tail = logarithm(u) + (t - (u - constant(1))) / u
-  return maximum(constant(0), x) + tail
+  let lost = (t - (u - constant(1))) / u
+  return logarithm(u) + select(t .< constant(0x1p24), lost, constant(0))
 }
 
 /// x = 2^n m, sqrt(1/2) <= m < sqrt 2: n ln 2 + log m, log m = f - f^2/2 + f^3 P(f) with f = m - 1.

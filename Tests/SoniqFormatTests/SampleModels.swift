@@ -20,6 +20,7 @@ enum SampleModel: CaseIterable {
   case states
   case branches
   case recurrence
+  case functions
 
   func make() -> ModelDescription {
     switch self {
@@ -40,6 +41,7 @@ enum SampleModel: CaseIterable {
     case .states: SampleModels.states()
     case .branches: SampleModels.branches()
     case .recurrence: SampleModels.recurrence()
+    case .functions: SampleModels.functions()
     }
   }
 }

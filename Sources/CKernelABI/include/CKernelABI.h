@@ -287,17 +287,13 @@ enum {
   SNQ_ELU = 12,  // x < 0 ? alpha * (e^x - 1) : x
   SNQ_SOFTPLUS = 13,  // log(1 + e^x)
   SNQ_MISH = 14,  // x * tanh(log(1 + e^x))
-  SNQ_ABSOLUTE = 15,
-  SNQ_NEGATIVE = 16,
-  SNQ_RECIPROCAL = 17,
-  SNQ_SQUARE_ROOT = 18,
-  SNQ_EXPONENTIAL = 19,
-  SNQ_LOGARITHM = 20,
-  SNQ_ERF = 21,
-  SNQ_FLOOR = 22,
-  SNQ_CEILING = 23,
+  SNQ_ABSOLUTE = 15, SNQ_NEGATIVE = 16, SNQ_RECIPROCAL = 17, SNQ_SQUARE_ROOT = 18, SNQ_EXPONENTIAL = 19,
+  SNQ_LOGARITHM = 20, SNQ_ERF = 21, SNQ_FLOOR = 22, SNQ_CEILING = 23,
   SNQ_ROUND = 24,  // to nearest, ties to even
   SNQ_SIGN = 25,  // 1, -1, or x when it is neither positive nor negative
+  SNQ_SINE = 26, SNQ_COSINE = 27, SNQ_TANGENT = 28, SNQ_ARC_SINE = 29, SNQ_ARC_COSINE = 30, SNQ_ARC_TANGENT = 31,
+  SNQ_HYPERBOLIC_SINE = 32, SNQ_HYPERBOLIC_COSINE = 33, SNQ_INVERSE_HYPERBOLIC_SINE = 34,
+  SNQ_INVERSE_HYPERBOLIC_COSINE = 35, SNQ_INVERSE_HYPERBOLIC_TANGENT = 36,
 };
 
 // Elementwise over rows x channels; input and output may be the same memory. NaN passes through.

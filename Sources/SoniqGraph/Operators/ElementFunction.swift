@@ -7,6 +7,8 @@ package enum ElementKind: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyab
   case geluTanh, relu, silu, sigmoid, tanh, relu6, hardSwish, leakyRelu, clip, hardSigmoid, elu, softplus,
     mish
   case absolute, negative, reciprocal, squareRoot, exponential, logarithm, erf, floor, ceiling, round, sign
+  case sine, cosine, tangent, arcSine, arcCosine, arcTangent, hyperbolicSine, hyperbolicCosine
+  case inverseHyperbolicSine, inverseHyperbolicCosine, inverseHyperbolicTangent
 }
 
 /// One row of the table of functions.
@@ -76,6 +78,17 @@ extension ElementKind {
     case .ceiling: Self.unary(16) { x, _, _ in x.rounded(.up) }
     case .round: Self.unary(17) { x, _, _ in x.rounded(.toNearestOrEven) }
     case .sign: Self.unary(18) { x, _, _ in x > 0 ? 1 : x < 0 ? -1 : x }
+    case .sine: Self.unary(20, since: 3) { x, _, _ in sin(x) }
+    case .cosine: Self.unary(21, since: 3) { x, _, _ in cos(x) }
+    case .tangent: Self.unary(22, since: 3) { x, _, _ in tan(x) }
+    case .arcSine: Self.unary(23, since: 3) { x, _, _ in asin(x) }
+    case .arcCosine: Self.unary(24, since: 3) { x, _, _ in acos(x) }
+    case .arcTangent: Self.unary(25, since: 3) { x, _, _ in atan(x) }
+    case .hyperbolicSine: Self.unary(26, since: 3) { x, _, _ in sinh(x) }
+    case .hyperbolicCosine: Self.unary(27, since: 3) { x, _, _ in cosh(x) }
+    case .inverseHyperbolicSine: Self.unary(28, since: 3) { x, _, _ in asinh(x) }
+    case .inverseHyperbolicCosine: Self.unary(29, since: 3) { x, _, _ in acosh(x) }
+    case .inverseHyperbolicTangent: Self.unary(30, since: 3) { x, _, _ in atanh(x) }
     }
   }
 

@@ -20,7 +20,10 @@ GOLDEN_FILES = [
     *(f"version2-{part}" for part in ("tensors", "convolutions", "attention", "sums", "bias")),
     *(
         f"version3-{part}"
-        for part in ("levels", "tied", "decoder", "sizes", "types", "images", "outputs", "states", "recurrence")
+        for part in (
+            *("levels", "tied", "decoder", "sizes", "types", "images", "outputs", "states", "recurrence"),
+            "functions",
+        )
     ),
 ]
 
