@@ -61,8 +61,7 @@ private struct ElementRows {
     (self.args, self.rowBegin, self.rowEnd) = (args, Int(rowBegin), Int(rowEnd))
   }
 
-  /// One body does whole vectors and the rest of a row; whole vectors of a hot function have a loop of their own, for
-  /// twice the code.
+  /// One body does whole vectors and the rest of a row; a hot function has a body for each, for twice the code.
   @inline(__always) func map(isHot: Bool = false, _ function: (FloatLanes) -> FloatLanes) {
     guard let firstInput = args.input, let firstOutput = args.output else { return }
     let channels = Int(args.channels)
@@ -71,17 +70,25 @@ private struct ElementRows {
       let input = firstInput + row &* args.inputStride
       let output = firstOutput + row &* args.outputStride
       var channel = 0
-      while isHot, channel &+ 16 <= channels {
-        function(FloatLanes(load: input + channel)).store(output + channel)
-        channel &+= 16
-      }
-      while channel < channels {
-        let count = min(16, channels &- channel)
-        let isWhole = !isHot && count == 16
-        let x = isWhole ? FloatLanes(load: input + channel) : FloatLanes(load: input + channel, count: count)
-        let y = function(x)
-        if isWhole { y.store(output + channel) } else { y.store(output + channel, count: count) }
-        channel &+= 16
+      if isHot {
+        while channel &+ 16 <= channels {
+          function(FloatLanes(load: input + channel)).store(output + channel)
+          channel &+= 16
+        }
+        if channel < channels {
+          let count = channels &- channel
+          function(FloatLanes(load: input + channel, count: count)).store(output + channel, count: count)
+        }
+      } else {
+        while channel < channels {
+          let count = min(16, channels &- channel)
+          let isWhole = count == 16
+          let x =
+            isWhole ? FloatLanes(load: input + channel) : FloatLanes(load: input + channel, count: count)
+          let y = function(x)
+          if isWhole { y.store(output + channel) } else { y.store(output + channel, count: count) }
+          channel &+= 16
+        }
       }
       row &+= 1
     }
