@@ -40,6 +40,7 @@ package enum Operation: Sendable, Hashable {
   case split(Split)
   case topK(TopK)
   case recurrence(Recurrence)
+  case scatter(Scatter)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -49,7 +50,7 @@ package enum Operation: Sendable, Hashable {
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
     Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
     Rotary.self, GatedProduct.self, Softcap.self, StatePositions.self, Split.self, TopK.self,
-    Recurrence.self,
+    Recurrence.self, Scatter.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -95,6 +96,7 @@ package enum Operation: Sendable, Hashable {
     case .split(let attributes): attributes
     case .topK(let attributes): attributes
     case .recurrence(let attributes): attributes
+    case .scatter(let attributes): attributes
     }
   }
 

@@ -12,7 +12,7 @@ import Testing
     + MalformedConstants.numbers + MalformedTensors.attributes + MalformedLevels.records
     + MalformedLevels.tables + MalformedSizes.records
     + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes + MalformedOutputs.all
-    + MalformedTypes.types + MalformedStates.all + MalformedRecurrences.all
+    + MalformedTypes.types + MalformedStates.all + MalformedRecurrences.all + MalformedScatters.all
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {

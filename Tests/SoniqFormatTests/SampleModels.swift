@@ -21,6 +21,7 @@ enum SampleModel: CaseIterable {
   case branches
   case recurrence
   case functions
+  case scatter
 
   func make() -> ModelDescription {
     switch self {
@@ -42,6 +43,7 @@ enum SampleModel: CaseIterable {
     case .branches: SampleModels.branches()
     case .recurrence: SampleModels.recurrence()
     case .functions: SampleModels.functions()
+    case .scatter: SampleModels.scatter()
     }
   }
 }

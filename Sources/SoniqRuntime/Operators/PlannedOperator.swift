@@ -58,6 +58,7 @@ extension Operation {
     case .split(let kind): kind
     case .topK(let kind): kind
     case .recurrence(let kind): kind
+    case .scatter(let kind): kind
     }
   }
 }

@@ -24,6 +24,7 @@ extension Cumulate: PlannedTensorOperation {}
 extension Rotary: PlannedTensorOperation {}
 extension Split: PlannedTensorOperation {}
 extension TopK: PlannedTensorOperation {}
+extension Scatter: PlannedTensorOperation {}
 
 extension ConstantTensor: PlannedOperator {
   /// Needs no step.

@@ -5,7 +5,7 @@ import SoniqGraph
 /// that is not there becomes one that is beyond them all, so that the run is an error.
 extension OnnxConversion {
   /// A place along one axis, from its front, and whether it is there.
-  private mutating func place(
+  mutating func place(
     _ index: ValueID, of size: Int
   ) throws(PackError) -> (place: ValueID, isThere: ValueID) {
     let isNegative = try binary(.less, index, integer(0))

@@ -42,6 +42,7 @@ extension DraftGraph {
         throw misfit()
       }
       return result
+    case .scatter(let scatter): return first.scattered(tensors[1], tensors[2], scatter)
     case .unary(let unary): return first.applying(unary)
     case .cast(let cast): return first.cast(cast.elementType)
     case .binary(let binary):
