@@ -13,6 +13,8 @@ package struct QuantizedRun: Sendable, Hashable {
   package var scales: [Float]
   /// [outputs]: a real number added to every weight of the run, or nil.
   package var offsets: [Float]?
+  /// Scales and offsets of groups of channels in the place of those of outputs, which are empty then; taps is 1.
+  package var groups: CodeGroups?
 
   package init(
     level: Level, channels: Int, taps: Int = 1, codes: [UInt8], scales: [Float], offsets: [Float]? = nil
@@ -21,6 +23,28 @@ package struct QuantizedRun: Sendable, Hashable {
     self.channels = channels
     self.taps = taps
     self.codes = codes
+    self.scales = scales
+    self.offsets = offsets
+  }
+
+  /// A run with scales of groups.
+  package init(level: Level, channels: Int, codes: [UInt8], groups: CodeGroups) {
+    self.init(level: level, channels: channels, codes: codes, scales: [])
+    self.groups = groups
+  }
+}
+
+/// Scales and offsets of groups of neighbouring channels: a weight is scale * integer + offset.
+package struct CodeGroups: Sendable, Hashable {
+  /// Channels of a group: 16, 32, 64 or 128; the last one may have fewer.
+  package var length: Int
+  /// Row-major [outputs][groups]
+  package var scales: [Float]
+  /// Likewise
+  package var offsets: [Float]?
+
+  package init(length: Int, scales: [Float], offsets: [Float]? = nil) {
+    self.length = length
     self.scales = scales
     self.offsets = offsets
   }

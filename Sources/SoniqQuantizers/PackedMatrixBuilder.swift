@@ -44,7 +44,8 @@ package struct PackedMatrixBuilder {
       let stored = run.taps == 1 ? run.channels : checkedProduct(padded, run.taps),
       let packing = WeightPacking(code: run.level.weight, outputs: outputs, channels: stored)
     else { throw .tooLarge }
-    guard channels <= run.level.maximumChannels else {
+    // Sums of products are those of a group.
+    guard min(channels, run.groups?.length ?? channels) <= run.level.maximumChannels else {
       throw .tooManyChannels(level: index, got: channels, limit: run.level.maximumChannels)
     }
     guard run.codes.count == count else {
@@ -53,7 +54,7 @@ package struct PackedMatrixBuilder {
     if let place = run.codes.firstIndex(where: { Int($0) >= run.level.weight.codeCount }) {
       throw .codeOutOfRange(level: index, index: place, code: Int(run.codes[place]))
     }
-    try checkNumbers(run.scales, .scales, count: outputs, allowNegative: false)
+    if run.groups == nil { try checkNumbers(run.scales, .scales, count: outputs, allowNegative: false) }
     if let offsets = run.offsets { try checkNumbers(offsets, .offsets, count: outputs) }
     let weights = AlignedBuffer(byteCount: packing.byteCount)
     let storedCodes = run.taps == 1 ? run.codes : paddedTaps(run, to: padded)
@@ -67,9 +68,41 @@ package struct PackedMatrixBuilder {
     guard let sums else { throw .tooLarge }
     return MatrixLevel(
       level: run.level, channels: run.channels, taps: run.taps, weights: store.keep(weights),
-      scales: store.store(run.scales, paddedTo: paddedOutputs),
+      scales: run.groups == nil ? store.store(run.scales, paddedTo: paddedOutputs) : nil,
       offsets: run.offsets.map { store.store($0, paddedTo: paddedOutputs) },
-      storedSums: store.store(sums))
+      storedSums: store.store(sums), groups: try groups(run, index, outputs))
+  }
+
+  /// The numbers of a run's groups, as binary16 where that holds all of them.
+  private func groups(
+    _ run: QuantizedRun, _ index: Int, _ outputs: Int
+  ) throws(QuantizationError) -> LevelGroups? {
+    guard let groups = run.groups else { return nil }
+    guard isGroupLength(groups.length), run.taps == 1, run.level.activation.kind == .symmetric,
+      run.level.activation.groupLength % groups.length == 0
+    else { throw .invalidLevel(index: index) }
+    let perOutput = (run.channels - 1) / groups.length + 1
+    guard let count = checkedProduct(outputs, perOutput),
+      let stored = roundedUp(outputs, to: panelOutputs).flatMap({ checkedProduct($0, perOutput) })
+    else { throw .tooLarge }
+    try checkNumbers(groups.scales, .scales, count: count)
+    if let offsets = groups.offsets { try checkNumbers(offsets, .offsets, count: count) }
+    let isHalf = (groups.scales + (groups.offsets ?? [])).allSatisfy {
+      Binary16.value(Binary16.bits($0)).bitPattern == $0.bitPattern
+    }
+    func tiled(_ numbers: [Float]) -> ConstantBytes {
+      var all = [Float](repeating: 0, count: stored)
+      for output in 0..<outputs {
+        for group in 0..<perOutput {
+          let panel = output / panelOutputs * perOutput + group
+          all[panel * panelOutputs + output % panelOutputs] = numbers[output * perOutput + group]
+        }
+      }
+      return isHalf ? store.store(all.map { Binary16.bits($0) }) : store.store(all)
+    }
+    return LevelGroups(
+      length: groups.length, numbers: isHalf ? .float16 : .float32, scales: tiled(groups.scales),
+      offsets: groups.offsets.map(tiled))
   }
 
   /// The codes with the channels of every tap padded; what is padded is stored as 0.

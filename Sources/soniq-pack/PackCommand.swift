@@ -177,6 +177,9 @@ struct PackCommand: ParsableCommand {
       let words = "\"\(full)\" is called \"\(name)\" in the packed file"
       writeError("soniq-pack: note: \(PlainText.escaped(words))\n")
     }
+    for words in imported.decoded {
+      writeError("soniq-pack: note: codes become real numbers: \(PlainText.escaped(words))\n")
+    }
     if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
   }
 

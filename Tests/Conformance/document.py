@@ -33,13 +33,20 @@ rounding of weights, and runs through `libsoniq.so`.
   products for MatMulInteger, of 4,112 for ConvInteger.
 * Weights with a zero point for each output keep their codes in MatMul and Gemm: what the zero points add is added
   behind the layer. In convolutions they are refused.
+* Scales by block: MatMulNBits, GatherBlockQuantized, and DequantizeLinear with a block_size before MatMul, Gemm or
+  Gather keep their codes of 2, 4 or 8 bits at every palette but f32. A matrix keeps blocks of 16, 32, 64 ... of its
+  inputs, zero points included; its input is rounded by block. A table keeps blocks of its rows' channels where the
+  zero points are one and the scales those of binary16. What cannot be kept becomes real numbers, and the packer names
+  the node and the reason. An `accuracy_level` says how ONNX Runtime may round and changes nothing here. A `g_idx` may
+  sort channels into blocks.
+* Elements of 2 and 4 bits are those of constants alone.
 * QLinearMatMul, QLinearConv and the like are their plain operators between the codes that they state, as in QDQ models.
 * Of the domain com.microsoft, which ONNX Runtime's tools write, these are known: Attention, BiasAdd, BiasGelu,
   BiasSplitGelu, DequantizeLinear, DynamicQuantizeLSTM, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu,
-  FusedConv, FusedGemm, FusedMatMul, Gelu, MatMulIntegerToFloat, MultiHeadAttention, QAttention, QGemm, QLinearAdd,
-  QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMul, QLinearSigmoid,
-  QLinearSoftmax, QuantizeLinear, QuickGelu, SkipLayerNormalization, SkipSimplifiedLayerNormalization,
-  TransposeMatMul. They become ONNX's own
+  FusedConv, FusedGemm, FusedMatMul, GatherBlockQuantized, Gelu, MatMulIntegerToFloat, MatMulNBits,
+  MultiHeadAttention, QAttention, QGemm, QLinearAdd, QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool,
+  QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear, QuickGelu, SkipLayerNormalization,
+  SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
   operators, in which attention and functions are found as in other files. Attention takes masks [batch, keys] and no
   keys of earlier runs. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.

@@ -10,6 +10,8 @@ package struct ImportedModel: Sendable {
   package var dataFiles: [String] = []
   /// The model's own names of inputs and outputs that a packed file cannot hold, by what they are called in it.
   package var fullNames: [String: String] = [:]
+  /// Nodes whose codes became real numbers, each with the reason.
+  package var decoded: [String] = []
   /// Parts of the checkpoint that the graph has not, by the names of their tensors.
   package var leftOut: [String] = []
 

@@ -30,6 +30,7 @@ package enum OnnxImporter {
         framing: framing(graph))
       imported.dataFiles = file.externalData.paths(of: file.tensors)
       imported.fullNames = result.fullNames
+      imported.decoded = draft.decoded
       try imported.requirePackable(causes: conversion.notFinite)
       return imported
     } catch {

@@ -8,6 +8,8 @@ extension OnnxOperators {
     "MatMulIntegerToFloat": { c throws(PackError) in try c.integerMatmulToFloat() },
     "QuantizeLinear": { c throws(PackError) in try c.quantizeLinear() },
     "DequantizeLinear": { c throws(PackError) in try c.dequantizeLinear() },
+    "MatMulNBits": { c throws(PackError) in try c.blockMatmul() },
+    "GatherBlockQuantized": { c throws(PackError) in try c.blockGather() },
     "QGemm": { c throws(PackError) in try c.codedGemm() },
     "QLinearAdd": { c throws(PackError) in try c.codedBinary("Add") },
     "QLinearMul": { c throws(PackError) in try c.codedBinary("Mul") },

@@ -153,7 +153,7 @@ extension OnnxConversion {
 
   mutating func cast() throws(PackError) -> [ValueID] {
     let number = Int32(truncatingIfNeeded: node.integer("to", default: 0))
-    guard let type = OnnxType(rawValue: number) else {
+    guard let type = OnnxType(ofValue: number) else {
       throw fault("elements of type \(OnnxType.name(number)) are not supported")
     }
     return [try cast(input(0), to: type)]

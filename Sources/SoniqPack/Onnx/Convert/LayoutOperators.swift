@@ -196,6 +196,13 @@ extension OnnxConversion {
     let (rows, channels) = (table.shape[0], table.shape[1])
     guard rows > 0, channels > 0 else { throw fault("its table is empty") }
     draft.limitSize(countedBy: ids, rows: rows)
+    if keepsCodes, let blocks = table.blocks {
+      if let packed = blocks.table(rows: rows, channels: channels) {
+        return append(.trainedEmbedding(packed), [ids], draft.shape(ids) + [.fixed(channels)])
+      }
+      draft.decoded.append(
+        "\(node.name): its zero points differ, its blocks are not of channels, or its scales are no binary16")
+    }
     return append(
       .embedding(table: floats, rows: rows, channels: channels), [ids],
       draft.shape(ids) + [.fixed(channels)])

@@ -42,7 +42,12 @@ extension OnnxConversion {
       throw fault("\(draft.words(shape)) times a matrix of \(inputs) rows")
     }
     let grid = Self.rowGrid(weights.grid, axis: 0)
-    let layer = DraftWeights(outputs: outputs, inputs: inputs, values: values, bias: bias, grid: grid)
+    let layer = DraftWeights(
+      outputs: outputs, inputs: inputs, values: values, bias: bias, grid: grid,
+      blocks: weights.blocks?.rows(inputs: inputs))
+    if keepsCodes, weights.blocks != nil, layer.blocks == nil {
+      draft.decoded.append("\(node.name): its blocks of codes are not of 16, 32, 64 ... inputs")
+    }
     let results: [Dimension] = shape.dropLast() + [.fixed(outputs)]
     if keepsCodes, let grid, Set(grid.zeros).count > 1 {
       let (centred, terms) = Self.centred(layer, grid)
@@ -102,6 +107,7 @@ extension OnnxConversion {
   private static func scaled(_ tensor: KnownTensor, _ factor: Float) -> KnownTensor {
     var result = tensor
     result.elements = .floats((tensor.floats ?? []).map { $0 * factor })
+    result.blocks = nil
     result.grid = factor > 0 ? tensor.grid : nil
     result.grid?.scales = (tensor.grid?.scales ?? []).map { $0 * factor }
     return result

@@ -21,6 +21,7 @@ extension OnnxConversion {
 
   mutating func dequantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
+    if node.integer("block_size", default: 0) != 0 { return [try dequantizedByBlock()] }
     guard draft.known(try self.input(1)) != nil else { return [try dequantizedByComputedScale(input)] }
     guard let known = draft.known(input) else {
       if let mark = movedMark(input) {
@@ -53,7 +54,7 @@ extension OnnxConversion {
 
   /// (code - zero) * scale, where the scale is no constant.
   private mutating func dequantizedByComputedScale(_ codes: ValueID) throws(PackError) -> ValueID {
-    guard node.integer("block_size", default: 0) == 0, draft.rank(try input(1)) == 1,
+    guard draft.rank(try input(1)) == 1,
       draft.shape(try input(1))[0] == .fixed(1)
     else { throw fault("scales that are computed by channel or block") }
     var numbers = try real(codes)
@@ -105,7 +106,7 @@ extension OnnxConversion {
       rows: table.shape[0], channels: table.shape[1],
       code: WeightCode(kind: .affine, bits: 8, zero: grid.zeros[0] + offset),
       codes: codes.map { UInt8(truncatingIfNeeded: $0 + Int64(offset)) },
-      scales: [UInt16](repeating: scale, count: table.shape[0]))
+      scales: [UInt16](repeating: scale, count: table.shape[0]), blockLength: table.shape[1])
   }
 
   private mutating func codes(of tensor: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {

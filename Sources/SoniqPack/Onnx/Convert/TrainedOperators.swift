@@ -73,7 +73,7 @@ extension OnnxConversion {
     guard integers.allSatisfy({ (0..<most).contains($0) }) else { throw fault("a code is not below \(most)") }
     let table = TrainedTable(
       rows: rows, channels: channels, code: code, codes: integers.map { UInt8($0) },
-      scales: scales.map { Binary16.bits($0) })
+      scales: scales.map { Binary16.bits($0) }, blockLength: channels)
     return [append(.trainedEmbedding(table), [ids], draft.shape(ids) + [.fixed(channels)])]
   }
 

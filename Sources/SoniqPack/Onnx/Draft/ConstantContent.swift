@@ -13,6 +13,7 @@ enum ConstantContent: Hashable {
   case depthwise(FloatBits, taps: Int, CodeGrid?)
   case table(FloatBits, rows: Int, CodeGrid?)
   case trained(TrainedCodes, outputs: Int, bias: FloatBits?)
+  case blocks(BlockCodes, outputs: Int, bias: FloatBits?)
   case trainedTable(TrainedTable)
 }
 

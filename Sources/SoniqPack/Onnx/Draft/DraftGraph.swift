@@ -12,6 +12,8 @@ struct DraftWeights: Sendable {
   var grid: CodeGrid?
   /// The codes that training chose (the `soniq` domain); `values` are the same weights as real numbers.
   var trained: TrainedCodes?
+  /// The codes that the model states, by block of channels; `values` are the same weights as real numbers.
+  var blocks: BlockCodes?
 }
 
 /// What a node of a draft computes: the operations of `Graph` with their weights inside, and some that passes replace.
@@ -113,6 +115,8 @@ struct DraftGraph: Sendable {
   var nodes: [DraftNode] = []
   var inputs: [GraphInput] = []
   var outputs: [(name: String, value: ValueID)] = []
+  /// Nodes whose codes could not be kept, each with the reason.
+  var decoded: [String] = []
   /// Sizes that would have to be one for an operation that was refused: the names of symbols, the first of which stays.
   var neededEqual: [(String, String)] = []
   /// Sizes that would have to be a number.

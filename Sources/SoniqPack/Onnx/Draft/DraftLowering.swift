@@ -297,6 +297,14 @@ struct DraftLowering {
         }
       }
     }
+    if keepsCodes, let blocks = weights.blocks {
+      let content = ConstantContent.blocks(blocks, outputs: weights.outputs, bias: bias)
+      return try shared(content, name + ".weight") { store throws(PackError) in
+        try Self.built(name, "codes") { () throws(QuantizationError) in
+          try blocks.matrix(outputs: weights.outputs, bias: weights.bias, store: store)
+        }
+      }
+    }
     let content = ConstantContent.matrix(
       FloatBits(weights.values), outputs: weights.outputs, taps: window?.taps, isImage: isImage, bias: bias,
       keepsCodes ? weights.grid : nil)

@@ -47,6 +47,7 @@ extension KnownTensor {
       shape: target, type: type,
       elements: elements.picked(offsets(target, steps: permutation.map { steps[$0] })), grid: grid)
     if let axis = grid?.axis { result.grid?.axis = permutation.firstIndex(of: axis) }
+    result.blocks = blocks?.transposed(permutation, shape: shape)
     return result
   }
 

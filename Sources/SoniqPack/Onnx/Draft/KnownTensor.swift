@@ -23,6 +23,8 @@ struct KnownTensor: Sendable {
   var elements: Elements
   /// Floats made of codes: what one code stands for.
   var grid: CodeGrid?
+  /// Likewise, with a scale for each block.
+  var blocks: StatedBlocks?
 
   init(shape: [Int], type: OnnxType, elements: Elements, grid: CodeGrid? = nil) {
     self.shape = shape

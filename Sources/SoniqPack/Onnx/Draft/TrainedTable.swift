@@ -2,17 +2,19 @@ import SoniqCore
 import SoniqGraph
 import SoniqQuantizers
 
-/// An embedding table that was trained at one weight code (docs/training.md), to be packed as it is.
+/// An embedding table of one weight code, to be packed as it is: one that was trained so (docs/training.md) or that the model
+/// states codes of.
 struct TrainedTable: Sendable, Hashable {
   var rows: Int
   var channels: Int
   var code: WeightCode
   /// Row-major [rows][channels], below 2^bits.
   var codes: [UInt8]
-  /// binary16 [rows]
+  /// binary16 [rows][blocks]
   var scales: [UInt16]
+  /// Channels that share a scale: a multiple of 8, or all.
+  var blockLength: Int
 
-  /// The table with one scale a row.
   func table(store: ConstantStore) throws(QuantizationError) -> Constant {
     guard let rowBits = checkedProduct(channels, code.bits), let padded = roundedUp(rowBits, to: 8),
       let count = checkedProduct(rows, padded / 8)
@@ -29,7 +31,7 @@ struct TrainedTable: Sendable, Hashable {
       }
     }
     let run = QuantizedTableRun(
-      code: code, channels: channels, blockLength: channels, codes: stream, scales: scales)
+      code: code, channels: channels, blockLength: blockLength, codes: stream, scales: scales)
     return .table(try PackedMatrixBuilder(store: store).table(rows: rows, runs: [run]))
   }
 }

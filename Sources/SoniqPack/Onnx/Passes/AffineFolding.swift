@@ -131,7 +131,7 @@ extension DraftWeights {
     let rows = first..<first + outputs
     let part = AffineFolding.Affine(
       factors: affine.factors.map { Array($0[rows]) }, terms: affine.terms.map { Array($0[rows]) })
-    if trained != nil, part.factors != nil { return false }
+    if trained != nil || blocks != nil, part.factors != nil { return false }
     if let factors = part.factors {
       guard grid?.apply(factors) ?? true else { return false }
       for row in 0..<outputs {

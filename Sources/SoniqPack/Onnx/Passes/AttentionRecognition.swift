@@ -126,6 +126,11 @@ extension DraftWeights {
       }
       trained = joined
     }
+    let blockParts = parts.compactMap(\.blocks)
+    if !blockParts.isEmpty {
+      guard blockParts.count == parts.count, let joined = BlockCodes(joining: blockParts) else { return nil }
+      blocks = joined
+    }
     if parts.contains(where: { $0.bias != nil }) {
       bias = parts.flatMap { $0.bias ?? [Float](repeating: 0, count: $0.outputs) }
     }

@@ -252,7 +252,8 @@ struct TransposeSinking: DraftPass {
       finish(node, node.operation, [form.source], form.permutation)
       return true
     }
-    guard let form = flattened[input] else { return false }
+    // Blocks are of neighbouring channels.
+    guard let form = flattened[input], weights.blocks == nil else { return false }
     var sizes: [Int] = []
     for dimension in draft.shape(form.source).dropFirst() {
       guard case .fixed(let size) = dimension else { return false }

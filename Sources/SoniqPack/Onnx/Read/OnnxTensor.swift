@@ -18,6 +18,10 @@ enum OnnxType: Int32, Sendable {
   case uint32 = 12
   case uint64 = 13
   case bfloat16 = 16
+  case uint4 = 21
+  case int4 = 22
+  case uint2 = 25
+  case int2 = 26
 
   var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) }
   /// The type of values that are narrower than what is computed with.
@@ -29,21 +33,29 @@ enum OnnxType: Int32, Sendable {
     default: nil
     }
   }
-  var byteCount: Int {
+  var bitCount: Int {
     switch self {
-    case .uint8, .int8, .bool: 1
-    case .uint16, .int16, .float16, .bfloat16: 2
-    case .float32, .int32, .uint32: 4
-    case .int64, .uint64, .float64: 8
+    case .uint2, .int2: 2
+    case .uint4, .int4: 4
+    case .uint8, .int8, .bool: 8
+    case .uint16, .int16, .float16, .bfloat16: 16
+    case .float32, .int32, .uint32: 32
+    case .int64, .uint64, .float64: 64
     }
   }
+  /// The type of a value: nil for those of constants alone, of which a byte holds several, and for those that are not read.
+  init?(ofValue number: Int32) {
+    guard let type = OnnxType(rawValue: number), type.bitCount >= 8 else { return nil }
+    self = type
+  }
+  var isSigned: Bool { [.int2, .int4, .int8, .int16, .int32, .int64].contains(self) }
 
   /// ONNX's name of a type number, also of those that are not read.
   static func name(_ number: Int32) -> String {
     let names = [
       "undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
       "double", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz",
-      "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1",
+      "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
     ]
     return names.indices.contains(Int(number)) ? names[Int(number)] : "number \(number)"
   }
@@ -69,13 +81,14 @@ extension OnnxFile {
       shape.append(Int(size))
     }
     guard count > 0 || knownCount(shape) != nil else { throw fail("shape \(shape) is too large") }
-    guard let byteCount = checkedProduct(count, type.byteCount) else {
+    guard let bitCount = checkedProduct(count, type.bitCount), bitCount <= Int.max - 7 else {
       throw fail("shape \(shape) is too large")
     }
+    let byteCount = (bitCount + 7) / 8
     if proto.dataLocation == 1 {
       let bytes = try externalData.bytes(proto.externalData, tensor: proto.name, byteCount: byteCount)
       return KnownTensor(
-        shape: shape, type: type, elements: bytes.withUnsafeBytes { Self.elements($0, type) })
+        shape: shape, type: type, elements: bytes.withUnsafeBytes { Self.elements($0, type, count) })
     }
     guard proto.dataLocation == 0 else { throw fail("data location \(proto.dataLocation) is unknown") }
     let elements: KnownTensor.Elements
@@ -83,9 +96,9 @@ extension OnnxFile {
       guard proto.rawData.count == byteCount else {
         throw fail("\(proto.rawData.count) bytes stored, shape \(shape) of \(type) needs \(byteCount)")
       }
-      elements = proto.rawData.withUnsafeBytes { Self.elements($0, type) }
+      elements = proto.rawData.withUnsafeBytes { Self.elements($0, type, count) }
     } else {
-      elements = Self.typedElements(proto, type)
+      elements = Self.typedElements(proto, type, count)
     }
     guard elements.count == count else {
       throw fail("\(elements.count) elements stored, shape \(shape) needs \(count)")
@@ -94,8 +107,11 @@ extension OnnxFile {
   }
 
   /// Little-endian elements, as raw_data and external files hold them.
-  private static func elements(_ bytes: UnsafeRawBufferPointer, _ type: OnnxType) -> KnownTensor.Elements {
+  private static func elements(
+    _ bytes: UnsafeRawBufferPointer, _ type: OnnxType, _ count: Int
+  ) -> KnownTensor.Elements {
     switch type {
+    case .uint2, .int2, .uint4, .int4: .integers(parts(bytes.map { $0 }, type, count))
     case .float32: .floats(list(bytes, Float.self) { $0 })
     case .float64: .floats(list(bytes, Double.self) { Float($0) })
     case .float16: .floats(list(bytes, UInt16.self) { Binary16.value($0) })
@@ -112,6 +128,15 @@ extension OnnxFile {
     }
   }
 
+  /// Elements of 2 or 4 bits, the first one in a byte's lowest.
+  private static func parts(_ bytes: [UInt8], _ type: OnnxType, _ count: Int) -> [Int64] {
+    let (bits, each) = (type.bitCount, 8 / type.bitCount)
+    return (0..<min(count, bytes.count * each)).map { place in
+      let code = Int64(bytes[place / each] >> UInt8(place % each * bits)) & ((1 << bits) - 1)
+      return type.isSigned && code >= 1 << (bits - 1) ? code - 1 << bits : code
+    }
+  }
+
   private static func list<Stored: BitwiseCopyable, Result>(
     _ bytes: UnsafeRawBufferPointer, _ type: Stored.Type, _ convert: (Stored) -> Result
   ) -> [Result] {
@@ -122,8 +147,12 @@ extension OnnxFile {
   }
 
   /// The typed fields, which hold small types in wider ones.
-  private static func typedElements(_ proto: TensorProto, _ type: OnnxType) -> KnownTensor.Elements {
+  private static func typedElements(
+    _ proto: TensorProto, _ type: OnnxType, _ count: Int
+  ) -> KnownTensor.Elements {
     switch type {
+    case .uint2, .int2, .uint4, .int4:
+      .integers(parts(proto.int32Data.map { UInt8(truncatingIfNeeded: $0) }, type, count))
     case .float32: .floats(proto.floatData)
     case .float64: .floats(proto.doubleData.map { Float($0) })
     case .float16: .floats(proto.int32Data.map { Binary16.value(UInt16(truncatingIfNeeded: $0)) })
