@@ -45,10 +45,14 @@ rounding of weights, and runs through `libsoniq.so`.
   BiasSplitGelu, DequantizeLinear, DynamicQuantizeLSTM, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu,
   FusedConv, FusedGemm, FusedMatMul, GatherBlockQuantized, Gelu, MatMulIntegerToFloat, MatMulNBits,
   MultiHeadAttention, QAttention, QGemm, QLinearAdd, QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool,
-  QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear, QuickGelu, SkipLayerNormalization,
-  SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
+  QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear, QuickGelu, RotaryEmbedding,
+  SkipLayerNormalization, SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
   operators, in which attention and functions are found as in other files. Attention takes masks [batch, keys] and no
   keys of earlier runs. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
+* Attention of opsets 23 and 24 is written out in plain operators, in which the passes find what they find elsewhere.
+  Keys and values of earlier runs are inputs and outputs like others (their lengths may be dynamic). Windows, which are
+  of opset 25, are refused. A row of which all keys are hidden is 0. `softmax_precision` changes nothing: all of it is
+  float32.
 * Of LayerNormalization the outputs Mean and InvStdDev are not computed.
 * LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence
   length is 0 to the number of steps, or the run is refused.

@@ -22,6 +22,7 @@ extension OnnxOperators {
     "QAttention": { c throws(PackError) in try c.codedAttention() },
     "Attention": { c throws(PackError) in try c.attention() },
     "MultiHeadAttention": { c throws(PackError) in try c.multiHeadAttention() },
+    "RotaryEmbedding": { c throws(PackError) in try c.rotaryEmbedding() },
     "GroupQueryAttention": { c throws(PackError) in try c.keepsPast() },
     "EmbedLayerNormalization": { c throws(PackError) in try c.embedNorm() },
     "SkipLayerNormalization": { c throws(PackError) in try c.skipNorm("LayerNormalization") },

@@ -138,6 +138,8 @@ enum OnnxOperators {
   ]
 
   private static let products: [Row] = [
+    ("Attention", { c throws(PackError) in try c.standardAttention() }),
+    ("RotaryEmbedding", { c throws(PackError) in try c.rotaryEmbedding() }),
     ("Einsum", { c throws(PackError) in try c.einsum() }),
     ("MatMul", { c throws(PackError) in try c.matmul() }), ("Gemm", { c throws(PackError) in try c.gemm() }),
   ]
