@@ -49,8 +49,8 @@ struct InputBindings {
   init(_ runner: PlanRunner, arena: MemoryArena) throws(RuntimeError) {
     memory = PlanMemory(arena)
     self.runner = runner
-    graph = runner.plan.graph
-    maximums = runner.plan.sizes.maximums
+    graph = runner.plan.outline.graph
+    maximums = runner.plan.outline.sizes.maximums
     count = graph.inputs.count
     states = try memory.store(
       graph.inputs.map { input in
@@ -76,7 +76,7 @@ struct InputBindings {
 
   /// One for each shape of a value; none where sizes within their maximums always fit.
   private static func rooms(_ plan: Plan, _ memory: PlanMemory) throws(RuntimeError) -> [Room] {
-    guard plan.sizes.combinations.count > 1 else { return [] }
+    guard plan.outline.sizes.combinations.count > 1 else { return [] }
     func room(_ space: [Dimension], _ image: PaddedImage?, _ most: Int) throws(RuntimeError) -> Room {
       let references = space.map(\.sizeReference)
       return Room(
@@ -87,14 +87,14 @@ struct InputBindings {
         throw RuntimeError(.workspaceTooLarge, graphError: error)
       }
     }
-    let slots = plan.schedule.slots
+    let slots = plan.outline.schedule.slots
     let values = try Set(slots.map(\.space)).map { (space) throws(RuntimeError) in
-      try room(space, nil, planned { () throws(GraphError) in try plan.layout.rows(space) })
+      try room(space, nil, planned { () throws(GraphError) in try plan.outline.layout.rows(space) })
     }
     return try values
       + slots.filter { $0.image != nil }.map { (slot) throws(RuntimeError) in
         try room(
-          slot.space, slot.image, planned { () throws(GraphError) in try plan.layout.byteCount(slot) })
+          slot.space, slot.image, planned { () throws(GraphError) in try plan.outline.layout.byteCount(slot) })
       }
   }
 

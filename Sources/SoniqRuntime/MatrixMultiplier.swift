@@ -63,14 +63,14 @@ package final class MatrixMultiplier: @unchecked Sendable {
   private static func integerSteps(
     _ matrix: PackedMatrix, _ plan: Plan, _ memory: PlanMemory
   ) throws(RuntimeError) -> IntegerSteps {
-    guard plan.schedule.steps.count == 2, plan.schedule.steps[0].work is QuantizeWork,
-      plan.schedule.steps[1].work is MatmulWork
+    guard plan.outline.schedule.steps.count == 2, plan.outline.schedule.steps[0].work is QuantizeWork,
+      plan.outline.schedule.steps[1].work is MatmulWork
     else {
       throw RuntimeError(.invalidArgument, subject: "steps of the plan", actual: plan.stepCount)
     }
     let quantize = plan.steps[0].context.assumingMemoryBound(to: QuantizeStep.self)
     let step = plan.steps[1].context.assumingMemoryBound(to: MatmulStep.self)
-    let takeCodes = try memory.store(takeCodes(quantize.pointee, plan.kernels))
+    let takeCodes = try memory.store(takeCodes(quantize.pointee, plan.outline.kernels))
     takeCodes.pointee.arguments.secondLevel = try secondLevel(matrix, memory)
     let integers = try memory.store(try integerStep(step.pointee, memory))
     let steps = try memory.store([Step(UnsafePointer(takeCodes)), Step(UnsafePointer(integers))])
@@ -120,9 +120,9 @@ package final class MatrixMultiplier: @unchecked Sendable {
   /// What multiplies: kernel, level and the refusals.
   package var kernelReport: [KernelReportEntry] { runner.kernelReport }
   /// Threads at work, the caller's included.
-  package var threadCount: Int { runner.plan.lanes }
+  package var threadCount: Int { runner.plan.outline.lanes }
   /// Bytes of the workspace.
-  package var workspaceByteCount: Int { runner.plan.layout.byteCount }
+  package var workspaceByteCount: Int { runner.plan.outline.layout.byteCount }
 
   private func requireAtLeast(_ expected: Int, _ actual: Int, _ subject: String) throws(RuntimeError) {
     guard actual >= expected else {

@@ -39,14 +39,14 @@ package final class Session: @unchecked Sendable {
   /// The most threads of a session.
   package static let maximumThreadCount = Crew.maximumLanes
   /// Threads at work in `run`, the caller's included.
-  package var threadCount: Int { plan.lanes }
+  package var threadCount: Int { plan.outline.lanes }
   /// Bytes of the workspace.
-  package var workspaceByteCount: Int { plan.layout.byteCount }
+  package var workspaceByteCount: Int { plan.outline.layout.byteCount }
   /// What the session's arena holds, or the host's allocator gave: the plan, and the workspace unless the host gave
   /// that.
   package var memory: MemoryStatistics { arena.statistics }
   /// The cap in force: "portable", "avx2" or "avx512".
-  package var instructionSet: String { plan.kernels.instructionSet.name }
+  package var instructionSet: String { plan.outline.kernels.instructionSet.name }
 
   /// Sets input `index` for the runs to come and makes the outputs not ready.
   ///
@@ -107,7 +107,7 @@ package final class Session: @unchecked Sendable {
   ) throws(RuntimeError) -> (data: UnsafeRawPointer, rank: Int) {
     let value = try requireOutput(index)
     let data = try readyData(value)
-    let rank = plan.graph.values[value].shape.count
+    let rank = plan.outline.graph.values[value].shape.count
     if let shape {
       for position in 0..<min(rank, max(0, capacity)) { shape[position] = Int64(size(value, position)) }
     }
@@ -123,7 +123,7 @@ package final class Session: @unchecked Sendable {
     let count = shape.reduce(1, *)
     let numbers = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       guard let start = buffer.baseAddress else { return }
-      castElements(plan.graph.values[value].elementType, data, .float32, start, count)
+      castElements(plan.outline.graph.values[value].elementType, data, .float32, start, count)
       initialized = count
     }
     return (numbers, shape)
@@ -166,7 +166,7 @@ package final class Session: @unchecked Sendable {
   package var kernelReport: [KernelReportEntry] { runner.kernelReport }
 
   private func requireOutput(_ index: Int) throws(RuntimeError) -> ValueID {
-    let outputs = plan.graph.outputs
+    let outputs = plan.outline.graph.outputs
     guard outputs.indices.contains(index) else {
       throw RuntimeError(.noSuchOutput, actual: index, expected: outputs.count)
     }
@@ -175,18 +175,18 @@ package final class Session: @unchecked Sendable {
 
   private func readyData(_ value: ValueID) throws(RuntimeError) -> UnsafeRawPointer {
     guard areOutputsReady else {
-      throw RuntimeError(.outputNotReady, subject: plan.graph.values[value].name)
+      throw RuntimeError(.outputNotReady, subject: plan.outline.graph.values[value].name)
     }
     return UnsafeRawPointer(runner.storages[value].base)
   }
 
   private func readable(_ value: ValueID) throws(RuntimeError) -> (data: UnsafeRawPointer, shape: [Int]) {
     let data = try readyData(value)
-    return (data, plan.graph.values[value].shape.indices.map { size(value, $0) })
+    return (data, plan.outline.graph.values[value].shape.indices.map { size(value, $0) })
   }
 
   private func size(_ value: ValueID, _ position: Int) -> Int {
-    runner.frame.pointee.size(plan.graph.values[value].shape[position].sizeReference)
+    runner.frame.pointee.size(plan.outline.graph.values[value].shape[position].sizeReference)
   }
 }
 

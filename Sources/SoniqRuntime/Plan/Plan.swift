@@ -37,12 +37,7 @@ struct SegmentCondition: BitwiseCopyable {
 /// Everything about a session that can be decided before its memory is known. Immutable, but for what steps take of the sizes
 /// of a run before it begins.
 final class Plan: @unchecked Sendable {
-  let graph: Graph
-  let schedule: Schedule
-  let layout: WorkspaceLayout
-  let kernels: StepKernels
-  let lanes: Int
-  let sizes: SessionSizes
+  let outline: PlanOutline
   let steps: UnsafePointer<Step>
   let stepCount: Int
   /// Those that depend on sizes of the run.
@@ -59,17 +54,13 @@ final class Plan: @unchecked Sendable {
   ///   - arena: gives the memory of the steps.
   /// - Throws: `outOfMemory`.
   init(_ outline: PlanOutline, weights: PreparedWeights, arena: MemoryArena) throws(RuntimeError) {
-    graph = outline.graph
-    schedule = outline.schedule
-    layout = outline.layout
-    kernels = outline.kernels
-    lanes = outline.lanes
-    sizes = outline.sizes
+    self.outline = outline
+    let schedule = outline.schedule
     let memory = PlanMemory(arena)
     self.memory = memory
     let emitter = StepEmitter(
-      graph: graph, schedule: schedule, kernels: kernels, blockRows: layout.blockRows, memory: memory,
-      weights: weights)
+      graph: outline.graph, schedule: schedule, kernels: outline.kernels, blockRows: outline.layout.blockRows,
+      memory: memory, weights: weights)
     let emitted = try schedule.steps.map { (step) throws(RuntimeError) in try step.work.emit(step, emitter) }
     steps = UnsafePointer(try memory.store(emitted.map(\.0)))
     stepCount = emitted.count
@@ -77,7 +68,7 @@ final class Plan: @unchecked Sendable {
     dynamicSteps = UnsafePointer(try memory.store(dynamic))
     dynamicStepCount = dynamic.count
     descriptions = emitted.map(\.1)
-    let segments = try Self.segments(schedule, blockRows: layout.blockRows, memory)
+    let segments = try Self.segments(schedule, blockRows: outline.layout.blockRows, memory)
     self.segments = UnsafePointer(try memory.store(segments))
     segmentCount = segments.count
   }
@@ -119,8 +110,9 @@ final class Plan: @unchecked Sendable {
     var source: SlotID
   }
   var inputAliases: [Alias] {
-    schedule.slots.enumerated().compactMap { index, slot in
-      guard let source = slot.aliasOf, schedule.slots[source].input != nil || schedule.slots[source].isState
+    let slots = outline.schedule.slots
+    return slots.enumerated().compactMap { index, slot in
+      guard let source = slot.aliasOf, slots[source].input != nil || slots[source].isState
       else { return nil }
       return Alias(slot: index, source: source)
     }
@@ -131,9 +123,10 @@ final class Plan: @unchecked Sendable {
   /// - Parameter workspace: `layout.byteCount` bytes, aligned to 64.
   /// - Returns: one for each slot of the schedule.
   func storages(in workspace: UnsafeMutableRawPointer) -> [RowStorage] {
-    schedule.slots.indices.map { slot in
-      let rowBytes = schedule.slots[slot].rowBytes
-      if let constant = schedule.slots[slot].constant {
+    let (layout, lanes) = (outline.layout, outline.lanes)
+    return outline.schedule.slots.enumerated().map { slot, properties in
+      let rowBytes = properties.rowBytes
+      if let constant = properties.constant {
         // Never written: no step writes the slot, and nothing is computed in its place.
         return RowStorage(base: UnsafeMutableRawPointer(mutating: constant), rowBytes: rowBytes)
       }

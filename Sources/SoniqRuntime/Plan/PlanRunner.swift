@@ -26,17 +26,17 @@ final class PlanRunner: @unchecked Sendable {
   /// The memory comes from the arena, but for a workspace of the host's.
   init(_ plan: Plan, options: SessionOptions, arena: MemoryArena) throws(RuntimeError) {
     self.plan = plan
-    workspace = try Workspace(byteCount: plan.layout.byteCount, options: options, arena: arena)
+    workspace = try Workspace(byteCount: plan.outline.layout.byteCount, options: options, arena: arena)
     memory = PlanMemory(arena)
-    faults = try memory.store(repeating: IndexFault(), count: plan.lanes)
+    faults = try memory.store(repeating: IndexFault(), count: plan.outline.lanes)
     let aliases = plan.inputAliases
     self.aliases = UnsafePointer(try memory.store(aliases))
     aliasCount = aliases.count
-    let crew = try Crew(options, lanes: plan.lanes)
+    let crew = try Crew(options, lanes: plan.outline.lanes)
     storages = try memory.store(plan.storages(in: workspace.start))
-    sizes = try memory.store(repeating: 0, count: plan.sizes.maximums.count)
+    sizes = try memory.store(repeating: 0, count: plan.outline.sizes.maximums.count)
     states = try SessionStates(plan, storages: storages, sizes: sizes, memory: memory, arena: arena)
-    let costCount = plan.lanes * plan.stepCount
+    let costCount = plan.outline.lanes * plan.stepCount
     costs =
       options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil
     frame = try memory.store(
@@ -44,9 +44,10 @@ final class PlanRunner: @unchecked Sendable {
         storages: storages, steps: plan.steps, states: UnsafePointer(states.storages), sizes: sizes,
         costs: costs, faults: faults,
         stepCount: plan.stepCount,
-        scratch: workspace.start + plan.layout.scratchOffset, scratchStride: plan.layout.scratchStride))
+        scratch: workspace.start + plan.outline.layout.scratchOffset,
+        scratchStride: plan.outline.layout.scratchStride))
     execution = Execution(
-      segments: plan.segments, segmentCount: plan.segmentCount, crew: crew, lanes: plan.lanes,
+      segments: plan.segments, segmentCount: plan.segmentCount, crew: crew, lanes: plan.outline.lanes,
       frame: frame)
   }
 
@@ -58,7 +59,7 @@ final class PlanRunner: @unchecked Sendable {
     for alias in 0..<aliasCount {
       storages[aliases[alias].slot].base = storages[aliases[alias].source].base
     }
-    for lane in 0..<plan.lanes { faults[lane] = IndexFault() }
+    for lane in 0..<plan.outline.lanes { faults[lane] = IndexFault() }
     for index in 0..<plan.dynamicStepCount { UnsafePointer(frame).bind(plan.dynamicSteps[index]) }
     try check(execution.run(host))
     try checkIndices()
@@ -66,14 +67,15 @@ final class PlanRunner: @unchecked Sendable {
 
   private func checkIndices() throws(RuntimeError) {
     var first = IndexFault()
-    for lane in 0..<plan.lanes where faults[lane].isSet {
+    for lane in 0..<plan.outline.lanes where faults[lane].isSet {
       if !first.isSet || (faults[lane].node, faults[lane].position) < (first.node, first.position) {
         first = faults[lane]
       }
     }
     guard first.isSet else { return }
     throw RuntimeError(
-      .idOutOfRange, subject: plan.graph.values[plan.graph.nodes[first.node].inputs.last ?? 0].name,
+      .idOutOfRange,
+      subject: plan.outline.graph.values[plan.outline.graph.nodes[first.node].inputs.last ?? 0].name,
       node: first.node,
       position: first.position, actual: first.index, expected: first.size)
   }
@@ -96,13 +98,13 @@ final class PlanRunner: @unchecked Sendable {
 
   func resetProfile() {
     guard let costs else { return }
-    for index in 0..<plan.lanes * plan.stepCount { costs[index] = StepCost() }
+    for index in 0..<plan.outline.lanes * plan.stepCount { costs[index] = StepCost() }
   }
 
   var profile: [ProfileEntry] {
     plan.descriptions.enumerated().map { index, description in
       var sum = StepCost()
-      for lane in 0..<plan.lanes {
+      for lane in 0..<plan.outline.lanes {
         guard let cost = costs?[lane * plan.stepCount + index] else { break }
         sum.nanoseconds &+= cost.nanoseconds
         sum.rows &+= cost.rows
@@ -125,6 +127,6 @@ final class PlanRunner: @unchecked Sendable {
   }
 
   private func name(_ description: StepDescription) -> String {
-    description.nodes.map { plan.graph.nodes[$0].name }.joined(separator: " + ")
+    description.nodes.map { plan.outline.graph.nodes[$0].name }.joined(separator: " + ")
   }
 }

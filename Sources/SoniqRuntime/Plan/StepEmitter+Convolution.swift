@@ -116,14 +116,9 @@ extension StepEmitter {
     let groupChannels = geometry.channels / max(1, matrices.count)
     let groupOutputs = matrices.first?.outputs ?? 0
     let parts = matrices.enumerated().map { group, matrix in
-      var arguments = snq_float_matmul_args()
-      arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
-      arguments.panelStride = matrix.inputs * panelOutputs
-      arguments.channels = UInt32(matrix.inputs)
-      arguments.outputs = UInt32(matrix.outputs)
-      arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
-      return FloatConvolutionPart(
-        arguments: arguments, firstChannel: group * groupChannels, firstOutput: group * groupOutputs,
+      FloatConvolutionPart(
+        arguments: matmulArguments(matrix), firstChannel: group * groupChannels,
+        firstOutput: group * groupOutputs,
         panelCount: UInt32((matrix.outputs + panelOutputs - 1) / panelOutputs))
     }
     let convolution = FloatConvolutionStep(

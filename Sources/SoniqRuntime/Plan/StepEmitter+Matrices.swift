@@ -134,20 +134,26 @@ extension StepEmitter {
     Step, StepDescription
   ) {
     let row = kernels.matrices.floatMatmul
-    var arguments = snq_float_matmul_args()
-    arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
-    arguments.panelStride = matrix.inputs * panelOutputs
-    arguments.channels = UInt32(matrix.inputs)
-    arguments.outputs = UInt32(matrix.outputs)
-    arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
     let matmul = FloatMatmulStep(
-      function: row.function, arguments: arguments, input: step.reads[0], output: step.writes[0],
+      function: row.function, arguments: matmulArguments(matrix), input: step.reads[0],
+      output: step.writes[0],
       panelCount: (matrix.outputs + panelOutputs - 1) / panelOutputs,
       rowProducts: matrix.inputs * matrix.outputs)
     var description = describe(step, "linear", row)
     description.level = "float32"
     return (try self.step(matmul), description)
   }
+}
+
+/// The arguments of a float matrix, without what depends on the rows.
+func matmulArguments(_ matrix: FloatMatrix) -> snq_float_matmul_args {
+  var arguments = snq_float_matmul_args()
+  arguments.weights = matrix.panels.bound(to: Float.self).baseAddress
+  arguments.panelStride = matrix.inputs * panelOutputs
+  arguments.channels = UInt32(matrix.inputs)
+  arguments.outputs = UInt32(matrix.outputs)
+  arguments.bias = matrix.bias?.bound(to: Float.self).baseAddress
+  return arguments
 }
 
 /// The arguments of one level of a matrix, without what depends on the rows.

@@ -36,8 +36,8 @@ package final class SessionStates: @unchecked Sendable {
     _ plan: Plan, storages slots: UnsafeMutablePointer<RowStorage>, sizes: UnsafeMutablePointer<Int>,
     memory: PlanMemory, arena: MemoryArena
   ) throws(RuntimeError) {
-    graph = plan.graph
-    maximums = plan.sizes.maximums
+    graph = plan.outline.graph
+    maximums = plan.outline.sizes.maximums
     self.slots = slots
     self.sizes = sizes
     layout = try StateLayout(graph, maximums: maximums)
