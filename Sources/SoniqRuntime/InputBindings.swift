@@ -94,7 +94,8 @@ struct InputBindings {
     return try values
       + slots.filter { $0.image != nil }.map { (slot) throws(RuntimeError) in
         try room(
-          slot.space, slot.image, planned { () throws(GraphError) in try plan.outline.layout.byteCount(slot) })
+          slot.space, slot.image, planned { () throws(GraphError) in try plan.outline.layout.byteCount(slot) }
+        )
       }
   }
 
