@@ -41,6 +41,8 @@ package enum Operation: Sendable, Hashable {
   case topK(TopK)
   case recurrence(Recurrence)
   case scatter(Scatter)
+  case sample(Sample)
+  case alignRegions(AlignRegions)
 
   /// Every kind of operation, in the order of the tags.
   package static let kinds: [any Operator.Type] = [
@@ -50,7 +52,7 @@ package enum Operation: Sendable, Hashable {
     Concatenate.self, Slice.self, Pad.self, Gather.self, Reduce.self, Softmax.self, IndexOfExtreme.self,
     Matmul.self, Pool.self, Resize.self, FoldTaps.self, Cumulate.self, RMSNorm.self, GroupedAttention.self,
     Rotary.self, GatedProduct.self, Softcap.self, StatePositions.self, Split.self, TopK.self,
-    Recurrence.self, Scatter.self,
+    Recurrence.self, Scatter.self, Sample.self, AlignRegions.self,
   ]
 
   /// The kind of the operation with its attributes.
@@ -97,6 +99,8 @@ package enum Operation: Sendable, Hashable {
     case .topK(let attributes): attributes
     case .recurrence(let attributes): attributes
     case .scatter(let attributes): attributes
+    case .sample(let attributes): attributes
+    case .alignRegions(let attributes): attributes
     }
   }
 

@@ -31,7 +31,12 @@ func floatRun(
   case .lessOrEqual: mapPairs(output, left, leftStep, right, rightStep, count) { truth($0 .<= $1) }
   case .greater: mapPairs(output, left, leftStep, right, rightStep, count) { truth($0 .> $1) }
   case .greaterOrEqual: mapPairs(output, left, leftStep, right, rightStep, count) { truth($0 .>= $1) }
-  case .and, .or, .xor: return  // Of int32 only.
+  case .remainder:
+    for position in 0..<count {
+      output[position] = left[position &* leftStep].truncatingRemainder(
+        dividingBy: right[position &* rightStep])
+    }
+  case .and, .or, .xor, .bitAnd, .bitOr, .bitXor, .shiftLeft, .shiftRight: return  // Of int32 only.
   }
 }
 
@@ -70,6 +75,12 @@ private func integerResult(_ function: BinaryFunction, _ a: Int32, _ b: Int32) -
   case .and: a != 0 && b != 0 ? 1 : 0
   case .or: a != 0 || b != 0 ? 1 : 0
   case .xor: (a != 0) != (b != 0) ? 1 : 0
+  case .remainder: b == 0 ? 0 : Int32(truncatingIfNeeded: Int64(a) % Int64(b))
+  case .bitAnd: a & b
+  case .bitOr: a | b
+  case .bitXor: a ^ b
+  case .shiftLeft: b < 0 ? 0 : a << b
+  case .shiftRight: b < 0 || b > 31 ? a >> 31 : a >> b
   }
 }
 

@@ -111,7 +111,7 @@ package struct ResizeOperator: TensorOperator {
       taps.count = 4
       for tap in 0..<4 {
         taps.places[tap] = min(max(Int(low) + tap - 1, 0), last)
-        taps.weights[tap] = Float(Self.cubic(x - low - Double(tap - 1)))
+        taps.weights[tap] = Float(cubicWeight(x - low - Double(tap - 1)))
       }
     }
     return taps
@@ -124,14 +124,6 @@ package struct ResizeOperator: TensorOperator {
     case .roundPreferCeiling: (x + 0.5).rounded(.down)
     case .roundPreferFloor: (x - 0.5).rounded(.up)
     }
-  }
-
-  /// Keys' kernel with a = -0.75.
-  private static func cubic(_ distance: Double) -> Double {
-    let x = distance.magnitude
-    let a = -0.75
-    if x <= 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
-    return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
   }
 }
 

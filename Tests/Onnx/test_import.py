@@ -164,7 +164,7 @@ def test_the_tool_names_every_node_that_it_does_not_know(tmp_path: Path) -> None
     value = helper.make_tensor_value_info
     nodes = [
         helper.make_node("Det", ["x"], ["y"], name="first"),
-        helper.make_node("MaxUnpool", ["x"], ["z"], name="second"),
+        helper.make_node("MaxRoiPool", ["x"], ["z"], name="second"),
     ]
     graph = helper.make_graph(nodes, "odd", [value("x", 1, [2, 3, 3])], [value("y", 1, None), value("z", 1, None)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -173,5 +173,5 @@ def test_the_tool_names_every_node_that_it_does_not_know(tmp_path: Path) -> None
     command = [os.environ["SONIQ_PACK"], "pack", tmp_path / "odd.onnx", "-o", output]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 65
-    assert "unknown operators Det (1: first), MaxUnpool (1: second)" in result.stderr
+    assert "unknown operators Det (1: first), MaxRoiPool (1: second)" in result.stderr
     assert not output.exists()

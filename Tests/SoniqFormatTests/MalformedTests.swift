@@ -13,6 +13,7 @@ import Testing
     + MalformedLevels.tables + MalformedSizes.records
     + MalformedLevels.codes + MalformedLevels.groups + MalformedDecoders.attributes + MalformedOutputs.all
     + MalformedTypes.types + MalformedStates.all + MalformedRecurrences.all + MalformedScatters.all
+    + MalformedSamples.all
 
   @Test(arguments: atOpen)
   func isRefused(malformed: MalformedCase) throws {

@@ -22,6 +22,7 @@ enum SampleModel: CaseIterable {
   case recurrence
   case functions
   case scatter
+  case sampled
 
   func make() -> ModelDescription {
     switch self {
@@ -44,6 +45,7 @@ enum SampleModel: CaseIterable {
     case .recurrence: SampleModels.recurrence()
     case .functions: SampleModels.functions()
     case .scatter: SampleModels.scatter()
+    case .sampled: SampleModels.sampled()
     }
   }
 }

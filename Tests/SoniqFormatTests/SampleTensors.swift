@@ -75,7 +75,8 @@ private struct TensorSample {
       .init(.sign),
     ]
     for function in functions { add(.unary(function), image, name: "\(function)") }
-    for function in BinaryFunction.allCases where ![.and, .or, .xor].contains(function) {
+    for function in BinaryFunction.allCases
+    where function.since == 1 && ![.and, .or, .xor].contains(function) {
       add(.binary(function), image, channels)
     }
     let truth = add(.cast(.int32), image)

@@ -32,6 +32,12 @@ import Testing
     case .and: a != 0 && b != 0 ? 1 : 0
     case .or: a != 0 || b != 0 ? 1 : 0
     case .xor: (a != 0) != (b != 0) ? 1 : 0
+    case .remainder: fmod(a, b)
+    case .bitAnd: Double(Int32(a) & Int32(b))
+    case .bitOr: Double(Int32(a) | Int32(b))
+    case .bitXor: Double(Int32(a) ^ Int32(b))
+    case .shiftLeft: b < 0 || b > 31 ? 0 : Double(Int32(truncatingIfNeeded: Int64(a) << Int64(b)))
+    case .shiftRight: b < 0 || b > 31 ? (a < 0 ? -1 : 0) : (a / exp2(b)).rounded(.down)
     }
   }
 
@@ -44,7 +50,8 @@ import Testing
 
   @Test(arguments: BinaryFunction.allCases)
   func binaryOfFloats(function: BinaryFunction) throws {
-    guard ![.and, .or, .xor].contains(function) else { return }
+    let ofBits: Set<BinaryFunction> = [.and, .or, .xor, .bitAnd, .bitOr, .bitXor, .shiftLeft, .shiftRight]
+    guard !ofBits.contains(function) else { return }
     var generator = SeededGenerator(seed: 101)
     for (left, right, shape) in Self.broadcasts {
       let range: ClosedRange<Float> = function == .power ? 0.1...4 : -3...3
@@ -67,6 +74,7 @@ import Testing
       let b = TensorArray.integers(right, (function == .power ? 0 : -3)...3, using: &generator)
       let expected = TensorArray(shape, .int32) { index in
         let (x, y) = (a.broadcast(index), b.broadcast(index))
+        if function == .remainder, y == 0 { return 0 }
         if function == .divide { return y == 0 ? 0 : (x / y).rounded(.towardZero) }
         return Self.truth(function, x, y)
       }
@@ -83,6 +91,18 @@ import Testing
     try TensorRun(.binary(.add), [a, b]).expect(
       TensorArray([4], [Double(Int32.max), least, -2, Double(Int32.max)], .int32))
     try TensorRun(.binary(.power), [a, b]).expect(TensorArray([4], [0, 1, Double(Int32.max), 1], .int32))
+    try TensorRun(.binary(.remainder), [a, b]).expect(TensorArray([4], [0, 0, 0, -1], .int32))
+  }
+
+  /// As far as there are bits, farther, and by negative numbers, of which the least is its own opposite.
+  @Test func shiftsNeverTrap() throws {
+    let least = Double(Int32.min)
+    let a = TensorArray([2, 1], [-6, 6], .int32)
+    let b = TensorArray([8], [0, 1, 30, 31, 32, -1, Double(Int32.max), least], .int32)
+    let left: [Double] = [-6, -12, Double(Int32.min), 0, 0, 0, 0, 0, 6, 12, Double(Int32.min), 0, 0, 0, 0, 0]
+    let right: [Double] = [-6, -3, -1, -1, -1, -1, -1, -1, 6, 3, 0, 0, 0, 0, 0, 0]
+    try TensorRun(.binary(.shiftLeft), [a, b]).expect(TensorArray([2, 8], left, .int32))
+    try TensorRun(.binary(.shiftRight), [a, b]).expect(TensorArray([2, 8], right, .int32))
   }
 
   @Test func powersOfSpecialNumbers() throws {

@@ -6,6 +6,13 @@ package enum BinaryFunction: UInt8, AttributeTag, Hashable, BitwiseCopyable {
   /// float32: x when x >= 0, else slope * x: inputs x, slope.
   case prelu
   case equal, less, lessOrEqual, greater, greaterOrEqual, and, or, xor
+  /// x - y * the quotient without its fraction, exactly: of the sign of x, and of floats as C's fmod.
+  case remainder
+  /// int32, bit by bit. A shift by less than 0 or more than 31 leaves no bit: 0, and to the right, where the sign
+  /// comes in, -1 of negative numbers.
+  case bitAnd, bitOr, bitXor, shiftLeft, shiftRight
+
+  package var since: Int { rawValue > Self.xor.rawValue ? 3 : 1 }
 }
 
 /// Two of float32 or two of int32, broadcast as in numpy.
@@ -29,7 +36,8 @@ package struct Binary: Operator {
     var type = node.value(0).elementType
     switch function {
     case .prelu: try node.require(0, is: .float32)
-    case .and, .or, .xor: try node.require(0, is: .int32)
+    case .and, .or, .xor, .bitAnd, .bitOr, .bitXor, .shiftLeft, .shiftRight:
+      try node.require(0, is: .int32)
     case .equal, .less, .lessOrEqual, .greater, .greaterOrEqual: type = .int32
     default: break
     }

@@ -59,6 +59,8 @@ extension Operation {
     case .topK(let kind): kind
     case .recurrence(let kind): kind
     case .scatter(let kind): kind
+    case .sample(let kind): kind
+    case .alignRegions(let kind): kind
     }
   }
 }

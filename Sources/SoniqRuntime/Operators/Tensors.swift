@@ -25,6 +25,8 @@ extension Rotary: PlannedTensorOperation {}
 extension Split: PlannedTensorOperation {}
 extension TopK: PlannedTensorOperation {}
 extension Scatter: PlannedTensorOperation {}
+extension Sample: PlannedTensorOperation {}
+extension AlignRegions: PlannedTensorOperation {}
 
 extension ConstantTensor: PlannedOperator {
   /// Needs no step.

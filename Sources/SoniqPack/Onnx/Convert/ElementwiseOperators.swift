@@ -126,23 +126,6 @@ extension OnnxConversion {
     return [result]
   }
 
-  /// The remainder with the sign of the dividend (fmod) or else of the divisor.
-  mutating func modulo() throws(PackError) -> [ValueID] {
-    let (left, right) = (try input(0), try input(1))
-    let isReal = draft.values[left].elementType == .float32
-    let quotient = try binary(.divide, left, right)
-    guard node.flag("fmod") else {
-      guard !isReal else { throw fault("real numbers need fmod") }
-      let rest = try binary(.subtract, left, binary(.multiply, quotient, right))
-      let zero = constant(KnownTensor(integers: [0], shape: []))
-      let differs = try binary(.xor, binary(.less, rest, zero), binary(.less, right, zero))
-      let isWrong = try binary(.and, differs, rest)
-      return [try tensor(.select, isWrong, binary(.add, rest, right), rest)]
-    }
-    guard !isReal else { throw fault("fmod of real numbers") }
-    return [try binary(.subtract, left, binary(.multiply, quotient, right))]
-  }
-
   mutating func select() throws(PackError) -> [ValueID] {
     var (yes, no) = (try input(1), try input(2))
     if draft.values[yes].elementType != draft.values[no].elementType {

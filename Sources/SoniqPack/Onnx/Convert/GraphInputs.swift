@@ -79,6 +79,7 @@ extension OnnxConversion {
     let value = draft.value(
       inputName, narrow ?? (type.isFloat ? .float32 : .int32), shape.isEmpty ? [.fixed(1)] : shape)
     draft.inputs.append(GraphInput(value: value, fill: fill))
+    statedTypes[inputName] = type
     name(inputName, try widened(value, name: inputName))
   }
 

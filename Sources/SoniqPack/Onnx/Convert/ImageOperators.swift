@@ -141,6 +141,7 @@ extension OnnxConversion {
 
   mutating func transposedConvolution() throws(PackError) -> [ValueID] {
     let spatial = draft.rank(try input(0)) - 2
+    if spatial == 3 { return try volumeTransposedConvolution() }
     let weights = try convolutionWeights(spatial: spatial)
     let (image, height, width, channels) = try channelsLast(input(0))
     let groups = node.integer("group", default: 1)

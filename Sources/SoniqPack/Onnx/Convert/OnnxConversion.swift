@@ -14,6 +14,8 @@ struct OnnxConversion {
   var dynamicCodes: [ValueID: DynamicCodes] = [:]
   /// Masks of keys that an operator put out as lengths, by those.
   var masksOfLengths: [ValueID: ValueID] = [:]
+  /// Element types as the file has them, by name, where they show: those of bits that int32 does not have.
+  var statedTypes: [String: OnnxType] = [:]
   private var expansions = 0
   /// Nodes that could not be converted.
   private var faults: ImportFaults
@@ -94,11 +96,13 @@ struct OnnxConversion {
   private mutating func convertNode() {
     guard let converter = OnnxOperators.converter(of: node) else { return }
     let results: [ValueID]
+    let type: OnnxType?
     do throws(PackError) {
       // Constants are decoded before the converter looks at any.
       for name in node.inputs where !name.isEmpty { _ = try value(named: name) }
       let scaled = node.outputs.first.flatMap { scopes.last?.scaledProducts[$0] }
       results = if let scaled { [scaled] } else { try converter(&self) }
+      type = try typeOfOutputs()
       if let words = node.misread.words.first { throw fault(words) }
     } catch {
       if isNoted {
@@ -113,6 +117,7 @@ struct OnnxConversion {
     }
     for (name, value) in zip(node.outputs, results) where !name.isEmpty {
       self.name(name, value)
+      statedTypes[name] = type
       if draft.values[value].known == nil, draft.values[value].name == node.name {
         draft.values[value].name = name
       }

@@ -89,14 +89,6 @@ extension OnnxConversion {
   private static let imageName = "\u{0}image"
   private static let tapName = "\u{0}tap"
 
-  private static func list(_ name: String, _ numbers: [Int]) -> AttributeProto {
-    var attribute = AttributeProto()
-    attribute.name = name
-    attribute.ints = numbers.map { Int64($0) }
-    attribute.type = 7
-    return attribute
-  }
-
   /// Takes the depth out of the node's attributes, which are those of an image then.
   private mutating func takeDepth(kernel: [Int]) throws(PackError) -> Depth {
     let shape = draft.shape(try input(0))
@@ -131,10 +123,10 @@ extension OnnxConversion {
       depth.outputs += 1
       guard depth.after < depth.reach else { throw fault("windows that lie in the padding alone") }
     }
-    node.attributes["kernel_shape"] = Self.list("kernel_shape", Array(kernel[1...]))
-    node.attributes["strides"] = Self.list("strides", Array(strides[1...]))
-    node.attributes["dilations"] = Self.list("dilations", Array(dilations[1...]))
-    node.attributes["pads"] = Self.list("pads", [pads[1], pads[2], pads[4], pads[5]])
+    node.attributes["kernel_shape"] = AttributeProto.integers("kernel_shape", Array(kernel[1...]))
+    node.attributes["strides"] = AttributeProto.integers("strides", Array(strides[1...]))
+    node.attributes["dilations"] = AttributeProto.integers("dilations", Array(dilations[1...]))
+    node.attributes["pads"] = AttributeProto.integers("pads", [pads[1], pads[2], pads[4], pads[5]])
     return depth
   }
 

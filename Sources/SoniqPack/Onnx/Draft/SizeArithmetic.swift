@@ -58,7 +58,11 @@ enum SizeArithmetic {
     case .and: return left != 0 && right != 0 ? 1 : 0
     case .or: return left != 0 || right != 0 ? 1 : 0
     case .xor: return (left != 0) != (right != 0) ? 1 : 0
-    case .prelu: return nil
+    case .remainder: return checked(left.remainderReportingOverflow(dividingBy: right))
+    case .bitAnd: return left & right
+    case .bitOr: return left | right
+    case .bitXor: return left ^ right
+    case .shiftLeft, .shiftRight, .prelu: return nil
     }
   }
 }

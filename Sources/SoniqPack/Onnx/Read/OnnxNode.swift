@@ -104,6 +104,12 @@ extension AttributeProto {
     return attribute
   }
 
+  static func integers(_ name: String, _ numbers: [Int]) -> AttributeProto {
+    var attribute = named(name, .ints)
+    attribute.ints = numbers.map { Int64($0) }
+    return attribute
+  }
+
   static func real(_ name: String, _ number: Float) -> AttributeProto {
     var attribute = named(name, .float)
     attribute.f = number
