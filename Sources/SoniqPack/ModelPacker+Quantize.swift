@@ -185,8 +185,10 @@ extension ModelPacker {
       }
       progress.step("quantising", index + 1, count)
     }
+    var channels = EvenChannels()
     for layer in layers.depthwise {
-      guard let sample = calibration.samples[layer.inputValues] else { continue }
+      guard let seen = calibration.samples[layer.inputValues] else { continue }
+      let (layer, sample) = channels.even(layer, seen)
       let activation = sample.fixed(ActivationCode(kind: .affine, bits: 8))
       packed.graph.constants[layer.constant] = .depthwise(
         try quantizer.quantize(layer, activation: activation, store: store))
@@ -204,6 +206,7 @@ extension ModelPacker {
       progress.step("quantising", place + 1, count)
     }
     FloatLayers(model.graph, layers).restore(&packed.graph)
+    channels.insert(into: &packed.graph, store: store)
     return withIntegerAttention(packed)
   }
 

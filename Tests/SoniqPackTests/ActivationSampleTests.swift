@@ -49,6 +49,38 @@ import Testing
     }
   }
 
+  /// Channels lie side by side: numbers that are kept at even distances would all be of one of 64 channels.
+  @Test(arguments: [0, 31, 63]) func everyChannelCounts(wide: Int) throws {
+    let seed = UInt64(4400 + wide)
+    var generator = SeededGenerator(seed: seed)
+    let numbers = (0..<64 * 4096).map { index in
+      Float.random(in: -1...1, using: &generator) * (index % 64 == wide ? 8 : 0.5)
+    }
+    let code = Self.sample(numbers, pieces: 64 * 512).fixed(Self.affine(4))
+    let shuffled = Self.sample(Array(numbers.shuffled(using: &generator).prefix(32000) + [-8, 8]))
+    let (error, least) = (Self.error(numbers, code), Self.error(numbers, shuffled.fixed(Self.affine(4))))
+    #expect(error < 1.1 * least, "seed \(seed): \(error), not \(least)")
+  }
+
+  @Test func factorsMakeChannelsEven() throws {
+    var generator = SeededGenerator(seed: 4410)
+    let sizes: [Float] = [4, 0.3, 0.03, 0.1, 0.002, 0]
+    let floats = (0..<6 * 500).map { Float.random(in: 0.9...1, using: &generator) * sizes[$0 % 6] }
+    func sample(_ floats: [Float]) -> ActivationSample {
+      var sample = ActivationSample(channels: 6)
+      floats.withUnsafeBufferPointer { sample.add($0) }
+      return sample
+    }
+    let made = sample(floats)
+    let found = made.evenFactors
+    let factors = try #require(found)
+    #expect(factors == [1, 8, 128, 32, 256, 1], "\(factors)")
+    let scaled = floats.enumerated().map { $0.element * factors[$0.offset % 6] }
+    #expect(made.scaled(by: factors).fixed(Self.affine(8)) == sample(scaled).fixed(Self.affine(8)))
+    #expect(sample([3, 2, 2.9, 3, 1.6, 2]).evenFactors == nil)
+    #expect(ActivationSample().evenFactors == nil)
+  }
+
   /// Numbers that lie on a grid of as many values as there are codes keep it.
   @Test(arguments: 1...8) func gridsAreKept(bits: Int) throws {
     let count = 1 << bits

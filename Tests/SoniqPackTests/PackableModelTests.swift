@@ -225,6 +225,37 @@ import Testing
     withExtendedLifetime((model, graph)) {}
   }
 
+  /// A depthwise convolution whose channels are of one size, or each half as large as the one before and its weights twice
+  /// as large: products with powers of two keep the small ones, and are there only where they are needed.
+  @Test(arguments: [false, true]) func smallChannelsOfDepthwiseConvolutionsCount(areUneven: Bool) throws {
+    let channels = 16
+    func size(_ channel: Int) -> Float {
+      areUneven ? Float(sign: .plus, exponent: -(channel % 8), significand: 1) : 1
+    }
+    let model = try OnnxWriter()
+    model.input("x", ["1", "16", "8", "8"])
+    let weights = (0..<channels * 9).map { (Float($0 * 7 % 19) / 19 - 0.45) / size($0 / 9) }
+    model.floats("w", weights, [channels, 1, 3, 3])
+    model.node("Conv", ["x", "w"], ["y"], ["group": .integer(16)])
+    model.output("y")
+    let imported = try OnnxImporter.importModel(path: try model.write())
+    let floats = (0..<4 * channels * 64).map { (Float($0 * 11 % 23) / 23 - 0.5) * size($0 / 64 % channels) }
+    var options = PackOptions(palette: try Palette("8"))
+    options.calibration = .samples(
+      try #require(
+        SampleArrays(
+          arrays: [InputArray(name: "x", floats: floats, shape: [4, channels, 8, 8])], source: "test",
+          fixedLengths: [1])))
+    let (packed, report) = try ModelPacker(options: options).pack(imported)
+    let agreement = try #require(report.agreement)
+    #expect(agreement.minimumCosine > 0.9999, "\(agreement)")
+    let products = packed.graph.nodes.count { node in
+      if case .binary(let binary) = node.operation { binary.function == .multiply } else { false }
+    }
+    #expect(products == (areUneven ? 1 : 0))
+    withExtendedLifetime(model) {}
+  }
+
   @Test func outputsAreNoInputs() throws {
     let files = FileManager.default
     let model = try layers()

@@ -61,7 +61,9 @@ package struct Calibration: Sendable {
     for layer in layers.linears where layer.isStatic {
       calibration.samples[layer.inputValues] = ActivationSample()
     }
-    for layer in layers.depthwise { calibration.samples[layer.inputValues] = ActivationSample() }
+    for layer in layers.depthwise {
+      calibration.samples[layer.inputValues] = ActivationSample(channels: layer.channels)
+    }
     let sampled = Array(calibration.samples.keys)
     var readers: [ValueID: [(layer: Int, use: LayerUse)]] = [:]
     for (index, layer) in layers.linears.enumerated() {

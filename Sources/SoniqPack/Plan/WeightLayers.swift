@@ -51,7 +51,7 @@ package struct DepthwiseLayer: Sendable {
   package let channels: Int
   package let taps: Int
   /// Row-major [taps][channels].
-  package let weights: [Float]
+  package internal(set) var weights: [Float]
   /// The values that it is applied to, each once, sorted.
   package fileprivate(set) var inputValues: [ValueID]
 }
