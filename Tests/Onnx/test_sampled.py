@@ -132,6 +132,8 @@ def test_refusals(make: Make) -> None:
         return make(nodes, inputs, constants).refusal()
 
     inputs: dict = {"x": [1, 2, 3, 4], "g": [1, 2, 2, 2]}
+    still = node("MaxUnpool", "x ids", "y", kernel_shape=[2, 2], strides=[0, 1])
+    assert "strides [0, 1]" in refusal([still], {"x": [1, 1, 2, 2], "ids": [1, 1, 2, 2, IDS]})
     assert "mode cubical" in refusal([node("GridSample", "x g", "y", mode="cubical")], inputs)
     assert "padding_mode edge" in refusal([node("GridSample", "x g", "y", padding_mode="edge")], inputs)
     assert "places of a grid" in refusal([node("GridSample", "x g", "y")], {"x": [1, 2, 3, 4], "g": [1, 2, 2, 3]})

@@ -133,7 +133,8 @@ extension OnnxConversion {
     let strides = node.integers("strides") ?? [Int](repeating: 1, count: kernel.count)
     let pads = node.integers("pads") ?? [Int](repeating: 0, count: 2 * kernel.count)
     guard strides.count == kernel.count, pads.count == 2 * kernel.count,
-      (kernel + strides + pads).allSatisfy({ (0...1 << 20).contains($0) })
+      (kernel + strides).allSatisfy({ (1...1 << 20).contains($0) }),
+      pads.allSatisfy({ (0...1 << 20).contains($0) })
     else { throw fault("a kernel of \(kernel) with strides \(strides) and pads \(pads)") }
     var whole = shape
     for axis in kernel.indices {
