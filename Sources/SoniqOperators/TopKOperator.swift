@@ -8,7 +8,8 @@ package struct TopKOperator: TensorOperator {
   package static var entry: TensorEntry { { TopKOperator.answer($0, $1) } }
   let input: Extents
   let axis: Int
-  let count: Int
+  /// 0 for all of the axis.
+  let stated: Int
   let isSmallest: Bool
   let isFloat: Bool
 
@@ -21,11 +22,12 @@ package struct TopKOperator: TensorOperator {
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let (inner, size) = (inner(frame.sizes), input.size(axis, frame.sizes))
+    let count = stated == 0 ? size : stated
     let kept = frame.scratch.assumingMemoryBound(to: Int64.self)
     for item in range {
       let (place, column) = (item / inner, item % inner)
       let line = frame.integers(0) + (place &* size &* inner &+ column)
-      select(line, inner, size, kept)
+      select(count, line, inner, size, kept)
       let start = place &* count &* inner &+ column
       let (values, indices) = (frame.integers(output: 0) + start, frame.integers(output: 1) + start)
       for rank in 0..<count {
@@ -54,7 +56,8 @@ package struct TopKOperator: TensorOperator {
 
   /// Puts the greatest keys in order, by a heap whose root is the least of them.
   private func select(
-    _ line: UnsafePointer<Int32>, _ stride: Int, _ size: Int, _ kept: UnsafeMutablePointer<Int64>
+    _ count: Int, _ line: UnsafePointer<Int32>, _ stride: Int, _ size: Int,
+    _ kept: UnsafeMutablePointer<Int64>
   ) {
     for index in 0..<count { kept[index] = key(line[index &* stride], index) }
     for root in (0..<count / 2).reversed() { sink(kept, root, count) }
@@ -89,11 +92,13 @@ package struct TopKOperator: TensorOperator {
 }
 
 extension TopK: TensorOperation {
-  package func scratchBytes(_ node: TensorNode, _ size: (Dimension) -> Int) -> Int { count * 8 }
+  package func scratchBytes(_ node: TensorNode, _ size: (Dimension) -> Int) -> Int {
+    (count == 0 ? size(node.input(0).shape[axis]) : count) * 8
+  }
 
   package func work(_ node: TensorNode, _ kernels: OperatorKernels) -> any TensorOperator {
     TopKOperator(
-      input: node.extents(0), axis: axis, count: count, isSmallest: isSmallest,
+      input: node.extents(0), axis: axis, stated: count, isSmallest: isSmallest,
       isFloat: node.input(0).elementType == .float32)
   }
 }

@@ -23,7 +23,8 @@ rounding of weights, and runs through `libsoniq.so`.
 * A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
 * Dimensions of inputs may be dynamic, and what follows from them (docs/packer.md, Sizes); channels of images may not.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
-  nothing is rounded there. They compute where codes come from the host or are put out, and with scales by channel.
+  nothing is rounded there. They compute where codes come from the host or are put out, with scales by channel or by
+  block, and where codes are not of 8 bits: those of 2, 4 and 16 bits are rounded as the file says, in float32.
 * Dynamically quantised models: DynamicQuantizeLinear, MatMulInteger or ConvInteger with constant weights, Cast and
   Mul become one layer, with the bias that an Add puts in as rounded codes before the Cast. Matrices keep the codes
   of their weights; the layer quantises its input itself, with a scale
@@ -39,7 +40,12 @@ rounding of weights, and runs through `libsoniq.so`.
   zero points are one and the scales those of binary16. What cannot be kept becomes real numbers, and the packer names
   the node and the reason. An `accuracy_level` says how ONNX Runtime may round and changes nothing here. A `g_idx` may
   sort channels into blocks.
-* Elements of 2 and 4 bits are those of constants alone.
+* Inputs and outputs of a model have no elements of 2 or 4 bits.
+* Resize takes any axes of fixed sizes; images of dynamic sizes have no antialias that makes them smaller, no
+  exclude_outside, no tf_crop_and_resize, no keep_aspect_ratio_policy and no cubic_coeff_a but -0.75.
+* The k of TopK may follow from dynamic sizes, the pads of a Pad (constant or edge) and the repeats of a Tile likewise.
+* A Loop that ends by what a run computes (decoders that stop at a symbol, Keras's while_loop) is refused: how often it
+  runs is the size of its outputs, for which nothing can be planned.
 * QLinearMatMul, QLinearConv and the like are their plain operators between the codes that they state, as in QDQ models.
 * Of the domain com.microsoft, which ONNX Runtime's tools write, these are known: Attention, BiasAdd, BiasGelu,
   BiasSplitGelu, DequantizeLinear, DynamicQuantizeLSTM, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu,

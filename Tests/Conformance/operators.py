@@ -115,14 +115,6 @@ SKIPPED_TESTS: list[tuple[str, str]] = [
     ("test_batchnorm_*_training_mode", "training"),
     ("test_training_dropout*", "training: a dropout is left out"),
     ("test_maxpool_with_argmax_*", "output Indices"),
-    ("test_*quantizelinear_*int16", "codes of 16 bits"),
-    ("test_*quantizelinear_blocked*", "scales by block"),
-    ("test_pow_types_int*_float*", "operands of two types"),
-    ("test_resize_*_antialias", "antialias"),
-    ("test_resize_*_exclude_outside", "exclude_outside"),
-    ("test_resize_*_not_larger", "keep_aspect_ratio_policy"),
-    ("test_resize_*_not_smaller", "keep_aspect_ratio_policy"),
-    ("test_resize_tf_crop_and_resize*", "coordinates tf_crop_and_resize"),
 ]
 
 # Outputs beyond the first that only training reads: they are taken out of the tests.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
-from small_graphs import Make, Packed, node, real
+from small_graphs import IDS, Make, Packed, node, real
 
 import soniq
 
@@ -236,3 +236,75 @@ def test_same_padding_of_a_signal(make: Make, random: np.random.Generator) -> No
     model = make([node("Conv", "x w", "y", auto_pad="SAME_UPPER", strides=[2])], {"x": ["b", 3, "n"]},
                  {"w": real(random, 4, 3, 3)})  # fmt: skip
     expect_sizes(model, random, [(1, 3, 6), (2, 3, 9)])
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("kind", ["all", "at most four", "three"])
+def test_the_first_in_order_of_a_dynamic_axis(
+    kind: str, largest: int, make: Make, random: np.random.Generator
+) -> None:
+    """k as PyTorch writes it: all of a batch that is put in order, or min(k, size)."""
+    made = {
+        "all": [node("Shape", "x", "shape"), node("Gather", "shape ones", "k")],
+        "at most four": [node("Shape", "x", "shape"), node("Gather", "shape ones", "n"), node("Min", "n four", "k")],
+        "three": [node("Identity", "three", "k")],
+    }[kind]
+    nodes = [*made, node("TopK", "x k", "values indices", axis=1, largest=largest), node("Cast", "indices", "i", to=1),
+             node("Add", "values i", "y")]  # fmt: skip
+    used = {name for step in nodes for name in step.input}
+    constants = {"ones": np.array([1]), "four": np.array([4]), "three": np.array([3])}
+    model = make(nodes, {"x": ["b", "n", 3]}, {name: array for name, array in constants.items() if name in used})
+    expect_sizes(model, random, [(b, n, 3) for b in (1, 2) for n in (3, 4, 9)])
+
+
+def test_more_than_a_dynamic_axis_has_is_an_error(make: Make, random: np.random.Generator) -> None:
+    model = make([node("TopK", "x k", "y indices", axis=1)], {"x": [2, "n"]}, {"k": np.array([3])})
+    expect_sizes(model, random, [(2, 3), (2, 8)])
+    with pytest.raises(soniq.SoniqError, match="SHAPE"):
+        model.run({"x": real(random, 2, 2)})
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+@pytest.mark.parametrize("side", ["before", "after", "both"])
+def test_margins_that_follow_from_sizes(side: str, mode: str, make: Make, random: np.random.Generator) -> None:
+    """At least eight, and a multiple of four: as spectrograms are cut into frames."""
+    least = [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Sub", "eight n", "missing"),
+        node("Max", "missing zero", "first"), node("Max", "n eight", "long"), node("Add", "long three", "more"),
+        node("Div", "more four", "count"), node("Mul", "count four", "whole"), node("Sub", "whole long", "second"),
+    ]
+    order = {"before": "z first z z", "after": "z z z first", "both": "z second z first"}[side]
+    nodes = [*least, node("Concat", order, "pads", axis=0), node("Pad", "x pads", "y", mode=mode)]
+    constants = {name: np.array([number]) for name, number in
+                 [("one", 1), ("eight", 8), ("zero", 0), ("three", 3), ("four", 4), ("z", 0)]}  # fmt: skip
+    model = make(nodes, {"x": ["b", "n"]}, constants)
+    expect_sizes(model, random, [(b, n) for b in (1, 3) for n in (1, 5, 7, 8, 9, 12, 13)])
+
+
+@pytest.mark.parametrize("kind", ["rows", "a line", "a constant"])
+def test_repeats_that_follow_from_sizes(kind: str, make: Make, random: np.random.Generator) -> None:
+    source = {"rows": "x", "a line": "line", "a constant": "table"}[kind]
+    nodes = [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Concat", "n one", "repeats", axis=0),
+        node("Tile", f"{source} repeats", "y"),
+    ]
+    if kind == "a line":
+        nodes.insert(3, node("ReduceMax", "x", "line", axes=[0]))
+    constants = {"one": np.array([1])}
+    if kind == "a constant":
+        constants["table"] = real(random, 2, 3)
+        nodes += [node("ReduceSum", "x", "sum", keepdims=1), node("Add", "y sum", "z")]
+        nodes[3].output[0], nodes[5].input[0], nodes[5].output[0] = "tiled", "tiled", "y"
+    expect_sizes(make(nodes, {"x": ["b", "n"]}, constants), random, [(b, n) for b in (1, 3) for n in (1, 4)])
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_elements_of_any_number_of_lines(axis: int, make: Make, random: np.random.Generator) -> None:
+    x, ids = (["b", 4, "n"], ["b", 2, "n", IDS]) if axis == 1 else (["b", "n", 4], ["b", "n", 2, IDS])
+    model = make([node("GatherElements", "x ids", "y", axis=axis)], {"x": x, "ids": ids})
+    for batch, length in [(1, 1), (2, 5), (3, 2)]:
+        shape = (batch, 4, length) if axis == 1 else (batch, length, 4)
+        ids = random.integers(-4, 4, tuple(2 if place == axis else size for place, size in enumerate(shape)))
+        model.expect({"x": real(random, *shape), "ids": ids})
+    with pytest.raises(soniq.SoniqError):
+        model.run({"x": real(random, *shape), "ids": np.full_like(ids, 4)})

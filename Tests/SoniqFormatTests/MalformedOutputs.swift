@@ -60,8 +60,14 @@ enum MalformedOutputs {
     MalformedCase("more elements than there are", .invalidModel, "nodes[1].count", in: .outputs) {
       try $0.set(.nodes, after: "top", 20, to: UInt32(5))
     },
-    MalformedCase("no elements", .outOfRange, "nodes[1].count", in: .outputs) {
+    MalformedCase("all elements for two", .invalidModel, "nodes[1].output", in: .outputs) {
       try $0.set(.nodes, after: "top", 20, to: UInt32(0))
+    },
+    MalformedCase("some elements of a symbol", .invalidModel, "nodes[0].inputs[0]", in: .sorted) {
+      try $0.set(.nodes, after: "rows", 20, to: UInt32(1))
+    },
+    MalformedCase("a count beyond all sizes", .outOfRange, "nodes[0].count", in: .sorted) {
+      try $0.set(.nodes, after: "rows", 20, to: UInt32(1) << 31)
     },
     MalformedCase("neither largest nor smallest", .outOfRange, "nodes[1].isSmallest", in: .outputs) {
       try $0.set(.nodes, after: "top", 18, to: UInt8(2))

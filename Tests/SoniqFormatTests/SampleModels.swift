@@ -22,6 +22,7 @@ enum SampleModel: CaseIterable {
   case recurrence
   case functions
   case scatter
+  case sorted
   case sampled
 
   func make() -> ModelDescription {
@@ -45,6 +46,7 @@ enum SampleModel: CaseIterable {
     case .recurrence: SampleModels.recurrence()
     case .functions: SampleModels.functions()
     case .scatter: SampleModels.scatter()
+    case .sorted: SampleModels.sorted()
     case .sampled: SampleModels.sampled()
     }
   }

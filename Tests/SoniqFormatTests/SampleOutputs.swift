@@ -30,4 +30,25 @@ extension SampleModels {
     graph.outputs = [3, 4, 7, 6]
     return ModelDescription(graph: graph, metadata: [("general.name", .text("outputs"))], owner: [])
   }
+
+  /// All elements in their order, along a fixed axis and along one that is a symbol: files of version 3.
+  static func sorted() -> ModelDescription {
+    var graph = Graph()
+    graph.symbols = [Symbol(name: "batch", maximum: 3)]
+    for (name, type) in [
+      ("x", ElementType.float32), ("falling", .float32), ("places", .int32), ("rising", .int32),
+      ("places of places", .int32),
+    ] {
+      graph.values.append(Value(name: name, elementType: type, shape: [.symbol(0), .fixed(5)]))
+    }
+    graph.nodes = [
+      Node(name: "rows", operation: .topK(axis: 0, count: 0), inputs: [0], output: 1, moreOutputs: [2]),
+      Node(
+        name: "columns", operation: .topK(axis: 1, isSmallest: true, count: 0), inputs: [2], output: 3,
+        moreOutputs: [4]),
+    ]
+    graph.inputs = [GraphInput(value: 0)]
+    graph.outputs = [1, 3, 4]
+    return ModelDescription(graph: graph, metadata: [("general.name", .text("sorted"))], owner: [])
+  }
 }

@@ -168,6 +168,40 @@ import Testing
     }
   }
 
+  /// A count of 0 is all of an axis, whose size a run says.
+  @Test(arguments: [[1, 4], [2, 4], [5, 4], [6, 4]], [false, true])
+  func allOfAnAxisThatIsASymbol(shape: [Int], isSmallest: Bool) throws {
+    var generator = SeededGenerator(seed: 9304)
+    let x = TensorArray.integers(shape, -2...2, using: &generator)
+    var graph = Self.graph([x])
+    graph.outputs = try graph.addAll(.topK(axis: 0, isSmallest: isSmallest, count: 0), [0])
+    graph.outputs += try graph.addAll(.topK(axis: 1, isSmallest: isSmallest, count: 0), [0])
+    try graph.validate()
+    func expected(_ lines: [[Int]], _ values: inout [UInt32], _ indices: inout [UInt32]) {
+      for places in lines {
+        let line = places.map { x.elements[$0] }
+        let order = Self.reference(line, smallest: isSmallest, count: line.count)
+        for (rank, index) in order.enumerated() {
+          values[places[rank]] = x.bits[places[index]]
+          indices[places[rank]] = UInt32(index)
+        }
+      }
+    }
+    var (high, highAt) = (x.bits, x.bits)
+    var (wide, wideAt) = (x.bits, x.bits)
+    let (rows, columns) = (shape[0], shape[1])
+    expected(
+      (0..<columns).map { column in (0..<rows).map { $0 * columns + column } }, &high, &highAt)
+    expected(
+      (0..<rows).map { row in (0..<columns).map { row * columns + $0 } }, &wide, &wideAt)
+    for lanes in 1...3 {
+      let result = try graph.runAll([x], lanes: lanes)
+      for (actual, bits) in zip(result, [high, highAt, wide, wideAt]) {
+        #expect(actual.bits == bits, "\(lanes) lanes")
+      }
+    }
+  }
+
   /// Only the indices are read, and the values of what is before.
   @Test func indicesFeedAGather() throws {
     let input = TensorArray([3, 5]) { Double(($0[0] * 7 + $0[1] * 3) % 5) }

@@ -5,13 +5,58 @@ import SoniqGraph
 extension OnnxConversion {
   /// DequantizeLinear with block_size.
   mutating func dequantizedByBlock() throws(PackError) -> ValueID {
-    guard let codes = try knownInput(0, "tensor of codes with scales by block"),
-      let scales = try knownInput(1, "scale")
-    else { throw fault("its codes or scales are missing") }
-    let axis = try axis(node.integer("axis", default: 1), rank: codes.shape.count)
+    let input = try input(0)
+    let axis = try axis(node.integer("axis", default: 1), rank: onnxShape(input).count)
     let length = node.integer("block_size", default: 0)
+    guard let codes = draft.known(input), draft.known(try self.input(1)) != nil else {
+      let (scales, zeros) = try spreadParameters(input, axis: axis, length: length)
+      let numbers = try zeros.map { zeros throws(PackError) in try binary(.subtract, input, zeros) } ?? input
+      return try binary(.multiply, real(numbers), real(scales))
+    }
+    guard let scales = try knownInput(1, "scale") else { throw fault("its scales are missing") }
     return constant(
       try dequantized(codes, scales, zeros: knownInput(2, "zero point"), zero: 0, axis: axis, length: length))
+  }
+
+  /// QuantizeLinear with block_size: int32 codes.
+  mutating func quantizedByBlock(_ input: ValueID) throws(PackError) -> ValueID {
+    let axis = try axis(node.integer("axis", default: 1), rank: onnxShape(input).count)
+    let length = node.integer("block_size", default: 0)
+    let (scales, zeros) = try spreadParameters(input, axis: axis, length: length)
+    let number = node.integer("output_dtype", default: 0)
+    let stated = number == 0 ? nil : OnnxType(rawValue: Int32(truncatingIfNeeded: number))
+    let type = try optionalInput(2).flatMap { draft.known($0)?.type } ?? stated ?? .uint8
+    guard type.bitCount <= 16, !type.isFloat, type != .bool else {
+      throw fault("codes of type \(type); whole numbers of 2, 4, 8 and 16 bits are supported")
+    }
+    var codes = try tensor(.unary(.round), binary(.divide, real(input), real(scales)))
+    if let zeros { codes = try binary(.add, codes, real(zeros)) }
+    return try widened(
+      saturated(
+        codes, CodeGrid(scales: [1], zeros: [0], isSigned: type.isSigned, bits: type.bitCount)),
+      name: node.name)
+  }
+
+  /// Scales and zero points by block, each as often as its block is long: as they meet the value.
+  private mutating func spreadParameters(
+    _ value: ValueID, axis: Int, length: Int
+  ) throws(PackError) -> (scales: ValueID, zeros: ValueID?) {
+    guard case .fixed(let size) = onnxShape(value)[axis], size > 0, length > 0 else {
+      throw fault("blocks of \(length) along a dynamic axis; fix it with --shape")
+    }
+    func spread(_ value: ValueID, _ conversion: inout OnnxConversion) throws(PackError) -> ValueID {
+      let shape = conversion.onnxShape(value)
+      guard shape.count > axis, shape[axis] == .fixed((size - 1) / length + 1) else {
+        throw conversion.fault("\(conversion.draft.words(shape)) scales for blocks of \(length) of \(size)")
+      }
+      let places = (0..<size).map { Int64($0 / length) }
+      return try conversion.tensor(
+        .gather(axis: axis), value, conversion.constant(KnownTensor(integers: places, shape: [size])))
+    }
+    let zeros = try optionalInput(2)
+    return (
+      try spread(input(1), &self), try zeros.map { zeros throws(PackError) in try spread(zeros, &self) }
+    )
   }
 
   /// scale * (code - zero), and the codes for layers that can keep them.

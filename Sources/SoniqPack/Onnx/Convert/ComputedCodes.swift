@@ -13,28 +13,42 @@ extension OnnxConversion {
     return try computedCodes(of: maker.inputs[0], grid)
   }
 
-  /// x / scale, rounded, + zero, saturated: elements of int8 or uint8.
+  /// x / scale, rounded, + zero, saturated: elements of int8 or uint8, and int32 for codes of other widths.
   mutating func computedCodes(of value: ValueID, _ grid: CodeGrid) throws(PackError) -> ValueID {
     let scales = try parameters(grid.scales, grid, of: value)
     var codes = try tensor(.unary(.round), tensor(.binary(.divide), value, scales))
     if grid.zeros.contains(where: { $0 != 0 }) {
       codes = try tensor(.binary(.add), codes, parameters(grid.zeros.map { Float($0) }, grid, of: value))
     }
-    return try tensor(.cast(grid.isSigned ? .int8 : .uint8), codes)
+    return try saturated(codes, grid)
+  }
+
+  mutating func saturated(_ codes: ValueID, _ grid: CodeGrid) throws(PackError) -> ValueID {
+    if grid.bits == 8 { return try tensor(.cast(grid.isSigned ? .int8 : .uint8), codes) }
+    let range = grid.range
+    let held = try tensor(.unary(.clip(low: range.lowerBound, high: range.upperBound)), codes)
+    // NaN has the code 0.
+    let isNumber = try binary(.equal, held, held)
+    return try tensor(.cast(.int32), tensor(.select, isNumber, held, scalar(0)))
   }
 
   /// (code - zero) * scale of codes that are int32 here; the next layer takes a code of one scale over.
   mutating func dequantizedCodes(_ value: ValueID, _ grid: CodeGrid) throws(PackError) -> ValueID {
+    let numbers = try numbersOfCodes(value, grid)
+    guard grid.scales.count == 1 else { return numbers }
+    let mark = ActivationGrid(scale: grid.scales[0], zero: grid.zeros[0] + (grid.isSigned ? 128 : 0))
+    return append(.quantized(mark), [numbers], draft.shape(numbers))
+  }
+
+  /// (code - zero) * scale of codes that are int32 here.
+  mutating func numbersOfCodes(_ value: ValueID, _ grid: CodeGrid) throws(PackError) -> ValueID {
     let scales = try parameters(grid.scales, grid, of: value)
     var numbers = try real(value)
     if grid.zeros.contains(where: { $0 != 0 }) {
       let zeros = try parameters(grid.zeros.map { Float($0) }, grid, of: value)
       numbers = try tensor(.binary(.subtract), numbers, zeros)
     }
-    numbers = try tensor(.binary(.multiply), numbers, scales)
-    guard grid.scales.count == 1 else { return numbers }
-    let mark = ActivationGrid(scale: grid.scales[0], zero: grid.zeros[0] + (grid.isSigned ? 128 : 0))
-    return append(.quantized(mark), [numbers], draft.shape(numbers))
+    return try tensor(.binary(.multiply), numbers, scales)
   }
 
   /// A number, or one for each index of the axis, as it meets the value.
@@ -49,5 +63,22 @@ extension OnnxConversion {
     }
     let shape = [numbers.count] + [Int](repeating: 1, count: rank - axis - 1)
     return constant(KnownTensor(floats: numbers, shape: shape))
+  }
+}
+
+extension CodeGrid {
+  /// The type of its codes.
+  var codeType: OnnxType {
+    switch (bits, isSigned) {
+    case (2, false): .uint2
+    case (2, true): .int2
+    case (4, false): .uint4
+    case (4, true): .int4
+    case (16, false): .uint16
+    case (16, true): .int16
+    case (32, _): .int32
+    case (_, false): .uint8
+    case (_, true): .int8
+    }
   }
 }

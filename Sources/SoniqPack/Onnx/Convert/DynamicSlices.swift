@@ -39,6 +39,14 @@ extension OnnxConversion {
     return try cut(value, axis: axis, begin: last, step: step, count: count)
   }
 
+  /// So many elements of an axis, which a run must have.
+  mutating func part(
+    _ value: ValueID, axis: Int, begin: Extent, count: Extent
+  ) throws(PackError) -> ValueID {
+    if begin == Extent(0), draft.extent(draft.shape(value)[axis]) == count { return value }
+    return try cut(value, axis: axis, begin: begin, step: 1, count: draft.dimension(count))
+  }
+
   private mutating func cut(
     _ value: ValueID, axis: Int, begin: Extent, step: Int, count: Dimension
   ) throws(PackError) -> ValueID {

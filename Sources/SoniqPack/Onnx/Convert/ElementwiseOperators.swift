@@ -27,6 +27,14 @@ extension OnnxConversion {
     return try tensor(.binary(function), real(left), real(right))
   }
 
+  /// The result is of the type of the base.
+  mutating func power() throws(PackError) -> [ValueID] {
+    let (base, exponent) = (try input(0), try input(1))
+    let result = try binary(.power, base, exponent)
+    let types = [base, exponent].map { draft.values[$0].elementType }
+    return [types == [.int32, .float32] ? try tensor(.cast(.int32), result) : result]
+  }
+
   mutating func chain(_ function: BinaryFunction) throws(PackError) -> ValueID {
     var result = try input(0)
     for index in 1..<max(1, inputCount) { result = try binary(function, result, input(index)) }

@@ -220,43 +220,6 @@ extension OnnxConversion {
     return false
   }
 
-  mutating func pad() throws(PackError) -> [ValueID] {
-    let input = try input(0)
-    let modes: [String: PadMode] = ["constant": .constant, "reflect": .reflect, "edge": .edge, "wrap": .wrap]
-    guard let mode = modes[node.text("mode") ?? "constant"] else {
-      throw fault("mode \(node.text("mode") ?? "")")
-    }
-    guard let pads = try integers(attribute: "pads", input: 1) else { throw fault("its pads are missing") }
-    let rank = onnxShape(input).count
-    let axes = try knownInput(3, "axes")?.integers.map { list throws(PackError) in
-      try list.map { axis throws(PackError) in try self.axis(Int(axis), rank: rank) }
-    }
-    let padded = axes ?? Array(0..<rank)
-    guard pads.count == 2 * padded.count else { throw fault("\(pads.count) pads for \(padded.count) axes") }
-    // An attribute before opset 11.
-    var value = node.real("value", default: 0)
-    if let known = try knownInput(2, "value"), known.count == 1 {
-      value = known.scalar ?? known.integers?.first.map { Float($0) } ?? 0
-    }
-    var before = [Int](repeating: 0, count: rank)
-    var after = before
-    var result = input
-    for (place, axis) in padded.enumerated() {
-      let (low, high) = (pads[place], pads[padded.count + place])
-      guard low > -maximumDimension, high > -maximumDimension else { throw fault("pads \(pads)") }
-      (before[axis], after[axis]) = (max(0, low), max(0, high))
-      guard low < 0 || high < 0 else { continue }
-      // Negative pads cut.
-      guard case .fixed(let size) = onnxShape(result)[axis], size + min(0, low) + min(0, high) > 0 else {
-        throw fault("pads \(pads)")
-      }
-      result = try slice(
-        result, axis: axis, begin: max(0, -low), step: 1, count: size + min(0, low) + min(0, high))
-    }
-    if before.allSatisfy({ $0 == 0 }), after.allSatisfy({ $0 == 0 }) { return [result] }
-    return [try tensor(.pad(mode, before: before, after: after, value: value), result)]
-  }
-
   mutating func depthToSpace() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let shape = draft.shape(input).map { draft.extent($0) }

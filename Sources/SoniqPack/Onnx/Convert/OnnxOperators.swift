@@ -62,7 +62,7 @@ enum OnnxOperators {
     ("Not", { c throws(PackError) in [try c.tensor(.unary(.not), c.input(0))] }),
     ("IsNaN", { c throws(PackError) in try c.isNaN() }),
     ("Add", binary(.add)), ("Sub", binary(.subtract)), ("Mul", binary(.multiply)), ("Div", binary(.divide)),
-    ("Pow", binary(.power)), ("Mod", { c throws(PackError) in try c.modulo() }),
+    ("Pow", { c throws(PackError) in try c.power() }), ("Mod", { c throws(PackError) in try c.modulo() }),
     ("Min", many(.minimum)), ("Max", many(.maximum)), ("Sum", many(.add)),
     ("BitwiseAnd", { c throws(PackError) in try c.bitwise(.bitAnd) }),
     ("BitwiseOr", { c throws(PackError) in try c.bitwise(.bitOr) }),

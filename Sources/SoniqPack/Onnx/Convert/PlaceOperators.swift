@@ -28,6 +28,7 @@ extension OnnxConversion {
 
   /// GatherElements: along the axis at the indices, along the others where the index stands.
   mutating func gatherEach(_ data: ValueID, _ indices: ValueID, axis: Int) throws(PackError) -> ValueID {
+    if let lines = try gatherInLines(data, indices, axis: axis) { return lines }
     let (sizes, shape) = (try fixedSizes(data), try fixedSizes(indices))
     guard shape.indices.allSatisfy({ $0 == axis || shape[$0] <= sizes[$0] }) else {
       throw fault("indices \(shape) for data \(sizes)")
@@ -42,6 +43,29 @@ extension OnnxConversion {
     let checked = try tensor(.select, isThere, whole, integer(Int64(Int32.max)))
     let flat = try reshape(data, to: [Extent(sizes.reduce(1, *))])
     return try tensor(.gather(axis: 0), flat, checked)
+  }
+
+  /// GatherElements of any number of lines of a fixed length; nil where there is no dynamic size.
+  private mutating func gatherInLines(
+    _ data: ValueID, _ indices: ValueID, axis: Int
+  ) throws(PackError) -> ValueID? {
+    let (source, shape) = (onnxShape(data), onnxShape(indices))
+    let others = shape.indices.filter { $0 != axis }
+    guard (source + shape).contains(where: { draft.extent($0).fixed == nil }) else { return nil }
+    guard source.count == shape.count, others.allSatisfy({ shape[$0] == source[$0] }),
+      case .fixed(let size) = source[axis], let rows = draft.product(others.map { shape[$0] }),
+      let elements = rows.times(Extent(size)), let most = draft.bounds(elements)?.most, most < Int(Int32.max)
+    else { return nil }
+    let order = others + [axis]
+    let flat = try reshape(transpose(data, order), to: [elements])
+    let index = try reshape(transpose(indices, order), to: [rows, draft.extent(shape[axis])])
+    let begins = try binary(.multiply, iota(draft.dimension(rows)), integer(Int64(size)))
+    let (place, isThere) = try place(index, of: size)
+    let whole = try binary(.add, reshape(begins, to: [rows, Extent(1)]), place)
+    let checked = try tensor(.select, isThere, whole, integer(Int64(Int32.max)))
+    let taken = try tensor(.gather(axis: 0), flat, checked)
+    let result = try reshape(taken, to: order.map { draft.extent(shape[$0]) })
+    return try transpose(result, shape.indices.map { place in order.firstIndex(of: place) ?? place })
   }
 
   /// GatherND: the last axis of the indices are places along axes behind the first ones, which both share.

@@ -7,10 +7,12 @@ extension OnnxConversion {
   /// where every channel has a scale.
   mutating func quantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
-    let grid = try codeGrid()
+    if node.integer("block_size", default: 0) != 0 { return [try quantizedByBlock(input)] }
+    let stated = node.integer("output_dtype").flatMap { $0 == 0 ? nil : $0 }
+    let grid = try codeGrid(of: stated.flatMap { OnnxType(rawValue: Int32(truncatingIfNeeded: $0)) })
     if let known = draft.known(input) { return [constant(try codes(of: known, grid))] }
-    guard grid.scales.count == 1 else {
-      return [try widened(computedCodes(of: input, grid), name: node.name)]
+    guard grid.scales.count == 1, grid.bits == 8 else {
+      return [try widened(computedCodes(of: real(input), grid), name: node.name)]
     }
     let zero = grid.zeros[0] + (grid.isSigned ? 128 : 0)
     return [
@@ -41,9 +43,10 @@ extension OnnxConversion {
       guard let maker, case .tensor(.gather(Gather(axis: 0))) = maker.operation,
         let table = draft.known(maker.inputs[0]), table.shape.count == 2
       else {
-        throw fault(
-          "codes that are neither int8 or uint8 of the host, nor made by QuantizeLinear or a Gather of a table of codes"
-        )
+        guard draft.values[input].elementType == .int32 else {
+          throw fault("its codes are not whole numbers")
+        }
+        return [try numbersOfCodes(input, codeGrid(of: .int32))]
       }
       return [try dequantizedRows(of: table, maker.inputs[1])]
     }
@@ -112,13 +115,13 @@ extension OnnxConversion {
   private mutating func codes(of tensor: KnownTensor, _ grid: CodeGrid) throws(PackError) -> KnownTensor {
     guard let floats = tensor.floats else { throw fault("it quantises whole numbers") }
     let channel = try channel(of: tensor, grid)
-    let range: ClosedRange<Float> = grid.isSigned ? -128...127 : 0...255
+    let range = grid.range
     let codes = floats.indices.map { place -> Int64 in
       let index = channel(place)
       let code = (floats[place] / grid.scales[index]).rounded(.toNearestOrEven) + Float(grid.zeros[index])
       return code.isNaN ? 0 : Int64(min(max(code, range.lowerBound), range.upperBound))
     }
-    return KnownTensor(shape: tensor.shape, type: grid.isSigned ? .int8 : .uint8, elements: .integers(codes))
+    return KnownTensor(shape: tensor.shape, type: grid.codeType, elements: .integers(codes))
   }
 
   /// The scales and zeros of the node.
@@ -127,11 +130,10 @@ extension OnnxConversion {
       throw fault("its scale is missing")
     }
     guard scales.allSatisfy({ $0.isFinite && $0 > 0 }) else { throw fault("a scale is not above 0") }
-    guard node.integer("block_size", default: 0) == 0 else { throw fault("scales by block") }
     let zero = try knownInput(2, "zero point")
     let type = zero?.type ?? codes ?? .uint8
-    guard type == .uint8 || type == .int8 || (codes != nil && type == .int32) else {
-      throw fault("codes of type \(type); uint8 and int8 are supported")
+    guard type.bitCount <= 16 && !type.isFloat && type != .bool || (codes != nil && type == .int32) else {
+      throw fault("codes of type \(type); whole numbers of 2, 4, 8 and 16 bits are supported")
     }
     let zeros = zero?.integers?.map { Int($0) } ?? scales.map { _ in 0 }
     guard zeros.count == scales.count, scale.shape.count <= 1 else {
@@ -139,7 +141,7 @@ extension OnnxConversion {
     }
     return CodeGrid(
       scales: scales, zeros: zeros, axis: scale.count == 1 ? nil : node.integer("axis", default: 1),
-      isSigned: type == .int8)
+      isSigned: type.isSigned, bits: type.bitCount)
   }
 
   /// Which scale an element has, by its place.

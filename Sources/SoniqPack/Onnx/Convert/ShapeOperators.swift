@@ -197,18 +197,4 @@ extension OnnxConversion {
     }
     return try tensor(.expand(shape), value)
   }
-
-  mutating func tile() throws(PackError) -> [ValueID] {
-    var result = try input(0)
-    guard let repeats = try knownInput(1, "repeats")?.integers else {
-      throw fault("its repeats depend on a dynamic size")
-    }
-    guard repeats.count == onnxShape(result).count else { throw fault("\(repeats.count) repeats") }
-    for (axis, count) in repeats.enumerated() where count != 1 {
-      guard (1...Int64(maximumNodeInputs)).contains(count) else { throw fault("\(count) repeats") }
-      result = try draft.tensor(
-        .concatenate(axis: axis), [ValueID](repeating: result, count: Int(count)), name: node.name)
-    }
-    return [result]
-  }
 }

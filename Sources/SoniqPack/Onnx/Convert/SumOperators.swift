@@ -58,18 +58,27 @@ extension OnnxConversion {
     return [try reshape(result, to: shape.map { draft.extent($0) })]
   }
 
-  /// Values and indices; the count must be known.
+  /// Values and indices. Where the count or the axis is dynamic all of it is put in order, and the first are taken.
   mutating func topK() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let axis = try axis(node.integer("axis", default: -1), rank: onnxShape(input).count)
-    guard let counts = try integers(attribute: "k", input: 1), let count = counts.first, counts.count == 1
-    else { throw fault("it needs one k") }
-    guard count > 0 else { throw fault("k is \(count)") }
+    // An attribute before opset 10.
+    let stated = node.integer("k").map { [Extent($0)] }
+    let counts = if let stated { stated } else { try knownInput(1, "k")?.extents }
+    guard let counts, let count = counts.first, counts.count == 1 else { throw fault("it needs one k") }
+    guard count.fixed ?? 1 > 0 else { throw fault("k is \(draft.words(count))") }
     // Unsorted results may be in any order.
     _ = node.flag("sorted", default: true)
     let isSmallest = !node.flag("largest", default: true)
-    return try draft.tensors(
-      .topK(axis: axis, isSmallest: isSmallest, count: count), [input], name: node.name)
+    if let count = count.fixed, case .fixed = onnxShape(input)[axis] {
+      return try draft.tensors(
+        .topK(axis: axis, isSmallest: isSmallest, count: count), [input], name: node.name)
+    }
+    let sorted = try draft.tensors(
+      .topK(axis: axis, isSmallest: isSmallest, count: 0), [input], name: node.name)
+    return try sorted.map { value throws(PackError) in
+      try part(value, axis: axis, begin: Extent(0), count: count)
+    }
   }
 
   mutating func argument(isMinimum: Bool) throws(PackError) -> [ValueID] {

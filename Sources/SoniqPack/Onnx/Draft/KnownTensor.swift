@@ -98,10 +98,17 @@ struct CodeGrid: Sendable, Hashable {
   var scales: [Float]
   var zeros: [Int]
   var axis: Int?
-  /// Codes are signed bytes.
+  /// Codes are signed.
   var isSigned: Bool
+  /// Of a code; layers keep those of 8.
+  var bits = 8
   /// The code of what the weights are multiplied with, where the model states one.
   var activation: ActivationGrid?
+
+  var range: ClosedRange<Float> {
+    let count = Float(1 << bits)
+    return isSigned ? -count / 2...count / 2 - 1 : 0...count - 1
+  }
 }
 
 /// The most elements that the importer computes itself.

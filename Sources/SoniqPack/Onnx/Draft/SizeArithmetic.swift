@@ -147,16 +147,29 @@ extension DraftGraph {
       let size = try dimension(SizeExpression(dividend.terms, divisor: divisor))
       return extent(size).minus(Extent(added))
     case .minimum, .maximum:
-      // What both are larger by stands beside.
-      let dynamic = left.fixed == nil ? left : right
-      let constant = dynamic.terms.first { $0.symbols.isEmpty }?.coefficient ?? 0
-      guard let first = try term(left, less: constant), let second = try term(right, less: constant) else {
+      // What is taken off either is put to both, and comes off the result: max(256 - n, 0) = max(256, n) - n.
+      let negative = (left.terms + right.terms).filter { $0.coefficient < 0 && !$0.symbols.isEmpty }
+      guard let taken = Extent(negative), let first = left.minus(taken), let second = right.minus(taken)
+      else {
         return nil
       }
-      let size = try dimension(SizeExpression(function == .minimum ? .minimum : .maximum, [first, second]))
-      return extent(size).plus(Extent(constant))
+      return try chosenSize(function, first, second)?.plus(taken)
     default: return nil
     }
+  }
+
+  private mutating func chosenSize(
+    _ function: BinaryFunction, _ left: Extent, _ right: Extent
+  ) throws(PackError) -> Extent? {
+    if left == right { return left }
+    // What both are larger by stands beside.
+    let dynamic = left.fixed == nil ? left : right
+    let constant = dynamic.terms.first { $0.symbols.isEmpty }?.coefficient ?? 0
+    guard let first = try term(left, less: constant), let second = try term(right, less: constant) else {
+      return nil
+    }
+    let size = try dimension(SizeExpression(function == .minimum ? .minimum : .maximum, [first, second]))
+    return extent(size).plus(Extent(constant))
   }
 
   /// An extent less a number as one term; nil where it may be less than 1.

@@ -18,24 +18,22 @@ extension DraftGraph {
       let definition = symbols[term.symbols[0]].definition,
       let rest = extent.minus(Extent(coefficient: term.coefficient, symbols: term.symbols))
     else { return false }
-    return leastParts(of: definition, isSubtracted: term.coefficient < 0).contains { part in
+    func holds(_ part: Extent?) -> Bool {
       // All times the divisor, which is above 0.
       guard let whole = rest.times(Extent(definition.divisor)),
-        let replaced = part.times(Extent(term.coefficient)).flatMap({ whole.plus($0) })
+        let replaced = part?.times(Extent(term.coefficient)).flatMap({ whole.plus($0) })
       else { return false }
       return isNotNegative(replaced, depth: depth + 1)
     }
-  }
-
-  /// What a size times its divisor is at least, or at most where it is subtracted.
-  private func leastParts(of definition: SizeExpression, isSubtracted: Bool) -> [Extent] {
+    let isSubtracted = term.coefficient < 0
     let rounding = Extent(isSubtracted ? 0 : definition.divisor - 1)
+    let parts = definition.terms.map { Extent([$0])?.minus(rounding) }
     switch (definition.function, isSubtracted) {
-    case (.sum, _): return [Extent(definition.terms)?.minus(rounding)].compactMap { $0 }
+    case (.sum, _): return holds(Extent(definition.terms)?.minus(rounding))
     // At most, or at least, each of the terms.
-    case (.minimum, true), (.maximum, false):
-      return definition.terms.compactMap { Extent([$0])?.minus(rounding) }
-    default: return []
+    case (.minimum, true), (.maximum, false): return parts.contains(where: holds)
+    // One of the terms, whichever that is.
+    case (.minimum, false), (.maximum, true): return parts.allSatisfy(holds)
     }
   }
 }
