@@ -9,8 +9,8 @@ package struct AttributeField: Sendable {
   package var count: Int?
   /// The numbers that it may have.
   package var range: ClosedRange<Int>?
-  /// Of a tag: its raw values with their names.
-  package var values: [(value: Int, name: String)] = []
+  /// Of a tag: its raw values with their names and the first version that has each.
+  package var values: [(value: Int, name: String, since: Int)] = []
   /// Of a byte of flags: the name of each bit.
   package var flags: [String] = []
   /// The first version that has it, else reserved.
@@ -61,7 +61,7 @@ private struct AttributeLister: AttributeCoder {
     add("flags", "flags") { $0.flags = names }
   }
   mutating func tag<Tag: AttributeTag>(_ name: String, _ value: inout Tag) {
-    add(name, "tag") { $0.values = Tag.allCases.map { (Int($0.rawValue), "\($0)") } }
+    add(name, "tag") { $0.values = Tag.allCases.map { (Int($0.rawValue), "\($0)", $0.since) } }
   }
   mutating func word(_ name: String, _ value: inout Int, in range: ClosedRange<Int>) {
     add(name, "u32") { $0.range = range }
