@@ -154,7 +154,7 @@ struct EncoderGraph {
   }
 
   mutating func function(_ function: ElementFunction, _ name: String, _ input: ValueID) -> ValueID {
-    node(name, .activation(function), [input], shape(input))
+    node(name, .element(function), [input], shape(input))
   }
 
   /// * name: of the tensors, whole.

@@ -4,7 +4,7 @@ extension OnnxConversion {
   /// A function of each element, in the record that its row of the table names.
   mutating func element(_ function: ElementFunction) throws(PackError) -> [ValueID] {
     let input = try input(0)
-    if function.kind.isActivation { return [try rowwise(.activation(function), input)] }
+    if function.kind.isActivation { return [try rowwise(.element(function), input)] }
     guard draft.values[input].elementType == .int32 else { return [try tensor(.unary(function), input)] }
     // Whole numbers: by the operations that have them.
     let zero = constant(KnownTensor(integers: [0], shape: []))
@@ -48,14 +48,14 @@ extension OnnxConversion {
   mutating func gelu() throws(PackError) -> [ValueID] {
     let approximation = node.text("approximate") ?? "none"
     guard ["none", "tanh"].contains(approximation) else { throw fault("approximation \(approximation)") }
-    return [try rowwise(.activation(approximation == "tanh" ? .geluTanh : .geluErf), input(0))]
+    return [try rowwise(.element(approximation == "tanh" ? .geluTanh : .geluErf), input(0))]
   }
 
   mutating func swish() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let alpha = node.real("alpha", default: 1)
-    if alpha == 1 { return [try rowwise(.activation(.silu), input)] }
-    let gate = try rowwise(.activation(.sigmoid), binary(.multiply, input, scalar(alpha)))
+    if alpha == 1 { return [try rowwise(.element(.silu), input)] }
+    let gate = try rowwise(.element(.sigmoid), binary(.multiply, input, scalar(alpha)))
     return [try binary(.multiply, input, gate)]
   }
 
@@ -125,8 +125,8 @@ extension OnnxConversion {
     let lowNumber = low.map { draft.known($0)?.scalar } ?? -.infinity
     let highNumber = high.map { draft.known($0)?.scalar } ?? .infinity
     if let lowNumber, let highNumber, draft.values[result].elementType == .float32 {
-      if lowNumber == 0, highNumber == .infinity { return [try rowwise(.activation(.relu), result)] }
-      if lowNumber == 0, highNumber == 6 { return [try rowwise(.activation(.relu6), result)] }
+      if lowNumber == 0, highNumber == .infinity { return [try rowwise(.element(.relu), result)] }
+      if lowNumber == 0, highNumber == 6 { return [try rowwise(.element(.relu6), result)] }
       return [try tensor(.unary(.clip(low: lowNumber, high: highNumber)), result)]
     }
     if let low { result = try binary(.maximum, result, low) }

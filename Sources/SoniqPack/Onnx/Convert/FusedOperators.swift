@@ -11,7 +11,7 @@ extension OnnxConversion {
 
   /// An activation of the first input and, where there is a second, its bias.
   mutating func biasActivation(_ function: ElementFunction) throws(PackError) -> [ValueID] {
-    [try rowwise(.activation(function), plus(input(0), 1))]
+    [try rowwise(.element(function), plus(input(0), 1))]
   }
 
   mutating func quickGelu() throws(PackError) -> [ValueID] {
@@ -28,7 +28,7 @@ extension OnnxConversion {
     }
     let left = try slice(sum, axis: axis, begin: 0, step: 1, count: size / 2)
     let right = try slice(sum, axis: axis, begin: size / 2, step: 1, count: size / 2)
-    return [try binary(.multiply, left, rowwise(.activation(.geluErf), right))]
+    return [try binary(.multiply, left, rowwise(.element(.geluErf), right))]
   }
 
   /// The norm of a sum of two values and maybe a bias; the sum is the fourth output.

@@ -249,7 +249,7 @@ struct OnnxConversion {
     guard draft.values[input].elementType == .float32 else { throw fault("its input is not of real numbers") }
     let shape = draft.shape(input)
     // Where its channels are by the end of the passes is not known yet.
-    if case .activation = operation { return append(operation, [input], shape) }
+    if case .element = operation { return append(operation, [input], shape) }
     if shape.count >= 2 { return append(operation, [input], shape) }
     let wide = try tensor(.reshape([.fixed(1)] + shape), input)
     return try tensor(.reshape(shape), append(operation, [wide], draft.shape(wide)))

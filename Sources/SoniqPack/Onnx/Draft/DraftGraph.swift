@@ -18,9 +18,10 @@ struct DraftWeights: Sendable {
 
 /// What a node of a draft computes: the operations of `Graph` with their weights inside, and some that passes replace.
 enum DraftOperation: Sendable {
-  /// Any but `constant` and `foldTaps`.
+  /// Any but `constant`, `foldTaps` and functions of one float.
   case tensor(Operation)
-  case activation(ElementFunction)
+  /// In the graph `activation` or `unary`, as the table of functions says.
+  case element(ElementFunction)
   case linear(DraftWeights)
   case convolution(Window, groups: [DraftWeights])
   /// weights: [taps][channels].
@@ -54,6 +55,15 @@ struct DraftRow: Sendable {
 }
 
 extension DraftOperation {
+  /// An operation that needs no constants.
+  init(_ operation: Operation) {
+    if case .unary(let unary) = operation, let function = unary.function {
+      self = .element(function)
+    } else {
+      self = .tensor(operation)
+    }
+  }
+
   static func layerNorm(gamma: [Float], beta: [Float], epsilon: Float) -> DraftOperation {
     .rows([DraftRow(suffix: "weight", floats: gamma), DraftRow(suffix: "bias", floats: beta)]) { constants in
       .layerNorm(gamma: constants[0], beta: constants[1], epsilon: epsilon)

@@ -19,7 +19,7 @@ extension DraftGraph {
       requireEqualSizes(operation, inputs)
       throw error
     }
-    return append(name, .tensor(operation), inputs, inferred.shape, type: inferred.elementType)
+    return append(name, DraftOperation(operation), inputs, inferred.shape, type: inferred.elementType)
   }
 
   /// Adds a tensor operation of several outputs, which is never computed here; returns them.

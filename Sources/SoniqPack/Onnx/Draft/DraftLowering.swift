@@ -107,7 +107,7 @@ struct DraftLowering {
     }
     let operation = try operation(node)
     let value = draft.values[node.output]
-    if case .activation = node.operation, value.shape.count < 2 || value.shape.last?.isDynamic == true {
+    if case .activation = operation, value.shape.count < 2 || value.shape.last?.isDynamic == true {
       lowered[node.output] = try activation(operation, inputs[0], value, node.name)
       return
     }
@@ -156,7 +156,8 @@ struct DraftLowering {
       }
       return .binary(.add)
     case .tensor(let operation): return operation
-    case .activation(let function): return .activation(function)
+    case .element(let function):
+      return function.kind.isActivation ? .activation(function) : .unary(function)
     case .linear(let weights):
       return .linear(
         matrix: try matrix(weights, window: nil, isImage: draft.rank(node.inputs[0]) == 4, node.name))

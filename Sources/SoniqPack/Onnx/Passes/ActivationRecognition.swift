@@ -12,20 +12,17 @@ enum ActivationRecognition: DraftPass {
   private static let maximumDepth = 14
 
   private struct Candidate {
-    let operation: DraftOperation
+    let function: ElementFunction
     let value: @Sendable (Double) -> Double
   }
 
-  private static let candidates: [DraftOperation] = [
-    .activation(.geluErf), .activation(.geluTanh), .activation(.silu), .activation(.hardSwish),
-    .tensor(.unary(.hardSigmoid(alpha: 1 / 6, beta: 0.5))), .tensor(.unary(.mish)),
+  private static let candidates: [ElementFunction] = [
+    .geluErf, .geluTanh, .silu, .hardSwish, .hardSigmoid(alpha: 1 / 6, beta: 0.5), ElementFunction(.mish),
   ]
 
   static func run(_ draft: inout DraftGraph) throws(PackError) {
     let matcher = PatternMatcher(draft)
-    let known = candidates.compactMap { operation in
-      elementFunction(operation).map { Candidate(operation: operation, value: $0.value) }
-    }
+    let known = candidates.map { Candidate(function: $0, value: $0.value) }
     for index in draft.nodes.indices {
       let node = draft.nodes[index]
       switch node.operation {
@@ -33,17 +30,17 @@ enum ActivationRecognition: DraftPass {
       default: continue
       }
       guard draft.values[node.output].elementType == .float32,
-        let (operand, operation) = match(node, matcher, known)
+        let (operand, function) = match(node, matcher, known),
+        !function.kind.isActivation || draft.rank(operand) >= 2
       else { continue }
-      if case .activation = operation, draft.rank(operand) < 2 { continue }
-      draft.nodes[index].operation = operation
+      draft.nodes[index].operation = .element(function)
       draft.nodes[index].inputs = [operand]
     }
   }
 
   private static func match(
     _ root: DraftNode, _ matcher: PatternMatcher, _ known: [Candidate]
-  ) -> (ValueID, DraftOperation)? {
+  ) -> (ValueID, ElementFunction)? {
     var queue = root.inputs
     var seen: Set<ValueID> = []
     var place = 0
@@ -52,9 +49,9 @@ enum ActivationRecognition: DraftPass {
       place += 1
       guard matcher.draft.known(value) == nil, seen.insert(value).inserted else { continue }
       if matcher.draft.shape(value) == matcher.draft.shape(root.output),
-        let operation = function(root.output, of: value, matcher, known)
+        let function = function(root.output, of: value, matcher, known)
       {
-        return (value, operation)
+        return (value, function)
       }
       if let node = matcher.maker(value), isArithmetic(node.operation) { queue += node.inputs }
     }
@@ -63,7 +60,7 @@ enum ActivationRecognition: DraftPass {
 
   private static func function(
     _ root: ValueID, of operand: ValueID, _ matcher: PatternMatcher, _ known: [Candidate]
-  ) -> DraftOperation? {
+  ) -> ElementFunction? {
     var results: [Double] = []
     for point in points {
       var values: [ValueID: Double] = [operand: point]
@@ -73,20 +70,12 @@ enum ActivationRecognition: DraftPass {
     }
     return known.first { candidate in
       zip(points, results).allSatisfy { abs(candidate.value($0) - $1) <= tolerance }
-    }?.operation
-  }
-
-  private static func elementFunction(_ operation: DraftOperation) -> ElementFunction? {
-    switch operation {
-    case .activation(let function): function
-    case .tensor(.unary(let unary)): unary.function
-    default: nil
-    }
+    }?.function
   }
 
   private static func isArithmetic(_ operation: DraftOperation) -> Bool {
     switch operation {
-    case .tensor(.unary), .tensor(.binary), .activation: true
+    case .element, .tensor(.binary): true
     default: false
     }
   }
@@ -101,8 +90,7 @@ enum ActivationRecognition: DraftPass {
     guard budget > 0, let node = matcher.maker(value) else { return nil }
     var result: Double?
     switch node.operation {
-    case .tensor(.unary), .activation:
-      guard let function = elementFunction(node.operation) else { return nil }
+    case .element(let function):
       result = evaluate(node.inputs[0], matcher, &values, &budget).map { function.value($0) }
     case .tensor(.binary(let binary)):
       guard let left = evaluate(node.inputs[0], matcher, &values, &budget),

@@ -12,9 +12,9 @@ enum CodeAdoption: DraftPass {
         if grid.zero == 0, !isNeverNegative(node.inputs[0], matcher), draft.rank(node.output) >= 2,
           case .fixed? = draft.shape(node.output).last
         {
-          draft.nodes[index].operation = .activation(.relu)
+          draft.nodes[index].operation = .element(.relu)
         } else if grid.zero == 0 {
-          draft.nodes[index].operation = .tensor(.unary(.clip(low: 0, high: .infinity)))
+          draft.nodes[index].operation = .element(.clip(low: 0, high: .infinity))
         } else {
           replacement[node.output] = node.inputs[0]
         }
@@ -41,7 +41,7 @@ enum CodeAdoption: DraftPass {
 
   private static func isNeverNegative(_ value: ValueID, _ matcher: PatternMatcher) -> Bool {
     switch matcher.maker(value)?.operation {
-    case .activation(.relu), .activation(.relu6), .activation(.sigmoid): true
+    case .element(.relu), .element(.relu6), .element(.sigmoid): true
     case .tensor(.softmax(let softmax)): !softmax.isLogarithm
     // Codes of the host: (code - 0) * scale.
     case .tensor(.binary(Binary(.multiply))): isOfUnsignedBytes(matcher.maker(value)?.inputs.first, matcher)

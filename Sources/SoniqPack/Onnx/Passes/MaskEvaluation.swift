@@ -32,8 +32,10 @@ struct MaskEvaluation {
     }
     guard let node = matcher.maker(value) else { return nil }
     switch node.operation {
-    case .tensor(.unary(let unary)):
-      return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(unary, $0) }
+    case .element(let function):
+      return evaluate(node.inputs[0], matcher, &budget)?.mapped { apply(function, $0) }
+    case .tensor(.unary(.not)):
+      return evaluate(node.inputs[0], matcher, &budget)?.mapped { not($0) }
     case .tensor(.cast(Cast(.int32))) where draft.isBytesOfHost(node.inputs[0]):
       guard draft.rank(value) == 2 else { return nil }
       return MaskEvaluation(mask: value, whenMasked: 0, whenKept: 1, batchAxis: 0, positionAxis: 1)
@@ -121,10 +123,9 @@ struct MaskEvaluation {
     return result
   }
 
-  static func apply(_ unary: Unary, _ x: Float) -> Float {
-    guard let function = unary.function else { return x == 0 ? 1 : 0 }
-    return Float(function.value(Double(x)))
-  }
+  static func not(_ x: Float) -> Float { x == 0 ? 1 : 0 }
+
+  static func apply(_ function: ElementFunction, _ x: Float) -> Float { Float(function.value(Double(x))) }
 
   static func apply(_ function: BinaryFunction, _ left: Float, _ right: Float) -> Float? {
     switch function {

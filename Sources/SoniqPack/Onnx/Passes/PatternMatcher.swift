@@ -31,8 +31,7 @@ struct PatternMatcher {
 
   /// The operand of a function of one number.
   func unary(_ value: ValueID, _ kind: ElementKind) -> ValueID? {
-    guard let node = maker(value), case .tensor(.unary(let unary)) = node.operation,
-      unary.function?.kind == kind
+    guard let node = maker(value), case .element(let function) = node.operation, function.kind == kind
     else { return nil }
     return node.inputs[0]
   }

@@ -57,8 +57,8 @@ enum PoolingRecognition: DraftPass {
   ) -> (value: ValueID, least: Float?) {
     var value = value
     if let node = matcher.maker(value), case .tensor(.expand) = node.operation { value = node.inputs[0] }
-    if let node = matcher.maker(value), case .tensor(.unary(let unary)) = node.operation,
-      let function = unary.function, function.kind == .clip, function.beta == .infinity,
+    if let node = matcher.maker(value), case .element(let function) = node.operation,
+      function.kind == .clip, function.beta == .infinity,
       function.alpha <= limit
     {
       return (node.inputs[0], function.alpha)

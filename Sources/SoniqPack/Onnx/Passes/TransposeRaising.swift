@@ -49,10 +49,10 @@ struct TransposeRaising: DraftPass {
   /// The input whose elements a node computes one by one, where the transpose may as well be before it.
   private func source(of node: DraftNode, _ permutation: [Int]) -> ValueID? {
     switch node.operation {
-    case .tensor(.cast), .tensor(.unary), .tensor(.pad): return node.inputs[0]
-    case .activation:
+    case .element(let function) where function.kind.isActivation:
       guard let last = permutation.last, case .fixed = draft.shape(node.output)[last] else { return nil }
       return node.inputs[0]
+    case .element, .tensor(.cast), .tensor(.unary), .tensor(.pad): return node.inputs[0]
     case .tensor(.binary):
       let others = node.inputs.filter { draft.known($0) == nil }
       guard others.count == 1, node.inputs.count == 2, draft.shape(others[0]) == draft.shape(node.output)

@@ -79,7 +79,7 @@ struct TransposeSinking: DraftPass {
     var inverse = permutation
     for (place, axis) in permutation.enumerated() { inverse[axis] = place }
     switch node.operation {
-    case .activation, .tensor(.unary), .tensor(.cast), .quantized:
+    case .element, .tensor(.unary), .tensor(.cast), .quantized:
       finish(node, node.operation, [form.source], permutation)
     case .tensor(.binary), .tensor(.select):
       guard let inputs = try turnedInputs(node, permutation, inverse) else { return false }

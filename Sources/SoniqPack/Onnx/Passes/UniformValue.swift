@@ -34,8 +34,10 @@ enum UniformValue {
       guard let number = evaluate(node.inputs[0], matcher, &budget) else { return nil }
       guard cast.elementType.byteCount > 1 else { return nil }
       return cast.elementType == .int32 ? number.rounded(.towardZero) : number
-    case .tensor(.unary(let unary)):
-      return evaluate(node.inputs[0], matcher, &budget).flatMap { MaskEvaluation.apply(unary, $0) }
+    case .element(let function):
+      return evaluate(node.inputs[0], matcher, &budget).map { MaskEvaluation.apply(function, $0) }
+    case .tensor(.unary(.not)):
+      return evaluate(node.inputs[0], matcher, &budget).map { MaskEvaluation.not($0) }
     case .tensor(.binary(let operation)): return binary(operation.function, node.inputs, matcher, &budget)
     case .tensor(.select):
       if let condition = evaluate(node.inputs[0], matcher, &budget) {
