@@ -13,6 +13,15 @@ let common: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// What libsoniq.so is made of. The linker leaves out each function that nothing calls: with a section for each, and
+/// without the mark that keeps what other link units could call (`internalize-at-link`), of which there are none.
+let library =
+  common + [
+    .unsafeFlags(
+      ["-Xfrontend", "-function-sections", "-Xfrontend", "-internalize-at-link"],
+      .when(configuration: .release))
+  ]
+
 /// All that this file knows of x86-64. Nothing but loops over numbers has flags of an architecture.
 enum X86 {
   /// Every machine that the library starts on. Layers whose loops are slower by more than a fiftieth without it have it
@@ -50,7 +59,7 @@ func layer(
 ) -> Target {
   .target(
     name: name, dependencies: dependencies,
-    swiftSettings: common + compiled(for: machine)
+    swiftSettings: library + compiled(for: machine)
       + (isSmall ? [.unsafeFlags(["-Osize"], .when(configuration: .release))] : []))
 }
 
@@ -58,7 +67,7 @@ func layer(
 func kernels(_ name: String, path: String? = nil, _ machine: [String], isSmall: Bool = false) -> Target {
   .target(
     name: name, dependencies: ["CKernelABI", "CSIMD"], path: path,
-    swiftSettings: common + [
+    swiftSettings: library + [
       .unsafeFlags(
         (isSmall ? ["-Osize", "-remove-runtime-asserts"] : ["-Ounchecked"])
           + ["-enforce-exclusivity=unchecked", "-disable-cmo"])
@@ -103,7 +112,7 @@ let package = Package(
       [
         "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqKernels",
         "SoniqMemory", "CPlatform", "CMemory",
-      ]),
+      ], isSmall: true),
     .target(
       name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
       swiftSettings: common,
@@ -144,7 +153,7 @@ let package = Package(
       name: "SoniqKernels",
       dependencies: ["SoniqCore", "CKernelABI", "CPlatform"]
         + X86.modules.map { .init(stringLiteral: $0.name) },
-      swiftSettings: common),
+      swiftSettings: library),
 
     // MARK: Tools
     .target(
