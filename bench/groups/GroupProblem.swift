@@ -13,6 +13,7 @@ final class GroupProblem {
   private let storedSums: Memory
   private let rowParameters: Memory
   private let scales: Memory
+  private let offsets: Memory
   private let sums: Memory
   private let rowScales: Memory
   private let output: Memory
@@ -29,6 +30,7 @@ final class GroupProblem {
     storedSums = Memory(panels * 64, .zero)
     rowParameters = Memory(rows * MemoryLayout<snq_row_params>.stride, .ones)
     scales = Memory(panels * groups * 64, .ones)
+    offsets = Memory(panels * groups * 64, .ones)
     sums = Memory(rows * groups * 4, .zero)
     rowScales = Memory(rows * groups * 4, .ones)
     output = Memory(rows * panels * 64, .zero)
@@ -80,7 +82,7 @@ final class GroupProblem {
     args.groupScales = scales.pointer().map { UnsafeRawPointer($0 as UnsafePointer<UInt8>) }
     args.outputScale = scales.pointer()
     if form.hasOffsets {
-      args.groupOffsets = args.groupScales
+      args.groupOffsets = offsets.pointer().map { UnsafeRawPointer($0 as UnsafePointer<UInt8>) }
       args.outputOffset = args.outputScale
     }
     args.codes = codes.pointer()

@@ -67,7 +67,7 @@ typedef struct {
   uint8_t *scratch;  // 64-byte aligned memory of the thread, as much as the kernel's registry row says, or null
 } snq_group_matmul_args;
 
-// Rows for which the kernels keep a number of every group in snq_group_matmul_args.scratch.
+// Rows for which the kernels keep two numbers of every group in snq_group_matmul_args.scratch.
 enum { SNQ_GROUP_SCRATCH_ROWS = 66 };
 // Bytes of it that the AVX2 kernels use.
 enum { SNQ_GROUP_SCRATCH_AVX2 = 42368 };

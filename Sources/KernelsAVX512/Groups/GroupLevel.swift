@@ -18,9 +18,8 @@ struct GroupLevel {
   /// Padded channels of the last group.
   let lastChannels: Int
   let codeStride: Int
-  let sumStride: Int
   let rowScaleStride: Int
-  /// See `fillStarts`.
+  /// See `fill`.
   let startStride: Int
   let paddedChannels: Int
   let groupLength: Int
@@ -54,7 +53,6 @@ struct GroupLevel {
     self.scales = scales
     panelStride = Int(args.pointee.panelStride)
     codeStride = repeatsRow ? 0 : Int(args.pointee.codeStride)
-    sumStride = repeatsRow ? 0 : Int(args.pointee.groupSumStride)
     rowScaleStride = repeatsRow ? 0 : Int(args.pointee.rowScaleStride)
     paddedChannels = Int(args.pointee.paddedChannels)
     groupLength = max(4, Int(args.pointee.groupLength))
@@ -63,7 +61,7 @@ struct GroupLevel {
     let rowGroupLength = Int(args.pointee.rowGroupLength)
     groupsOfScale = rowGroupLength == 0 ? groups : rowGroupLength / groupLength
     scaleType = args.pointee.scaleType
-    isDirect = groupsOfScale == 1 && args.pointee.groupOffsets == nil
+    isDirect = groupsOfScale == 1
     offsets = args.pointee.groupOffsets
     scaleShift = scaleType == UInt32(SNQ_GROUP_FLOAT32) ? 2 : scaleType == UInt32(SNQ_GROUP_FLOAT16) ? 1 : 0
     scaleBytes = 16 &<< scaleShift
@@ -163,14 +161,17 @@ struct GroupLevel {
     }
   }
 
-  /// What the constant of the weights adds to every group, -c * Q, of `rows` rows: [row][group].
+  /// Numbers of every group of `rows` rows, [row][group]: what the constant of the weights adds, -c * Q, and, where there
+  /// are offsets, Q.
   @inline(never)
-  func fillStarts(_ row: Int, _ rows: Int, _ starts: UnsafeMutablePointer<Int32>) {
-    var target = starts
-    for r in row..<row &+ rows {
-      let source = sums + r &* Int(args.pointee.groupSumStride)
-      for group in 0..<groups { target[group] = constant &* source[group] }
-      target += groups
+  func fill(_ row: Int, _ rows: Int, _ numbers: GroupNumbers) {
+    for r in 0..<rows {
+      let source = sums + (row &+ r) &* Int(args.pointee.groupSumStride)
+      let (starts, floats) = (numbers.starts + r &* groups, numbers.sums + r &* groups)
+      for group in 0..<groups { starts[group] = constant &* source[group] }
+      if offsets != nil {
+        for group in 0..<groups { floats[group] = Float(source[group]) }
+      }
     }
   }
 }
@@ -182,8 +183,22 @@ struct GroupPlace {
   let skipped: Int
   let panel: Int
   let panels: Int
-  /// Of the first row: see `GroupLevel.fillStarts`.
+  /// Of the first row: see `GroupLevel.fill`.
   let starts: UnsafePointer<Int32>
+  let sums: UnsafePointer<Float>
+}
+
+/// Scratch memory for numbers of every group of up to SNQ_GROUP_SCRATCH_ROWS rows.
+struct GroupNumbers {
+  let starts: UnsafeMutablePointer<Int32>
+  let sums: UnsafeMutablePointer<Float>
+
+  @inline(__always)
+  init(_ scratch: UnsafeMutableRawPointer, groups: Int) {
+    starts = scratch.assumingMemoryBound(to: Int32.self)
+    sums = UnsafeMutableRawPointer(starts + Int(SNQ_GROUP_SCRATCH_ROWS) &* groups)
+      .assumingMemoryBound(to: Float.self)
+  }
 }
 
 enum GroupForm {

@@ -48,43 +48,6 @@ struct PanelPair {
   }
 }
 
-/// The same of floats: scales, y or z.
-struct FloatPair {
-  var first = _mm512_setzero_ps()
-  var second = _mm512_setzero_ps()
-
-  @inline(__always)
-  static func loaded(_ memory: UnsafePointer<__m512>) -> FloatPair {
-    FloatPair(first: _mm512_load_ps(memory), second: _mm512_load_ps(memory + 1))
-  }
-
-  @inline(__always)
-  func store(_ memory: UnsafeMutablePointer<__m512>) {
-    _mm512_store_ps(memory, first)
-    _mm512_store_ps(memory + 1, second)
-  }
-
-  /// z = fma(float(I), s, z).
-  @inline(__always)
-  mutating func add(_ dots: PanelPair, _ scales: FloatPair) {
-    first = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots.first), scales.first, first)
-    second = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots.second), scales.second, second)
-  }
-
-  /// y = fma(z, scale of the row, y) with the z of this group alone.
-  @inline(__always)
-  mutating func add(_ dots: PanelPair, _ scales: FloatPair, _ rowScale: Float) {
-    let scale = _mm512_set1_ps(rowScale)
-    let zero = _mm512_setzero_ps()
-    let z = (
-      _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots.first), scales.first, zero),
-      _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots.second), scales.second, zero)
-    )
-    first = _mm512_fmadd_ps(z.0, scale, first)
-    second = _mm512_fmadd_ps(z.1, scale, second)
-  }
-}
-
 /// The memory of a call: y and z of up to 6 rows x 2 panels, [row][panel].
 struct GroupMemory {
   let totals: UnsafeMutablePointer<__m512>
@@ -224,92 +187,11 @@ struct GroupDots {
   }
 }
 
-/// y or z of three rows.
-struct RowFloats {
-  var row0 = FloatPair()
-  var row1 = FloatPair()
-  var row2 = FloatPair()
-
-  @inline(__always)
-  static func loaded(_ memory: UnsafePointer<__m512>) -> RowFloats {
-    RowFloats(row0: .loaded(memory), row1: .loaded(memory + 2), row2: .loaded(memory + 4))
-  }
-
-  @inline(__always)
-  func store(_ memory: UnsafeMutablePointer<__m512>) {
-    row0.store(memory)
-    row1.store(memory + 2)
-    row2.store(memory + 4)
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: RowDots, _ scales: FloatPair) {
-    row0.add(dots.row0, scales)
-    row1.add(dots.row1, scales)
-    row2.add(dots.row2, scales)
-  }
-
-  /// z = fma(float(Q), d, z).
-  @inline(__always)
-  mutating func add(_ sums: UnsafePointer<Int32>, _ stride: Int, offsets: FloatPair) {
-    row0.add(PanelPair(repeating: sums), offsets)
-    row1.add(PanelPair(repeating: sums + stride), offsets)
-    row2.add(PanelPair(repeating: sums + 2 &* stride), offsets)
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: RowDots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int) {
-    row0.add(dots.row0, scales, rowScales[0])
-    row1.add(dots.row1, scales, rowScales[stride])
-    row2.add(dots.row2, scales, rowScales[2 &* stride])
-  }
-}
-
-/// y or z of the rows and panels of a tile.
-struct GroupFloats {
-  let rows: Int
-  var upper = RowFloats()
-  var lower = RowFloats()
-
-  @inline(__always) init(_ rows: Int) { self.rows = rows }
-
-  @inline(__always)
-  mutating func load(_ memory: UnsafePointer<__m512>) {
-    upper = .loaded(memory)
-    if rows > 3 { lower = .loaded(memory + 6) }
-  }
-
-  @inline(__always)
-  func store(_ memory: UnsafeMutablePointer<__m512>) {
-    upper.store(memory)
-    if rows > 3 { lower.store(memory + 6) }
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: GroupDots, _ scales: FloatPair) {
-    upper.add(dots.upper, scales)
-    if rows > 3 { lower.add(dots.lower, scales) }
-  }
-
-  @inline(__always)
-  mutating func add(_ sums: UnsafePointer<Int32>, _ stride: Int, offsets: FloatPair) {
-    upper.add(sums, stride, offsets: offsets)
-    if rows > 3 { lower.add(sums + 3 &* stride, stride, offsets: offsets) }
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: GroupDots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int)
-  {
-    upper.add(dots.upper, scales, rowScales, stride)
-    if rows > 3 { lower.add(dots.lower, scales, rowScales + 3 &* stride, stride) }
-  }
-}
-
 typealias AddGroup = (
   inout GroupDots, GroupLevel, UnsafePointer<UInt8>, UnsafePointer<UInt8>, Int
 ) -> Void
 
-/// One tile of outputs, all groups, where every group has a scale of the row and no offset. Rows are a literal: 3 or 6.
+/// One tile of outputs, all groups, where every group has a scale of the row. Rows are a literal: 3 or 6.
 @inline(__always)
 func multiplyDirect(
   _ rows: Int, _ channelBytes: Int, _ level: GroupLevel, _ place: GroupPlace, _ memory: GroupMemory,
@@ -321,16 +203,19 @@ func multiplyDirect(
   repeat {
     var dots = GroupDots(rows, cursor.starts, level.startStride)
     addGroup(&dots, level, cursor.weights, cursor.codes, cursor.channels)
-    floats.add(
-      dots, level.pair(cursor.scales, level.args.pointee.outputScale, place.panel), cursor.rowScales,
-      level.rowScaleStride)
+    let scales = level.pair(cursor.scales, level.args.pointee.outputScale, place.panel)
+    if let offsets = cursor.offsets(level, place) {
+      floats.add(dots, scales, cursor.sums, offsets, cursor.rowScales, level.rowScaleStride)
+    } else {
+      floats.add(dots, scales, cursor.rowScales, level.rowScaleStride)
+    }
     cursor.rowScales += 1
     cursor.advance(level, channelBytes)
   } while cursor.rest > 0
   floats.store(memory.totals)
 }
 
-/// The same where some groups share a scale of the row, or have offsets.
+/// The same where some groups share a scale of the row.
 @inline(__always)
 func multiplyParts(
   _ rows: Int, _ channelBytes: Int, _ level: GroupLevel, _ place: GroupPlace, _ memory: GroupMemory,
@@ -343,11 +228,7 @@ func multiplyParts(
     var dots = GroupDots(rows, cursor.starts, level.startStride)
     addGroup(&dots, level, cursor.weights, cursor.codes, cursor.channels)
     floats.add(dots, level.pair(cursor.scales, level.args.pointee.outputScale, place.panel))
-    if let offsets = level.offsets {
-      let pair = level.pair(
-        offsets + (cursor.scales - level.scales), level.args.pointee.outputOffset, place.panel)
-      floats.add(cursor.sums, level.sumStride, offsets: pair)
-    }
+    if let offsets = cursor.offsets(level, place) { floats.add(cursor.sums, offsets: offsets) }
     cursor.advance(level, channelBytes)
     restOfScale &-= 1
     if restOfScale == 0 || cursor.rest == 0 {
@@ -364,8 +245,7 @@ struct GroupCursor {
   var weights: UnsafePointer<UInt8>
   var codes: UnsafePointer<UInt8>
   var starts: UnsafePointer<Int32>
-  /// Q of the first row.
-  var sums: UnsafePointer<Int32>
+  var sums: GroupSums
   var rowScales: UnsafePointer<Float>
   var scales: UnsafeRawPointer
   /// Groups from it on.
@@ -379,11 +259,18 @@ struct GroupCursor {
     let args = level.args
     codes = level.codes + place.row &* Int(args.pointee.codeStride)
     starts = place.starts
-    sums = level.sums + place.row &* Int(args.pointee.groupSumStride)
+    sums = GroupSums(first: place.sums, stride: level.startStride)
     rowScales = level.rowScales + place.row &* Int(args.pointee.rowScaleStride)
     scales = level.scales + place.panel &* level.groups &* level.scaleBytes
     rest = level.groups
     channels = level.groups == 1 ? level.lastChannels : level.groupLength
+  }
+
+  /// Those of this group; nil where there are none.
+  @inline(__always)
+  func offsets(_ level: GroupLevel, _ place: GroupPlace) -> FloatPair? {
+    guard let offsets = level.offsets else { return nil }
+    return level.pair(offsets + (scales - level.scales), level.args.pointee.outputOffset, place.panel)
   }
 
   @inline(__always)
@@ -391,7 +278,7 @@ struct GroupCursor {
     weights += channels &* channelBytes
     codes += channels
     starts += 1
-    sums += 1
+    sums = GroupSums(first: sums.first + 1, stride: sums.stride)
     scales += level.scaleBytes
     rest &-= 1
     if rest == 1 { channels = level.lastChannels }

@@ -27,7 +27,7 @@ private func multiplyTile(_ level: UnsafePointer<GroupLevel>, _ place: GroupPlac
 /// before them; fewer than three, each three times: a tile of their own would be slower code of the same kind.
 private func multiplyPanels(
   _ args: UnsafePointer<snq_group_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int, _ panels: Int,
-  _ memory: GroupMemory, _ starts: UnsafePointer<Int32>
+  _ memory: GroupMemory, _ numbers: GroupNumbers
 ) {
   guard var level = GroupLevel(args, panels: panels, repeatsRow: end &- begin < 3) else { return }
   var row = begin
@@ -40,7 +40,8 @@ private func multiplyPanels(
     let first = repeats ? row : min(row, end &- size)
     let place = GroupPlace(
       row: first, rows: row &+ rows &- first, skipped: row &- first, panel: panel, panels: panels,
-      starts: starts + (first &- begin) &* level.groups)
+      starts: numbers.starts + (first &- begin) &* level.groups,
+      sums: numbers.sums + (first &- begin) &* level.groups)
     withUnsafePointer(to: &level) { multiplyTile($0, place, memory) }
     row &+= rows
   }
@@ -49,7 +50,7 @@ private func multiplyPanels(
 /// One row. Returns the first panel that is left.
 private func multiplyOneRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ begin: Int, _ end: Int, _ memory: GroupMemory,
-  _ starts: UnsafePointer<Int32>
+  _ numbers: GroupNumbers
 ) -> Int {
   guard var level = GroupLevel(args, panels: 4, repeatsRow: true) else { return end }
   let form = level.form
@@ -59,7 +60,9 @@ private func multiplyOneRow(
   var panel = begin
   withUnsafePointer(to: &level) { level in
     while end &- panel >= panels {
-      let place = GroupPlace(row: row, rows: 1, skipped: 0, panel: panel, panels: panels, starts: starts)
+      let place = GroupPlace(
+        row: row, rows: 1, skipped: 0, panel: panel, panels: panels, starts: numbers.starts,
+        sums: numbers.sums)
       level.pointee.start(place, memory)
       if form == .bytes {
         isHalves ? halfBytesRow(level, place, memory) : bytesRow(level, place, memory)
@@ -84,16 +87,16 @@ private struct GroupCall {
   func run(_ memory: GroupMemory) {
     guard let scratch = args.pointee.scratch, let level = GroupLevel(args, panels: 2, repeatsRow: false)
     else { return }
-    let starts = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Int32.self)
+    let numbers = GroupNumbers(scratch, groups: level.groups)
     var row = rowBegin
     while row < rowEnd {
       let end = min(rowEnd, row &+ Int(SNQ_GROUP_SCRATCH_ROWS))
-      level.fillStarts(row, end &- row, starts)
+      level.fill(row, end &- row, numbers)
       var panel = panelBegin
-      if end &- row == 1 { panel = multiplyOneRow(args, row, panel, panelEnd, memory, starts) }
+      if end &- row == 1 { panel = multiplyOneRow(args, row, panel, panelEnd, memory, numbers) }
       while panel < panelEnd {
         let panels = min(2, panelEnd &- panel)
-        multiplyPanels(args, row, end, panel, panels, memory, starts)
+        multiplyPanels(args, row, end, panel, panels, memory, numbers)
         panel &+= panels
       }
       row = end

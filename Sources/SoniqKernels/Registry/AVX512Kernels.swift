@@ -26,12 +26,12 @@
         GroupMatmulKernel(
           row: KernelRow("snq_group_matmul_bytes_6x2__avx512", machine, snq_group_matmul_bytes_6x2__avx512),
           layouts: [.unsignedBytes], groupLengths: [16, 32, 64, 128],
-          scratchPerGroup: 4 * SNQ_GROUP_SCRATCH_ROWS),
+          scratchPerGroup: 8 * SNQ_GROUP_SCRATCH_ROWS),
         GroupMatmulKernel(
           row: KernelRow(
             "snq_group_matmul_nibbles_6x2__avx512", machine, snq_group_matmul_nibbles_6x2__avx512),
           layouts: [.nibbles], groupLengths: [16, 32, 64, 128], takesCodebooks: true,
-          scratchPerGroup: 4 * SNQ_GROUP_SCRATCH_ROWS),
+          scratchPerGroup: 8 * SNQ_GROUP_SCRATCH_ROWS),
       ],
       floatMatmul: [
         KernelRow("snq_float_matmul_4x4__avx512", machine, snq_float_matmul_4x4__avx512)
