@@ -308,3 +308,88 @@ def test_elements_of_any_number_of_lines(axis: int, make: Make, random: np.rando
         model.expect({"x": real(random, *shape), "ids": ids})
     with pytest.raises(soniq.SoniqError):
         model.run({"x": real(random, *shape), "ids": np.full_like(ids, 4)})
+
+
+COMPUTED = {
+    "the mean by a sum": [
+        node("ReduceSum", "x axis", "sum", keepdims=1), node("Shape", "x", "shape"), node("Gather", "shape one", "n"),
+        node("Cast", "n", "count", to=1), node("Div", "sum count", "y"),
+    ],
+    "an unbiased variance": [
+        node("ReduceMean", "x", "mean", axes=[1]), node("Sub", "x mean", "rest"), node("Mul", "rest rest", "square"),
+        node("ReduceMean", "square", "variance", axes=[1]), node("Shape", "x", "shape"),
+        node("Gather", "shape one", "n"), node("Sub", "n one", "less"), node("Cast", "n", "count", to=1),
+        node("Cast", "less", "freedom", to=1), node("Mul", "variance count", "sum"), node("Div", "sum freedom", "y"),
+    ],
+    "places from 0 to 1": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Squeeze", "n", "end"),
+        node("Range", "start end step", "places"), node("Cast", "places", "p", to=1), node("Cast", "n", "count", to=1),
+        node("Div", "p count", "part"), node("Unsqueeze", "part axis_last", "column"), node("Add", "x column", "y"),
+    ],
+    "both sizes": [
+        node("Shape", "x", "shape"), node("Cast", "shape", "sizes", to=1), node("Add", "x sizes", "y"),
+    ],
+    "the product of both": [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Gather", "shape zero", "b"),
+        node("Mul", "n b", "count"), node("Mul", "count n", "more"), node("Add", "more count", "all"),
+        node("Cast", "all", "number", to=1), node("Add", "x number", "y"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_sizes_as_numbers(kind: str, make: Make, random: np.random.Generator) -> None:
+    """A run computes with how many elements there are."""
+    constants = {
+        "axis": np.array([1]), "one": np.array([1]), "zero": np.array([0]), "start": np.array(0), "step": np.array(1),
+        "axis_last": np.array([1]),
+    }  # fmt: skip
+    used = {name for made in COMPUTED[kind] for name in made.input}
+    model = make(
+        COMPUTED[kind], {"x": ["b", "n", 3]}, {name: array for name, array in constants.items() if name in used}
+    )
+    expect_sizes(model, random, [(b, n, 3) for b in (1, 4) for n in (2, 7)])
+
+
+def test_numbers_of_more_than_31_bits_are_refused(make: Make) -> None:
+    nodes = [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Mul", "n n", "count"),
+        node("Cast", "count", "number", to=1), node("Add", "x number", "y"),
+    ]  # fmt: skip
+    model = make(nodes, {"x": ["b", "n"]}, {"one": np.array([1])})
+    assert "may be more than 31 bits hold" in model.refusal("--maximum", "n=50000")
+    assert model.pack("--maximum", "n=40000").returncode == 0
+
+
+@pytest.mark.parametrize("upper", [0, 1])
+@pytest.mark.parametrize("diagonal", [-1, 0, 2])
+def test_triangles_of_any_size(diagonal: int, upper: int, make: Make, random: np.random.Generator) -> None:
+    nodes = [node("MatMul", "x t", "m"), node("Trilu", "m k", "y", upper=upper)]
+    nodes.insert(0, node("Transpose", "x", "t", perm=[0, 2, 1]))
+    model = make(nodes, {"x": ["b", "n", 3]}, {"k": np.array(diagonal)})
+    expect_sizes(model, random, [(b, n, 3) for b in (1, 2) for n in (1, 2, 6)])
+
+
+def test_elements_along_a_dynamic_axis(make: Make, random: np.random.Generator) -> None:
+    """The three rows of the largest sums, as detectors choose them."""
+    nodes = [
+        node("ReduceSum", "x last", "score", keepdims=0), node("TopK", "score three", "best places", axis=1),
+        node("Unsqueeze", "places last", "column"), node("Shape", "x", "shape"), node("Gather", "shape zero", "b"),
+        node("Concat", "b three two", "target", axis=0), node("Expand", "column target", "ids"),
+        node("GatherElements", "x ids", "y", axis=1),
+    ]  # fmt: skip
+    numbers = {name: np.array([number]) for name, number in [("last", 2), ("three", 3), ("two", 2), ("zero", 0)]}
+    model = make(nodes, {"x": ["b", "n", 2]}, numbers)
+    expect_sizes(model, random, [(b, n, 2) for b in (1, 3) for n in (3, 8)])
+
+
+def test_sides_that_are_filled_to_a_multiple(make: Make, random: np.random.Generator) -> None:
+    """(4 - n % 4) % 4 elements are added behind."""
+    nodes = [
+        node("Shape", "x", "shape"), node("Gather", "shape one", "n"), node("Mod", "n four", "rest"),
+        node("Sub", "four rest", "more"), node("Mod", "more four", "added"),
+        node("Concat", "zero zero zero zero added zero", "pads", axis=0), node("Pad", "x pads", "y"),
+    ]  # fmt: skip
+    numbers = {name: np.array([number]) for name, number in [("one", 1), ("four", 4), ("zero", 0)]}
+    model = make(nodes, {"x": ["b", "n", 3]}, numbers)
+    expect_sizes(model, random, [(b, n, 3) for b in (1, 2) for n in (1, 3, 4, 5, 8, 11)])

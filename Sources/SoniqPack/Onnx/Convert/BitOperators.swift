@@ -12,6 +12,13 @@ extension OnnxConversion {
     }
     let quotient = try binary(.divide, left, right)
     let rest = try binary(.subtract, left, binary(.multiply, quotient, right))
+    // Of sizes there is no sign.
+    if let divisor = draft.known(right)?.integers, divisor.allSatisfy({ $0 > 0 }),
+      let known = draft.known(left),
+      known.integers == nil, let sizes = known.extents, sizes.allSatisfy({ draft.isAtMost(Extent(0), $0) })
+    {
+      return [rest]
+    }
     return [node.flag("fmod") ? rest : try withSignOfDivisor(rest, right, zero: integer(0))]
   }
 

@@ -256,19 +256,30 @@ extension OnnxConversion {
   mutating func triangle() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let shape = onnxShape(input)
-    guard shape.count >= 2, let rows = draft.extent(shape[shape.count - 2]).fixed,
-      let columns = draft.extent(shape[shape.count - 1]).fixed,
-      let count = checkedProduct(rows, columns), count <= Self.largestTriangle
-    else { throw fault("the size of its matrices is not known, or too large") }
+    guard shape.count >= 2 else { throw fault("a value of \(shape.count) dimensions") }
     let diagonal = try knownInput(1, "k")?.integers?.first ?? 0
     let isUpper = node.integer("upper", default: 1) != 0
+    let isReal = draft.values[input].elementType == .float32
+    let zero = isReal ? scalar(0) : constant(KnownTensor(integers: [0], shape: []))
+    guard let rows = draft.extent(shape[shape.count - 2]).fixed,
+      let columns = draft.extent(shape[shape.count - 1]).fixed
+    else {
+      let lines = draft.extent(shape[shape.count - 2])
+      let places = try reshape(iota(shape[shape.count - 2]), to: [lines, Extent(1)])
+      let right = try binary(.subtract, iota(shape[shape.count - 1]), places)
+      let edge = integer(min(max(diagonal, -Int64(maximumDimension)), Int64(maximumDimension)))
+      return [
+        try tensor(.select, binary(isUpper ? .greaterOrEqual : .lessOrEqual, right, edge), input, zero)
+      ]
+    }
+    guard let count = checkedProduct(rows, columns), count <= Self.largestTriangle else {
+      throw fault("the size of its matrices is too large")
+    }
     let kept = (0..<count).map { index -> Int64 in
       let right = Int64(index % columns - index / columns)
       return (isUpper ? right >= diagonal : right <= diagonal) ? 1 : 0
     }
     let mask = constant(KnownTensor(shape: [rows, columns], type: .bool, elements: .integers(kept)))
-    let isReal = draft.values[input].elementType == .float32
-    let zero = isReal ? scalar(0) : constant(KnownTensor(integers: [0], shape: []))
     return [try tensor(.select, mask, input, zero)]
   }
 }

@@ -8,10 +8,16 @@ extension OnnxConversion {
   mutating func place(
     _ index: ValueID, of size: Int
   ) throws(PackError) -> (place: ValueID, isThere: ValueID) {
+    try place(index, along: integer(Int64(size)))
+  }
+
+  private mutating func place(
+    _ index: ValueID, along size: ValueID
+  ) throws(PackError) -> (place: ValueID, isThere: ValueID) {
     let isNegative = try binary(.less, index, integer(0))
-    let place = try tensor(.select, isNegative, binary(.add, index, integer(Int64(size))), index)
+    let place = try tensor(.select, isNegative, binary(.add, index, size), index)
     let isThere = try binary(
-      .and, binary(.greaterOrEqual, place, integer(0)), binary(.less, place, integer(Int64(size))))
+      .and, binary(.greaterOrEqual, place, integer(0)), binary(.less, place, size))
     return (place, isThere)
   }
 
@@ -45,7 +51,7 @@ extension OnnxConversion {
     return try tensor(.gather(axis: 0), flat, checked)
   }
 
-  /// GatherElements of any number of lines of a fixed length; nil where there is no dynamic size.
+  /// GatherElements of any number of lines of any length; nil where there is no dynamic size.
   private mutating func gatherInLines(
     _ data: ValueID, _ indices: ValueID, axis: Int
   ) throws(PackError) -> ValueID? {
@@ -53,14 +59,17 @@ extension OnnxConversion {
     let others = shape.indices.filter { $0 != axis }
     guard (source + shape).contains(where: { draft.extent($0).fixed == nil }) else { return nil }
     guard source.count == shape.count, others.allSatisfy({ shape[$0] == source[$0] }),
-      case .fixed(let size) = source[axis], let rows = draft.product(others.map { shape[$0] }),
-      let elements = rows.times(Extent(size)), let most = draft.bounds(elements)?.most, most < Int(Int32.max)
+      let rows = draft.product(others.map { shape[$0] }),
+      let elements = rows.times(draft.extent(source[axis])), let most = draft.bounds(elements)?.most,
+      most < Int(Int32.max)
     else { return nil }
     let order = others + [axis]
     let flat = try reshape(transpose(data, order), to: [elements])
     let index = try reshape(transpose(indices, order), to: [rows, draft.extent(shape[axis])])
-    let begins = try binary(.multiply, iota(draft.dimension(rows)), integer(Int64(size)))
-    let (place, isThere) = try place(index, of: size)
+    let size = constant(
+      KnownTensor(shape: [1], type: .int64, elements: .sizes([draft.extent(source[axis])])).simplified)
+    let begins = try binary(.multiply, iota(draft.dimension(rows)), size)
+    let (place, isThere) = try place(index, along: size)
     let whole = try binary(.add, reshape(begins, to: [rows, Extent(1)]), place)
     let checked = try tensor(.select, isThere, whole, integer(Int64(Int32.max)))
     let taken = try tensor(.gather(axis: 0), flat, checked)

@@ -82,19 +82,4 @@ extension DraftGraph {
     graph.nodes = [Node(name: name, operation: operation, inputs: Array(inputs.indices), output: 0)]
     return graph
   }
-
-  /// Whether sizes that only a run knows are left to be computed with.
-  /// - Throws: `data` with every node that does.
-  func requireSizesResolved() throws(PackError) {
-    let users = nodes.filter { node in
-      node.inputs.contains { input in
-        if case .sizes? = values[input].known?.elements { true } else { false }
-      }
-    }
-    guard !users.isEmpty else { return }
-    let names = users.map(\.name).joined(separator: ", ")
-    throw PackError(
-      .data, place: users.count == 1 ? "node \(names)" : "nodes \(names)",
-      "computing with dynamic sizes is not supported; fix the sizes with --shape")
-  }
 }

@@ -118,12 +118,23 @@ extension DraftGraph {
     return truth.map { Extent($0 ? 1 : 0) }
   }
 
+  /// Likewise, of which one size is never more than the other.
+  private func orderedTruth(_ function: BinaryFunction, _ left: Extent, _ right: Extent) -> Extent? {
+    switch function {
+    case .less, .greaterOrEqual:
+      isAtMost(right, left) ? Extent(function == .less ? 0 : 1) : nil
+    case .greater, .lessOrEqual:
+      isAtMost(left, right) ? Extent(function == .greater ? 0 : 1) : nil
+    default: nil
+    }
+  }
+
   /// The result as a number, or as a size of its own; nil where it depends on what a dynamic size will be.
   mutating func combine(_ function: BinaryFunction, _ left: Extent, _ right: Extent) throws(PackError)
     -> Extent?
   {
     if let exact = SizeArithmetic.combine(function, left, right) { return exact }
-    if let truth = compare(function, left, right) { return truth }
+    if let truth = compare(function, left, right) ?? orderedTruth(function, left, right) { return truth }
     if function == .minimum || function == .maximum {
       if isAtMost(left, right) { return function == .minimum ? left : right }
       if isAtMost(right, left) { return function == .minimum ? right : left }
@@ -138,9 +149,8 @@ extension DraftGraph {
     switch function {
     case .divide:
       // Rounded towards 0, as it is rounded down where nothing is negative.
-      guard let divisor = right.fixed, divisor > 1, let least = bounds(left)?.least, least >= 0 else {
-        return nil
-      }
+      guard let divisor = right.fixed, divisor > 1, isAtMost(Extent(0), left) else { return nil }
+      let least = bounds(left)?.least ?? 0
       // A size is at least 1: of what may be 0, one more is a size.
       let added = least >= divisor ? 0 : 1
       guard let dividend = left.plus(Extent(added * divisor)) else { return nil }

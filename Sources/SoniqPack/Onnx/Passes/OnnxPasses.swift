@@ -27,6 +27,6 @@ enum OnnxPasses {
       draft.removeUnused()
       progress.step("importing", index + 1, all.count)
     }
-    try draft.requireSizesResolved()
+    try draft.computeSizes()
   }
 }
