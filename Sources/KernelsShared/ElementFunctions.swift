@@ -15,10 +15,7 @@ import CKernelABI
   case SNQ_SIGMOID: rows.map(isHot: true, sigmoid)
   case SNQ_TANH: rows.map(isHot: true, hyperbolicTangent)
   case SNQ_RELU6: rows.map(isHot: true) { minimum(constant(6), maximum(zero, $0)) }
-  case SNQ_HARD_SWISH:
-    rows.map(isHot: true) { x in
-      x * minimum(one, maximum(zero, fma(x, constant(1 / 6), constant(0.5))))
-    }
+  case SNQ_HARD_SWISH: rows.map(isHot: true, hardSigmoidLinear)
   case SNQ_LEAKY_RELU: rows.map { x in select(x .< zero, alpha * x, x) }
   case SNQ_CLIP: rows.map { minimum(beta, maximum(alpha, $0)) }
   case SNQ_HARD_SIGMOID: rows.map { minimum(one, maximum(zero, fma(alpha, $0, beta))) }
@@ -31,9 +28,9 @@ import CKernelABI
   case SNQ_SQUARE_ROOT: rows.map { $0.squareRoot() }
   case SNQ_EXPONENTIAL: rows.map(fullExponential)
   case SNQ_LOGARITHM: rows.map(logarithm)
-  case SNQ_ERF: rows.map { constant(2) * halfErrorFunction($0 * constant(1.414_213_6)) }
+  case SNQ_ERF: rows.map(errorFunction)
   case SNQ_FLOOR: rows.map { $0.floor() }
-  case SNQ_CEILING: rows.map { ($0 * constant(-1)).floor() * constant(-1) }
+  case SNQ_CEILING: rows.map(ceiling)
   case SNQ_ROUND: rows.map { $0.nearest() }
   case SNQ_SIGN: rows.map { x in select(zero .< x, one, select(x .< zero, constant(-1), x)) }
   case SNQ_SINE: rows.map { sine($0, quarters: 0) }
@@ -49,6 +46,20 @@ import CKernelABI
   case SNQ_INVERSE_HYPERBOLIC_TANGENT: rows.map(inverseHyperbolicTangent)
   default: return
   }
+}
+
+// A function with a name is always inlined: an expression this long in braces is called for every vector.
+
+@inline(__always) private func hardSigmoidLinear(_ x: FloatLanes) -> FloatLanes {
+  x * minimum(constant(1), maximum(constant(0), fma(x, constant(1 / 6), constant(0.5))))
+}
+
+@inline(__always) private func errorFunction(_ x: FloatLanes) -> FloatLanes {
+  constant(2) * halfErrorFunction(x * constant(1.414_213_6))
+}
+
+@inline(__always) private func ceiling(_ x: FloatLanes) -> FloatLanes {
+  (x * constant(-1)).floor() * constant(-1)
 }
 
 /// The rows of a call.
