@@ -19,7 +19,7 @@ import CKernelABI
   case SNQ_LEAKY_RELU: rows.map { x in select(x .< zero, alpha * x, x) }
   case SNQ_CLIP: rows.map { minimum(beta, maximum(alpha, $0)) }
   case SNQ_HARD_SIGMOID: rows.map { minimum(one, maximum(zero, fma(alpha, $0, beta))) }
-  case SNQ_ELU: rows.map { x in select(x .< zero, alpha * exponentialLessOne(x), x) }
+  case SNQ_ELU: rows.map { exponentialLinear($0, alpha) }
   case SNQ_SOFTPLUS: rows.map(softplus)
   case SNQ_MISH: rows.map(mish)
   case SNQ_ABSOLUTE: rows.map { $0.magnitude() }
@@ -52,6 +52,10 @@ import CKernelABI
 
 @inline(__always) private func hardSigmoidLinear(_ x: FloatLanes) -> FloatLanes {
   x * minimum(constant(1), maximum(constant(0), fma(x, constant(1 / 6), constant(0.5))))
+}
+
+@inline(__always) private func exponentialLinear(_ x: FloatLanes, _ alpha: FloatLanes) -> FloatLanes {
+  select(x .< constant(0), alpha * exponentialLessOne(x), x)
 }
 
 @inline(__always) private func errorFunction(_ x: FloatLanes) -> FloatLanes {
