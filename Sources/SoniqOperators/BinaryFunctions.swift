@@ -43,35 +43,62 @@ func floatRun(
 /// The bits of int32 1 or 0.
 @inline(__always)
 private func truth(_ mask: SIMDMask<SIMD8<Int32>>) -> Floats {
-  unsafeBitCast(SIMD8<Int32>.zero.replacing(with: 1, where: mask), to: Floats.self)
+  unsafeBitCast(truth(mask) as SIMD8<Int32>, to: Floats.self)
 }
 
-/// The same of int32.
+@inline(__always)
+private func truth(_ mask: SIMDMask<SIMD8<Int32>>) -> SIMD8<Int32> {
+  SIMD8<Int32>.zero.replacing(with: 1, where: mask)
+}
+
+/// The same of int32. The common functions are done by vectors.
 func integerRun(
   _ function: BinaryFunction, _ output: UnsafeMutablePointer<Int32>, _ left: UnsafePointer<Int32>,
   _ leftStep: Int, _ right: UnsafePointer<Int32>, _ rightStep: Int, _ count: Int
 ) {
-  for position in 0..<count {
-    output[position] = integerResult(function, left[position &* leftStep], right[position &* rightStep])
+  switch function {
+  case .add: mapIntegers(output, left, leftStep, right, rightStep, count) { $0 &+ $1 }
+  case .subtract: mapIntegers(output, left, leftStep, right, rightStep, count) { $0 &- $1 }
+  case .multiply: mapIntegers(output, left, leftStep, right, rightStep, count) { $0 &* $1 }
+  case .equal: mapIntegers(output, left, leftStep, right, rightStep, count) { truth($0 .== $1) }
+  case .less: mapIntegers(output, left, leftStep, right, rightStep, count) { truth($0 .< $1) }
+  case .lessOrEqual: mapIntegers(output, left, leftStep, right, rightStep, count) { truth($0 .<= $1) }
+  case .greater: mapIntegers(output, left, leftStep, right, rightStep, count) { truth($0 .> $1) }
+  case .greaterOrEqual: mapIntegers(output, left, leftStep, right, rightStep, count) { truth($0 .>= $1) }
+  default:
+    for position in 0..<count {
+      output[position] = integerResult(function, left[position &* leftStep], right[position &* rightStep])
+    }
+  }
+}
+
+/// The loop over pairs of floats moves bits as they are, so it serves int32 too.
+@inline(__always)
+private func mapIntegers(
+  _ output: UnsafeMutablePointer<Int32>, _ left: UnsafePointer<Int32>, _ leftStep: Int,
+  _ right: UnsafePointer<Int32>, _ rightStep: Int, _ count: Int,
+  _ function: (SIMD8<Int32>, SIMD8<Int32>) -> SIMD8<Int32>
+) {
+  mapPairs(
+    UnsafeMutableRawPointer(output).assumingMemoryBound(to: Float.self),
+    UnsafeRawPointer(left).assumingMemoryBound(to: Float.self), leftStep,
+    UnsafeRawPointer(right).assumingMemoryBound(to: Float.self), rightStep, count
+  ) { a, b in
+    let result = function(
+      unsafeBitCast(a, to: SIMD8<Int32>.self), unsafeBitCast(b, to: SIMD8<Int32>.self))
+    return unsafeBitCast(result, to: Floats.self)
   }
 }
 
 private func integerResult(_ function: BinaryFunction, _ a: Int32, _ b: Int32) -> Int32 {
   switch function {
-  case .add: a &+ b
-  case .subtract: a &- b
-  case .multiply: a &* b
   // In 64 bits, where the quotient of the smallest number and -1 fits.
   case .divide: b == 0 ? 0 : Int32(truncatingIfNeeded: Int64(a) / Int64(b))
   case .minimum: min(a, b)
   case .maximum: max(a, b)
   case .power: integerPower(a, b)
   case .prelu: 0  // Of float32 only.
-  case .equal: a == b ? 1 : 0
-  case .less: a < b ? 1 : 0
-  case .lessOrEqual: a <= b ? 1 : 0
-  case .greater: a > b ? 1 : 0
-  case .greaterOrEqual: a >= b ? 1 : 0
+  case .add, .subtract, .multiply, .equal, .less, .lessOrEqual, .greater, .greaterOrEqual: 0  // By vectors.
   case .and: a != 0 && b != 0 ? 1 : 0
   case .or: a != 0 || b != 0 ? 1 : 0
   case .xor: (a != 0) != (b != 0) ? 1 : 0
