@@ -110,3 +110,16 @@ def test_refusals(tmp_path: Path, random: np.random.Generator) -> None:
     save(source, nodes, ["rows", "n"], [numpy_helper.from_array(real(random, 2, 3) ** 2 + 1, "scale"),
                                         helper.make_tensor("zero", TensorProto.INT16, [2, 3], [0] * 6)])  # fmt: skip
     assert "blocks of 4 along a dynamic axis" in refusal(source)
+
+
+@pytest.mark.parametrize("kind", ["QuantizeLinear", "DequantizeLinear"])
+def test_one_block_of_two_thousand_million_is_refused(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "long.onnx"
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "one"], ["codes"]),
+        helper.make_node("DequantizeLinear", ["codes", "scale"], ["y"], block_size=2**31),
+    ] if kind == "DequantizeLinear" else [helper.make_node(kind, ["x", "scale"], ["y"], block_size=2**31)]  # fmt: skip
+    save(source, nodes, [1, 2**31 - 2], [
+        numpy_helper.from_array(np.float32(1), "one"), numpy_helper.from_array(np.ones((1, 1), np.float32), "scale"),
+    ])  # fmt: skip
+    refusal(source)

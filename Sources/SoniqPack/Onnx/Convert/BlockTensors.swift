@@ -44,6 +44,7 @@ extension OnnxConversion {
     guard case .fixed(let size) = onnxShape(value)[axis], size > 0, length > 0 else {
       throw fault("blocks of \(length) along a dynamic axis; fix it with --shape")
     }
+    guard size <= maximumKnownElements else { throw fault("blocks of \(length) along an axis of \(size)") }
     func spread(_ value: ValueID, _ conversion: inout OnnxConversion) throws(PackError) -> ValueID {
       let shape = conversion.onnxShape(value)
       guard shape.count > axis, shape[axis] == .fixed((size - 1) / length + 1) else {

@@ -42,7 +42,7 @@ extension DraftGraph {
   ) throws(PackError) -> ValueID {
     var sum: ValueID?
     for term in extent.terms {
-      let whole = Extent([SizeTerm(abs(term.coefficient), term.symbols)])
+      let whole = Int(exactly: term.coefficient.magnitude).flatMap { Extent([SizeTerm($0, term.symbols)]) }
       guard let most = whole.flatMap({ bounds($0) })?.most, most <= Int(Int32.max) else {
         throw PackError(
           .data, place: "node \(name)",
