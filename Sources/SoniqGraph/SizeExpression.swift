@@ -108,8 +108,8 @@ package struct SizeExpression: Sendable, Hashable {
     let parts = terms.map { term in
       let factors = term.symbols.map(name)
       if factors.isEmpty { return "\(term.coefficient)" }
-      let isPlain = abs(term.coefficient) == 1
-      let product = ((isPlain ? [] : ["\(abs(term.coefficient))"]) + factors).joined(separator: " * ")
+      let isPlain = term.coefficient.magnitude == 1
+      let product = ((isPlain ? [] : ["\(term.coefficient.magnitude)"]) + factors).joined(separator: " * ")
       return term.coefficient < 0 ? "-" + product : product
     }
     let inner: String

@@ -94,11 +94,12 @@ extension Graph {
 
   /// Divides by what all numbers before sizes have in common with the divisor.
   private static func reduced(_ expression: SizeExpression) -> SizeExpression {
-    var common = expression.divisor
+    var divisor = expression.divisor.magnitude
     for term in expression.terms where !term.symbols.isEmpty {
-      common = greatestCommonDivisor(common, abs(term.coefficient))
+      divisor = greatestCommonDivisor(divisor, term.coefficient.magnitude)
     }
-    guard common > 1 else { return expression }
+    guard divisor > 1 else { return expression }
+    let common = Int(divisor)
     var result = expression
     result.divisor /= common
     result.terms = expression.terms.compactMap { term in
@@ -122,7 +123,7 @@ extension SizeExpression {
   }
 }
 
-private func greatestCommonDivisor(_ left: Int, _ right: Int) -> Int {
+private func greatestCommonDivisor(_ left: UInt, _ right: UInt) -> UInt {
   var (left, right) = (left, right)
   while right != 0 { (left, right) = (right, left % right) }
   return left

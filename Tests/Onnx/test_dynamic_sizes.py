@@ -361,16 +361,6 @@ def test_numbers_of_more_than_31_bits_are_refused(make: Make) -> None:
     assert model.pack("--maximum", "n=40000").returncode == 0
 
 
-@pytest.mark.parametrize("factor", [-(2**63), -(2**62), 2**63 - 1])
-def test_factors_of_sizes_at_the_ends_of_int64_are_refused(make: Make, factor: int) -> None:
-    nodes = [
-        node("Shape", "x", "shape"), node("Mul", "shape factor", "half"), node("Add", "half half", "whole"),
-        node("Concat", "half whole", "both", axis=0), node("Cast", "both", "y", to=1),
-    ]  # fmt: skip
-    model = make(nodes, {"x": ["b", "n"]}, {"factor": np.array([factor])})
-    model.refusal()
-
-
 @pytest.mark.parametrize("upper", [0, 1])
 @pytest.mark.parametrize("diagonal", [-1, 0, 2])
 def test_triangles_of_any_size(diagonal: int, upper: int, make: Make, random: np.random.Generator) -> None:

@@ -23,7 +23,7 @@ def node(kind: str, inputs: str, **attributes: object) -> onnx.NodeProto:
     return helper.make_node(kind, inputs.split(), ["y"], name="the_node", **attributes)
 
 
-def save(folder: Path, nodes: list, tensors: dict[str, object], shape: tuple[int, ...] = (2, 8)) -> Path:
+def save(folder: Path, nodes: list, tensors: dict[str, object], shape: tuple[int | str, ...] = (2, 8)) -> Path:
     graph = helper.make_graph(
         nodes, "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
@@ -137,3 +137,17 @@ def test_pools_of_nothing_but_padding_are_refused(kind: str, pads: list[int], tm
     assert "padding alone" in refusal(save(tmp_path, [made], {}, IMAGE.shape))
     made = node(kind, "x", kernel_shape=[2, 2], pads=[min(pad, 1) for pad in pads])
     assert np.isfinite(output(save(tmp_path, [made], {}, IMAGE.shape), IMAGE)).all()
+
+
+@pytest.mark.parametrize("factor", [-(2**63), -(2**62), 2**63 - 1])
+def test_factors_of_sizes_at_the_ends_of_int64(tmp_path: Path, factor: int) -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]), helper.make_node("Mul", ["shape", "factor"], ["half"]),
+        helper.make_node("Add", ["half", "half"], ["whole"]),
+        helper.make_node("Concat", ["half", "whole"], ["both"], axis=0),
+        helper.make_node("Cast", ["both"], ["y"], to=TensorProto.FLOAT),
+    ]  # fmt: skip
+    source = save(tmp_path, nodes, {"factor": np.array([factor])}, ("b", "n"))
+    result = pack(source)
+    assert result.returncode == 65, result.stderr
+    assert not source.with_suffix(".soniq").exists()
