@@ -13,7 +13,6 @@ from operators import (
     CLAIMED,
     CONSTANT_INPUTS,
     FIRST_OPSET,
-    FIRST_OUTPUT_ONLY,
     LAST_OPSET,
     SKIPPED_TESTS,
     SKIPPED_TYPES,
@@ -74,10 +73,6 @@ def _prepared(case) -> Case:
             result.inputs[info.name] = _brought(array)
     del model.graph.input[:]
     model.graph.input.extend(kept)
-    if node.op_type in FIRST_OUTPUT_ONLY:
-        del model.graph.output[1:]
-        del model.graph.node[0].output[1:]
-        outputs = outputs[:1]
     for entry in model.opset_import:
         entry.version = LAST_OPSET
     result.model = model

@@ -17,9 +17,10 @@ gives another page. Every test is packed with the palette `f32`, so that the ope
 rounding of weights, and runs through `libsoniq.so`.
 
 * Operators compute in float32 and int32. Inputs and outputs of float16, int8 and uint8 stay what they are, with casts
-  where something computes with them; so do elements that are only moved. double becomes float32; int64, bool, int16 and
-  uint16 become int32; constants outside its range are an error when packing. float16 inside a model is computed in
-  float32, which rounds less; a cast to int8 or uint8 keeps the low bits of whole numbers and saturates real ones.
+  where something computes with them; so do elements that are only moved. double becomes float32; int64, bool, int16,
+  uint16, uint32 and uint64 become int32; constants outside its range are an error when packing. float16 inside a model
+  is computed in float32, which rounds less; a cast to int8 or uint8 keeps the low bits of whole numbers and saturates
+  real ones.
 * A tensor has 1 to 8 dimensions; one without dimensions becomes [1]. No dimension is 0.
 * Dimensions of inputs may be dynamic, and what follows from them (docs/packer.md, Sizes); channels of images may not.
 * QuantizeLinear and DequantizeLinear around a value state its code for the layer that multiplies it (QDQ models), and
@@ -49,17 +50,21 @@ rounding of weights, and runs through `libsoniq.so`.
 * QLinearMatMul, QLinearConv and the like are their plain operators between the codes that they state, as in QDQ models.
 * Of the domain com.microsoft, which ONNX Runtime's tools write, these are known: Attention, BiasAdd, BiasGelu,
   BiasSplitGelu, DequantizeLinear, DynamicQuantizeLSTM, DynamicQuantizeMatMul, EmbedLayerNormalization, FastGelu,
-  FusedConv, FusedGemm, FusedMatMul, GatherBlockQuantized, Gelu, MatMulIntegerToFloat, MatMulNBits,
-  MultiHeadAttention, QAttention, QGemm, QLinearAdd, QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool,
-  QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax, QuantizeLinear, QuickGelu, RotaryEmbedding,
-  SkipLayerNormalization, SkipSimplifiedLayerNormalization, TransposeMatMul. They become ONNX's own
-  operators, in which attention and functions are found as in other files. Attention takes masks [batch, keys] and no
-  keys of earlier runs. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
+  FusedConv, FusedGemm, FusedMatMul, GatherBlockQuantized, Gelu, GroupQueryAttention, MatMulIntegerToFloat,
+  MatMulNBits, MultiHeadAttention, QAttention, QEmbedLayerNormalization, QGemm, QLinearAdd, QLinearAveragePool,
+  QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMul, QLinearSigmoid, QLinearSoftmax,
+  QuantizeLinear, QuickGelu, RotaryEmbedding, SkipLayerNormalization, SkipSimplifiedLayerNormalization,
+  TransposeMatMul. They become ONNX's own operators, in which attention and functions are found as in other files.
+  Attention takes masks [batch, keys]. Keys and values of earlier runs are inputs and outputs (past, present).
+  GroupQueryAttention has all of its forms but caches of codes and the output of scores; its total_sequence_length must
+  follow from shapes, as exporters write it, or be given with --value. No tensor is empty: the first run has a past of
+  one position or more, which the mask that seqlens_k is counted from leaves out. A past with room for all
+  positions keeps its size. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
 * Attention of opsets 23 and 24 is written out in plain operators, in which the passes find what they find elsewhere.
   Keys and values of earlier runs are inputs and outputs like others (their lengths may be dynamic). Windows, which are
   of opset 25, are refused. A row of which all keys are hidden is 0. `softmax_precision` changes nothing: all of it is
   float32.
-* Of LayerNormalization the outputs Mean and InvStdDev are not computed.
+* MaxPool's output Indices needs a fixed height and width, and is not there for volumes.
 * LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence
   length is 0 to the number of steps, or the run is refused.
 * Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).

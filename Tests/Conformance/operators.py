@@ -91,8 +91,6 @@ CONSTANT_INPUTS: dict[str, tuple[int, ...]] = {
 SKIPPED_TYPES = {
     "BFLOAT16": "bfloat16: its rounding is expected, float32 is computed",
     "STRING": "text",
-    "UINT64": "64 bits unsigned",
-    "UINT32": "32 bits unsigned",
     "COMPLEX64": "complex numbers",
     "UINT4": "4-bit integers",
     "INT4": "4-bit integers",
@@ -114,8 +112,4 @@ SKIPPED_TESTS: list[tuple[str, str]] = [
     ("test_scan_sum", "opset 8, in which Scan has other inputs"),
     ("test_batchnorm_*_training_mode", "training"),
     ("test_training_dropout*", "training: a dropout is left out"),
-    ("test_maxpool_with_argmax_*", "output Indices"),
 ]
-
-# Outputs beyond the first that only training reads: they are taken out of the tests.
-FIRST_OUTPUT_ONLY = {"LayerNormalization"}

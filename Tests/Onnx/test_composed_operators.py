@@ -57,6 +57,45 @@ def test_pools_of_volumes(make: Make, random: np.random.Generator, kind: str, ce
     packed.expect({"x": real(random, 2, 3, 8, 7, 6)})
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2]}, {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "strides": [2, 1]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "storage_order": 1, "dilations": [2, 1]},
+        {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER"}, {"kernel_shape": [3], "strides": [2]},
+    ],
+)
+def test_places_of_a_pool(make: Make, random: np.random.Generator, attributes: dict) -> None:
+    """Of equal elements the first one counts."""
+    rank = len(attributes["kernel_shape"])
+    nodes = [node("MaxPool", "x", "v i", **attributes), node("Cast", "i", "y", to=1)]
+    image = random.integers(0, 6, (2, 3, 9, 8)[: 2 + rank]).astype(np.float32)
+    make(nodes, {"x": ["b", *image.shape[1:]]}).expect({"x": image})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"kernel_shape": [2, 2], "storage_order": 2}, "storage_order 2"),
+        ({"kernel_shape": [2, 2], "storage_order": -1}, "storage_order -1"),
+        ({"kernel_shape": [2, 1 << 62]}, "are not possible"), ({"kernel_shape": [2, 0]}, "are not possible"),
+        ({"kernel_shape": [2, 2], "strides": [1 << 31, 1]}, "are not possible"),
+        ({"kernel_shape": [2, 2], "pads": [-1, 0, 0, 0]}, "are not possible"),
+    ],
+)
+def test_malformed_places_of_a_pool(make: Make, attributes: dict, words: str) -> None:
+    nodes = [node("MaxPool", "x", "v i", **attributes), node("Cast", "i", "y", to=1)]
+    assert words in make(nodes, {"x": ["b", 3, 8, 8]}).refusal()
+
+
+def test_places_of_a_pool_need_fixed_sizes(make: Make) -> None:
+    nodes = [node("MaxPool", "x", "v i", kernel_shape=[2, 2]), node("Cast", "i", "y", to=1)]
+    assert "fix its sizes with --shape" in make(nodes, {"x": ["b", 3, "h", 8]}).refusal()
+    nodes[0].attribute[0].CopyFrom(helper.make_attribute("kernel_shape", [2, 2, 2]))
+    assert "Indices of a volume" in make(nodes, {"x": ["b", 3, 8, 8, 8]}).refusal()
+
+
 def test_average_pools_that_count_padding_and_reach_over_the_edge(make: Make, random: np.random.Generator) -> None:
     attributes = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}
     packed = make([node("AveragePool", "x", "y", count_include_pad=1, **attributes)], {"x": [1, 2, 6, 6]})

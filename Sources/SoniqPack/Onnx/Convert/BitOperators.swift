@@ -49,7 +49,9 @@ extension OnnxConversion {
   mutating func bitShift() throws(PackError) -> [ValueID] {
     let (number, count, type) = (try wholeInput(0), try wholeInput(1), try wholeType(0))
     switch node.text("direction") {
-    case "RIGHT": return [try binary(.shiftRight, number, count)]
+    case "RIGHT":
+      let shifted = try binary(.shiftRight, number, count)
+      return [type == .uint32 ? try withoutSign(shifted, movedBy: count) : shifted]
     case "LEFT":
       let shifted = try binary(.shiftLeft, number, count)
       switch type {
@@ -61,6 +63,15 @@ extension OnnxConversion {
       }
     case let direction: throw fault("its direction is \(direction ?? "not stated")")
     }
+  }
+
+  /// Without the ones that came in from the left where the highest of 32 bits was one.
+  private mutating func withoutSign(
+    _ shifted: ValueID, movedBy count: ValueID
+  ) throws(PackError) -> ValueID {
+    let ones = try binary(.shiftLeft, integer(-1), binary(.subtract, integer(32), count))
+    let kept = try binary(.bitAnd, shifted, binary(.bitXor, ones, integer(-1)))
+    return try tensor(.select, binary(.equal, count, integer(0)), shifted, kept)
   }
 
   private mutating func wholeInput(_ index: Int) throws(PackError) -> ValueID {
@@ -75,7 +86,7 @@ extension OnnxConversion {
     guard let type = try statedType(name) else {
       throw fault("the type of \"\(name)\" does not show; put a Cast before it")
     }
-    guard [.uint8, .int8, .uint16, .int16, .int32, .int64].contains(type) else {
+    guard type.isWhole, type.bitCount >= 8 else {
       throw fault("bits of \(type)")
     }
     return type

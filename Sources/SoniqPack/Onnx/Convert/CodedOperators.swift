@@ -10,7 +10,7 @@ extension OnnxConversion {
     try numbers(input(index), scale: index + 1, zero: index + 2, axis: axis)
   }
 
-  private mutating func numbers(
+  mutating func numbers(
     _ codes: ValueID, scale: Int, zero: Int, axis: Int = 1
   ) throws(PackError) -> ValueID {
     let scale = try input(scale)

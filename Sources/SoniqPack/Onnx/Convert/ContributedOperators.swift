@@ -23,8 +23,9 @@ extension OnnxOperators {
     "Attention": { c throws(PackError) in try c.attention() },
     "MultiHeadAttention": { c throws(PackError) in try c.multiHeadAttention() },
     "RotaryEmbedding": { c throws(PackError) in try c.rotaryEmbedding() },
-    "GroupQueryAttention": { c throws(PackError) in try c.keepsPast() },
+    "GroupQueryAttention": { c throws(PackError) in try c.groupedAttention() },
     "EmbedLayerNormalization": { c throws(PackError) in try c.embedNorm() },
+    "QEmbedLayerNormalization": { c throws(PackError) in try c.embedNorm(isCoded: true) },
     "SkipLayerNormalization": { c throws(PackError) in try c.skipNorm("LayerNormalization") },
     "SkipSimplifiedLayerNormalization": { c throws(PackError) in
       try c.skipNorm("SimplifiedLayerNormalization")

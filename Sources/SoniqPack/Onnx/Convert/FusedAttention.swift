@@ -4,16 +4,17 @@ import SoniqGraph
 /// Attention as com.microsoft has it, written out as exporters do: what the passes make one operation of.
 extension OnnxConversion {
   mutating func attention() throws(PackError) -> [ValueID] {
-    guard !hasInput(4), node.outputs.dropFirst().allSatisfy(\.isEmpty) else {
-      throw fault("it keeps keys and values of earlier runs (past, present)")
-    }
+    guard !node.flag("past_present_share_buffer") else { throw fault("past_present_share_buffer") }
     return try joinedAttention(
-      input(0), input(1), bias: optionalInput(2), mask: optionalInput(3), added: optionalInput(5))
+      input(0), input(1), bias: optionalInput(2), mask: optionalInput(3), past: optionalInput(4),
+      added: optionalInput(5))
   }
 
   /// Attention whose query, key and value come from one product.
+  /// * past: keys and values of earlier runs, [2, batch, heads, length, size]; the second output has the new ones too.
   mutating func joinedAttention(
-    _ source: ValueID, _ weights: ValueID, bias: ValueID?, mask: ValueID?, added: ValueID?
+    _ source: ValueID, _ weights: ValueID, bias: ValueID?, mask: ValueID?, past: ValueID? = nil,
+    added: ValueID?
   ) throws(PackError) -> [ValueID] {
     guard draft.rank(source) == 3, let known = draft.known(weights), known.shape.count == 2 else {
       throw fault("its weights are no constant matrix, or its input is not [batch, length, channels]")
@@ -32,15 +33,29 @@ extension OnnxConversion {
       parts.append(try slice(merged, axis: 2, begin: begin, step: 1, count: size))
       begin += size
     }
-    return [
-      try attention(
-        parts, mask: mask, added: added, isCausal: node.flag("unidirectional"))
-    ]
+    var earlier: [ValueID] = []
+    if let past {
+      guard draft.rank(past) == 5, draft.shape(past)[0] == .fixed(2) else {
+        throw fault("past \(draft.words(draft.shape(past)))")
+      }
+      for index in 0...1 {
+        let half = try slice(past, axis: 0, begin: index, step: 1, count: 1)
+        earlier.append(try reshape(half, to: draft.shape(past).dropFirst().map { draft.extent($0) }))
+      }
+    }
+    let results = try attention(
+      parts, past: earlier, mask: mask, added: added, isCausal: node.flag("unidirectional"))
+    guard node.outputs.count > 1 else { return [results[0]] }
+    let present = try results.dropFirst().map { value throws(PackError) in
+      try reshape(value, to: [Extent(1)] + draft.shape(value).map { draft.extent($0) })
+    }
+    return [results[0]] + (try apply("Concat", present, [.integer("axis", 0)]))
   }
 
   mutating func multiHeadAttention() throws(PackError) -> [ValueID] {
-    guard !hasInput(6), !hasInput(7), node.outputs.dropFirst().allSatisfy(\.isEmpty) else {
-      throw fault("it keeps keys and values of earlier runs (past, present)")
+    guard hasInput(6) == hasInput(7) else { throw fault("past_key without past_value, or the other way") }
+    guard node.outputs.dropFirst(3).allSatisfy(\.isEmpty), !hasInput(8), !hasInput(9) else {
+      throw fault("a cache of several beams (cache_indirection), or the output of the scores (qk)")
     }
     var parts = [try input(0)]
     guard hasInput(1), hasInput(2) else { throw fault("packed queries, keys and values") }
@@ -59,43 +74,56 @@ extension OnnxConversion {
         begin += size
       }
     }
-    return [
-      try attention(
-        parts, mask: optionalInput(4), added: optionalInput(5), isCausal: node.flag("unidirectional"))
-    ]
+    var past: [ValueID] = []
+    if let keys = try optionalInput(6), let values = try optionalInput(7) { past = [keys, values] }
+    return try attention(
+      parts, past: past, mask: optionalInput(4), added: optionalInput(5),
+      isCausal: node.flag("unidirectional"))
   }
 
   /// softmax(q k^T * scale + added, hidden where the mask is 0) v.
   /// * parts: query, key and value, [batch, length, heads * size].
+  /// * past: keys and values of earlier runs, [batch, heads, length, size], or none.
+  /// - Returns: that, and all keys and values.
   private mutating func attention(
-    _ parts: [ValueID], mask: ValueID?, added: ValueID?, isCausal: Bool
-  ) throws(PackError) -> ValueID {
+    _ parts: [ValueID], past: [ValueID], mask: ValueID?, added: ValueID?, isCausal: Bool
+  ) throws(PackError) -> [ValueID] {
     let heads = node.integer("num_heads", default: 0)
     guard heads > 0 else { throw fault("num_heads is missing") }
     var split: [ValueID] = []
-    var length = 1
-    for (index, part) in parts.enumerated() {
-      let shape = draft.shape(part)
-      guard case .fixed(let channels) = shape[2], channels % heads == 0 else {
-        throw fault("\(heads) heads of \(draft.words(shape))")
+    for part in parts { split.append(try headsFirst(part, heads)) }
+    guard case .fixed(let length) = draft.shape(split[0])[3] else { throw fault("a dynamic size of a head") }
+    for (index, earlier) in past.enumerated() {
+      guard draft.rank(earlier) == 4 else {
+        throw fault("past keys or values \(draft.words(draft.shape(earlier)))")
       }
-      if index == 0 { length = channels / heads }
-      let whole = try reshape(
-        part, to: [draft.extent(shape[0]), draft.extent(shape[1]), Extent(heads), Extent(channels / heads)])
-      split.append(try transpose(whole, index == 1 ? [0, 2, 3, 1] : [0, 2, 1, 3]))
+      split[1 + index] = try apply("Concat", [earlier, split[1 + index]], [.integer("axis", 2)])[0]
     }
     let stated = node.real("scale", default: 0)
     let scale = stated == 0 ? 1 / Float(length).squareRoot() : stated
     var scores = try binary(
-      .multiply, tensor(.matmul(transposesRight: false), split[0], split[1]), scalar(scale))
+      .multiply,
+      tensor(.matmul(transposesRight: false), split[0], transpose(split[1], [0, 1, 3, 2])), scalar(scale))
     if let added { scores = try binary(.add, scores, added) }
-    if isCausal { scores = try binary(.add, scores, causalMask(scores)) }
+    if isCausal { scores = try binary(.add, scores, causalTerms(scores, past: past.first)) }
     if let mask { scores = try masked(scores, mask) }
     let weights = try apply("Softmax", [scores], [.integer("axis", -1)])[0]
     let context = try transpose(tensor(.matmul(transposesRight: false), weights, split[2]), [0, 2, 1, 3])
     let shape = draft.shape(context)
     guard let channels = draft.product(shape[2...]) else { throw fault("the size is too large") }
-    return try reshape(context, to: [draft.extent(shape[0]), draft.extent(shape[1]), channels])
+    let result = try reshape(context, to: [draft.extent(shape[0]), draft.extent(shape[1]), channels])
+    return [result, split[1], split[2]]
+  }
+
+  /// [batch, length, heads * size] as [batch, heads, length, size].
+  private mutating func headsFirst(_ value: ValueID, _ heads: Int) throws(PackError) -> ValueID {
+    let shape = draft.shape(value)
+    guard shape.count == 3, case .fixed(let channels) = shape[2], channels % heads == 0 else {
+      throw fault("\(heads) heads of \(draft.words(shape))")
+    }
+    let whole = try reshape(
+      value, to: [draft.extent(shape[0]), draft.extent(shape[1]), Extent(heads), Extent(channels / heads)])
+    return try transpose(whole, [0, 2, 1, 3])
   }
 
   /// Hides keys by a mask int32 [batch, keys], or one that an operator put out as lengths.
@@ -104,6 +132,7 @@ extension OnnxConversion {
     let shape = draft.shape(mask)
     guard shape.count == 2, draft.values[mask].elementType == .int32, shape[1] == draft.shape(scores)[3]
     else {
+      if shape.count == 2 { draft.requireEqual(shape[1], draft.shape(scores)[3]) }
       throw fault("a mask \(draft.words(shape)); int32 [batch, keys] is supported")
     }
     let wide = try reshape(mask, to: [draft.extent(shape[0]), Extent(1), Extent(1), draft.extent(shape[1])])
@@ -113,11 +142,18 @@ extension OnnxConversion {
 
   private var hiding: Float { min(node.real("mask_filter_value", default: -10_000), -10_000) }
 
-  private mutating func causalMask(_ scores: ValueID) throws(PackError) -> ValueID {
-    guard case .fixed(let size) = draft.shape(scores)[3], draft.shape(scores)[2] == .fixed(size),
+  /// What hides the keys behind each query, of which the first stands behind those of earlier runs.
+  private mutating func causalTerms(_ scores: ValueID, past: ValueID?) throws(PackError) -> ValueID {
+    let shape = draft.shape(scores)
+    if past == nil, case .fixed(let size) = shape[3], shape[2] == .fixed(size),
       knownCount([size, size]) != nil
-    else { throw fault("unidirectional attention of a dynamic length; fix it with --shape") }
-    let numbers = (0..<size * size).map { $0 % size > $0 / size ? hiding : 0 }
-    return constant(KnownTensor(floats: numbers, shape: [1, 1, size, size]))
+    {
+      let numbers = (0..<size * size).map { $0 % size > $0 / size ? hiding : 0 }
+      return constant(KnownTensor(floats: numbers, shape: [1, 1, size, size]))
+    }
+    let queries = draft.extent(shape[2])
+    guard let before = draft.extent(shape[3]).minus(queries) else { throw fault("the size is too large") }
+    let own = try reshape(binary(.add, counted(queries), line(before)), to: [queries, Extent(1)])
+    return try hidden(unless: binary(.lessOrEqual, counted(draft.extent(shape[3])), own))
   }
 }

@@ -31,37 +31,38 @@ extension OnnxConversion {
     return [try binary(.multiply, left, rowwise(.element(.geluErf), right))]
   }
 
-  /// The norm of a sum of two values and maybe a bias; the sum is the fourth output.
+  /// The norm of a sum of two values and maybe a bias: the norm, its mean, 1 by its deviation, and the sum.
   mutating func skipNorm(_ type: String) throws(PackError) -> [ValueID] {
-    try refuseOutputs(1, 2, "the mean and deviation")
     let isPlain = type == "LayerNormalization"
     let sum = try plus(binary(.add, input(0), input(1)), isPlain ? 4 : 3)
     let beta = isPlain ? try optionalInput(3) : nil
-    let result = try apply(
+    func asks(_ index: Int) -> Bool { index < node.outputs.count && !node.outputs[index].isEmpty }
+    guard isPlain || !asks(1) else { throw fault("the mean (output 1), which this norm does not have") }
+    let count = !asks(1) && !asks(2) ? 1 : isPlain ? 3 : 2
+    let results = try apply(
       type, [sum, input(2), beta],
-      [.integer("axis", -1), .real("epsilon", node.real("epsilon", default: isPlain ? 1e-12 : 1e-5))])[0]
-    return [result, result, result, sum]
-  }
-
-  /// - Throws: when one of the outputs is asked for.
-  private func refuseOutputs(_ first: Int, _ last: Int, _ what: String) throws(PackError) {
-    for index in first...last where index < node.outputs.count && !node.outputs[index].isEmpty {
-      throw fault("\(what) (output \(index)) are not computed")
-    }
+      [.integer("axis", -1), .real("epsilon", node.real("epsilon", default: isPlain ? 1e-12 : 1e-5))],
+      outputs: count)
+    return [results[0], results[count == 3 ? 1 : 0], results[count - 1], sum]
   }
 
   /// Word, position and segment rows added and normalised. The second output holds the length of each row.
-  mutating func embedNorm() throws(PackError) -> [ValueID] {
+  /// * isCoded: tables, factors and terms are codes, whose scales and zero points come behind.
+  mutating func embedNorm(isCoded: Bool = false) throws(PackError) -> [ValueID] {
     let ids = try input(0)
     guard draft.rank(ids) == 2 else { throw fault("its ids are \(draft.words(draft.shape(ids)))") }
-    var sum = try apply("Gather", [input(2), ids])[0]
-    let positions = if let stated = try optionalInput(8) { stated } else { try self.positions(ids) }
-    sum = try binary(.add, sum, apply("Gather", [input(3), positions])[0])
-    if let segments = try optionalInput(1) {
-      sum = try binary(.add, sum, apply("Gather", [input(4), segments])[0])
+    let stated = isCoded ? nil : try optionalInput(8)
+    let places = if let stated { stated } else { try positions(ids) }
+    let parts = [ids, places, try optionalInput(1)]
+    var sum: ValueID?
+    for (index, part) in parts.enumerated() {
+      guard let part else { continue }
+      let rows = try plain(apply("Gather", [input(2 + index), part])[0], 2 + index, isCoded)
+      sum = if let sum { try binary(.add, sum, rows) } else { rows }
     }
+    guard let sum else { throw fault("its ids are missing") }
     let result = try apply(
-      "LayerNormalization", [sum, input(5), input(6)],
+      "LayerNormalization", [sum, plain(input(5), 5, isCoded), plain(input(6), 6, isCoded)],
       [.integer("axis", -1), .real("epsilon", node.real("epsilon", default: 1e-12))])[0]
     guard node.outputs.count > 1 else { return [result] }
     guard let mask = try optionalInput(7) else {
@@ -70,6 +71,10 @@ extension OnnxConversion {
     let lengths = try reduce(.sum, mask, axes: [1], keeps: false)
     masksOfLengths[lengths] = mask
     return [result, lengths, sum]
+  }
+
+  private mutating func plain(_ value: ValueID, _ index: Int, _ isCoded: Bool) throws(PackError) -> ValueID {
+    isCoded ? try numbers(value, scale: index + 6, zero: index + 11) : value
   }
 
   /// The place of each id in its row, of which there are no more than the table of positions has.
@@ -143,9 +148,5 @@ extension OnnxConversion {
   mutating func machineBound() throws(PackError) -> [ValueID] {
     throw fault(
       "the file was optimised for one machine; save it at a level below ORT_ENABLE_ALL, or pack the original")
-  }
-
-  mutating func keepsPast() throws(PackError) -> [ValueID] {
-    throw fault("it keeps keys and values of earlier runs, which are not known of ONNX files")
   }
 }

@@ -253,7 +253,8 @@ extension OnnxConversion {
     guard draft.rank(input) == kernel.count + 2 else {
       throw fault("a kernel of \(kernel.count) dimensions")
     }
-    guard node.integer("storage_order", default: 0) == 0 else { throw fault("storage_order 1") }
+    let order = node.integer("storage_order", default: 0)
+    guard (0...1).contains(order) else { throw fault("storage_order \(order)") }
     var function = function
     let plain = try attributes.window(height: height, width: width)
     var window = try attributes.window(height: height, width: width, roundsUp: node.flag("ceil_mode"))

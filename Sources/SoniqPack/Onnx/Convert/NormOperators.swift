@@ -42,12 +42,14 @@ extension OnnxConversion {
     }
   }
 
+  /// The second output is that of SimplifiedLayerNormalization.
   mutating func rmsNorm() throws(PackError) -> [ValueID] {
-    try rowNorm { (_, gamma, epsilon) in .rmsNorm(gamma: gamma, epsilon: epsilon) }
+    try rowNorm(isCentred: false) { (_, gamma, epsilon) in .rmsNorm(gamma: gamma, epsilon: epsilon) }
   }
 
-  /// A norm over the last axes, which become one.
+  /// A norm over the last axes, which become one; then its statistics, where the node has outputs for them.
   private mutating func rowNorm(
+    isCentred: Bool = true,
     _ norm: (inout Self, [Float], Float) throws(PackError) -> DraftOperation
   ) throws(PackError) -> [ValueID] {
     let input = try input(0)
@@ -61,8 +63,14 @@ extension OnnxConversion {
     guard let gamma = try knownNumbers(1, "scale", count: length) else { throw fault("its scale is missing") }
     let operation = try norm(&self, gamma, epsilon)
     let rows = try reshape(input, to: shape[..<axis].map { draft.extent($0) } + [Extent(length)])
-    let result = try rowwise(operation, rows)
-    return [try reshape(result, to: shape.map { draft.extent($0) })]
+    let result = try reshape(rowwise(operation, rows), to: shape.map { draft.extent($0) })
+    guard node.outputs.dropFirst().contains(where: { !$0.isEmpty }) else { return [result] }
+    let axes = Array(axis..<shape.count)
+    let mean = isCentred ? try reduce(.mean, real(input), axes: axes, keeps: true) : nil
+    let centred = if let mean { try binary(.subtract, input, mean) } else { input }
+    let variance = try reduce(.mean, binary(.multiply, centred, centred), axes: axes, keeps: true)
+    let deviation = try tensor(.unary(.squareRoot), binary(.add, variance, scalar(epsilon)))
+    return [result] + [mean, try tensor(.unary(.reciprocal), deviation)].compactMap { $0 }
   }
 
   mutating func instanceNorm() throws(PackError) -> [ValueID] {

@@ -136,7 +136,7 @@ enum OnnxOperators {
   private static let images: [Row] = [
     ("Conv", { c throws(PackError) in try c.convolution() }),
     ("ConvTranspose", { c throws(PackError) in try c.transposedConvolution() }),
-    ("MaxPool", { c throws(PackError) in try c.pool(.maximum) }),
+    ("MaxPool", { c throws(PackError) in try c.maximumPool() }),
     ("AveragePool", { c throws(PackError) in try c.pool(.average) }),
     ("GlobalAveragePool", { c throws(PackError) in try c.globalPool(.mean) }),
     ("GlobalMaxPool", { c throws(PackError) in try c.globalPool(.maximum) }),

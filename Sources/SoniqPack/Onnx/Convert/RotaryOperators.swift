@@ -32,15 +32,19 @@ extension OnnxConversion {
       rows = try reshape(
         value, to: [draft.extent(shape[0]), draft.extent(shape[1]), Extent(heads), Extent(channels / heads)])
     }
+    let stated = node.integer("rotary_embedding_dim", default: 0)
+    guard stated == 0 ? draft.shape(rows)[3] == .fixed(2 * pairs) : stated == 2 * pairs else {
+      throw fault("\(pairs) pairs for \(stated) channels of \(draft.words(draft.shape(rows)))")
+    }
     let turned = try turned(
-      rows, cosine: angles(cosine, positions, of: rows), sine: angles(sine, positions, of: rows), pairs: pairs
-    )
+      rows, cosine: angles(cosine, positions, of: rows), sine: angles(sine, positions, of: rows),
+      pairs: pairs, isInterleaved: node.flag("interleaved"))
     if shape.count == 4 { return [try transpose(turned, [0, 2, 1, 3])] }
     return [try reshape(turned, to: shape.map { draft.extent($0) })]
   }
 
   /// The numbers of each row, [batch, length, 1, pairs].
-  private mutating func angles(
+  mutating func angles(
     _ table: ValueID, _ positions: ValueID?, of rows: ValueID
   ) throws(PackError) -> ValueID {
     var numbers = table
@@ -64,16 +68,13 @@ extension OnnxConversion {
       numbers, to: [draft.extent(shape[0]), draft.extent(shape[1]), Extent(1), draft.extent(shape[2])])
   }
 
-  private mutating func turned(
-    _ rows: ValueID, cosine: ValueID, sine: ValueID, pairs: Int
+  /// Rows [batch, length, heads, size] with their first pairs of channels turned.
+  mutating func turned(
+    _ rows: ValueID, cosine: ValueID, sine: ValueID, pairs: Int, isInterleaved: Bool
   ) throws(PackError) -> ValueID {
     guard case .fixed(let size) = draft.shape(rows)[3] else { throw fault("heads of dynamic size") }
-    let stated = node.integer("rotary_embedding_dim", default: 0)
-    let turned = stated == 0 ? size : stated
-    guard turned == 2 * pairs, turned <= size, pairs > 0 else {
-      throw fault("\(pairs) pairs for \(turned) of \(size) channels")
-    }
-    let isInterleaved = node.flag("interleaved")
+    guard pairs > 0, pairs <= size / 2 else { throw fault("\(pairs) pairs of \(size) channels") }
+    let turned = 2 * pairs
     let step = isInterleaved ? 2 : 1
     let first = try slice(rows, axis: 3, begin: 0, step: step, count: pairs)
     let second = try slice(rows, axis: 3, begin: isInterleaved ? 1 : pairs, step: step, count: pairs)

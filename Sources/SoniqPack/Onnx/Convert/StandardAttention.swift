@@ -64,7 +64,7 @@ extension OnnxConversion {
   }
 
   /// [batch, length, heads * size] as [batch, heads, length, size]; a value of 4 dimensions as it is.
-  private mutating func headsFirst(_ value: ValueID, _ attribute: String) throws(PackError) -> ValueID {
+  mutating func headsFirst(_ value: ValueID, _ attribute: String) throws(PackError) -> ValueID {
     let shape = draft.shape(value)
     guard shape.count == 3 else { return value }
     let heads = node.integer(attribute, default: 0)
@@ -77,7 +77,7 @@ extension OnnxConversion {
   }
 
   /// Each of fewer heads for several queries' heads.
-  private mutating func repeated(_ value: ValueID, to heads: Int) throws(PackError) -> ValueID {
+  mutating func repeated(_ value: ValueID, to heads: Int) throws(PackError) -> ValueID {
     let shape = draft.shape(value)
     guard case .fixed(let own) = shape[1], own > 0, heads % own == 0 else {
       throw fault("\(heads) heads of queries for \(draft.words(shape)) of keys or values")
@@ -123,12 +123,12 @@ extension OnnxConversion {
     return terms
   }
 
-  private mutating func hidden(unless condition: ValueID) throws(PackError) -> ValueID {
+  mutating func hidden(unless condition: ValueID) throws(PackError) -> ValueID {
     try apply("Where", [condition, scalar(0), scalar(-.infinity)])[0]
   }
 
   /// 0, 1, 2, ...
-  private mutating func counted(_ count: Extent) throws(PackError) -> ValueID {
+  mutating func counted(_ count: Extent) throws(PackError) -> ValueID {
     let (zero, one) = (
       constant(KnownTensor(integers: [0], shape: [])), constant(KnownTensor(integers: [1], shape: []))
     )
@@ -136,7 +136,7 @@ extension OnnxConversion {
     return try apply("Range", [zero, end, one])[0]
   }
 
-  private mutating func line(_ size: Extent) -> ValueID {
+  mutating func line(_ size: Extent) -> ValueID {
     constant(KnownTensor(shape: [1], type: .int64, elements: .sizes([size])))
   }
 

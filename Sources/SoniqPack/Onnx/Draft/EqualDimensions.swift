@@ -31,7 +31,7 @@ extension DraftGraph {
     for (first, second) in zip(left, right) { requireEqual(first, second) }
   }
 
-  private mutating func requireEqual(_ left: Dimension, _ right: Dimension) {
+  mutating func requireEqual(_ left: Dimension, _ right: Dimension) {
     guard case .symbol(let first) = left, case .symbol(let second) = right, first != second else {
       return requireEqual(extent(left), extent(right))
     }

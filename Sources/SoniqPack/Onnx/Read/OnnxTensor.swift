@@ -24,6 +24,7 @@ enum OnnxType: Int32, Sendable {
   case int2 = 26
 
   var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) }
+  var isWhole: Bool { !isFloat && self != .bool }
   /// The type of values that are narrower than what is computed with.
   var narrow: ElementType? {
     switch self {
