@@ -19,6 +19,7 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --calibrate tokens.npz
         soniq-pack pack all-MiniLM-L6-v2 -o minilm.soniq --palette 4,8 --target-bits 5.0 --calibrate tokens.npz
         soniq-pack pack all-MiniLM-L6-v2 -o reference.soniq --palette f32
+        soniq-pack pack clip-vit-base-patch32 --part vision -o images.soniq --calibrate images.npz
         soniq-pack pack resnet18.onnx -o resnet18.soniq --calibrate images.npz
         soniq-pack pack segmenter.onnx -o reference.soniq --palette f32 --shape image=1,3,256,256
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
@@ -74,7 +75,9 @@ struct PackCommand: ParsableCommand {
   var shape: [String] = []
 
   @Option(
-    help: ArgumentHelp("The largest value of a dynamic size of an ONNX model.", valueName: "NAME=SIZE"))
+    help: ArgumentHelp(
+      "The largest value of a dynamic size, as sequence=512 or, of a folder, batch=8.", valueName: "NAME=SIZE"
+    ))
   var maximum: [String] = []
 
   @Flag(
@@ -108,6 +111,11 @@ struct PackCommand: ParsableCommand {
   @Flag(
     help: "Pack the encoder of a folder without the head (classifier, masked words) that its class has.")
   var withoutHead = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Which encoder of a folder that has two: text or vision.", valueName: "NAME"))
+  var part: String?
 
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
@@ -185,17 +193,21 @@ struct PackCommand: ParsableCommand {
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
     guard OnnxImporter.isOnnx(model) else {
-      let options = [("--shape", shape), ("--maximum", maximum), ("--value", value), ("--state", state)]
+      let options = [("--shape", shape), ("--value", value), ("--state", state)]
       for (option, given) in options where !given.isEmpty {
         throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
       }
       return try FolderImporter.importModel(
-        path: model, options: FolderOptions(withoutHead: withoutHead),
+        path: model,
+        options: FolderOptions(
+          withoutHead: withoutHead, maximums: try OnnxOptions(shapes: [], maximums: maximum).maximums,
+          part: part),
         progress: ProgressLine(isForced: progress).report)
     }
     guard !withoutHead else {
       throw PackError(.usage, place: "--without-head", "is for folders; \(model) is none")
     }
+    guard part == nil else { throw PackError(.usage, place: "--part", "is for folders; \(model) is none") }
     var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value, states: state)
     guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }
     options.maximumRounds = rounds

@@ -20,6 +20,14 @@ TOLERANCE = 1e-4
 # ||a - b|| / ||b|| at 8 bits. Measured: see the test.
 EIGHT_BIT_TOLERANCE = 0.08
 
+# What else a folder needs to be packed.
+PARTS = {
+    "clip-both-texts": "text",
+    "clip-both-images": "vision",
+    "siglip-both-texts": "text",
+    "siglip-both-images": "vision",
+}
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -28,9 +36,13 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def pack(folder: Path, output: Path, *options: str | Path) -> Path:
-    result = command("pack", folder, "-o", output, *options)
+    result = command("pack", folder, "-o", output, *part_of(folder.name), *options)
     assert result.returncode == 0, result.stderr
     return output
+
+
+def part_of(name: str) -> list[str]:
+    return ["--part", PARTS[name]] if name in PARTS else []
 
 
 def expected(folder: Path) -> tuple[Arrays, Arrays]:
@@ -114,6 +126,18 @@ EARLIER: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
         {"global_rope_theta": 160000.0, "local_rope_theta": 10000.0, "global_attn_every_n_layers": 3},
     ),
     "t5-gated": (("dense_act_fn", "is_gated_act"), {"n_positions": 512}),
+    "gte": (
+        ("rope_parameters",),
+        {
+            "model_type": "new", "rope_theta": 160000.0, "position_embedding_type": "rope", "pack_qkv": True,
+            "layer_norm_type": "layer_norm", "logn_attention_scale": False, "rope_scaling": None,
+        },
+    ),
+    "jina-roberta": (
+        ("rope_parameters",),
+        {"model_type": "xlm-roberta", "position_embedding_type": "rotary", "rotary_emb_base": 20000.0},
+    ),
+    "moonshine": (("rope_parameters",), {"rope_theta": 10000.0, "partial_rotary_factor": 0.5}),
 }  # fmt: skip
 
 
@@ -207,6 +231,42 @@ BROKEN = {
     "empty-map": ("bert-words-shards", INDEX, lambda text: '{"weight_map": {}}', 65, "weight_map"),
     "list-map": ("bert-words-shards", INDEX, lambda text: '{"weight_map": []}', 65, "weight_map"),
     "number-as-file": ("bert-words-shards", INDEX, lambda text: '{"weight_map": {"a": 1}}', 65, "tensor a"),
+    "distances-of-another-size": ("deberta", "config.json", config(position_buckets=8), 65, "expected [16, 8]"),
+    "too-many-buckets": ("deberta", "config.json", config(position_buckets=60), 65, "position_buckets"),
+    "kinds-of-distances": ("deberta", "config.json", config(pos_att_type=["p2p"]), 65, "c2p, p2c"),
+    "kinds-as-numbers": ("deberta", "config.json", config(pos_att_type=[1]), 65, "pos_att_type"),
+    "distances-normed": ("deberta", "config.json", config(norm_rel_ebd="batch"), 65, "none, layer_norm"),
+    "even-convolution": ("deberta-wide", "config.json", config(conv_kernel_size=4), 65, "an odd number"),
+    "convolution-in-groups": ("deberta-wide", "config.json", config(conv_groups=3), 65, "conv_groups"),
+    "convolution-of-a-function": ("deberta-wide", "config.json", config(conv_act="sine"), 65, "conv_act"),
+    "own-keys": ("deberta", "config.json", config(share_att_key=False), 65, "pos_key_proj.weight: missing"),
+    "encoder-as-text": ("clip-both-texts", "config.json", config(text_config="8"), 65, "text_config: must be"),
+    "encoder-of-another-size": (
+        "siglip-both-images", "config.json", config(vision_config={"hidden_size": 9}), 65,
+        "vision_config.num_attention_heads",
+    ),
+    "usual-encoder": ("siglip-both-texts", "config.json", config(text_config=None), 65, "expected [32000, 768]"),
+    "turned-by-halves": (
+        "moonshine", "config.json", config(rope_parameters={"rope_theta": 1e4}), 65, "7 of a head's 8",
+    ),
+    "shared-keys": ("moonshine", "config.json", config(encoder_num_key_value_heads=1), 65, "key_value_heads"),
+    "odd-part-turned": (
+        "gte", "config.json", config(partial_rotary_factor=0.9), 65, "partial_rotary_factor: 3 of a head's 4",
+    ),
+    "more-than-all-turned": ("gte", "config.json", config(partial_rotary_factor=2), 65, "partial_rotary_factor"),
+    "other-norm": ("gte", "config.json", config(layer_norm_type="rms_norm"), 65, "layer_norm_type"),
+    "scores-by-length": ("gte", "config.json", config(logn_attention_scale=True), 65, "logn_attention_scale"),
+    "other-scaling": ("gte-scaled", "config.json", config(rope_scaling={"type": "linear", "factor": 2}), 65, "ntk"),
+    "mixed-scaling": (
+        "gte-scaled", "config.json", config(rope_scaling={"type": "ntk", "factor": 2, "mixed_b": 1}), 65, "scaling",
+    ),
+    "scaled-by-text": (
+        "gte-scaled", "config.json", config(rope_scaling={"type": "ntk", "factor": "2"}), 65, "factor must be",
+    ),
+    "layers-without-gates": (
+        "jina-bert", "config.json", config(feed_forward_type="original"), 65, "feed_forward_type",
+    ),
+    "unknown-positions": ("bert", "config.json", config(position_embedding_type="sine"), 65, "absolute, alibi"),
     "unknown-type": ("roberta", "config.json", config(model_type="reformer"), 65, 'unknown architecture "reformer"'),
     "type-of-another-family": ("roberta", "config.json", config(model_type="mpnet"), 65, "missing"),
     "hidden-size-as-text": ("distilbert", "config.json", config(dim="8"), 65, "field dim"),
@@ -243,7 +303,8 @@ def test_what_is_broken_is_one_sentence(name: str, tmp_path: Path) -> None:
     shutil.copytree(FOLDERS / folder, tmp_path / "model")
     path = tmp_path / "model" / file
     path.write_text(change(path.read_text()))
-    result = command("pack", tmp_path / "model", "-o", tmp_path / "m.soniq", "--palette", "f32")
+    arguments = ["-o", tmp_path / "m.soniq", "--palette", "f32", *part_of(folder)]
+    result = command("pack", tmp_path / "model", *arguments)
     assert result.returncode == status, result.stderr
     lines = result.stderr.splitlines()
     assert len(lines) == 1 and words in lines[0], result.stderr

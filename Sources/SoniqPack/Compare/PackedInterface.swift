@@ -1,3 +1,4 @@
+import SoniqFormat
 package import SoniqGraph
 
 /// What goes into a packed model and what comes out, and whether another model has the same.
@@ -24,10 +25,8 @@ package enum PackedInterface {
       try options.take(sizesOf: packed.graph, path: path, file: file)
       imported = try OnnxImporter.importModel(path: path, options: options, progress: progress)
     } else {
-      // The first output is that of the head, where the file has one.
-      let isBare = packed.graph.outputs.first.map { packed.graph.values[$0].name } == "last_hidden_state"
       imported = try FolderImporter.importModel(
-        path: path, options: FolderOptions(withoutHead: isBare), progress: progress)
+        path: path, options: FolderOptions(packing: packed), progress: progress)
     }
     try require(imported.description.graph, path, packed.graph, file)
     return imported
@@ -64,6 +63,17 @@ package enum PackedInterface {
       words[value.name] = "\(value.elementType) [\(sizes.joined(separator: ", "))]"
     }
     return words
+  }
+}
+
+extension FolderOptions {
+  /// What a folder was packed with.
+  fileprivate init(packing packed: ModelDescription) {
+    let graph = packed.graph
+    // The first output is that of the head, where the file has one.
+    self.init(withoutHead: graph.outputs.first.map { graph.values[$0].name } == "last_hidden_state")
+    for symbol in graph.symbols where symbol.definition == nil { maximums[symbol.name] = symbol.maximum }
+    for case (MetadataKey.architecture, .text(let type)) in packed.metadata { packedType = type }
   }
 }
 

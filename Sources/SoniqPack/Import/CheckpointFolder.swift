@@ -4,6 +4,10 @@ package struct CheckpointFolder: Sendable {
   package let path: String
   package let config: JSONValue
   package let tensors: CheckpointTensors
+  /// What fields are that config.json does not state.
+  var standards: [String: Int] = [:]
+  /// The field of config.json that `config` is; nil for all of it.
+  private let part: String?
 
   package init(path: String) throws(PackError) {
     self.path = path
@@ -19,8 +23,25 @@ package struct CheckpointFolder: Sendable {
       throw PackError(.data, file: path + "/config.json", "not a JSON object")
     }
     tensors = try CheckpointTensors(folder: path)
+    part = nil
   }
 
+  /// One of several models in a folder: a field of config.json, and what has its tensors.
+  ///
+  /// * fields: put in the place of its own.
+  /// - Throws: `data` when the field is there and no object.
+  init(
+    _ part: String, of whole: CheckpointFolder, fields: [JSONMember], tensorsBegin: [String]
+  ) throws(PackError) {
+    let stated = whole.config[part] ?? .null
+    guard stated == .null || stated.object != nil else { throw whole.fieldError(part, "must be an object") }
+    let kept = (stated.object ?? []).filter { member in !fields.contains { $0.key == member.key } }
+    config = .object(fields + kept)
+    tensors = whole.tensors.beginning(with: tensorsBegin)
+    (path, self.part) = (whole.path, part)
+  }
+
+  var isWhole: Bool { part == nil }
   package var configPath: String { path + "/config.json" }
 
   /// The field that is there, of several names of one thing; null counts as missing.
@@ -28,6 +49,7 @@ package struct CheckpointFolder: Sendable {
     for key in keys {
       if let value = config[key], value != .null { return (key, value) }
     }
+    for key in keys { if let value = standards[key] { return (key, .integer(value)) } }
     return nil
   }
 
@@ -82,7 +104,7 @@ package struct CheckpointFolder: Sendable {
   }
 
   package func fieldError(_ key: String, _ message: String) -> PackError {
-    PackError(.data, file: configPath, place: "field \(key)", message)
+    PackError(.data, file: configPath, place: "field \(part.map { $0 + "." } ?? "")\(key)", message)
   }
 
   /// The last part of the path: the model's name unless the user gives one.

@@ -4,7 +4,7 @@ package struct CheckpointTensors: Sendable {
   private let main: String
   private let files: [TensorFile]
   /// The place among the files by the name of the tensor.
-  private let places: [String: Int]
+  private var places: [String: Int]
 
   /// Reads model.safetensors, or else the files of model.safetensors.index.json.
   /// - Throws: `noInput` for a missing file; `data` for an index that does not say what the files hold.
@@ -57,6 +57,13 @@ package struct CheckpointTensors: Sendable {
 
   package var names: some Collection<String> { places.keys }
   package var paths: [String] { files.map(\.path) }
+
+  /// Those whose names begin with one of several texts.
+  func beginning(with starts: [String]) -> CheckpointTensors {
+    var some = self
+    some.places = places.filter { place in starts.contains { place.key.hasPrefix($0) } }
+    return some
+  }
 
   package func has(_ name: String) -> Bool { places[name] != nil }
 

@@ -5,9 +5,15 @@ import SoniqGraph
 struct EncoderFamily: Sendable {
   /// The `model_type`s in config.json.
   var modelTypes: [String]
+  /// What `position_embedding_type` is, where it is stated.
+  var positionTypes = ["absolute"]
+  /// Fields that must be what they say, or missing.
+  var required: [String: JSONValue] = [:]
   /// What names of the encoder's tensors begin with where a head is in the same file.
   var prefixes: [String] = []
   var fields = FieldNames()
+  /// Sizes that config.json leaves out where they are these.
+  var standards: [String: Int] = [:]
   var input: InputLayout
   var block: BlockLayout
   var finalNorm: String?
@@ -36,6 +42,8 @@ struct FieldNames: Sendable {
   var hidden = ["hidden_size"]
   var layers = ["num_hidden_layers"]
   var heads = ["num_attention_heads"]
+  /// Heads of keys and values, of which there must be as many.
+  var keyValueHeads: [String] = []
   var headLength = ["head_dim"]
   var intermediate = ["intermediate_size"]
   var positions = ["max_position_embeddings"]
@@ -52,6 +60,24 @@ enum InputLayout: Sendable {
   case tokens(TokenLayout)
   case patches(PatchLayout)
   case frames(FrameLayout)
+  case samples(SampleLayout)
+}
+
+/// Samples of sound, through convolutions without margins, the first of which a norm over all follows.
+struct SampleLayout: Sendable {
+  var convolutions: [SampleConvolution]
+  var norm: String
+}
+
+struct SampleConvolution: Sendable {
+  var name: String
+  var taps: Int
+  var stride: Int
+  /// By how much it widens the hidden size.
+  var factor = 1
+  var hasBias = true
+  /// nil for that of the layers.
+  var function: ElementFunction?
 }
 
 /// Features of sound, one row a frame, through convolutions over three frames each, to which positions are added.
@@ -87,6 +113,10 @@ struct TokenLayout: Sendable {
   var norm: String?
   /// A linear layer from the embedding's size to the hidden one, where they differ.
   var projection: String?
+  /// The norm is of the hidden size, behind the projection.
+  var projectsFirst = false
+  /// A flag in config.json without which there is no table of positions.
+  var positionsField: String?
   /// Ids around a sequence are those of BERT's vocabulary, rather than what config.json says.
   var hasBertVocabulary = false
 }
@@ -97,12 +127,14 @@ struct BlockLayout: Sendable {
     case separate(query: String, key: String, value: String)
     /// Query, key and value one after the other.
     case packed(String)
+    /// Packed where the checkpoint has that.
+    case either(packed: String, query: String, key: String, value: String)
   }
   enum FeedForward: Sendable {
     case plain(up: String, down: String)
     case gated(gate: String, up: String, down: String)
     /// Gate and up in one.
-    case gatedPacked(String, down: String)
+    case gatedPacked(String, down: String, isGateFirst: Bool = true)
     /// Gated where the checkpoint has the gate.
     case either(plain: String, gate: String, up: String, down: String)
   }
@@ -133,41 +165,25 @@ struct BlockLayout: Sendable {
   var firstIsUnnormed = false
   /// Layers share their weights in groups.
   var sharing: SharedLayers?
+  /// A convolution and a norm beside the first layer, where config.json has them.
+  var convolution: SideConvolution?
+}
+
+/// What is added to the first layer's output: a function of a convolution of its input. A norm follows.
+struct SideConvolution: Sendable {
+  var convolution: String
+  var norm: String
+  /// Fields of its taps, without which there is none, its groups and its function.
+  var taps: String
+  var groups: String
+  var function: String
+  var standardFunction: String
 }
 
 /// Fields that say which layers have the same weights; their path has "@" for the place within a group.
 struct SharedLayers: Sendable {
   var groups: String
   var layersOfGroup: String
-}
-
-/// What scores of attention know of places.
-enum AttentionPlaces: Sendable {
-  /// Nothing, or the input has them.
-  case none
-  case rotary(RotaryLayout)
-  /// A number for each head and each bucket of distances.
-  case buckets(table: String, count: String, farthest: String?)
-}
-
-/// Positions as angles by which queries and keys are turned; fields of config.json, the first that is there.
-struct RotaryLayout: Sendable {
-  /// The slowest angle's base, where `rope_parameters` does not say it.
-  var base: [String]
-  var standardBase: Double
-  var local: LocalAttention?
-}
-
-/// Layers that see positions near by, between those that see all.
-struct LocalAttention: Sendable {
-  var base: [String]
-  var standardBase: Double
-  /// How many positions are seen, half of them on each side.
-  var width: String
-  var standardWidth: Int
-  /// One layer of so many sees all.
-  var period: String
-  var standardPeriod: Int
 }
 
 /// What stands behind an encoder by its class, which ends in one of these names.
@@ -203,6 +219,8 @@ enum HeadStep: Sendable {
   case function(ElementFunction)
   /// The function of the encoder's layers.
   case ownFunction
+  /// The function that a field of config.json names.
+  case stated(String, standard: String)
   case norm(String)
   /// One number of each row.
   case column(Int)

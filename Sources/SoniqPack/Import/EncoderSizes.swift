@@ -15,7 +15,8 @@ struct EncoderSizes {
   private static let activations: [String: ElementFunction] = [
     "gelu": .geluErf, "gelu_python": .geluErf, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh,
     "gelu_fast": .geluTanh, "relu": .relu, "silu": .silu, "swish": .silu, "swiglu": .silu, "geglu": .geluErf,
-    "quick_gelu": .silu, "gated-gelu": .geluTanh, "gated-silu": .silu,
+    "quick_gelu": .silu, "gated-gelu": .geluTanh, "gated-silu": .silu, "tanh": .tanh,
+    "reglu": .relu,
   ]
 
   init(_ folder: CheckpointFolder, _ fields: FieldNames) throws(PackError) {
@@ -27,25 +28,25 @@ struct EncoderSizes {
     else {
       throw folder.fieldError(fields.heads[0], "\(heads) does not divide \(fields.hidden[0]) \(hidden)")
     }
+    guard try folder.size(fields.keyValueHeads, in: 1...1024, default: heads) == heads else {
+      throw folder.fieldError(fields.keyValueHeads[0], "known: \(heads), as there are heads of queries")
+    }
     intermediate = try folder.size(fields.intermediate, in: 1...262_144)
     let epsilon = try folder.real(fields.epsilon, default: fields.standardEpsilon)
     guard Float(epsilon) > 0, epsilon < 1 else {
-      throw folder.fieldError(fields.epsilon[0], "must be above 0, as float32 too, and below 1")
+      throw folder.fieldError(
+        fields.epsilon.first ?? "epsilon", "must be above 0, as float32 too, and below 1")
     }
     self.epsilon = Float(epsilon)
     let name = try folder.text(fields.activation) ?? fields.standardActivation
     activation = try Self.function(name, folder, fields.activation[0])
     activationFactor = name == "quick_gelu" ? 1.702 : nil
-    let positionType = try folder.text("position_embedding_type") ?? "absolute"
-    guard positionType == "absolute" else {
-      throw folder.fieldError("position_embedding_type", "\"\(positionType)\"; known: absolute")
-    }
     guard try !folder.flag("is_decoder", default: false) else {
       throw folder.fieldError("is_decoder", "true; only encoders are known")
     }
   }
 
-  private static func function(
+  static func function(
     _ name: String, _ folder: CheckpointFolder, _ field: String
   ) throws(PackError) -> ElementFunction {
     guard let function = activations[name] else {

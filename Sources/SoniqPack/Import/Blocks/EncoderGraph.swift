@@ -26,6 +26,8 @@ struct EncoderGraph {
   var framing: TokenFraming?
   /// What layers add to their scores, by what it is for.
   var scoreBiases: [String: ValueID] = [:]
+  /// What layers look up the scores of distances in.
+  var distances: DistanceTable?
   /// The number of each position of the rows.
   var places: ValueID?
   /// What the family's pooler gave.
@@ -44,12 +46,13 @@ struct EncoderGraph {
     (self.folder, self.family, self.modelType, self.options) = (folder, family, modelType, options)
     sizes = try EncoderSizes(folder, family.fields)
     prefix = family.prefixes.first { prefix in folder.tensors.names.contains { $0.hasPrefix(prefix) } } ?? ""
-    modules = try SentenceModules.read(folder)
+    modules = folder.isWhole ? try SentenceModules.read(folder) : nil
     architecture = try folder.architecture()
   }
 
   mutating func build() throws(PackError) {
     var hidden = try input()
+    try options.requireKnown(draft.symbols)
     for layer in 0..<sizes.layers { hidden = try self.layer(layer, hidden) }
     if let norm = family.finalNorm { hidden = try self.norm(prefix + norm, hidden) }
     try addOutputs(hidden)
@@ -60,6 +63,7 @@ struct EncoderGraph {
     case .tokens(let layout): try tokens(layout)
     case .patches(let layout): try patches(layout)
     case .frames(let layout): try frames(layout)
+    case .samples(let layout): try samples(layout)
     }
   }
 
@@ -67,8 +71,14 @@ struct EncoderGraph {
 
   func shape(_ value: ValueID) -> [Dimension] { draft.shape(value) }
 
-  mutating func symbol(_ name: String, maximum: Int) -> Dimension {
-    draft.symbols.append(Symbol(name: name, maximum: maximum))
+  /// * maximum: unless the user says another.
+  /// * isLimit: more is an error.
+  mutating func symbol(_ name: String, maximum: Int, isLimit: Bool = false) throws(PackError) -> Dimension {
+    let most = options.maximums[name] ?? maximum
+    guard !isLimit || most <= maximum else {
+      throw PackError(.usage, place: "--maximum \(name)=\(most)", "the model has \(maximum) positions")
+    }
+    draft.symbols.append(Symbol(name: name, maximum: most))
     return .symbol(draft.symbols.count - 1)
   }
 

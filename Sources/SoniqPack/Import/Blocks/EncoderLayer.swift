@@ -17,11 +17,17 @@ extension EncoderGraph {
     return replaced(replaced(block.path, "#", group), "@", 0)
   }
 
-  private func replaced(_ path: String, _ mark: Character, _ number: Int) -> String {
+  func replaced(_ path: String, _ mark: Character, _ number: Int) -> String {
     path.split(separator: mark, omittingEmptySubsequences: false).joined(separator: String(number))
   }
 
   mutating func layer(_ index: Int, _ input: ValueID) throws(PackError) -> ValueID {
+    let output = try plainLayer(index, input)
+    guard index == 0, let layout = family.block.convolution else { return output }
+    return try beside(output, layout, of: input)
+  }
+
+  private mutating func plainLayer(_ index: Int, _ input: ValueID) throws(PackError) -> ValueID {
     let block = family.block
     let path = try path(of: index)
     switch block.normPlace {
@@ -46,7 +52,8 @@ extension EncoderGraph {
 
   private var downPath: String {
     switch family.block.feedForward {
-    case .plain(_, let down), .gated(_, _, let down), .gatedPacked(_, let down), .either(_, _, _, let down):
+    case .plain(_, let down), .gated(_, _, let down), .gatedPacked(_, let down, _),
+      .either(_, _, _, let down):
       down
     }
   }
@@ -62,10 +69,10 @@ extension EncoderGraph {
       let gates = try linear(start + gate, input, outputs: wide)
       let raised = try linear(start + up, input, outputs: wide)
       return try gated(path + "." + down, gates, raised)
-    case .gatedPacked(let both, let down):
+    case .gatedPacked(let both, let down, let isGateFirst):
       let all = try weights(start + both, outputs: 2 * wide, inputs: inputs(of: input))
-      let gates = add(all.part(0, of: 2), path + "." + both + ".gate", input)
-      let raised = add(all.part(1, of: 2), path + "." + both + ".up", input)
+      let gates = add(all.part(isGateFirst ? 0 : 1, of: 2), path + "." + both + ".gate", input)
+      let raised = add(all.part(isGateFirst ? 1 : 0, of: 2), path + "." + both + ".up", input)
       return try gated(path + "." + down, gates, raised)
     }
   }
@@ -92,17 +99,5 @@ extension EncoderGraph {
     first.values = first.values.map { $0 * factor }
     first.bias = first.bias?.map { $0 * factor }
     second.values = second.values.map { $0 / factor }
-  }
-}
-
-extension DraftWeights {
-  /// One of several runs of outputs.
-  func part(_ index: Int, of count: Int) -> DraftWeights {
-    let size = outputs / count
-    let range = index * size..<(index + 1) * size
-    return DraftWeights(
-      outputs: size, inputs: inputs,
-      values: Array(values[range.lowerBound * inputs..<range.upperBound * inputs]),
-      bias: bias.map { Array($0[range]) })
   }
 }

@@ -29,9 +29,8 @@ extension EncoderGraph {
     guard !options.withoutHead, let name = architecture,
       !family.decoderClasses.contains(where: name.hasSuffix)
     else { return nil }
-    if let head = family.heads.first(where: { $0.classes.contains { name.hasSuffix($0) } }) {
-      return has(head.marker) ? head : nil
-    }
+    let heads = family.heads.filter { $0.classes.contains { name.hasSuffix($0) } }
+    guard heads.isEmpty else { return heads.first { has($0.marker) } }
     let stored = folder.tensors.names.contains { !prefix.isEmpty && !$0.hasPrefix(prefix) }
     guard name.contains("For"), stored else { return nil }
     let known = family.heads.flatMap(\.classes).joined(separator: ", ")
@@ -64,6 +63,9 @@ extension EncoderGraph {
     case .dense(let path): return try linear(start + path, value, outputs: try outputs(of: start + path))
     case .function(let function): return self.function(function, name + ".activation", value)
     case .ownFunction: return function(sizes.activation, name + ".activation", value)
+    case .stated(let field, let standard):
+      let function = try EncoderSizes.function(try folder.text([field]) ?? standard, folder, field)
+      return self.function(function, name + ".activation", value)
     case .norm(let path): return try norm(start + path, value)
     case .column(let column):
       var ranges = [SliceRange](repeating: .whole, count: shape(value).count)

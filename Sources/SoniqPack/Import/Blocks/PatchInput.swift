@@ -10,7 +10,7 @@ extension EncoderGraph {
       throw folder.fieldError("patch_size", "\(patch) does not divide image_size \(image)")
     }
     let grid = (height: image.height / patch.height, width: image.width / patch.width)
-    let batch = symbol("batch", maximum: 64)
+    let batch = try symbol("batch", maximum: 64)
     let pixels = host(
       "pixel_values", .float32, [batch, .fixed(channels), .fixed(image.height), .fixed(image.width)])
     let name = layout.projection

@@ -46,7 +46,7 @@ extension EncoderGraph {
       outputs: 3 * size, inputs: size,
       values: try floats(path + ".attention.in_proj_weight", [3 * size, size]),
       bias: try floats(path + ".attention.in_proj_bias", [3 * size]))
-    let (query, key) = (packed.part(0, of: 3).applied(to: probe), packed.part(1, of: 3))
+    let (query, key) = (packed.part(0, of: 3).applied(to: probe, count: 1), packed.part(1, of: 3))
     let scale = 1 / Float(length).squareRoot()
     var scores = DraftWeights(outputs: heads, inputs: size, values: [], bias: [])
     for head in 0..<heads {
@@ -71,14 +71,5 @@ extension EncoderGraph {
     let normed = try norm(path + ".layernorm", attended)
     let inner = label(path)
     return try sum(inner + ".add", attended, try plain(inner + ".mlp.fc1", inner + ".mlp.fc2", normed))
-  }
-}
-
-extension DraftWeights {
-  /// What the layer makes of one row.
-  fileprivate func applied(to row: [Float]) -> [Float] {
-    (0..<outputs).map { output in
-      row.indices.reduce(bias?[output] ?? 0) { $0 + values[output * inputs + $1] * row[$1] }
-    }
   }
 }

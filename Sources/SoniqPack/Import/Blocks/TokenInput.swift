@@ -9,11 +9,16 @@ extension EncoderGraph {
     let padding = try padding(layout, vocabulary)
     let table = try folder.size(
       family.fields.positions, in: 1...1_048_576, default: family.fields.standardPositions)
-    let longest = table - (padding.map { $0 + 1 } ?? 0)
-    guard longest > 0 else {
+    let positionsTable = try positionsTable(layout)
+    let counted = table - (padding.map { $0 + 1 } ?? 0)
+    guard counted > 0 else {
       throw folder.fieldError(family.fields.positions[0], "\(table); no position is behind the padding's")
     }
-    rows = [symbol("batch", maximum: 64), symbol("sequence", maximum: longest)]
+    rows = [
+      try symbol("batch", maximum: 64),
+      try symbol("sequence", maximum: counted, isLimit: positionsTable != nil),
+    ]
+    let longest = draft.maximum(rows[1]) ?? counted
     let ids = host("input_ids", .int32, rows)
     self.ids = ids
     mask = host("attention_mask", .int32, rows, fill: 1)
@@ -26,21 +31,34 @@ extension EncoderGraph {
     if let name = layout.types, let typeIds {
       parts.append(("embeddings.add_token_type", try lookup(name, typeIds, rows: types, size: size)))
     }
-    if let name = layout.positions {
-      let single = types == 1 ? layout.types : nil
+    let single = types == 1 ? layout.types : nil
+    if let name = positionsTable {
       parts.append(
         (
           "embeddings.add_position",
           try positions(name, ids, padding, rows: table, size: size, types: single)
         ))
+    } else if let name = single {
+      let row = KnownTensor(floats: try floats(prefix + name + ".weight", [1, size]), shape: [1, 1, size])
+      parts.append(("embeddings.add_token_type", draft.constant(row, name: name)))
     }
     var sum = parts[0].value
     for part in parts.dropFirst() { sum = try self.sum(part.name, sum, part.value) }
+    if layout.projectsFirst { sum = try projected(sum, layout) }
     if let name = layout.norm { sum = try norm(prefix + name, sum) }
-    if let name = layout.projection, size != sizes.hidden {
-      sum = try linear(prefix + name, sum, outputs: sizes.hidden)
-    }
-    return sum
+    return layout.projectsFirst ? sum : try projected(sum, layout)
+  }
+
+  private func positionsTable(_ layout: TokenLayout) throws(PackError) -> String? {
+    guard let field = layout.positionsField else { return layout.positions }
+    return try folder.flag(field, default: true) ? layout.positions : nil
+  }
+
+  private mutating func projected(_ sum: ValueID, _ layout: TokenLayout) throws(PackError) -> ValueID {
+    guard let name = layout.projection, inputs(of: sum) != sizes.hidden else { return sum }
+    let bias = layout.projectsFirst ? false : nil
+    let weights = try weights(prefix + name, outputs: sizes.hidden, inputs: inputs(of: sum), hasBias: bias)
+    return add(weights, name, sum)
   }
 
   private func padding(_ layout: TokenLayout, _ vocabulary: Int) throws(PackError) -> Int? {

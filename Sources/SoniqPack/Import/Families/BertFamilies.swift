@@ -25,22 +25,22 @@ extension TokenLayout {
 }
 
 extension HeadLayout {
-  fileprivate static let tokens = HeadLayout(
+  static let tokens = HeadLayout(
     classes: ["ForTokenClassification"], marker: "classifier.weight", outputs: [.init([.dense("classifier")])]
   )
-  fileprivate static let spans = HeadLayout(
+  static let spans = HeadLayout(
     classes: ["ForQuestionAnswering"], marker: "qa_outputs.weight",
     outputs: [
       .init("start_logits", [.dense("qa_outputs"), .column(0)]),
       .init("end_logits", [.dense("qa_outputs"), .column(1)]),
     ])
   /// A class of the pooler's row.
-  fileprivate static let pooledSequence = HeadLayout(
+  static let pooledSequence = HeadLayout(
     classes: ["ForSequenceClassification"], marker: "classifier.weight",
     outputs: [.init([.pooler, .dense("classifier")])])
 
   /// Two layers of the first row.
-  fileprivate static func sequence(_ function: ElementFunction) -> HeadLayout {
+  static func sequence(_ function: ElementFunction) -> HeadLayout {
     HeadLayout(
       classes: ["ForSequenceClassification"], marker: "classifier.dense.weight",
       outputs: [
@@ -49,7 +49,7 @@ extension HeadLayout {
   }
 
   /// A layer and a norm, then a score for each word.
-  fileprivate static func words(
+  static func words(
     _ classes: [String] = ["ForMaskedLM"], dense: String, function: HeadStep = .ownFunction, norm: String,
     matrix: String, bias: String
   ) -> HeadLayout {

@@ -92,4 +92,39 @@ extension EncoderFamily {
         count: "relative_attention_num_buckets", farthest: "relative_attention_max_distance"),
       isUnscaled: true),
     finalNorm: "encoder.final_layer_norm", ignored: ["encoder.embed_tokens.weight"])
+
+  /// T5 with a bias of each layer's own.
+  static let umt5 = {
+    var family = t5
+    family.modelTypes = ["umt5"]
+    family.block.places = .buckets(
+      table: "encoder.block.#.layer.0.SelfAttention.relative_attention_bias",
+      count: "relative_attention_num_buckets", farthest: "relative_attention_max_distance")
+    return family
+  }()
+
+  /// Alibaba's GTE, whose code comes with the checkpoints.
+  static let gte = EncoderFamily(
+    modelTypes: ["new", "gte"], positionTypes: ["rope"],
+    required: ["layer_norm_type": .text("layer_norm"), "logn_attention_scale": .boolean(false)],
+    prefixes: ["new.", "gte."],
+    input: .tokens(
+      TokenLayout(
+        words: "embeddings.word_embeddings", types: "embeddings.token_type_embeddings",
+        norm: "embeddings.LayerNorm")),
+    block: BlockLayout(
+      path: "encoder.layer.#",
+      projection: .either(
+        packed: "attention.qkv_proj", query: "attention.q_proj", key: "attention.k_proj",
+        value: "attention.v_proj"),
+      output: "attention.o_proj", attentionNorm: "attn_ln",
+      feedForward: .gatedPacked("mlp.up_gate_proj", down: "mlp.down_proj", isGateFirst: false),
+      outputNorm: "mlp_ln", hasBiases: false,
+      places: .rotary(RotaryLayout(base: ["rope_theta"], standardBase: 10000, mayBeScaled: true))),
+    pooler: .tanh("pooler.dense"),
+    heads: [
+      .pooledSequence, .tokens, .spans,
+      .words(
+        dense: "lm_head.dense", norm: "lm_head.norm", matrix: "lm_head.decoder", bias: "lm_head.decoder.bias"),
+    ])
 }

@@ -59,10 +59,16 @@ extension EncoderFamily {
         ]),
     ])
 
+  private static let towerSizes = [
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+  ]
+  private static let imageSizes = towerSizes.merging(["image_size": 224, "patch_size": 16]) { $1 }
+
   private static let clipFields = FieldNames(standardActivation: "quick_gelu", standardEpsilon: 1e-5)
 
   static let clipImages = EncoderFamily(
     modelTypes: ["clip_vision_model"], prefixes: ["vision_model."], fields: clipFields,
+    standards: imageSizes.merging(["patch_size": 32]) { $1 },
     input: .patches(
       PatchLayout(
         projection: "embeddings.patch_embedding", tokens: ["embeddings.class_embedding"],
@@ -76,6 +82,10 @@ extension EncoderFamily {
 
   static let clipTexts = EncoderFamily(
     modelTypes: ["clip_text_model"], prefixes: ["text_model."], fields: clipFields,
+    standards: [
+      "hidden_size": 512, "num_hidden_layers": 12, "num_attention_heads": 8, "intermediate_size": 2048,
+      "vocab_size": 49408, "max_position_embeddings": 77,
+    ],
     input: .tokens(
       TokenLayout(words: "embeddings.token_embedding", positions: "embeddings.position_embedding")),
     block: .causalTower, finalNorm: "final_layer_norm",
@@ -90,6 +100,7 @@ extension EncoderFamily {
 
   static let siglipImages = EncoderFamily(
     modelTypes: ["siglip_vision_model"], prefixes: ["vision_model."], fields: siglipFields,
+    standards: imageSizes,
     input: .patches(
       PatchLayout(projection: "embeddings.patch_embedding", positions: "embeddings.position_embedding")),
     block: .tower, finalNorm: "post_layernorm",
@@ -97,6 +108,7 @@ extension EncoderFamily {
 
   static let siglipTexts = EncoderFamily(
     modelTypes: ["siglip_text_model"], prefixes: ["text_model."], fields: siglipFields,
+    standards: towerSizes.merging(["vocab_size": 32000, "max_position_embeddings": 64]) { $1 },
     input: .tokens(
       TokenLayout(words: "embeddings.token_embedding", positions: "embeddings.position_embedding")),
     block: .tower, finalNorm: "final_layer_norm",

@@ -19,4 +19,28 @@ extension EncoderFamily {
       feedForward: .plain(up: "fc1", down: "fc2"), outputNorm: "final_layer_norm", normPlace: .before,
       hasBiases: false),
     finalNorm: "layer_norm")
+
+  static let moonshine = EncoderFamily(
+    modelTypes: ["moonshine"], prefixes: ["model.encoder.", "encoder."],
+    fields: FieldNames(
+      layers: ["encoder_num_hidden_layers"], heads: ["encoder_num_attention_heads"],
+      keyValueHeads: ["encoder_num_key_value_heads"], activation: ["encoder_hidden_act"],
+      // No field of config.json.
+      epsilon: [], standardEpsilon: 1e-5),
+    input: .samples(
+      SampleLayout(
+        convolutions: [
+          SampleConvolution(name: "conv1", taps: 127, stride: 64, hasBias: false, function: .tanh),
+          SampleConvolution(name: "conv2", taps: 7, stride: 3, factor: 2),
+          SampleConvolution(name: "conv3", taps: 3, stride: 2),
+        ], norm: "groupnorm")),
+    block: BlockLayout(
+      path: "layers.#",
+      projection: .separate(query: "self_attn.q_proj", key: "self_attn.k_proj", value: "self_attn.v_proj"),
+      output: "self_attn.o_proj", attentionNorm: "input_layernorm",
+      feedForward: .plain(up: "mlp.fc1", down: "mlp.fc2"), outputNorm: "post_attention_layernorm",
+      normPlace: .before, hasBiases: false,
+      places: .rotary(
+        RotaryLayout(base: ["rope_theta"], standardBase: 10000, isInterleaved: true, standardFraction: 0.9))),
+    finalNorm: "layer_norm")
 }
