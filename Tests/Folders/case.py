@@ -44,6 +44,8 @@ class Case:
     shards: str | None = None
     """Which of two encoders is packed, "text" or "vision"."""
     part: str | None = None
+    """Which of two configurations is that of the one encoder."""
+    only: str | None = None
     """What config.json has besides."""
     fields: dict[str, Any] | None = None
     """What the outputs are computed by, where it is not the model itself."""

@@ -35,7 +35,8 @@ def build(case: Case, seed: int) -> nn.Module:
 
 def inputs_of(case: Case, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Sequences of several lengths, the shorter ones padded."""
-    config = getattr(case.config, f"{case.part}_config") if case.part else case.config
+    inner = case.part or case.only
+    config = getattr(case.config, f"{inner}_config") if inner else case.config
     if hasattr(config, "image_size"):
         side = config.image_size
         return {"pixel_values": random.standard_normal((2, 3, side, side)).astype(np.float32)}
@@ -73,6 +74,8 @@ def write(name: str, folder: Path, seed: int = SEED) -> None:
     inputs = inputs_of(case, random)
     with torch.no_grad():
         given = {key: torch.from_numpy(array) for key, array in inputs.items()}
+        if case.outputs.keys() == {"logits"}:
+            given.pop("decoder_input_ids", None)
         result = case.run(module, given) if case.run else module(**given)
     outputs = {packed: result[theirs].numpy() for packed, theirs in case.outputs.items()}
     if case.modules:

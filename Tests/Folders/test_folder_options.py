@@ -117,9 +117,9 @@ def test_adapters_are_refused(tmp_path: Path) -> None:
     refused(65, "LoRA adapters (1 tensors); merge", tmp_path / "model")
 
 
-def test_a_further_tensor_is_left_out(tmp_path: Path) -> None:
-    shutil.copytree(FOLDERS / "gte", tmp_path / "model")
-    path = tmp_path / "model/model.safetensors"
+def add_tensor(folder: Path) -> None:
+    """One that no encoder has."""
+    path = folder / "model.safetensors"
     data = path.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
@@ -127,5 +127,33 @@ def test_a_further_tensor_is_left_out(tmp_path: Path) -> None:
     header["further.weight"] = {"dtype": "F32", "shape": [1], "data_offsets": [size, size + 4]}
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[end:] + b"\0\0\0\0")
+
+
+def test_a_further_tensor_is_left_out(tmp_path: Path) -> None:
+    shutil.copytree(FOLDERS / "gte", tmp_path / "model")
+    add_tensor(tmp_path / "model")
     result = command("pack", tmp_path / "model", "-o", tmp_path / "m.soniq", "--palette", "f32")
     assert result.returncode == 0 and "left out of the checkpoint: further" in result.stderr
+
+
+# The encoder in a folder of its own, or behind a prefix beside what the class has.
+HEADS = {
+    "t5": "T5ForQuestionAnswering",
+    "umt5": "UMT5ForSequenceClassification",
+    "whisper": "WhisperForSequenceClassification",
+    "deberta-classes": "DebertaV2ForMultipleChoice",
+    "siglip-classes": "SiglipForPreTraining",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_is_not_known_is_named(name: str, tmp_path: Path) -> None:
+    shutil.copytree(FOLDERS / name, tmp_path / "model")
+    path = tmp_path / "model/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": [HEADS[name]]}))
+    if "classes" not in name and name != "whisper":
+        # Whoever saves the bare encoder keeps the class's name.
+        pack(tmp_path / "model", tmp_path / "m.soniq", "--palette", "f32")
+        (tmp_path / "m.soniq").unlink()
+        add_tensor(tmp_path / "model")
+    refused(65, HEADS[name], tmp_path / "model", *(["--part", "vision"] if "siglip" in name else []))

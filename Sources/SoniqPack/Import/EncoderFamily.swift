@@ -210,6 +210,8 @@ enum HeadStep: Sendable {
   case endOfText
   /// The first row, or the mean, as a field of config.json says.
   case rowOrMean(String)
+  /// The mean of all rows from one on.
+  case meanOfRows(from: Int)
   /// One row by attention of a stored query.
   case attended(String)
   /// The mean of what several steps make of the same.

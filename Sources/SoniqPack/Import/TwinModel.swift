@@ -51,6 +51,9 @@ struct TwinModel: Sendable {
       }
       return (folder, type)
     }
+    if let classes = try model.imageClasses(of: folder), options.part ?? "vision" == "vision" {
+      return classes
+    }
     let names = model.parts.map(\.name)
     guard
       let part = model.parts.first(where: {
@@ -65,11 +68,27 @@ struct TwinModel: Sendable {
       throw folder.fieldError(
         CheckpointFolder.architectures, "the parts of \(stated) are not known; known: \(model.architecture)")
     }
+    return (try part.folder(in: folder, architecture: part.architecture, also: []), part.modelType)
+  }
+
+  /// A classifier of images, which has one of the encoders; nil for another class.
+  private func imageClasses(of folder: CheckpointFolder) throws(PackError) -> (CheckpointFolder, String)? {
+    guard let stated = try folder.architecture(), stated.hasSuffix("ForImageClassification"),
+      let part = parts.first(where: { $0.name == "vision" })
+    else { return nil }
+    return (try part.folder(in: folder, architecture: stated, also: ["classifier."]), part.modelType)
+  }
+}
+
+extension TwinModel.Part {
+  /// * also: what the names of further tensors begin with.
+  fileprivate func folder(
+    in whole: CheckpointFolder, architecture: String, also: [String]
+  ) throws(PackError) -> CheckpointFolder {
     let fields = [
-      JSONMember("model_type", .text(part.modelType)),
-      JSONMember(CheckpointFolder.architectures, .array([.text(part.architecture)])),
+      JSONMember("model_type", .text(modelType)),
+      JSONMember(CheckpointFolder.architectures, .array([.text(architecture)])),
     ]
-    let inner = try CheckpointFolder(part.field, of: folder, fields: fields, tensorsBegin: part.tensors)
-    return (inner, part.modelType)
+    return try CheckpointFolder(field, of: whole, fields: fields, tensorsBegin: tensors + also)
   }
 }

@@ -56,6 +56,8 @@ def cases() -> dict[str, Case]:
             hf.CLIPModel, clip(), {**STATES, "image_embeds": "image_embeds"}, scale=3, part="vision",
             run=tower("vision_model", "visual_projection", "image_embeds"),
         ),
+        "clip-classes": Case(hf.CLIPForImageClassification, clip(), LOGITS, scale=3, only="vision"),
+        "siglip-classes": Case(hf.SiglipForImageClassification, siglip(), LOGITS, only="vision"),
         "siglip-both-texts": Case(hf.SiglipModel, siglip(), POOLED, part="text", run=tower("text_model")),
         "siglip-both-images": Case(hf.SiglipModel, siglip(), POOLED, part="vision", run=tower("vision_model")),
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import transformers as hf
-from case import Case
+from case import LOGITS, Case
 
 
 def whisper() -> Any:
@@ -30,6 +30,7 @@ def cases() -> dict[str, Case]:
         "whisper-decoder": Case(
             hf.WhisperForConditionalGeneration, whisper(), {"last_hidden_state": "encoder_last_hidden_state"}
         ),
+        "whisper-classes": Case(hf.WhisperForAudioClassification, whisper(), LOGITS, scale=3),
         "moonshine": Case(hf.MoonshineModel, moonshine(), {"last_hidden_state": "encoder_last_hidden_state"}, scale=3),
         "moonshine-decoder": Case(
             hf.MoonshineForConditionalGeneration,

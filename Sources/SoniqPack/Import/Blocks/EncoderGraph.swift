@@ -209,7 +209,7 @@ extension EncoderGraph {
   }
 
   /// No weights: the numbers 0, 1, 2, ... that older checkpoints keep, and second names.
-  private func isIgnored(_ name: String) -> Bool {
+  func isIgnored(_ name: String) -> Bool {
     let path = label(name)
     return path.hasSuffix("position_ids") || path.hasSuffix("rotary_emb.inv_freq")
       || family.ignored.contains(name) || family.ignored.contains(path)

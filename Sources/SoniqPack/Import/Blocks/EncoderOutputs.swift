@@ -31,12 +31,21 @@ extension EncoderGraph {
     else { return nil }
     let heads = family.heads.filter { $0.classes.contains { name.hasSuffix($0) } }
     guard heads.isEmpty else { return heads.first { has($0.marker) } }
-    let stored = folder.tensors.names.contains { !prefix.isEmpty && !$0.hasPrefix(prefix) }
-    guard name.contains("For"), stored else { return nil }
+    guard name.contains("For"), hasMore else { return nil }
     let known = family.heads.flatMap(\.classes).joined(separator: ", ")
     throw folder.fieldError(
       CheckpointFolder.architectures,
       "the head of \(name) is not known; known: \(known); --without-head packs the encoder alone")
+  }
+
+  /// Whether the checkpoint has more than the encoder, which is made by now, and its pooler.
+  private var hasMore: Bool {
+    let pooler = family.pooler.map { $0.marker.prefix { $0 != "." } + "." }
+    return folder.tensors.names.contains { name in
+      prefix.isEmpty
+        ? !used.contains(name) && !isIgnored(name) && !(pooler.map { name.hasPrefix($0) } ?? false)
+        : !name.hasPrefix(prefix)
+    }
   }
 
   /// * start: what the names of the steps' tensors begin with.
@@ -58,6 +67,7 @@ extension EncoderGraph {
     case .pooler: return try pooled(value)
     case .endOfText: return try endOfText(value, name)
     case .rowOrMean(let field): return try rowOrMean(field, value, name)
+    case .meanOfRows(let first): return try meanOfRows(from: first, of: value, name)
     case .attended(let path): return try attended(start + path, value)
     case .meanOf(let ways): return try mean(of: ways, value, name, start)
     case .dense(let path): return try linear(start + path, value, outputs: try outputs(of: start + path))

@@ -9,6 +9,16 @@ extension EncoderGraph {
     return try tensor(name + ".row", .reshape([shape(value)[0], shape(value)[2]]), cut)
   }
 
+  /// Of rows that none hides.
+  mutating func meanOfRows(from first: Int, of value: ValueID, _ name: String) throws(PackError) -> ValueID {
+    guard case .fixed(let count) = shape(value)[1], count > first else {
+      throw PackError(.software, place: name, "no fixed number of rows above \(first)")
+    }
+    let kept = SliceRange(begin: first, step: 1, count: count - first)
+    let rows = first == 0 ? value : try tensor(name + ".rows", .slice([.whole, kept, .whole]), value)
+    return node(name, .meanPool, [rows], [shape(value)[0], shape(value)[2]])
+  }
+
   mutating func rowOrMean(_ field: String, _ value: ValueID, _ name: String) throws(PackError) -> ValueID {
     let mode = try folder.text(field) ?? "cls"
     switch mode {

@@ -38,6 +38,13 @@ extension EncoderFamily {
       HeadLayout(
         classes: ["ForTokenClassification"], marker: "head.dense.weight",
         outputs: [.init([.dense("head.dense"), .ownFunction, .norm("head.norm"), .dense("classifier")])]),
+      HeadLayout(
+        classes: ["ForQuestionAnswering"], marker: "head.dense.weight",
+        outputs: [("start_logits", 0), ("end_logits", 1)].map { name, column in
+          .init(
+            name,
+            [.dense("head.dense"), .ownFunction, .norm("head.norm"), .dense("classifier"), .column(column)])
+        }),
     ])
 
   static let nomicBert = EncoderFamily(
@@ -58,6 +65,7 @@ extension EncoderFamily {
       feedForward: .gated(gate: "mlp.fc12", up: "mlp.fc11", down: "mlp.fc2"), outputNorm: "norm2",
       hasBiases: false,
       places: .rotary(RotaryLayout(base: ["rotary_emb_base"], standardBase: 10000, local: nil))),
+    pooler: .tanh("pooler.dense"),
     heads: [
       HeadLayout(
         classes: ["ForMaskedLM", "ForPreTraining"], marker: "cls.predictions.transform.dense.weight",
@@ -67,11 +75,12 @@ extension EncoderFamily {
             .norm("cls.predictions.transform.layer_norm"),
             .words(matrix: "cls.predictions.decoder", bias: "cls.predictions.bias"),
           ])
-        ])
+        ]),
+      .pooledSequence, .tokens,
     ])
 
   static let t5 = EncoderFamily(
-    modelTypes: ["t5", "mt5"],
+    modelTypes: ["t5", "mt5"], prefixes: ["transformer."],
     fields: FieldNames(
       hidden: ["d_model"], layers: ["num_layers"], heads: ["num_heads"], headLength: ["d_kv"],
       intermediate: ["d_ff"], positions: ["n_positions"], standardPositions: 512,
@@ -91,7 +100,7 @@ extension EncoderFamily {
         table: "encoder.block.0.layer.0.SelfAttention.relative_attention_bias",
         count: "relative_attention_num_buckets", farthest: "relative_attention_max_distance"),
       isUnscaled: true),
-    finalNorm: "encoder.final_layer_norm", ignored: ["encoder.embed_tokens.weight"])
+    finalNorm: "encoder.final_layer_norm", heads: [.tokens], ignored: ["encoder.embed_tokens.weight"])
 
   /// T5 with a bias of each layer's own.
   static let umt5 = {

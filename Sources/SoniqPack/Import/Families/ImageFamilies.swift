@@ -59,6 +59,13 @@ extension EncoderFamily {
         ]),
     ])
 
+  /// A class of the mean of the squares.
+  private static func meanClasses(from first: Int) -> HeadLayout {
+    HeadLayout(
+      classes: ["ForImageClassification"], marker: "classifier.weight",
+      outputs: [.init([.meanOfRows(from: first), .dense("classifier")])])
+  }
+
   private static let towerSizes = [
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
   ]
@@ -77,7 +84,8 @@ extension EncoderFamily {
     heads: [
       HeadLayout(
         classes: ["WithProjection"], marker: "visual_projection.weight",
-        outputs: [.init("image_embeds", [.pooler, .dense("visual_projection")])])
+        outputs: [.init("image_embeds", [.pooler, .dense("visual_projection")])]),
+      meanClasses(from: 1),
     ], ignored: ["embeddings.position_ids"])
 
   static let clipTexts = EncoderFamily(
@@ -104,7 +112,7 @@ extension EncoderFamily {
     input: .patches(
       PatchLayout(projection: "embeddings.patch_embedding", positions: "embeddings.position_embedding")),
     block: .tower, finalNorm: "post_layernorm",
-    pooler: Pooler(marker: "head.probe", steps: [.attended("head")]))
+    pooler: Pooler(marker: "head.probe", steps: [.attended("head")]), heads: [meanClasses(from: 0)])
 
   static let siglipTexts = EncoderFamily(
     modelTypes: ["siglip_text_model"], prefixes: ["text_model."], fields: siglipFields,

@@ -4,7 +4,8 @@ import SoniqGraph
 
 extension EncoderFamily {
   static let whisper = EncoderFamily(
-    modelTypes: ["whisper"], prefixes: ["model.encoder.", "encoder."],
+    modelTypes: ["whisper"], required: ["use_weighted_layer_sum": .boolean(false)],
+    prefixes: ["model.encoder.", "encoder."],
     fields: FieldNames(
       hidden: ["d_model"], layers: ["encoder_layers"], heads: ["encoder_attention_heads"],
       intermediate: ["encoder_ffn_dim"], activation: ["activation_function"], standardEpsilon: 1e-5),
@@ -18,7 +19,12 @@ extension EncoderFamily {
       output: "self_attn.out_proj", attentionNorm: "self_attn_layer_norm",
       feedForward: .plain(up: "fc1", down: "fc2"), outputNorm: "final_layer_norm", normPlace: .before,
       hasBiases: false),
-    finalNorm: "layer_norm")
+    finalNorm: "layer_norm",
+    heads: [
+      HeadLayout(
+        classes: ["ForAudioClassification"], marker: "projector.weight",
+        outputs: [.init([.dense("projector"), .meanOfRows(from: 0), .dense("classifier")])])
+    ])
 
   static let moonshine = EncoderFamily(
     modelTypes: ["moonshine"], prefixes: ["model.encoder.", "encoder."],
