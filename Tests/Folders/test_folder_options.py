@@ -70,6 +70,7 @@ def test_texts_may_be_longer_than_those_of_training(name: str, tmp_path: Path) -
 def test_maximums_are_those_of_sizes(tmp_path: Path) -> None:
     refused(64, "--maximum sequence=25: the model has 24 positions", FOLDERS / "bert", "--maximum", "sequence=25")
     refused(64, "--maximum height: no such size", FOLDERS / "bert", "--maximum", "height=2")
+    refused(64, "--maximum sequence=1048577: at most", FOLDERS / "deberta", "--maximum", "sequence=1048577")
     refused(64, "is no size", FOLDERS / "bert", "--maximum", "sequence=0")
     packed = pack(
         FOLDERS / "bert", tmp_path / "m.soniq", "--palette", "f32", "--maximum", "sequence=9", "--maximum", "batch=3"
@@ -96,7 +97,9 @@ MISSING = {
     "umt5": "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight",
     "moonshine": "encoder.groupnorm.bias",
     "gte": "encoder.layer.0.mlp.up_gate_proj.weight",
+    "vit": "encoder.layer.1.layernorm_after.bias",
     "jina-bert": "encoder.layer.1.mlp.wo.weight",
+    "jina-code": "encoder.layer.1.layer_norm_1.bias",
     "jina-roberta": "encoder.layers.0.mixer.Wqkv.bias",
     "clip-both-images": "vision_model.embeddings.class_embedding",
 }

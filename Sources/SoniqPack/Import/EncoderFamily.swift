@@ -7,6 +7,8 @@ struct EncoderFamily: Sendable {
   var modelTypes: [String]
   /// What `position_embedding_type` is, where it is stated.
   var positionTypes = ["absolute"]
+  /// A tensor, behind any prefix, by which a checkpoint is told from those of the same type.
+  var marker: String?
   /// Fields that must be what they say, or missing.
   var required: [String: JSONValue] = [:]
   /// What names of the encoder's tensors begin with where a head is in the same file.
@@ -158,6 +160,10 @@ struct BlockLayout: Sendable {
   /// Whether each linear layer and norm must have a bias; else those that are stored count.
   var hasBiases = true
   var places = AttentionPlaces.none
+  /// Norms of all heads' queries and keys.
+  var queryKeyNorms: (query: String, key: String)?
+  /// A norm behind the attention's own, of the sum of what that gives and the layer's input.
+  var secondNorm: String?
   /// Scores are not divided by the root of a head's length.
   var isUnscaled = false
   var isCausal = false

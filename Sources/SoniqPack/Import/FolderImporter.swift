@@ -30,7 +30,8 @@ package struct FolderOptions: Sendable {
 package enum FolderImporter {
   /// Every family that is known: a new one is described in a file of `Families` and listed here.
   static let families: [EncoderFamily] = [
-    .bert, .roberta, .distilBert, .mpnet, .albert, .electra, .jinaBert, .jinaRoberta, .deberta, .modernBert,
+    .bert, .roberta, .distilBert, .mpnet, .albert, .electra, .jinaCode, .jinaBert, .jinaRoberta, .deberta,
+    .modernBert,
     .nomicBert, .gte, .t5, .umt5, .vit, .deit, .clipImages, .clipTexts, .siglipImages, .siglipTexts, .whisper,
     .moonshine,
   ]
@@ -75,8 +76,9 @@ extension FolderImporter {
     }
     var family = first
     if let stated = try folder.text(positionField) {
-      guard let found = relatives.first(where: { $0.positionTypes.contains(stated) }) else {
-        let known = relatives.flatMap(\.positionTypes).joined(separator: ", ")
+      let alike = relatives.filter { $0.positionTypes.contains(stated) }
+      guard let found = alike.first(where: { has($0.marker, folder) }) ?? alike.last else {
+        let known = Set(relatives.flatMap(\.positionTypes)).sorted().joined(separator: ", ")
         throw folder.fieldError(positionField, "\"\(stated)\"; known: \(known)")
       }
       family = found
@@ -87,6 +89,12 @@ extension FolderImporter {
     }
     try requireNoAdapters(folder)
     return family
+  }
+
+  /// Whether the checkpoint has a tensor, behind any prefix; without one to ask for it has.
+  private static func has(_ marker: String?, _ folder: CheckpointFolder) -> Bool {
+    guard let marker else { return true }
+    return folder.tensors.names.contains { $0 == marker || $0.hasSuffix("." + marker) }
   }
 
   private static let positionField = "position_embedding_type"

@@ -61,8 +61,12 @@ class JinaBert(nn.Module):
     def norm(self, name: str, rows: Tensor) -> Tensor:
         return functional.layer_norm(rows, rows.shape[2:], self[name + ".weight"], self[name + ".bias"], 1e-5)
 
-    def heads(self, name: str, rows: Tensor) -> Tensor:
-        return self.linear(name, rows).unflatten(2, (self.config["num_attention_heads"], -1)).transpose(1, 2)
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        query, key, value = (
+            part.unflatten(2, (self.config["num_attention_heads"], -1)).transpose(1, 2) for part in (query, key, value)
+        )
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3]) + bias
+        return (scores.softmax(3) @ value).transpose(1, 2).flatten(2)
 
     def bias(self, length: int, mask: Tensor) -> Tensor:
         """What is added to the scores [batch, heads, queries, keys]."""
@@ -71,28 +75,55 @@ class JinaBert(nn.Module):
         far = -slopes[:, None, None] * (places[:, None] - places).abs()
         return far.masked_fill(mask[:, None, None, :] == 0, -torch.inf)
 
+    def layer(self, start: str, states: Tensor, bias: Tensor) -> Tensor:
+        parts = (self.linear(f"{start}attention.self.{part}", states) for part in ("query", "key", "value"))
+        attended = self.linear(start + "attention.output.dense", self.attend(*parts, bias))
+        states = self.norm(start + "attention.output.LayerNorm", states + attended)
+        gate, up = self.linear(start + "mlp.gated_layers", states).chunk(2, 2)
+        fed = self.linear(start + "mlp.wo", FUNCTIONS[self.config["feed_forward_type"]](gate) * up)
+        return self.norm(start + "mlp.layernorm", states + fed)
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> dict[str, Tensor]:
         states = self["embeddings.word_embeddings.weight"][input_ids]
         states = states + self["embeddings.token_type_embeddings.weight"][token_type_ids]
         states = self.norm("embeddings.LayerNorm", states)
         bias = self.bias(input_ids.shape[1], attention_mask)
-        function = FUNCTIONS[self.config["feed_forward_type"]]
-        for start in (f"encoder.layer.{index}." for index in range(LAYERS)):
-            inner = start + "attention.self."
-            query, key, value = (self.heads(inner + part, states) for part in ("query", "key", "value"))
-            scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3]) + bias
-            context = (scores.softmax(3) @ value).transpose(1, 2).flatten(2)
-            attended = self.linear(start + "attention.output.dense", context)
-            states = self.norm(start + "attention.output.LayerNorm", states + attended)
-            gate, up = self.linear(start + "mlp.gated_layers", states).chunk(2, 2)
-            fed = self.linear(start + "mlp.wo", function(gate) * up)
-            states = self.norm(start + "mlp.layernorm", states + fed)
+        for index in range(LAYERS):
+            states = self.layer(f"encoder.layer.{index}.", states, bias)
         return {"last_hidden_state": states, "pooler_output": self.linear("pooler.dense", states[:, 0]).tanh()}
 
     def save_pretrained(self, folder: Path) -> None:
         names = {name.replace("/", "."): tensor.contiguous() for name, tensor in self.state_dict().items()}
         save_file(names, folder / "model.safetensors", metadata={"format": "pt"})
         (folder / "config.json").write_text(json.dumps(self.config, indent=2) + "\n")
+
+
+class JinaCode(JinaBert):
+    """Norms of queries and keys, and two behind attention; the gate is the second half."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        width = self.config["hidden_size"]
+        renamed = {"gated_layers": "up_gated_layer", "wo": "down_layer", "mlp.layernorm": "layer_norm_2"}
+        shapes = super().shapes()
+        for old, new in renamed.items():
+            shapes = {name.replace(f"{old}.", f"{new}."): shape for name, shape in shapes.items()}
+        for start in (f"encoder.layer.{index}." for index in range(LAYERS)):
+            for part in ("attention.self.layer_norm_q", "attention.self.layer_norm_k", "layer_norm_1"):
+                shapes |= norm(start + part, width)
+        return shapes
+
+    def layer(self, start: str, states: Tensor, bias: Tensor) -> Tensor:
+        inner = start + "attention.self."
+        query = self.norm(inner + "layer_norm_q", self.linear(inner + "query", states))
+        key = self.norm(inner + "layer_norm_k", self.linear(inner + "key", states))
+        context = self.attend(query, key, self.linear(inner + "value", states), bias)
+        attended = self.norm(
+            start + "attention.output.LayerNorm", states + self.linear(start + "attention.output.dense", context)
+        )
+        middle = self.norm(start + "layer_norm_1", attended + states)
+        up, gate = self.linear(start + "mlp.up_gated_layer", middle).chunk(2, 2)
+        fed = self.linear(start + "mlp.down_layer", FUNCTIONS[self.config["feed_forward_type"]](gate) * up)
+        return self.norm(start + "layer_norm_2", middle + fed)
 
 
 def slopes_of(heads: int) -> list[float]:
@@ -111,5 +142,6 @@ def cases() -> dict[str, Case]:
     heads = jina_bert(num_attention_heads=3, hidden_size=12, feed_forward_type="reglu")
     return {
         "jina-bert": Case(JinaBert, jina_bert(), POOLED, types=True),
+        "jina-code": Case(JinaCode, jina_bert(), POOLED, types=True),
         "jina-bert-heads": Case(JinaBert, heads, POOLED, types=True, dtype=torch.bfloat16),
     }

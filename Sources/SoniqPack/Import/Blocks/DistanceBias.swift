@@ -57,6 +57,7 @@ extension EncoderGraph {
   ) throws(PackError) -> ValueID {
     let length = rows[1]
     let longest = draft.maximum(length) ?? 1
+    try requireComputable(2 * longest - 1, columns, family.fields.positions[0])
     let table = (1 - longest...longest - 1).flatMap(numbers)
     let (_, _, indices) = try distanceIndices(name, longest)
     let constant = draft.constant(

@@ -118,6 +118,12 @@ extension EncoderGraph {
     )
     let found = try tensor(name + ".found", .gather(axis: 0), known, indices)
     let count = last - first + 1
+    // Places of scores are whole numbers of 32 bits.
+    guard longest <= Int(Int32.max) / count else {
+      throw folder.fieldError(
+        family.fields.positions[0],
+        "\(longest) positions with \(count) distances each; --maximum makes texts shorter")
+    }
     let length = number(name + ".count", count)
     let begins = try tensor(name + ".query_begins", .binary(.multiply), queries, length)
     let others = try tensor(name + ".key_begins", .binary(.multiply), keys, length)

@@ -19,6 +19,13 @@ extension EncoderGraph {
       let (bias, scale) = try distanceScores(layout, path, query: parts[0], key: parts[1])
       context = try attention(path, parts, scale: scale, bias: bias)
     case .none, .slopes, .buckets:
+      if let norms = block.queryKeyNorms {
+        var parts = try projections(path, input)
+        parts[0] = try norm(prefix + path + "." + norms.query, parts[0])
+        parts[1] = try norm(prefix + path + "." + norms.key, parts[1])
+        context = try attention(path, parts, scale: scale, bias: try scoreBias(index))
+        break
+      }
       let merged = try merged(path, input)
       let bias = try scoreBias(index)
       let attention = Attention(

@@ -13,6 +13,8 @@ struct EncoderGraph {
   /// The class that the folder was saved from.
   let architecture: String?
   var draft = DraftGraph()
+  /// The kinds of layers and norms that have biases.
+  private let biases: Set<String>
   /// The tensors that the graph was made of.
   var used: Set<String> = []
   /// Layers of shared weights, read once.
@@ -48,6 +50,7 @@ struct EncoderGraph {
     prefix = family.prefixes.first { prefix in folder.tensors.names.contains { $0.hasPrefix(prefix) } } ?? ""
     modules = folder.isWhole ? try SentenceModules.read(folder) : nil
     architecture = try folder.architecture()
+    biases = Set(folder.tensors.names.filter { $0.hasSuffix(".bias") }.map(Self.kind))
   }
 
   mutating func build() throws(PackError) {
@@ -78,8 +81,24 @@ struct EncoderGraph {
     guard !isLimit || most <= maximum else {
       throw PackError(.usage, place: "--maximum \(name)=\(most)", "the model has \(maximum) positions")
     }
+    guard name != "sequence" || most <= Self.mostPositions else {
+      throw PackError(.usage, place: "--maximum \(name)=\(most)", "at most \(Self.mostPositions)")
+    }
     draft.symbols.append(Symbol(name: name, maximum: most))
     return .symbol(draft.symbols.count - 1)
+  }
+
+  /// Of a text: attention takes no more.
+  static let mostPositions = 1 << 20
+
+  /// Refuses tables of numbers that the importer would compute without end.
+  /// * what: they are for, a field of config.json.
+  func requireComputable(_ rows: Int, _ columns: Int, _ what: String) throws(PackError) {
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    guard !overflow, count <= maximumKnownElements else {
+      throw folder.fieldError(
+        what, "\(rows) places with \(columns) numbers each are too many; --maximum makes texts shorter")
+    }
   }
 
   mutating func host(
@@ -120,6 +139,14 @@ struct EncoderGraph {
 
   func has(_ name: String) -> Bool { folder.tensors.has(name) }
 
+  /// Whether a layer or norm must have a bias: where any of its kind has one, all have.
+  func hasBias(_ name: String) -> Bool { biases.contains(Self.kind(of: name + ".bias")) }
+
+  /// A tensor's name without the numbers of layers.
+  private static func kind(of name: String) -> String {
+    name.split(separator: ".").map { $0.allSatisfy(\.isNumber) ? "#" : $0 }.joined(separator: ".")
+  }
+
   /// How many rows a matrix has.
   func outputs(of name: String) throws(PackError) -> Int {
     guard let shape = folder.tensors.shape(name + ".weight") else {
@@ -141,7 +168,7 @@ struct EncoderGraph {
   ) throws(PackError) -> DraftWeights {
     if let known = weights[name] { return known }
     let values = try floats(name + ".weight", [outputs, inputs])
-    let hasBias = hasBias ?? (family.block.hasBiases || has(name + ".bias"))
+    let hasBias = hasBias ?? (family.block.hasBiases || self.hasBias(name))
     let bias = hasBias ? try floats(name + ".bias", [outputs]) : nil
     let layer = DraftWeights(outputs: outputs, inputs: inputs, values: values, bias: bias)
     if family.block.sharing != nil { weights[name] = layer }
@@ -176,7 +203,7 @@ struct EncoderGraph {
     case .rootMeanSquare:
       return node(label, .rmsNorm(gamma: gamma, epsilon: sizes.epsilon), [input], shape(input))
     case .layer:
-      let isStored = family.block.hasBiases || has(name + ".bias")
+      let isStored = family.block.hasBiases || hasBias(name)
       let beta = isStored ? try floats(name + ".bias", [size]) : [Float](repeating: 0, count: size)
       return node(
         label, .layerNorm(gamma: gamma, beta: beta, epsilon: sizes.epsilon), [input], shape(input))

@@ -34,7 +34,11 @@ extension EncoderGraph {
     case .behind:
       let attended = try attention(index, path, input)
       let sum = try self.sum(beside(path + "." + block.output, "add"), attended, input)
-      let middle = try norm(prefix + path + "." + block.attentionNorm, sum)
+      var middle = try norm(prefix + path + "." + block.attentionNorm, sum)
+      if let second = block.secondNorm {
+        let again = try self.sum(path + "." + second + ".add", middle, input)
+        middle = try norm(prefix + path + "." + second, again)
+      }
       let fed = try feedForward(path, middle)
       let all = try self.sum(beside(path + "." + downPath, "add"), fed, middle)
       return try norm(prefix + path + "." + block.outputNorm, all)

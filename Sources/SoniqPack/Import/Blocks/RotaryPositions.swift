@@ -31,7 +31,9 @@ extension EncoderGraph {
     let isLocal = try layout.local.map { local throws(PackError) in try self.isLocal(index, local) } ?? false
     if places == nil { places = node("positions", .positions, [mask], rows, type: .int32) }
     let steps = try steps(layout, isLocal: isLocal, count: turned)
-    let angles = (0..<(draft.maximum(rows[1]) ?? 1)).flatMap { place in steps.map { Float(place) * $0 } }
+    let longest = draft.maximum(rows[1]) ?? 1
+    try requireComputable(longest, steps.count, family.fields.positions[0])
+    let angles = (0..<longest).flatMap { place in steps.map { Float(place) * $0 } }
     let interleaves = try folder.flag("rotary_emb_interleaved", default: layout.isInterleaved)
     let operation = DraftOperation.rotary(
       heads: sizes.heads, isInterleaved: interleaves, cosine: angles.map(cosf), sine: angles.map(sinf),

@@ -27,6 +27,17 @@ extension EncoderFamily {
         bias: "cls.predictions.bias"),
     ])
 
+  /// Those of code and of two languages: queries and keys are normed, and so is what attention gives, twice.
+  static let jinaCode = {
+    var family = jinaBert
+    family.marker = "encoder.layer.0.attention.self.layer_norm_q.weight"
+    family.block.queryKeyNorms = ("attention.self.layer_norm_q", "attention.self.layer_norm_k")
+    family.block.secondNorm = "layer_norm_1"
+    family.block.feedForward = .gatedPacked("mlp.up_gated_layer", down: "mlp.down_layer", isGateFirst: false)
+    family.block.outputNorm = "layer_norm_2"
+    return family
+  }()
+
   /// The third version: XLM-RoBERTa with positions as angles.
   static let jinaRoberta = EncoderFamily(
     modelTypes: ["xlm-roberta", "jina_embeddings_v3"], positionTypes: ["rotary"], prefixes: ["roberta."],
