@@ -41,7 +41,10 @@ rounding of weights, and runs through `libsoniq.so`.
   zero points are one and the scales those of binary16. What cannot be kept becomes real numbers, and the packer names
   the node and the reason. An `accuracy_level` says how ONNX Runtime may round and changes nothing here. A `g_idx` may
   sort channels into blocks.
-* Inputs and outputs of a model have no elements of 2 or 4 bits.
+* Casts to floats of 4 and 8 bits and to whole numbers of 2 and 4 bits round, saturate and wrap as those types do; so
+  do QuantizeLinear and DequantizeLinear with codes that are such floats, of which only constants keep no code. The
+  values stay float32 and int32, at inputs and outputs too. An output of bfloat16 is rounded to it; inside a model
+  bfloat16 is computed in float32, which rounds less. float8e8m0 has the rounding mode up.
 * Resize takes any axes of fixed sizes; images of dynamic sizes have no antialias that makes them smaller, no
   exclude_outside, no tf_crop_and_resize, no keep_aspect_ratio_policy and no cubic_coeff_a but -0.75.
 * The k of TopK may follow from dynamic sizes, the pads of a Pad (constant or edge) and the repeats of a Tile likewise.
@@ -62,7 +65,7 @@ rounding of weights, and runs through `libsoniq.so`.
   positions keeps its size. Files in the layout of one machine (NhwcConv, the domain com.microsoft.nchwc) are refused.
 * Attention of opsets 23 and 24 is written out in plain operators, in which the passes find what they find elsewhere.
   Keys and values of earlier runs are inputs and outputs like others (their lengths may be dynamic). Windows, which are
-  of opset 25, are refused. A row of which all keys are hidden is 0. `softmax_precision` changes nothing: all of it is
+  of opset 25, are there too. A row of which all keys are hidden is 0. `softmax_precision` changes nothing: all of it is
   float32.
 * MaxPool's output Indices needs a fixed height and width, and is not there for volumes.
 * LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence

@@ -214,5 +214,12 @@ def test_shifts_keep_the_bits_of_the_type(
 def test_bits_of_types_that_do_not_show(make: Make) -> None:
     nodes = [node("ArgMax", "x", "a"), node("BitwiseNot", "a", "n"), node("Cast", "n", "y", to=1)]
     assert "put a Cast before it" in with_opset(make(nodes, {"x": [3, 4]}), 18).refusal()
+
+
+def test_a_shift_of_32_bits_brings_no_sign_in(make: Make) -> None:
+    """Numbers of uint32 by their bits: the highest one is the sign of int32."""
     nodes = [node("BitShift", "a b", "n", direction="RIGHT"), node("Cast", "n", "y", to=1)]
-    assert "bits of uint32" in bits_of(make(nodes, {"a": [3], "b": [3]}), 12).refusal()
+    packed = bits_of(make(nodes, {"a": [4], "b": [4]}), 12)
+    assert packed.pack().returncode == 0
+    got = packed.run({"a": np.int32([-8, -1, -(2**31), 12]), "b": np.int32([1, 31, 4, 0])})
+    assert np.array_equal(got, np.float32([2**31 - 4, 1, 2**27, 12]))

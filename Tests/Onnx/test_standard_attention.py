@@ -116,7 +116,6 @@ def test_rotary_embedding_of_onnxruntime(
         (node("q k v . pk", "y", q_num_heads=4, kv_num_heads=2), "past_key without past_value"),
         (node("q pk v", "y", q_num_heads=4, kv_num_heads=2), "not all of 3 or of 4 dimensions"),
         (node("q k v", "y a b c", q_num_heads=4, kv_num_heads=2, qk_matmul_output_mode=4), "qk_matmul_output_mode 4"),
-        (node("q k v", "y", q_num_heads=4, kv_num_heads=2, left_window_size=2), "windows, which are of opset 25"),
     ],
 )
 def test_refusals(tmp_path: Path, attention: onnx.NodeProto, words: str) -> None:

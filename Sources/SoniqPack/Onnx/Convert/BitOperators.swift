@@ -10,6 +10,7 @@ extension OnnxConversion {
       if node.flag("fmod") { return [rest] }
       return [try withSignOfDivisor(rest, real(right), zero: scalar(0))]
     }
+    if let place = try placeInSize(left, right) { return [place] }
     let quotient = try binary(.divide, left, right)
     let rest = try binary(.subtract, left, binary(.multiply, quotient, right))
     // Of sizes there is no sign.
@@ -20,6 +21,27 @@ extension OnnxConversion {
       return [rest]
     }
     return [node.flag("fmod") ? rest : try withSignOfDivisor(rest, right, zero: integer(0))]
+  }
+
+  /// A number modulo a dynamic size, as a place that slices begin and end at when something is rolled: the number, from the end
+  /// where it is below 0. A size that is no greater leaves a slice of nothing, and makes the run an error.
+  private mutating func placeInSize(_ left: ValueID, _ right: ValueID) throws(PackError) -> ValueID? {
+    guard let number = draft.known(left)?.integers, number.count == 1, let sizes = draft.known(right),
+      sizes.integers == nil, let size = sizes.extents?.first, sizes.count == 1, !node.flag("fmod"),
+      number[0].magnitude <= UInt64(maximumDimension), draft.isAtMost(Extent(1), size)
+    else { return nil }
+    let isSliced =
+      node.outputs.first.flatMap { name in
+        scopes.last?.uses.users(of: name).map { $0.allSatisfy { $0.type == "Slice" } }
+      } ?? false
+    let amount = Extent(Int(number[0]))
+    guard isSliced || number[0] == 0, let place = number[0] < 0 ? size.plus(amount) : amount else {
+      return nil
+    }
+    let bound = constant(
+      KnownTensor(shape: sizes.shape, type: sizes.type, elements: .sizes([place])).simplified)
+    boundsWithin.insert(bound)
+    return bound
   }
 
   private mutating func withSignOfDivisor(
@@ -99,7 +121,7 @@ extension OnnxConversion {
     "Slice", "Split", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze",
   ]
 
-  private mutating func statedType(_ name: String) throws(PackError) -> OnnxType? {
+  mutating func statedType(_ name: String) throws(PackError) -> OnnxType? {
     if let type = statedTypes[name] { return type }
     return draft.known(try value(named: name))?.type
   }
@@ -107,8 +129,10 @@ extension OnnxConversion {
   /// The type of the node's outputs, where that is simple.
   mutating func typeOfOutputs() throws(PackError) -> OnnxType? {
     if node.type == "Cast" {
-      return OnnxType(ofValue: Int32(truncatingIfNeeded: node.integer("to", default: 0)))
+      return OnnxType(rawValue: Int32(truncatingIfNeeded: node.integer("to", default: 0)))
     }
+    if node.type == "CastLike" { return try statedType(node.inputs[1]) }
+    if node.type == "QuantizeLinear" { return try typeOfCodes() }
     guard Self.keepers.contains(node.type), let first = node.inputs.first, !first.isEmpty else { return nil }
     return try statedType(first)
   }

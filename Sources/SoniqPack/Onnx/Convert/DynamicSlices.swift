@@ -3,15 +3,17 @@ import SoniqGraph
 // Slices of an axis where its size or the bounds are dynamic.
 
 extension OnnxConversion {
+  /// * isWithin: whether the end is known to lie on the axis.
   /// * start, end: as ONNX has them, from the end where they are below 0, and beyond the axis where they like.
   mutating func slice(
-    _ value: ValueID, axis: Int, _ dimension: Dimension, start: Extent, end: Extent, step: Int
+    _ value: ValueID, axis: Int, _ dimension: Dimension, start: Extent, end: Extent, step: Int,
+    isWithin: Bool
   ) throws(PackError) -> ValueID {
     let size = draft.extent(dimension)
     if step < 0 { return try reversed(value, axis: axis, dimension, start: start, end: end, step: step) }
     // A begin behind the end leaves nothing, which no run allows: only the end is held within the size.
     guard let begin = try bound(start, of: size), let whole = try bound(end, of: size),
-      let stop = whole == Extent(0) ? whole : try draft.combine(.minimum, whole, size)
+      let stop = isWithin || whole == Extent(0) ? whole : try draft.combine(.minimum, whole, size)
     else { throw cutFault(dimension) }
     if begin == Extent(0), stop == size, step == 1 { return value }
     if begin == stop || begin == size || stop == Extent(0) {

@@ -144,7 +144,7 @@ extension OnnxConversion {
 
   mutating func cast() throws(PackError) -> [ValueID] {
     let number = Int32(truncatingIfNeeded: node.integer("to", default: 0))
-    guard let type = OnnxType(ofValue: number) else {
+    guard let type = OnnxType(rawValue: number) else {
       throw fault("elements of type \(OnnxType.name(number)) are not supported")
     }
     return [try cast(input(0), to: type)]
@@ -152,8 +152,8 @@ extension OnnxConversion {
 
   mutating func castLike() throws(PackError) -> [ValueID] {
     let like = try input(1)
-    let type = draft.known(like)?.type ?? (draft.values[like].elementType == .float32 ? .float32 : .int32)
-    return [try cast(input(0), to: narrowType(of: like) ?? type)]
+    let type: OnnxType = draft.values[like].elementType == .float32 ? .float32 : .int32
+    return [try cast(input(0), to: statedType(node.inputs[1]) ?? narrowType(of: like) ?? type)]
   }
 
   /// float16, double and the like are computed in float32, whole numbers in 32 bits; those of bytes wrap.
@@ -169,6 +169,14 @@ extension OnnxConversion {
       }
     } else if type.narrow?.isReal == false, draft.known(value)?.type != type {
       result = try asBytes(value, type)
+    } else if type.isTinyFloat, draft.known(value)?.type != type {
+      result = try rounded(value, to: type, saturates: node.flag("saturate", default: true))
+    } else if type.isWhole, type.bitCount < 8, draft.known(value)?.type != type {
+      result = try lowBits(whole(value), type)
+    } else if type.isWhole, draft.values[value].elementType == .float32,
+      let sizes = try wholeSizes(ofReal: value)
+    {
+      result = sizes
     } else if type.isFloat != (draft.values[value].elementType == .float32) {
       result = try tensor(.cast(type.isFloat ? .float32 : .int32), value)
     }
@@ -177,6 +185,20 @@ extension OnnxConversion {
       return constant(known)
     }
     return result
+  }
+
+  /// The lowest 2 or 4 bits of whole numbers.
+  private mutating func lowBits(_ value: ValueID, _ type: OnnxType) throws(PackError) -> ValueID {
+    if let integers = draft.known(value)?.integers, let shape = draft.known(value)?.shape {
+      let bits = integers.map { number -> Int64 in
+        let code = number & (1 << type.bitCount - 1)
+        return type.isSigned && code >> (type.bitCount - 1) == 1 ? code - 1 << type.bitCount : code
+      }
+      return constant(KnownTensor(integers: bits, shape: shape))
+    }
+    guard type.isSigned else { return try binary(.bitAnd, value, integer(1 << Int64(type.bitCount) - 1)) }
+    let above = integer(Int64(32 - type.bitCount))
+    return try binary(.shiftRight, binary(.shiftLeft, value, above), above)
   }
 
   /// Does nothing when a model runs; its mask is all true.

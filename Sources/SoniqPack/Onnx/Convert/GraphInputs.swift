@@ -16,7 +16,7 @@ extension OnnxConversion {
       func fail(_ message: String) -> PackError {
         PackError(.data, file: file.path, place: "input \(info.name)", message)
       }
-      guard info.type.hasTensorType, let type = OnnxType(ofValue: info.type.tensorType.elemType) else {
+      guard info.type.hasTensorType, let type = OnnxType(rawValue: info.type.tensorType.elemType) else {
         throw fail("elements of type \(OnnxType.name(info.type.tensorType.elemType)) are not supported")
       }
       let given = options.shapes[info.name]

@@ -86,6 +86,7 @@ extension OnnxConversion {
     else {
       throw fault("its starts or ends are not whole numbers")
     }
+    let isWithin = try optionalInput(2).map { boundsWithin.contains($0) } ?? false
     let rank = onnxShape(result).count
     let axes = try integers(attribute: "axes", input: 3) ?? Array(0..<min(rank, starts.count))
     let steps = try knownInput(4, "steps")?.integers?.map { Int($0) } ?? axes.map { _ in 1 }
@@ -95,7 +96,8 @@ extension OnnxConversion {
     for (place, entry) in axes.enumerated() {
       let axis = try axis(entry, rank: rank)
       guard steps[place] != 0 else { throw fault("a step of 0") }
-      result = try slice(result, axis: axis, start: starts[place], end: ends[place], step: steps[place])
+      result = try slice(
+        result, axis: axis, start: starts[place], end: ends[place], step: steps[place], isWithin: isWithin)
     }
     return [result]
   }
@@ -107,7 +109,7 @@ extension OnnxConversion {
   }
 
   private mutating func slice(
-    _ value: ValueID, axis: Int, start: Extent, end: Extent, step: Int
+    _ value: ValueID, axis: Int, start: Extent, end: Extent, step: Int, isWithin: Bool
   ) throws(PackError) -> ValueID {
     let dimension = onnxShape(value)[axis]
     if start.fixed == 0, step == 1, end == draft.extent(dimension) { return value }
@@ -117,7 +119,8 @@ extension OnnxConversion {
       {
         return try prefix(value, axis: axis, of: symbol, size: size)
       }
-      return try slice(value, axis: axis, dimension, start: start, end: end, step: step)
+      return try slice(
+        value, axis: axis, dimension, start: start, end: end, step: step, isWithin: isWithin)
     }
     func clamped(_ index: Int, _ range: ClosedRange<Int>) -> Int {
       min(max(index < 0 ? index + size : index, range.lowerBound), range.upperBound)

@@ -12,9 +12,13 @@ extension OnnxConversion {
 
   /// An output in the type that the model states.
   mutating func narrowed(_ value: ValueID, _ output: ValueInfoProto) throws(PackError) -> ValueID {
-    guard let stated = OnnxType(rawValue: output.type.tensorType.elemType), let narrow = stated.narrow,
-      !draft.isEmpty(value)
-    else { return value }
+    guard let stated = OnnxType(rawValue: output.type.tensorType.elemType), !draft.isEmpty(value) else {
+      return value
+    }
+    if stated == .bfloat16, draft.values[value].elementType.isReal, draft.known(value)?.type != .bfloat16 {
+      return try rounded(value, to: .bfloat16, saturates: false)
+    }
+    guard let narrow = stated.narrow else { return value }
     if !narrow.isReal, let codes = try codesOfMark(value, stated) { return codes }
     let isReal = draft.values[value].elementType.isReal
     guard narrow.isReal || !isReal else {

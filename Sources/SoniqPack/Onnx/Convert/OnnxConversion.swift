@@ -16,6 +16,8 @@ struct OnnxConversion {
   var masksOfLengths: [ValueID: ValueID] = [:]
   /// Element types as the file has them, by name, where they show: those of bits that int32 does not have.
   var statedTypes: [String: OnnxType] = [:]
+  /// Bounds of slices that lie within the axis in every run that is allowed.
+  var boundsWithin: Set<ValueID> = []
   private var expansions = 0
   /// Nodes that could not be converted.
   private var faults: ImportFaults

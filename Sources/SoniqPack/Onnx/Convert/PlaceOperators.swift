@@ -79,6 +79,7 @@ extension OnnxConversion {
 
   /// GatherND: the last axis of the indices are places along axes behind the first ones, which both share.
   mutating func gatherPlaces(_ data: ValueID, _ indices: ValueID, batch: Int) throws(PackError) -> ValueID {
+    if batch == 0, let places = try gatherDynamicPlaces(data, indices) { return places }
     let (sizes, shape) = (try fixedSizes(data), try fixedSizes(indices))
     guard let count = shape.last, batch >= 0, batch < shape.count, batch + count <= sizes.count, count > 0,
       shape[..<batch] == sizes[..<batch]
@@ -102,6 +103,37 @@ extension OnnxConversion {
     let rest = sizes[(batch + count)...].map { Extent($0) }
     let flat = try reshape(data, to: [Extent(joined.reduce(1, *))] + rest)
     return try tensor(.gather(axis: 0), flat, whole)
+  }
+}
+
+extension OnnxConversion {
+  /// GatherND of data or indices of dynamic sizes; nil where there is none.
+  private mutating func gatherDynamicPlaces(
+    _ data: ValueID, _ indices: ValueID
+  ) throws(PackError) -> ValueID? {
+    let (source, shape) = (onnxShape(data), onnxShape(indices))
+    guard (source + shape).contains(where: { draft.extent($0).fixed == nil }),
+      case .fixed(let count)? = shape.last,
+      (1...source.count).contains(count), let elements = draft.product(source[..<count]),
+      let most = draft.bounds(elements)?.most, most < Int(Int32.max)
+    else { return nil }
+    let outer = shape.dropLast().map { draft.extent($0) }
+    var whole: ValueID?
+    var isThere: ValueID?
+    for part in 0..<count {
+      let column = try slice(indices, axis: shape.count - 1, begin: part, step: 1, count: 1)
+      let (place, fits) = try place(
+        reshape(column, to: outer), along: line(draft.extent(source[part])))
+      guard let step = draft.product(source[(part + 1)..<count]) else { throw fault("the size is too large") }
+      let term = try binary(.multiply, place, line(step))
+      whole = if let whole { try binary(.add, whole, term) } else { term }
+      isThere = if let isThere { try binary(.and, isThere, fits) } else { fits }
+    }
+    guard let whole, let isThere else { return nil }
+    let flat = try reshape(data, to: [elements] + source[count...].map { draft.extent($0) })
+    let checked = try tensor(.select, isThere, whole, integer(Int64(Int32.max)))
+    let result = try tensor(.gather(axis: 0), flat, checked)
+    return try reshape(result, to: outer + source[count...].map { draft.extent($0) })
   }
 }
 

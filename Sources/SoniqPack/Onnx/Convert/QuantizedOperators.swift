@@ -7,7 +7,10 @@ extension OnnxConversion {
   /// where every channel has a scale.
   mutating func quantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
-    if node.integer("block_size", default: 0) != 0 { return [try quantizedByBlock(input)] }
+    if try typeOfCodes()?.isTinyFloat == true, let type = try typeOfCodes() {
+      return [try quantizedToFloats(input, type)]
+    }
+    if try isByBlock() { return [try quantizedByBlock(input)] }
     let stated = node.integer("output_dtype").flatMap { $0 == 0 ? nil : $0 }
     let grid = try codeGrid(of: stated.flatMap { OnnxType(rawValue: Int32(truncatingIfNeeded: $0)) })
     if let known = draft.known(input) { return [constant(try codes(of: known, grid))] }
@@ -23,7 +26,8 @@ extension OnnxConversion {
 
   mutating func dequantizeLinear() throws(PackError) -> [ValueID] {
     let input = try input(0)
-    if node.integer("block_size", default: 0) != 0 { return [try dequantizedByBlock()] }
+    if try statedType(node.inputs[0])?.isTinyFloat == true { return [try dequantizedFloats(input)] }
+    if try isByBlock() { return [try dequantizedByBlock()] }
     guard draft.known(try self.input(1)) != nil else { return [try dequantizedByComputedScale(input)] }
     guard let known = draft.known(input) else {
       if let mark = movedMark(input) {
@@ -53,6 +57,18 @@ extension OnnxConversion {
     var grid = try codeGrid(of: known.type)
     if let stated = grid.axis { grid.axis = try axis(stated, rank: known.shape.count) }
     return [constant(try dequantized(known, grid))]
+  }
+
+  private func isByBlock() throws(PackError) -> Bool {
+    let length = node.integer("block_size", default: 0)
+    guard length >= 0 else { throw fault("block_size \(length)") }
+    return length > 0
+  }
+
+  /// The type that a QuantizeLinear states for its codes.
+  mutating func typeOfCodes() throws(PackError) -> OnnxType? {
+    if let zero = try knownInput(2, "zero point") { return zero.type }
+    return node.integer("output_dtype").flatMap { OnnxType(rawValue: Int32(truncatingIfNeeded: $0)) }
   }
 
   /// (code - zero) * scale, where the scale is no constant.

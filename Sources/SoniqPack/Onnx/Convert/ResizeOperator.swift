@@ -94,7 +94,18 @@ extension OnnxConversion {
   /// An attribute of Upsample before opset 9, the second input before opset 11.
   private mutating func resizeScales() throws(PackError) -> [Float]? {
     if let list = node.reals("scales") { return list }
-    return try knownInput(opset < 11 ? 1 : 2, "scales")?.floats
+    let index = opset < 11 ? 1 : 2
+    guard let value = try optionalInput(index), draft.known(value) == nil,
+      let quotients = try realSizes(value)
+    else { return try knownInput(index, "scales")?.floats }
+    // Of a size and another one that is a multiple of it.
+    let numbers = quotients.fractions.compactMap { fraction in
+      fraction.numerator.fixed.map { Float($0) / Float(fraction.divisor) }
+    }
+    guard numbers.count == quotients.fractions.count else {
+      throw fault("its scales depend on what a dynamic size will be; fix it with --shape")
+    }
+    return numbers
   }
 
   /// The quotient of sizes is that of each run where one is dynamic.

@@ -37,6 +37,7 @@ extension OnnxConversion {
       let begin = half.minus(size)?.plus(Extent(1))
     else { throw fault("auto_pad over the dynamic size \(draft.words([dimension])); fix it with --shape") }
     let whole = draft.shape(padded)[axis]
-    return try slice(padded, axis: axis, whole, start: begin, end: draft.extent(whole), step: 1)
+    return try slice(
+      padded, axis: axis, whole, start: begin, end: draft.extent(whole), step: 1, isWithin: true)
   }
 }

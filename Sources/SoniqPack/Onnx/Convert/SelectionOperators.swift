@@ -135,7 +135,7 @@ extension OnnxConversion {
   }
 
   /// A value as whole numbers.
-  private mutating func whole(_ value: ValueID) throws(PackError) -> ValueID {
+  mutating func whole(_ value: ValueID) throws(PackError) -> ValueID {
     draft.values[value].elementType == .int32 ? value : try tensor(.cast(.int32), value)
   }
 }

@@ -5,9 +5,6 @@ import SoniqGraph
 /// values of earlier runs are tensors like others: inputs that are joined in front, and outputs.
 extension OnnxConversion {
   mutating func standardAttention() throws(PackError) -> [ValueID] {
-    guard node.integer("left_window_size", default: -1) < 0,
-      node.integer("right_window_size", default: -1) < 0
-    else { throw fault("windows, which are of opset 25") }
     let rank = draft.rank(try input(0))
     let heads = try [input(0), input(1), input(2)]
     guard rank == 3 || rank == 4, heads.allSatisfy({ draft.rank($0) == rank }) else {
@@ -98,26 +95,27 @@ extension OnnxConversion {
     let lengths = try optionalInput(6).map { value throws(PackError) in
       try reshape(value, to: [draft.extent(shape[0]), Extent(1), Extent(1), Extent(1)])
     }
-    guard node.flag("is_causal") || lengths != nil else { return terms }
+    let windows = [
+      node.integer("left_window_size", default: -1), node.integer("right_window_size", default: -1),
+    ]
+    guard node.flag("is_causal") || lengths != nil || windows.contains(where: { $0 >= 0 }) else {
+      return terms
+    }
     let places = try counted(draft.extent(shape[3]))
-    if node.flag("is_causal") {
+    if node.flag("is_causal") || windows.contains(where: { $0 >= 0 }) {
       let queries = draft.extent(shape[2])
-      var positions = try counted(queries)
-      if let lengths {
-        // Queries are the last of the keys that are there.
-        guard let count = queries.fixed else {
-          throw fault("nonpad_kv_seqlen and a dynamic length; fix it with --shape")
-        }
-        let first = try binary(.subtract, lengths, constant(KnownTensor(integers: [Int64(count)], shape: [])))
-        positions = try binary(.add, reshape(positions, to: [queries, Extent(1)]), first)
-      } else {
-        if past != Extent(0) {
-          guard let end = past.plus(queries) else { throw fault("the size is too large") }
-          positions = try apply("Slice", [places, line(past), line(end)])[0]
-        }
-        positions = try reshape(positions, to: [queries, Extent(1)])
+      // Queries are the last of the keys that are there, or stand behind those of earlier runs.
+      let first = if let lengths { try binary(.subtract, lengths, line(queries)) } else { line(past) }
+      let positions = try binary(.add, reshape(counted(queries), to: [queries, Extent(1)]), first)
+      if node.flag("is_causal") { terms.append(try hidden(unless: binary(.lessOrEqual, places, positions))) }
+      for (side, window) in windows.enumerated() where window >= 0 {
+        let width = integer(Int64(min(window, maximumDimension)))
+        terms.append(
+          try hidden(
+            unless: side == 0
+              ? binary(.greaterOrEqual, places, binary(.subtract, positions, width))
+              : binary(.lessOrEqual, places, binary(.add, positions, width))))
       }
-      terms.append(try hidden(unless: binary(.lessOrEqual, places, positions)))
     }
     if let lengths { terms.append(try hidden(unless: binary(.less, places, lengths))) }
     return terms

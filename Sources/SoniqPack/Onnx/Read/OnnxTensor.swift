@@ -18,12 +18,25 @@ enum OnnxType: Int32, Sendable {
   case uint32 = 12
   case uint64 = 13
   case bfloat16 = 16
+  case float8e4m3fn = 17
+  case float8e4m3fnuz = 18
+  case float8e5m2 = 19
+  case float8e5m2fnuz = 20
   case uint4 = 21
   case int4 = 22
+  case float4e2m1 = 23
+  case float8e8m0 = 24
   case uint2 = 25
   case int2 = 26
 
-  var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) }
+  var isFloat: Bool { [.float32, .float16, .float64, .bfloat16].contains(self) || isTinyFloat }
+  /// Floats that are rounded where a model casts to them.
+  var isTinyFloat: Bool {
+    switch self {
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float4e2m1, .float8e8m0: true
+    default: false
+    }
+  }
   var isWhole: Bool { !isFloat && self != .bool }
   /// The type of values that are narrower than what is computed with.
   var narrow: ElementType? {
@@ -37,17 +50,12 @@ enum OnnxType: Int32, Sendable {
   var bitCount: Int {
     switch self {
     case .uint2, .int2: 2
-    case .uint4, .int4: 4
-    case .uint8, .int8, .bool: 8
+    case .uint4, .int4, .float4e2m1: 4
+    case .uint8, .int8, .bool, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: 8
     case .uint16, .int16, .float16, .bfloat16: 16
     case .float32, .int32, .uint32: 32
     case .int64, .uint64, .float64: 64
     }
-  }
-  /// The type of a value: nil for those of constants alone, of which a byte holds several, and for those that are not read.
-  init?(ofValue number: Int32) {
-    guard let type = OnnxType(rawValue: number), type.bitCount >= 8 else { return nil }
-    self = type
   }
   var isSigned: Bool { [.int2, .int4, .int8, .int16, .int32, .int64].contains(self) }
 
@@ -113,6 +121,8 @@ extension OnnxFile {
   ) -> KnownTensor.Elements {
     switch type {
     case .uint2, .int2, .uint4, .int4: .integers(parts(bytes.map { $0 }, type, count))
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float4e2m1, .float8e8m0:
+      .floats(tinyFloats(bytes.map { $0 }, type, count))
     case .float32: .floats(list(bytes, Float.self) { $0 })
     case .float64: .floats(list(bytes, Double.self) { Float($0) })
     case .float16: .floats(list(bytes, UInt16.self) { Binary16.value($0) })
@@ -138,6 +148,12 @@ extension OnnxFile {
     }
   }
 
+  private static func tinyFloats(_ bytes: [UInt8], _ type: OnnxType, _ count: Int) -> [Float] {
+    let codes = type.bitCount == 4 ? parts(bytes, type, count).map { Int($0) } : bytes.map { Int($0) }
+    guard let floats = NarrowFloats(type) else { return codes.map(NarrowFloats.power) }
+    return codes.map { floats.number($0, bits: type.bitCount) }
+  }
+
   private static func list<Stored: BitwiseCopyable, Result>(
     _ bytes: UnsafeRawBufferPointer, _ type: Stored.Type, _ convert: (Stored) -> Result
   ) -> [Result] {
@@ -154,6 +170,8 @@ extension OnnxFile {
     switch type {
     case .uint2, .int2, .uint4, .int4:
       .integers(parts(proto.int32Data.map { UInt8(truncatingIfNeeded: $0) }, type, count))
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float4e2m1, .float8e8m0:
+      .floats(tinyFloats(proto.int32Data.map { UInt8(truncatingIfNeeded: $0) }, type, count))
     case .float32: .floats(proto.floatData)
     case .float64: .floats(proto.doubleData.map { Float($0) })
     case .float16: .floats(proto.int32Data.map { Binary16.value(UInt16(truncatingIfNeeded: $0)) })

@@ -16,6 +16,11 @@ struct OnnxUses {
 
   func maker(of name: String) -> OnnxNode? { makers[name].map { nodes[$0] } }
 
+  /// All nodes that use a name; nil for an output of the graph.
+  func users(of name: String) -> [OnnxNode]? {
+    outputs.contains(name) ? nil : users[name, default: []].map { nodes[$0] }
+  }
+
   /// The node that alone uses a name; nil where there are others, or it is an output of the graph.
   func onlyUser(of name: String) -> OnnxNode? {
     guard !outputs.contains(name), let list = users[name], list.count == 1 else { return nil }
