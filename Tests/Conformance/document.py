@@ -68,8 +68,9 @@ rounding of weights, and runs through `libsoniq.so`.
   of opset 25, are there too. A row of which all keys are hidden is 0. `softmax_precision` changes nothing: all of it is
   float32.
 * MaxPool's output Indices needs a fixed height and width, and is not there for volumes.
-* LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others, and peepholes, are an error by name. A sequence
-  length is 0 to the number of steps, or the run is refused.
+* LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others are an error by name. A sequence length is 0 to
+  the number of steps, or the run is refused. An LSTM with peepholes is written out, and needs a fixed length
+  and no sequence lengths.
 * Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).
 
 """

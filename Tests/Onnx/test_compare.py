@@ -242,6 +242,7 @@ def test_states_are_refused(case: Case) -> None:
     decoder = Path(__file__).parents[1] / "SoniqFormatTests/Golden/version3-states.soniq"
     message = error(tool("compare", case.source, decoder), 65)
     assert "the model has states" in message
+    assert "pack it without --state" in message
 
 
 ODD_SAMPLES = {

@@ -16,7 +16,8 @@ package enum PackedInterface {
       let names = packed.graph.states.map(\.name).joined(separator: ", ")
       throw PackError(
         .data, file: file,
-        "the model has states (\(names)), which runs change; samples of single runs cannot be compared")
+        "the model has states (\(names)), which runs change: pack it without --state and compare that file, with "
+          + "samples of the states among its inputs")
     }
     let imported: ImportedModel
     if OnnxImporter.isOnnx(path) {

@@ -38,7 +38,7 @@ extension OnnxConversion {
     guard draft.shape(x)[2] == .fixed(layer.inputs) else {
       throw fault("an input of shape \(draft.words(draft.shape(x))) and weights of \(layer.inputs) inputs")
     }
-    try requireNoPeepholes()
+    let peepholes = try peepholeInput(layer)
     let bias = try biasInput(layer)
     let lengths = try lengthsInput()
     var parts: [[ValueID]] = []
@@ -46,7 +46,7 @@ extension OnnxConversion {
       parts.append(
         try oneDirection(
           direction, layer, x, weights.parts[direction], recurrent.parts[direction],
-          bias: bias?[direction], lengths))
+          bias: bias?[direction], lengths, peepholes: peepholes?[direction]))
     }
     return try joined(parts, layer)
   }
@@ -120,11 +120,15 @@ extension OnnxConversion {
     }
   }
 
-  /// Input 7 of an LSTM; weights of 0 are none.
-  private mutating func requireNoPeepholes() throws(PackError) {
-    guard node.type.hasSuffix("LSTM"), hasInput(7) else { return }
-    if try knownInput(7, "peephole weights P")?.uniform == 0 { return }
-    throw fault("peepholes (input P) are not supported")
+  /// Input 7 of an LSTM by direction, [3 * hidden]; weights of 0 are none.
+  private mutating func peepholeInput(_ layer: Layer) throws(PackError) -> [[Float]]? {
+    guard node.type.hasSuffix("LSTM"), let known = try knownInput(7, "peephole weights P"), known.uniform != 0
+    else { return nil }
+    let length = 3 * layer.hidden
+    guard let floats = known.floats, known.shape == [layer.directions.count, length] else {
+      throw fault("its peephole weights P have shape \(known.shape)")
+    }
+    return layer.directions.indices.map { Array(floats[$0 * length..<($0 + 1) * length]) }
   }
 
   /// By direction: [gates * hidden] of the input's part, then of the state's.
@@ -165,11 +169,12 @@ extension OnnxConversion {
 
   private mutating func oneDirection(
     _ direction: Int, _ layer: Layer, _ x: ValueID, _ weights: KnownTensor, _ recurrent: KnownTensor,
-    bias: [Float]?, _ lengths: ValueID?
+    bias: [Float]?, _ lengths: ValueID?, peepholes: [Float]?
   ) throws(PackError) -> [ValueID] {
     let name = node.name + (direction == 1 ? ".reverse" : "")
     let rows = layer.cell.gates * layer.hidden
-    let part = try linear(x, weights, bias: bias.map { Array($0[..<rows]) }, name: name + ".W")
+    let added = bias.map { peepholes == nil ? Array($0[..<rows]) : zip($0[..<rows], $0[rows...]).map(+) }
+    let part = try linear(x, weights, bias: added, name: name + ".W")
     var operation = Recurrence(layer.cell, matrix: 0)
     operation.isReverse = layer.directions[direction]
     operation.isTimeMajor = layer.isTimeMajor
@@ -183,6 +188,12 @@ extension OnnxConversion {
     let clip = node.real("clip", default: 0)
     guard clip.isFinite, clip >= 0 else { throw fault("clip \(clip)") }
     operation.clip = clip == 0 ? 0 : clip
+    if let peepholes {
+      guard lengths == nil else { throw fault("peepholes (input P) beside sequence lengths") }
+      return try stepwiseLSTM(
+        part, recurrent, peepholes: peepholes, operation,
+        states: (initial(5, direction, layer), initial(6, direction, layer)), name: name)
+    }
     var inputs = [part]
     if let state = try initial(5, direction, layer) {
       inputs.append(state)
