@@ -28,6 +28,10 @@ struct EncoderSizes {
     else {
       throw folder.fieldError(fields.heads[0], "\(heads) does not divide \(fields.hidden[0]) \(hidden)")
     }
+    guard headLength % 4 == 0, headLength <= 256 else {
+      throw folder.fieldError(
+        fields.heads[0], "heads of \(headLength) numbers; attention takes a multiple of 4, 256 at most")
+    }
     guard try folder.size(fields.keyValueHeads, in: 1...1024, default: heads) == heads else {
       throw folder.fieldError(fields.keyValueHeads[0], "known: \(heads), as there are heads of queries")
     }
