@@ -9,70 +9,16 @@ private let groupBytes = 128
 /// Even words of a row's codes, then the odd ones.
 let wordRowStride = 2 * blockChannels
 
-/// 32-bit sums of up to 6 rows x 1 panel: 12 of the 16 registers; two hold weights, one codes, then products.
-private struct WordTile {
-  let rows: Int
-  var row0: OutputVectors
-  var row1 = OutputVectors()
-  var row2 = OutputVectors()
-  var row3 = OutputVectors()
-  var row4 = OutputVectors()
-  var row5 = OutputVectors()
-
-  @inline(__always)
-  init(_ rows: Int, _ sums: UnsafePointer<__m256i>) {
-    self.rows = rows
-    row0 = .loaded(sums)
-    if rows > 1 { row1 = .loaded(sums + 2) }
-    if rows > 2 {
-      row2 = .loaded(sums + 4)
-      row3 = .loaded(sums + 6)
-    }
-    if rows > 4 {
-      row4 = .loaded(sums + 8)
-      row5 = .loaded(sums + 10)
-    }
-  }
-
-  @inline(__always)
-  mutating func add(_ weights: OutputVectors, _ words: UnsafePointer<UInt8>) {
-    row0.addWords(snq_broadcast4_256(words), weights)
-    if rows > 1 { row1.addWords(snq_broadcast4_256(words + wordRowStride), weights) }
-    if rows > 2 {
-      row2.addWords(snq_broadcast4_256(words + 2 &* wordRowStride), weights)
-      row3.addWords(snq_broadcast4_256(words + 3 &* wordRowStride), weights)
-    }
-    if rows > 4 {
-      row4.addWords(snq_broadcast4_256(words + 4 &* wordRowStride), weights)
-      row5.addWords(snq_broadcast4_256(words + 5 &* wordRowStride), weights)
-    }
-  }
-
-  @inline(__always)
-  func store(_ sums: UnsafeMutablePointer<__m256i>) {
-    row0.store(sums)
-    if rows > 1 { row1.store(sums + 2) }
-    if rows > 2 {
-      row2.store(sums + 4)
-      row3.store(sums + 6)
-    }
-    if rows > 4 {
-      row4.store(sums + 8)
-      row5.store(sums + 10)
-    }
-  }
-}
-
 @inline(__always)
 private func addWords(
   _ rows: Int, _ weights: UnsafePointer<UInt8>, _ words: UnsafePointer<UInt8>, _ channels: Int,
   _ sums: UnsafeMutablePointer<__m256i>
 ) {
-  var tile = WordTile(rows, sums)
+  var tile = SumTile(rows, sums)
   var (pair, place, rest) = (weights, words, channels)
   while rest > 0 {
-    tile.add(.loaded(pair), place)
-    tile.add(.loaded(pair + 64), place + blockChannels)
+    tile.add(.loaded(pair), place, wordRowStride) { $0.addWords($1, $2) }
+    tile.add(.loaded(pair + 64), place + blockChannels, wordRowStride) { $0.addWords($1, $2) }
     pair += groupBytes
     place += 4
     rest &-= 4

@@ -1,27 +1,9 @@
 import CKernelABI
 import CSIMD
 
-@inline(never) func prepareRows(
-  _ pointer: UnsafePointer<snq_prepare_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
-) {
-  guard let codes = pointer.pointee.codes, let prepared = pointer.pointee.prepared else { return }
-  let channels = Int(pointer.pointee.paddedChannels)
-  var row = Int(rowBegin)
-  while row < Int(rowEnd) {
-    let source = codes + row &* pointer.pointee.codeStride
-    let target = prepared + row &* pointer.pointee.preparedStride
-    switch Int(pointer.pointee.form) {
-    case SNQ_BIT_PLANES: packRow(source, target, pointer)
-    case SNQ_TABLES: buildTables(source, target, channels)
-    default: buildHalfTables(source, target, channels)
-    }
-    row &+= 1
-  }
-}
-
 /// Bits in the order of a lane of planes: nibbles of the upper 16 channels above those of the lower 16.
 @inline(never)
-private func packRow(
+func packRow(
   _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>,
   _ args: UnsafePointer<snq_prepare_args>
 ) {
@@ -61,7 +43,7 @@ private func storeTables(_ sixteen: __m256i, _ target: UnsafeMutablePointer<UInt
 }
 
 @inline(never)
-private func buildTables(
+func buildTables(
   _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ channels: Int
 ) {
   var channel = 0
@@ -72,7 +54,7 @@ private func buildTables(
 }
 
 @inline(never)
-private func buildHalfTables(
+func buildHalfTables(
   _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ channels: Int
 ) {
   let low = _mm256_set1_epi8(15)

@@ -3,6 +3,19 @@ import CSIMD
 
 // One function a tile shape, because the optimiser stops inlining when a caller grows.
 
+/// How many tables stand for 4 codes. A type, so that every shape is compiled for both.
+protocol TableForm { static var halves: Int { get } }
+
+/// One table: codes of at most 4 bits.
+enum WholeTables: TableForm {
+  @inline(__always) static var halves: Int { 1 }
+}
+
+/// Two: the lower and the upper 4 bits of a code.
+enum HalfTables: TableForm {
+  @inline(__always) static var halves: Int { 2 }
+}
+
 /// Channels whose tables for `rows` rows take half of the L1 cache.
 @inline(__always)
 private func tableChannels(_ rows: Int, _ halves: Int) -> Int { (4096 / (rows &* halves)) & ~31 }
@@ -58,221 +71,141 @@ private func sumByTables(
 }
 
 @inline(never)
-private func passTables6x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 2, halves: 1) }
-
-@inline(never)
-private func passTables4x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 4, 2, halves: 1) }
-
-@inline(never)
-private func passTables2x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 4, halves: 1) }
-
-@inline(never)
-private func passTables1x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 4, halves: 1) }
-
-@inline(never)
-private func passTables2x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 2, halves: 1) }
-
-@inline(never)
-private func passTables1x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 2, halves: 1) }
-
-@inline(never)
-private func passTables6x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 1, halves: 1) }
-
-@inline(never)
-private func passTables2x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 1, halves: 1) }
-
-@inline(never)
-private func passTables1x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 1, halves: 1) }
-
-@inline(never)
-private func passTables1x8(_ pass: UnsafePointer<TablePass>) { TablePass.runRow(pass, halves: 1) }
-
-@inline(never)
-func sumTables6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(6, 4, 6, 2, level, row, panel, sums, halves: 1) { passTables6x2($0) }
+private func pass6x2<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 6, 2, halves: Form.halves)
 }
 
 @inline(never)
-func sumTables4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(4, 4, 4, 2, level, row, panel, sums, halves: 1) { passTables4x2($0) }
+private func pass4x2<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 4, 2, halves: Form.halves)
 }
 
 @inline(never)
-func sumTables2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(2, 4, 2, 4, level, row, panel, sums, halves: 1) { passTables2x4($0) }
+private func pass2x4<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 2, 4, halves: Form.halves)
 }
 
 @inline(never)
-func sumTables1x4(
+private func pass1x4<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 1, 4, halves: Form.halves)
+}
+
+@inline(never)
+private func pass2x2<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 2, 2, halves: Form.halves)
+}
+
+@inline(never)
+private func pass1x2<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 1, 2, halves: Form.halves)
+}
+
+@inline(never)
+private func pass6x1<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 6, 1, halves: Form.halves)
+}
+
+@inline(never)
+private func pass2x1<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 2, 1, halves: Form.halves)
+}
+
+@inline(never)
+private func pass1x1<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.run(pass, 1, 1, halves: Form.halves)
+}
+
+@inline(never)
+private func pass1x8<Form: TableForm>(_: Form.Type, _ pass: UnsafePointer<TablePass>) {
+  TablePass.runRow(pass, halves: Form.halves)
+}
+
+@inline(never)
+func sumTables6x4<Form: TableForm>(
+  _ form: Form.Type,
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumByTables(6, 4, 6, 2, level, row, panel, sums, halves: Form.halves) { pass6x2(form, $0) }
+}
+
+@inline(never)
+func sumTables4x4<Form: TableForm>(
+  _ form: Form.Type,
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumByTables(4, 4, 4, 2, level, row, panel, sums, halves: Form.halves) { pass4x2(form, $0) }
+}
+
+@inline(never)
+func sumTables2x4<Form: TableForm>(
+  _ form: Form.Type,
+  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+) {
+  sumByTables(2, 4, 2, 4, level, row, panel, sums, halves: Form.halves) { pass2x4(form, $0) }
+}
+
+@inline(never)
+func sumTables1x4<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
   _ groups: Int
 ) {
   var group = 0
   while groups &- group >= 2 {
     let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
-    sumByTables(1, 8, 1, 8, level, row, first, start, halves: 1) { passTables1x8($0) }
+    sumByTables(1, 8, 1, 8, level, row, first, start, halves: Form.halves) { pass1x8(form, $0) }
     group &+= 2
   }
   if group < groups {
     let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
-    sumByTables(1, 4, 1, 4, level, row, first, start, halves: 1) { passTables1x4($0) }
+    sumByTables(1, 4, 1, 4, level, row, first, start, halves: Form.halves) { pass1x4(form, $0) }
   }
 }
 
 @inline(never)
-func sumTables6x2(
+func sumTables6x2<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(6, 2, 6, 2, level, row, panel, sums, halves: 1) { passTables6x2($0) }
+  sumByTables(6, 2, 6, 2, level, row, panel, sums, halves: Form.halves) { pass6x2(form, $0) }
 }
 
 @inline(never)
-func sumTables2x2(
+func sumTables2x2<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(2, 2, 2, 2, level, row, panel, sums, halves: 1) { passTables2x2($0) }
+  sumByTables(2, 2, 2, 2, level, row, panel, sums, halves: Form.halves) { pass2x2(form, $0) }
 }
 
 @inline(never)
-func sumTables1x2(
+func sumTables1x2<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(1, 2, 1, 2, level, row, panel, sums, halves: 1) { passTables1x2($0) }
+  sumByTables(1, 2, 1, 2, level, row, panel, sums, halves: Form.halves) { pass1x2(form, $0) }
 }
 
 @inline(never)
-func sumTables6x1(
+func sumTables6x1<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(6, 1, 6, 1, level, row, panel, sums, halves: 1) { passTables6x1($0) }
+  sumByTables(6, 1, 6, 1, level, row, panel, sums, halves: Form.halves) { pass6x1(form, $0) }
 }
 
 @inline(never)
-func sumTables2x1(
+func sumTables2x1<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(2, 1, 2, 1, level, row, panel, sums, halves: 1) { passTables2x1($0) }
+  sumByTables(2, 1, 2, 1, level, row, panel, sums, halves: Form.halves) { pass2x1(form, $0) }
 }
 
 @inline(never)
-func sumTables1x1(
+func sumTables1x1<Form: TableForm>(
+  _ form: Form.Type,
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
 ) {
-  sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: 1) { passTables1x1($0) }
-}
-
-@inline(never)
-private func passHalfTables6x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 2, halves: 2) }
-
-@inline(never)
-private func passHalfTables4x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 4, 2, halves: 2) }
-
-@inline(never)
-private func passHalfTables2x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 4, halves: 2) }
-
-@inline(never)
-private func passHalfTables1x4(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 4, halves: 2) }
-
-@inline(never)
-private func passHalfTables2x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 2, halves: 2) }
-
-@inline(never)
-private func passHalfTables1x2(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 2, halves: 2) }
-
-@inline(never)
-private func passHalfTables6x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 6, 1, halves: 2) }
-
-@inline(never)
-private func passHalfTables2x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 2, 1, halves: 2) }
-
-@inline(never)
-private func passHalfTables1x1(_ pass: UnsafePointer<TablePass>) { TablePass.run(pass, 1, 1, halves: 2) }
-
-@inline(never)
-private func passHalfTables1x8(_ pass: UnsafePointer<TablePass>) { TablePass.runRow(pass, halves: 2) }
-
-@inline(never)
-func sumHalfTables6x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(6, 4, 6, 2, level, row, panel, sums, halves: 2) { passHalfTables6x2($0) }
-}
-
-@inline(never)
-func sumHalfTables4x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(4, 4, 4, 2, level, row, panel, sums, halves: 2) { passHalfTables4x2($0) }
-}
-
-@inline(never)
-func sumHalfTables2x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(2, 4, 2, 4, level, row, panel, sums, halves: 2) { passHalfTables2x4($0) }
-}
-
-@inline(never)
-func sumHalfTables1x4(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>,
-  _ groups: Int
-) {
-  var group = 0
-  while groups &- group >= 2 {
-    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
-    sumByTables(1, 8, 1, 8, level, row, first, start, halves: 2) { passHalfTables1x8($0) }
-    group &+= 2
-  }
-  if group < groups {
-    let (first, start) = (panel &+ 4 &* group, sums + 4 &* group)
-    sumByTables(1, 4, 1, 4, level, row, first, start, halves: 2) { passHalfTables1x4($0) }
-  }
-}
-
-@inline(never)
-func sumHalfTables6x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(6, 2, 6, 2, level, row, panel, sums, halves: 2) { passHalfTables6x2($0) }
-}
-
-@inline(never)
-func sumHalfTables2x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(2, 2, 2, 2, level, row, panel, sums, halves: 2) { passHalfTables2x2($0) }
-}
-
-@inline(never)
-func sumHalfTables1x2(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(1, 2, 1, 2, level, row, panel, sums, halves: 2) { passHalfTables1x2($0) }
-}
-
-@inline(never)
-func sumHalfTables6x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(6, 1, 6, 1, level, row, panel, sums, halves: 2) { passHalfTables6x1($0) }
-}
-
-@inline(never)
-func sumHalfTables2x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(2, 1, 2, 1, level, row, panel, sums, halves: 2) { passHalfTables2x1($0) }
-}
-
-@inline(never)
-func sumHalfTables1x1(
-  _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-) {
-  sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: 2) { passHalfTables1x1($0) }
+  sumByTables(1, 1, 1, 1, level, row, panel, sums, halves: Form.halves) { pass1x1(form, $0) }
 }

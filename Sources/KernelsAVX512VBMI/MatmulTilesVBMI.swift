@@ -9,8 +9,8 @@ extension TileShape {
   ) {
     switch Int(level.pointee.form) {
     case SNQ_BIT_PLANES: sumBits(level, row, panel, sums)
-    case SNQ_TABLES: sumTables(level, row, panel, sums)
-    case SNQ_HALF_TABLES: sumHalfTables(level, row, panel, sums)
+    case SNQ_TABLES: sumTables(WholeTables.self, level, row, panel, sums)
+    case SNQ_HALF_TABLES: sumTables(HalfTables.self, level, row, panel, sums)
     default:
       if level.pointee.layout == UInt32(SNQ_BYTES) {
         sumBytes(level, row, panel, sums)
@@ -38,36 +38,20 @@ extension TileShape {
   }
 
   @inline(__always)
-  func sumTables(
-    _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
+  func sumTables<Form: TableForm>(
+    _ form: Form.Type, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int,
+    _ sums: UnsafeMutablePointer<__m512i>
   ) {
     switch self {
-    case .by6x4: sumTables6x4(level, row, panel, sums)
-    case .by4x4: sumTables4x4(level, row, panel, sums)
-    case .by2x4: sumTables2x4(level, row, panel, sums)
-    case .by6x2: sumTables6x2(level, row, panel, sums)
-    case .by2x2: sumTables2x2(level, row, panel, sums)
-    case .by1x2: sumTables1x2(level, row, panel, sums)
-    case .by6x1: sumTables6x1(level, row, panel, sums)
-    case .by2x1: sumTables2x1(level, row, panel, sums)
-    case .by1x1: sumTables1x1(level, row, panel, sums)
-    }
-  }
-
-  @inline(__always)
-  func sumHalfTables(
-    _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int, _ sums: UnsafeMutablePointer<__m512i>
-  ) {
-    switch self {
-    case .by6x4: sumHalfTables6x4(level, row, panel, sums)
-    case .by4x4: sumHalfTables4x4(level, row, panel, sums)
-    case .by2x4: sumHalfTables2x4(level, row, panel, sums)
-    case .by6x2: sumHalfTables6x2(level, row, panel, sums)
-    case .by2x2: sumHalfTables2x2(level, row, panel, sums)
-    case .by1x2: sumHalfTables1x2(level, row, panel, sums)
-    case .by6x1: sumHalfTables6x1(level, row, panel, sums)
-    case .by2x1: sumHalfTables2x1(level, row, panel, sums)
-    case .by1x1: sumHalfTables1x1(level, row, panel, sums)
+    case .by6x4: sumTables6x4(form, level, row, panel, sums)
+    case .by4x4: sumTables4x4(form, level, row, panel, sums)
+    case .by2x4: sumTables2x4(form, level, row, panel, sums)
+    case .by6x2: sumTables6x2(form, level, row, panel, sums)
+    case .by2x2: sumTables2x2(form, level, row, panel, sums)
+    case .by1x2: sumTables1x2(form, level, row, panel, sums)
+    case .by6x1: sumTables6x1(form, level, row, panel, sums)
+    case .by2x1: sumTables2x1(form, level, row, panel, sums)
+    case .by1x1: sumTables1x1(form, level, row, panel, sums)
     }
   }
 }
@@ -80,8 +64,8 @@ func sumRow(
 ) {
   switch Int(level.pointee.form) {
   case SNQ_BIT_PLANES: sumBits1x4(level, row, panel, sums, groups)
-  case SNQ_TABLES: sumTables1x4(level, row, panel, sums, groups)
-  case SNQ_HALF_TABLES: sumHalfTables1x4(level, row, panel, sums, groups)
+  case SNQ_TABLES: sumTables1x4(WholeTables.self, level, row, panel, sums, groups)
+  case SNQ_HALF_TABLES: sumTables1x4(HalfTables.self, level, row, panel, sums, groups)
   default:
     if level.pointee.layout == UInt32(SNQ_BYTES) {
       sumBytes1x4(level, row, panel, sums, groups)

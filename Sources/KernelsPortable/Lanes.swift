@@ -173,16 +173,6 @@ struct IntegerLanes {
   @inline(__always) func sum() -> Int32 { value.wrappedSum() }
 }
 
-/// Sixteen rows of four words, row 4 * l + k at word 4 * (4 * k + l), to `count` (1...4) columns of sixteen.
-@inline(__always) func storeColumns(
-  _ words: UnsafePointer<Int32>, _ columns: UnsafeMutablePointer<Int32>, count: Int
-) {
-  for row in 0..<16 {
-    let source = words + (row & 3 &* 16 &+ row &>> 2 &* 4)
-    for column in 0..<count { columns[16 &* column &+ row] = source[column] }
-  }
-}
-
 /// sum + four exact products per lane of the unsigned bytes at `codes` (the same four for all lanes) and
 /// the signed bytes of a 64-byte aligned tile.
 @inline(__always) func dot(

@@ -1,30 +1,6 @@
 import CKernelABI
 import CSIMD
 
-/// What one row adds to the epilogue of all its outputs.
-struct MatmulRow {
-  /// weightMultiplier * constant: the factor of storedSum.
-  let sumFactor: __m256i
-  /// -weightConstant * U.
-  let term: __m256i
-  let scale: __m256
-  /// float(U) * scale, the factor of weightOffset.
-  let offsetFactor: __m256
-
-  @inline(__always)
-  init(_ level: UnsafePointer<snq_matmul_args>, _ row: Int) {
-    let parameters = level.pointee.rows + row &* Int(level.pointee.rowStride)
-    let constant = parameters.pointee.constant
-    let channels = Int32(truncatingIfNeeded: level.pointee.channels)
-    let offsetSum =
-      level.pointee.activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
-    sumFactor = _mm256_set1_epi32(level.pointee.weightMultiplier &* constant)
-    term = _mm256_set1_epi32(0 &- level.pointee.weightConstant &* offsetSum)
-    scale = _mm256_set1_ps(parameters.pointee.scale)
-    offsetFactor = _mm256_set1_ps(Float(offsetSum) * parameters.pointee.scale)
-  }
-}
-
 /// All ones in the 32-bit lanes that are below `count` (which may be more than 8, or not positive).
 @inline(__always)
 func laneMask(_ count: Int) -> __m256i {
@@ -37,8 +13,9 @@ func laneMask(_ count: Int) -> __m256i {
 private func dot(
   _ sum: __m256i, _ product: __m256i, _ storedSum: UnsafePointer<Int32>, _ row: MatmulRow
 ) -> __m256i {
-  let correction = _mm256_mullo_epi32(snq_load_256(storedSum), row.sumFactor)
-  return _mm256_add_epi32(_mm256_sub_epi32(_mm256_mullo_epi32(sum, product), correction), row.term)
+  let correction = _mm256_mullo_epi32(snq_load_256(storedSum), _mm256_set1_epi32(row.sumFactor))
+  let dot = _mm256_sub_epi32(_mm256_mullo_epi32(sum, product), correction)
+  return _mm256_add_epi32(dot, _mm256_set1_epi32(row.term))
 }
 
 /// Writes `rows` x 16 outputs from their sums ([row][half] in order) as CKernelABI.h states.
@@ -184,9 +161,10 @@ private func finishFloats(
       if let bias { sum = _mm256_loadu_ps(bias + first) }
       let real = _mm256_cvtepi32_ps(dot(sums[r &* 2 &+ half], product, storedSum + first, parameters))
       sum = _mm256_fmadd_ps(
-        real, _mm256_mul_ps(_mm256_loadu_ps(weightScale + first), parameters.scale), sum)
+        real, _mm256_mul_ps(_mm256_loadu_ps(weightScale + first), _mm256_set1_ps(parameters.scale)), sum)
       if let weightOffset {
-        sum = _mm256_fmadd_ps(parameters.offsetFactor, _mm256_loadu_ps(weightOffset + first), sum)
+        let offset = _mm256_set1_ps(parameters.offsetFactor)
+        sum = _mm256_fmadd_ps(offset, _mm256_loadu_ps(weightOffset + first), sum)
       }
       if rest >= 8 {
         _mm256_storeu_ps(target + first, sum)

@@ -12,62 +12,6 @@ extension OutputVectors {
   }
 }
 
-/// Sums of up to 6 rows x 1 panel: 12 of the 16 registers; two hold weights, one codes.
-struct DotTile {
-  let rows: Int
-  var row0: OutputVectors
-  var row1 = OutputVectors()
-  var row2 = OutputVectors()
-  var row3 = OutputVectors()
-  var row4 = OutputVectors()
-  var row5 = OutputVectors()
-
-  @inline(__always)
-  init(_ rows: Int, _ sums: UnsafePointer<__m256i>) {
-    self.rows = rows
-    row0 = .loaded(sums)
-    if rows > 1 { row1 = .loaded(sums + 2) }
-    if rows > 2 {
-      row2 = .loaded(sums + 4)
-      row3 = .loaded(sums + 6)
-    }
-    if rows > 4 {
-      row4 = .loaded(sums + 8)
-      row5 = .loaded(sums + 10)
-    }
-  }
-
-  /// Adds 4 channels; `codes` are those of row 0.
-  @inline(__always)
-  mutating func add(_ weights: OutputVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int) {
-    let later = codes + 3 &* stride
-    row0.addDots(snq_broadcast4_256(codes), weights)
-    if rows > 1 { row1.addDots(snq_broadcast4_256(codes + stride), weights) }
-    if rows > 2 {
-      row2.addDots(snq_broadcast4_256(codes + 2 &* stride), weights)
-      row3.addDots(snq_broadcast4_256(later), weights)
-    }
-    if rows > 4 {
-      row4.addDots(snq_broadcast4_256(later + stride), weights)
-      row5.addDots(snq_broadcast4_256(later + 2 &* stride), weights)
-    }
-  }
-
-  @inline(__always)
-  func store(_ sums: UnsafeMutablePointer<__m256i>) {
-    row0.store(sums)
-    if rows > 1 { row1.store(sums + 2) }
-    if rows > 2 {
-      row2.store(sums + 4)
-      row3.store(sums + 6)
-    }
-    if rows > 4 {
-      row4.store(sums + 8)
-      row5.store(sums + 10)
-    }
-  }
-}
-
 /// What a tile multiplies: its rows against signed bytes (64 for 4 channels) or nibbles (64 bytes for 8) of one
 /// panel.
 struct DotRun {
@@ -79,10 +23,10 @@ struct DotRun {
 
 @inline(__always)
 private func addBytes(_ rows: Int, _ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  var tile = DotTile(rows, sums)
+  var tile = SumTile(rows, sums)
   var (weights, codes, rest) = (run.weights, run.codes, run.channels)
   while rest > 0 {
-    tile.add(.loaded(weights), codes, run.codeStride)
+    tile.add(.loaded(weights), codes, run.codeStride) { $0.addDots($1, $2) }
     weights += 64
     codes += 4
     rest &-= 4
@@ -92,15 +36,16 @@ private func addBytes(_ rows: Int, _ run: DotRun, _ sums: UnsafeMutablePointer<_
 
 @inline(__always)
 private func addNibbles(_ rows: Int, _ run: DotRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  var tile = DotTile(rows, sums)
+  var tile = SumTile(rows, sums)
   var (weights, codes, rest) = (run.weights, run.codes, run.channels)
   while rest > 0 {
-    tile.add(OutputVectors.loaded(weights).lowNibbles(), codes, run.codeStride)
+    tile.add(OutputVectors.loaded(weights).lowNibbles(), codes, run.codeStride) { $0.addDots($1, $2) }
     // Loaded again, so that the upper nibbles hold no register meanwhile.
     guard let again = snq_opaque(UnsafeMutableRawPointer(mutating: weights)) else { return }
     tile.add(
       OutputVectors.loaded(UnsafePointer(again.assumingMemoryBound(to: UInt8.self))).highNibbles(), codes + 4,
-      run.codeStride)
+      run.codeStride
+    ) { $0.addDots($1, $2) }
     weights += 64
     codes += 8
     rest &-= 8

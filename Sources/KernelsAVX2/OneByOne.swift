@@ -1,0 +1,1 @@
+../KernelsPortable/OneByOne.swift
