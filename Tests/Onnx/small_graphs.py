@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
+from exact_session import exact_session
 from onnx import TensorProto, helper, numpy_helper
 
 import soniq
@@ -64,7 +64,7 @@ class Packed:
     def expect(self, inputs: Arrays, tolerance: float = 1e-5, *options: str, calibration: Arrays | None = None) -> None:
         result = self.pack(*options, calibration=calibration)
         assert result.returncode == 0, result.stderr
-        session = onnxruntime.InferenceSession(self.source, providers=["CPUExecutionProvider"])
+        session = exact_session(self.source)
         expected = session.run(None, inputs)[0]
         np.testing.assert_allclose(
             self.run(inputs), expected, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(expected).max()))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from exact_session import exact_session
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from small_graphs import real
@@ -73,7 +73,7 @@ def refusal(source: Path) -> str:
 
 
 def answers(source: Path, inputs: Arrays) -> list[np.ndarray]:
-    return onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"]).run(None, inputs)
+    return exact_session(source).run(None, inputs)
 
 
 def ours(packed: Path, inputs: Arrays) -> list[np.ndarray]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from exact_session import exact_session
 from onnx import TensorProto, helper, numpy_helper
 from small_graphs import Arrays, Nodes, node
 
@@ -56,7 +56,7 @@ class Typed:
         return self.pack(*(options or ("--palette", "f32")))(**self.inputs)["y"]
 
     def expected(self) -> np.ndarray:
-        session = onnxruntime.InferenceSession(self.source, providers=["CPUExecutionProvider"])
+        session = exact_session(self.source)
         return session.run(["y"], self.inputs)[0]
 
 
