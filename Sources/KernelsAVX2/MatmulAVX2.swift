@@ -35,12 +35,49 @@ private func multiplyNarrow(
   }
 }
 
+/// Bytes of 5 to 7 bits with 8-bit codes, read from the panel: less half of their range two products fit in 16 bits.
+private func multiplyPairs(
+  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
+) {
+  guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
+  let codeStride = Int(level.pointee.codeStride)
+  let center = Int32(1) &<< Int32(truncatingIfNeeded: level.pointee.weightBits &- 1)
+  let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
+  let panelStride = Int(level.pointee.panelStride)
+  // Each tile of rows asks for its share of the next panel, which comes from far.
+  let share = (panelStride / max(1, part.rows / 6) &+ 63) & ~63
+  var panel = part.panelBegin
+  while panel < part.panelEnd {
+    let weights = allWeights + panel &* panelStride
+    var row = part.rowBegin
+    var ahead = panel &+ 1 < part.panelEnd ? panelStride : 2 &* panelStride
+    while row < part.rowEnd {
+      let rows = tileRows(part.rowEnd &- row)
+      let shareEnd = min(2 &* panelStride, ahead &+ share)
+      while ahead < shareEnd {
+        snq_prefetch_first(weights + ahead)
+        ahead &+= 64
+      }
+      let run = NarrowRun(
+        weights: weights, codes: allCodes + row &* codeStride, codeStride: codeStride,
+        channels: Int(level.pointee.paddedChannels), groups: 1, center: Int8(truncatingIfNeeded: center))
+      startSums(level, row, rows, center, sums)
+      addPairedBytes(run, rows: rows, sums)
+      finishTile(sums, rows, level, row, panel)
+      row &+= rows
+    }
+    panel &+= 1
+  }
+}
+
 private func multiplyBytes(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  let groups = groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: 128)
+  let (bits, activationBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
+  let groups = groupsInWords(activationBits: activationBits, weightLimit: 128)
   if part.rows == 1 && groups >= 8 { return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch) }
   if groups >= 2 { return multiplyNarrow(false, groups, level, part, scratch) }
+  if bits < 8 && part.rows > 1 { return multiplyPairs(level, part, scratch) }
   if part.rows < manyRows { return multiplySplit(level, part, scratch) }
   multiplyBlocks(.words, level, part, scratch)
 }

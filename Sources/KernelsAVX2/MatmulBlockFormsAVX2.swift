@@ -56,6 +56,11 @@ private func addNarrowTile(
     let run = NarrowRun(
       weights: block.weights + panel &* blockPanelBytes, codes: codes, codeStride: codeStride,
       channels: block.channels, groups: groups)
-    addNarrowBytes(run, rows: operands.rows, operands.sums + panel &* blockPanelSums)
+    let sums = operands.sums + panel &* blockPanelSums
+    if groups < 4 {
+      addPairedBytes(run, rows: operands.rows, sums)
+    } else {
+      addNarrowBytes(run, rows: operands.rows, sums)
+    }
   }
 }

@@ -2,7 +2,8 @@ import CKernelABI
 import CSIMD
 
 // Products of which several add up in 16 bits: 4-bit weights with any codes, all weights with codes of few bits.
-// Per 32 products one `vpmaddubsw` and one `vpaddw`; every `groups` of them one `vpmaddwd` by 1.
+// Per 32 products one `vpmaddubsw` and one `vpaddw`; every `groups` of them one `vpmaddwd` by 1. Of 7-bit weights with
+// 8-bit codes only two fit, 2 * 255 * 64: `vpmaddubsw`, `vpmaddwd` and `vpaddd`, with 32-bit sums in registers.
 
 /// 16-bit sums of up to 6 rows x 1 panel: 12 of the 16 registers; two hold weights, one codes, one products.
 struct NarrowTile {
@@ -59,6 +60,8 @@ struct NarrowRun {
   let channels: Int
   /// Groups of 4 channels that fit in 16 bits.
   let groups: Int
+  /// What pairs of products take off each weight, so that they fit.
+  var center: Int8 = 0
 }
 
 @inline(__always)
@@ -76,6 +79,21 @@ private func addBytes(_ rows: Int, _ run: NarrowRun, _ sums: UnsafeMutablePointe
     }
     tile.widen(into: sums)
   }
+}
+
+/// The same where few products add up in 16 bits.
+@inline(__always)
+private func addPairs(_ rows: Int, _ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  var tile = SumTile(rows, sums)
+  let center = _mm256_set1_epi8(run.center)
+  var (weights, codes, rest) = (run.weights, run.codes, run.channels)
+  while rest > 0 {
+    tile.add(OutputVectors.loaded(weights).centered(center), codes, run.codeStride) { $0.addPairs($1, $2) }
+    weights += 64
+    codes += 4
+    rest &-= 4
+  }
+  tile.store(sums)
 }
 
 @inline(__always)
@@ -110,6 +128,14 @@ private func bytes2(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { a
 @inline(never)
 private func bytes1(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addBytes(1, run, sums) }
 @inline(never)
+private func pairs6(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addPairs(6, run, sums) }
+@inline(never)
+private func pairs4(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addPairs(4, run, sums) }
+@inline(never)
+private func pairs2(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addPairs(2, run, sums) }
+@inline(never)
+private func pairs1(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addPairs(1, run, sums) }
+@inline(never)
 private func nibbles4(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addNibbles(4, run, sums) }
 @inline(never)
 private func nibbles2(_ run: NarrowRun, _ sums: UnsafeMutablePointer<__m256i>) { addNibbles(2, run, sums) }
@@ -125,6 +151,17 @@ func addNarrowBytes(_ run: NarrowRun, rows: Int, _ sums: UnsafeMutablePointer<__
   case 4: bytes4(run, sums)
   case 2: bytes2(run, sums)
   default: bytes1(run, sums)
+  }
+}
+
+/// The same for any `run.groups`, best of less than 4.
+@inline(__always)
+func addPairedBytes(_ run: NarrowRun, rows: Int, _ sums: UnsafeMutablePointer<__m256i>) {
+  switch rows {
+  case 6: pairs6(run, sums)
+  case 4: pairs4(run, sums)
+  case 2: pairs2(run, sums)
+  default: pairs1(run, sums)
   }
 }
 

@@ -56,7 +56,10 @@ package struct Calibration {
     for kernel in MatmulKernelRegistry.faster where available.runs(kernel.row) {
       for weightBits in kernel.weightBits {
         for activationBits in 1...8
-        where kernel.accepts(weightBits: weightBits, activationBits: activationBits) {
+        where kernel.accepts(
+          weightBits: weightBits, layout: kernel.layouts == [.bytes] ? .bytes : nil,
+          activationBits: activationBits)
+        {
           let key = KernelProfile.Key(kernel, weightBits: weightBits, activationBits: activationBits)
           // Pairs of more planes than that lose to every other kernel.
           if kernel.form == .bitPlanes, weightBits * activationBits > 4 { continue }
@@ -89,4 +92,7 @@ package struct Calibration {
 struct CalibrationSubject {
   let kernel: MatmulKernel
   let key: KernelProfile.Key
+
+  /// Bytes also of fewer bits than 8, for kernels that gain by those.
+  var layout: WeightLayout { kernel.layouts == [.bytes] ? .bytes : WeightLayout(bits: key.weightBits) }
 }

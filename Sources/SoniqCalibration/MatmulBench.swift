@@ -61,7 +61,7 @@ final class MatmulBench {
   }
 
   private func arguments(_ subject: CalibrationSubject) -> snq_matmul_args {
-    let layout = WeightLayout(bits: subject.key.weightBits)
+    let layout = subject.layout
     var arguments = snq_matmul_args()
     arguments.weights = UnsafePointer(weights.bound(to: UInt8.self).baseAddress)
     arguments.planeStride = paddedChannels / layout.tileChannels * 64

@@ -71,10 +71,11 @@ package struct WeightCode: Sendable, Hashable, BitwiseCopyable {
     guard kind == .codebook else { return codebook == SIMD16(repeating: 0) }
     return layout.holdsCodebooks && (codeCount..<16).allSatisfy { codebook[$0] == 0 }
   }
-  /// The bits of kernels that take the layout: those of codes only in planes.
+  /// The bits that kernels which take the layout are told: in nibbles 4, in bytes those of the codes from 5 on.
   package var kernelBits: Int {
     switch layout {
-    case .bytes, .unsignedBytes: 8
+    case .bytes: max(5, kind == .codebook ? 8 : bits)
+    case .unsignedBytes: 8
     case .nibbles: 4
     case .planes: bits
     }

@@ -60,7 +60,9 @@ package struct KernelProfile: Sendable, Hashable {
   /// The cost of a kernel for a shape, in which the channels that its layout pads count too; nil when it was not
   /// measured.
   package func cost(_ kernel: MatmulKernel, _ shape: MatmulShape) -> UInt32? {
-    let key = Key(kernel, weightBits: shape.weightBits, activationBits: shape.activationBits)
+    var key = Key(kernel, weightBits: shape.weightBits, activationBits: shape.activationBits)
+    // Most kernels for bytes take any for 8 bits.
+    if shape.layout == .bytes, costs[key] == nil { key.weightBits = 8 }
     guard let row = costs[key], !sizes.isEmpty else { return nil }
     let cost = Int(row[shape.rows.rawValue * sizes.count + nearestSize(shape)])
     let tile = kernel.layouts.map(\.tileChannels).max() ?? 1

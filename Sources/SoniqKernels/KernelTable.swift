@@ -25,26 +25,28 @@ package struct KernelTable: Sendable {
   package var instructionSet: InstructionSet { .newest(in: available) }
 
   /// The kernel for one level of a valid matrix and some number of rows. Where no kernel for planes
-  /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still.
+  /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still; and
+  /// where bytes of fewer than 8 bits are a tenth faster than their planes.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
     var choice = MatmulKernelRegistry.choice(shape, on: available, profile: profile)
-    guard choice.gainsLittle, shape.layout == .planes else { return choice }
+    guard shape.layout == .planes, choice.gainsLittle || shape.weightBits > 4 else { return choice }
     var wide = shape
-    wide.weightBits = shape.weightBits <= 4 ? 4 : 8
-    wide.layout = WeightLayout(bits: wide.weightBits)
+    let copyBits = shape.weightBits <= 4 ? 4 : 8
+    wide.weightBits = max(4, shape.weightBits)
+    wide.layout = WeightLayout(bits: copyBits)
     var copied = MatmulKernelRegistry.choice(wide, on: available, profile: profile)
-    guard let cost = copied.cost, let planesCost = choice.cost, Int(cost) * 25 < Int(planesCost) * 26 else {
-      return choice
-    }
+    guard let cost = copied.cost, let planesCost = choice.cost,
+      choice.gainsLittle ? Int(cost) * 25 < Int(planesCost) * 26 : Int(cost) * 10 < Int(planesCost) * 9
+    else { return choice }
     guard allowsCopies else {
       choice.refusals.append(
-        "\(copied.kernel.name): needs a copy of \(wide.weightBits) bits a weight, and copies are turned off")
+        "\(copied.kernel.name): needs a copy of \(copyBits) bits a weight, and copies are turned off")
       return choice
     }
-    copied.copyBits = wide.weightBits
+    copied.copyBits = copyBits
+    let reason = choice.gainsLittle ? "gain nothing over 8 bits here" : "are slower"
     copied.refusals = [
-      "\(choice.kernel.name) and all others for planes gain nothing over 8 bits here: works on a copy of "
-        + "\(wide.weightBits) bits a weight"
+      "\(choice.kernel.name) and all others for planes \(reason): works on a copy of \(copyBits) bits a weight"
     ]
     return copied
   }

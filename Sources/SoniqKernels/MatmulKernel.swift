@@ -13,7 +13,7 @@ package typealias FloatMatmulFunction =
 
 /// What a kernel is asked to multiply: one level of a matrix by some rows.
 package struct MatmulShape: Sendable, Hashable {
-  /// 1...8; 8 in bytes and 4 in nibbles, whatever the codes have.
+  /// 1...8; 4 in nibbles, whatever the codes have, and from 5 on in bytes.
   package var weightBits: Int
   package var layout: WeightLayout
   /// 1...8.
@@ -72,7 +72,9 @@ package struct MatmulKernel: Sendable {
 
   /// * layout: that of so many bits when nil.
   package func accepts(weightBits bits: Int, layout: WeightLayout? = nil, activationBits: Int) -> Bool {
-    weightBits.contains(bits) && layouts.contains(layout ?? WeightLayout(bits: bits))
+    let layout = layout ?? WeightLayout(bits: bits)
+    // Bytes hold what has fewer bits too.
+    return layouts.contains(layout) && (layout == .bytes || weightBits.contains(bits))
       && form.activationBits.contains(activationBits)
   }
 

@@ -9,10 +9,24 @@ struct IntegerCode: CustomStringConvertible {
   var isBipolar: Bool
   var bits: Int
   var zero = 0
+  /// That of so many bits when nil.
+  var layout: WeightLayout?
 
   func integer(_ code: Int) -> Int { isBipolar ? 2 * code - ((1 << bits) - 1) : code - zero }
-  var weightCode: WeightCode { WeightCode(kind: isBipolar ? .bipolar : .affine, bits: bits, zero: zero) }
-  var description: String { isBipolar ? "bipolar\(bits)" : "affine\(bits)z\(zero)" }
+  var weightCode: WeightCode {
+    WeightCode(kind: isBipolar ? .bipolar : .affine, bits: bits, zero: zero, layout: layout)
+  }
+  var description: String {
+    (isBipolar ? "bipolar\(bits)" : "affine\(bits)z\(zero)") + (layout.map { " in \($0)" } ?? "")
+  }
+
+  /// Weights of fewer than 8 bits in bytes.
+  static let bytes: [IntegerCode] = (1...7).flatMap {
+    [
+      IntegerCode(isBipolar: true, bits: $0, layout: .bytes),
+      IntegerCode(isBipolar: false, bits: $0, zero: 1 << ($0 - 1), layout: .bytes),
+    ]
+  }
 
   static let all: [IntegerCode] =
     (1...7).map { IntegerCode(isBipolar: true, bits: $0) }
@@ -155,7 +169,7 @@ final class MatmulCase: CustomStringConvertible {
     args.panelStride = packing.panelStride
     args.planeStride = packing.planeStride
     args.layout = UInt32(packing.layout.rawValue)
-    args.weightBits = UInt32(weight.bits)
+    args.weightBits = UInt32(packing.code.kernelBits)
     args.activationBits = UInt32(activation.bits)
     args.channels = UInt32(channels)
     args.paddedChannels = UInt32(packing.paddedChannels)

@@ -30,7 +30,10 @@ import Testing
   }
 
   static func accepting(_ kernels: [MatmulKernel], _ level: MatmulCase) -> [MatmulKernel] {
-    kernels.filter { $0.accepts(weightBits: level.weight.bits, activationBits: level.activation.bits) }
+    let code = level.packing.code
+    return kernels.filter {
+      $0.accepts(weightBits: code.kernelBits, layout: code.layout, activationBits: level.activation.bits)
+    }
   }
 
   /// Checks the case with all kernels that take it and returns the names of those that ran.
@@ -56,7 +59,7 @@ import Testing
     let kernels = try Self.kernels(of: instructionSet)
     var generator = SeededGenerator(seed: 20)
     var ran: Set<String> = []
-    for weight in IntegerCode.all {
+    for weight in IntegerCode.all + IntegerCode.bytes {
       for activation in IntegerCode.all {
         let level = MatmulCase(
           weight, activation, rows: .random(in: 1...5, using: &generator),
@@ -74,6 +77,7 @@ import Testing
     IntegerCode(isBipolar: false, bits: 8, zero: 128), IntegerCode(isBipolar: true, bits: 4),
     IntegerCode(isBipolar: true, bits: 1), IntegerCode(isBipolar: false, bits: 2, zero: 1),
     IntegerCode(isBipolar: false, bits: 7, zero: 33),
+    IntegerCode(isBipolar: true, bits: 7, layout: .bytes),
   ]
 
   /// Activations for every form: halves of 8 bits, tables of 5 and 4, and bit planes.
@@ -125,7 +129,7 @@ import Testing
   @Test(arguments: InstructionSet.allCases)
   func everyModeAndExtremeCodes(instructionSet: InstructionSet) throws {
     let kernels = try Self.kernels(of: instructionSet)
-    for weight in IntegerCode.all {
+    for weight in IntegerCode.all + IntegerCode.bytes {
       for pattern in CodePattern.allCases {
         for bits in [8, 5, 2] {
           let activation = IntegerCode(isBipolar: false, bits: bits, zero: (1 << bits) - 1)
@@ -143,8 +147,8 @@ import Testing
   func fullDeflection(instructionSet: InstructionSet, activationBits: Int) throws {
     let kernels = try Self.kernels(of: instructionSet)
     let activation = IntegerCode(isBipolar: false, bits: activationBits, zero: 0)
-    for weightBits in 1...8 {
-      let weight = IntegerCode(isBipolar: false, bits: weightBits, zero: 1 << (weightBits - 1))
+    let codes = (1...8).map { IntegerCode(isBipolar: false, bits: $0, zero: 1 << ($0 - 1)) }
+    for weight in codes + IntegerCode.bytes {
       for pattern in [CodePattern.allMaximum, .opposite] {
         for (rows, channels) in [(1, 2100), (3, 1100), (6, 300), (13, 270), (49, 33)] {
           let level = MatmulCase(

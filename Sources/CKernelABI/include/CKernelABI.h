@@ -113,7 +113,7 @@ struct snq_matmul_args {
   size_t panelStride;      // bytes, multiple of 64
   size_t planeStride;      // bytes, SNQ_PLANES only
   uint32_t layout;         // SNQ_BYTES, SNQ_NIBBLES, SNQ_PLANES
-  uint32_t weightBits;     // 8 in bytes and 4 in nibbles, whatever the codes have
+  uint32_t weightBits;     // 4 in nibbles, whatever the codes have; in bytes those of the codes from 5 on, below 8: t < 2^weightBits
   uint32_t activationBits;
   uint32_t channels;        // true K of the level
   uint32_t paddedChannels;  // multiple of 4 (bytes), 8 (nibbles), 32 (planes)

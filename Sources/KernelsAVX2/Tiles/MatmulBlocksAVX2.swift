@@ -100,7 +100,7 @@ func unpackNibbles(
 
 /// Sums begin with what centring took off: center * sum(q).
 @inline(__always)
-private func startSums(
+func startSums(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ rows: Int, _ center: Int32,
   _ sums: UnsafeMutablePointer<__m256i>
 ) {

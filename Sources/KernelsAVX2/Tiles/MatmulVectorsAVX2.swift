@@ -29,6 +29,14 @@ struct OutputVectors {
     high = _mm256_add_epi16(high, _mm256_maddubs_epi16(codes, weights.high))
   }
 
+  /// Adds to 32-bit sums the products of 4 unsigned codes with signed bytes of which two fit in 16 bits.
+  @inline(__always)
+  mutating func addPairs(_ codes: __m256i, _ weights: OutputVectors) {
+    let ones = _mm256_set1_epi16(1)
+    low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, weights.low), ones))
+    high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, weights.high), ones))
+  }
+
   /// Adds to 32-bit sums the products of 16-bit words.
   @inline(__always)
   mutating func addWords(_ codes: __m256i, _ weights: OutputVectors) {

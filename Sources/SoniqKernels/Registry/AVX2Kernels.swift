@@ -11,7 +11,7 @@
       matmul: [
         MatmulKernel(
           row: KernelRow("snq_matmul_bytes_6x1__avx2", machine, snq_matmul_bytes_6x1__avx2),
-          layouts: [.bytes], weightBits: 8...8, fixedScratch: scratch),
+          layouts: [.bytes], weightBits: 5...8, fixedScratch: scratch),
         MatmulKernel(
           row: KernelRow("snq_matmul_nibbles_6x1__avx2", machine, snq_matmul_nibbles_6x1__avx2),
           layouts: [.nibbles], weightBits: 4...4, fixedScratch: scratch),

@@ -131,7 +131,7 @@ struct WidenedCodes: PreparedBytes {
     WeightCopy(
       weights: start.assumingMemoryBound(to: UInt8.self), panelStride: panelStride,
       paddedChannels: UInt32(tiles * layout.tileChannels), layout: UInt32(layout.rawValue),
-      bits: UInt32(bits))
+      bits: UInt32(layout == .bytes && entryBias == nil ? max(5, level.code.bits) : bits))
   }
 
   /// Puts the copy in the place of the level's own weights.
@@ -156,7 +156,7 @@ struct WeightCopy: BitwiseCopyable {
   /// Fewer than the level's: nibbles and bytes pad less.
   var paddedChannels: UInt32
   var layout: UInt32
-  /// 4 or 8.
+  /// As kernels are told, see `WeightCode.kernelBits`.
   var bits: UInt32
 
   /// Puts the copy in the place of the level's own weights.
