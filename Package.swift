@@ -202,6 +202,8 @@ let package = Package(
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqOperatorsTests", ["SoniqOperators"]),
-    tests("SoniqPackTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers", "SoniqPack"]),
+    tests(
+      "SoniqPackTests",
+      ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqQuantizers", "SoniqRuntime", "SoniqPack"]),
   ] + X86.modules.map { kernels($0.name, $0.machine, isSmall: $0.name == "KernelsPortable") }
 )

@@ -194,9 +194,8 @@ struct InputBindings {
     for index in 0..<count where !states[index].isSet {
       guard states[index].hasFill else { throw RuntimeError(.inputMissing, subject: name(index)) }
     }
-    for symbol in 0..<maximums.count where isShown[symbol] && sizes[symbol] == 0 {
-      throw RuntimeError(.inputMissing, subject: graph.symbols[symbol].name)
-    }
+    // Sizes of optional inputs alone, of which none is set.
+    for symbol in 0..<maximums.count where isShown[symbol] && sizes[symbol] == 0 { sizes[symbol] = 1 }
     try derived.bind(sizes)
     for room in 0..<roomCount { try requireRoom(rooms[room], sizes) }
     for index in 0..<count where !states[index].isSet { fill(index) }

@@ -7,7 +7,7 @@ import SoniqPack
 struct PackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pack",
-    abstract: "Packs an ONNX model or a Hugging Face folder into a .soniq file.",
+    abstract: "Packs an ONNX model, a Hugging Face folder or a GGUF file into a .soniq file.",
     discussion: """
       Weights are rounded with error compensation on calibration sequences, embedding tables too. With a \
       palette of two levels each input channel gets the level that its measured sensitivity calls for, under \
@@ -24,17 +24,22 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack segmenter.onnx -o reference.soniq --palette f32 --shape image=1,3,256,256
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
         soniq-pack pack encoder.onnx --palette 4,8 --dry-run
+        soniq-pack pack model.gguf -o model.soniq
         soniq-pack pack vad.onnx -o vad.soniq --state h=hn --state c=cn --calibrate speech.npz
       """)
 
-  @Argument(help: "An ONNX file, or a folder with config.json and model.safetensors.")
+  @Argument(help: "An ONNX or GGUF file, or a folder with config.json and model.safetensors.")
   var model: String
 
   @Option(name: [.short, .long], help: "The file to write. It is replaced only when packing succeeds.")
   var output: String?
 
-  @Option(help: "Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32.")
-  var palette = "8"
+  @Option(
+    help: """
+      Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32 (default: 8). The weights of a GGUF file stay \
+      as they are, or become f32.
+      """)
+  var palette: String?
 
   @Option(help: "Average bits stored for a weight, for palettes of two levels.")
   var targetBits: Double?
@@ -149,7 +154,7 @@ struct PackCommand: ParsableCommand {
   }
 
   private func options() throws(PackError) -> PackOptions {
-    var options = PackOptions(palette: try Palette(palette))
+    var options = PackOptions(palette: try levels())
     options.targetBits = targetBits
     options.splitsOutliers = outlierSplit
     guard calibrationTokens > 0 else {
@@ -172,6 +177,17 @@ struct PackCommand: ParsableCommand {
     return options
   }
 
+  private func levels() throws(PackError) -> Palette {
+    guard GGUFImporter.isGGUF(model) else { return try Palette(palette ?? "8") }
+    guard let palette, palette != Palette.keep.text else { return .keep }
+    let levels = try Palette(palette)
+    guard levels.isFloat else {
+      throw PackError(
+        .usage, place: "--palette \(palette)", "the weights of a GGUF file stay as they are, or become f32")
+    }
+    return levels
+  }
+
   private func calibration(_ imported: ImportedModel) throws(PackError) -> CalibrationData? {
     guard let calibrate else { return nil }
     if let framing = imported.framing { return .tokens(try .read(path: calibrate, framing: framing)) }
@@ -188,10 +204,12 @@ struct PackCommand: ParsableCommand {
     for words in imported.decoded {
       writeError("soniq-pack: note: codes become real numbers: \(PlainText.escaped(words))\n")
     }
+    for words in imported.remarks { writeError("soniq-pack: note: \(PlainText.escaped(words))\n") }
     if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
   }
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
+    if GGUFImporter.isGGUF(model) { return try importGGUF() }
     guard OnnxImporter.isOnnx(model) else {
       let options = [("--shape", shape), ("--value", value), ("--state", state)]
       for (option, given) in options where !given.isEmpty {
@@ -215,5 +233,20 @@ struct PackCommand: ParsableCommand {
     return try OnnxImporter.importModel(
       path: model, options: options,
       progress: ProgressLine(isForced: progress).report)
+  }
+
+  private func importGGUF() throws(PackError) -> ImportedModel {
+    let given = [
+      ("--shape", !shape.isEmpty), ("--value", !value.isEmpty), ("--state", !state.isEmpty),
+      ("--calibrate", calibrate != nil), ("--without-head", withoutHead),
+    ]
+    for (option, isGiven) in given where isGiven {
+      throw PackError(.usage, place: option, "is not for GGUF files; \(model) is one")
+    }
+    var options = DecoderOptions()
+    options.keepsCodes = palette != "f32"
+    options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
+    return try GGUFImporter.importModel(
+      path: model, options: options, progress: ProgressLine(isForced: progress).report)
   }
 }

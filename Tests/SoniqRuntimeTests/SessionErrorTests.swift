@@ -43,6 +43,30 @@ import Testing
     try session.run()
   }
 
+  /// Of the rows that a gather takes, which the host may name.
+  @Test func aSizeOfOptionalInputsAloneIsOneWhereNoneIsSet() throws {
+    var graph = Graph()
+    graph.symbols = [Symbol(name: "rows", maximum: 4), Symbol(name: "chosen", maximum: 3)]
+    graph.values = [
+      Value(name: "x", elementType: .float32, shape: [.symbol(0), .fixed(2)]),
+      Value(name: "places", elementType: .int32, shape: [.symbol(1)]),
+    ]
+    graph.inputs = [GraphInput(value: 0), GraphInput(value: 1, fill: -1)]
+    graph.outputs = [graph.add(.gather(axis: 0), [0, 1])]
+    let session = try Session(Model(ModelDescription(graph: graph, metadata: [], owner: [])))
+    let numbers: [Float] = [1, 2, 3, 4, 5, 6]
+    func run() throws -> [Float] {
+      try session.setInput(0, data: numbers, elementType: .float32, shape: [3, 2], rank: 2)
+      try session.run()
+      return try session.floats(session.output(0))
+    }
+    #expect(try run() == [5, 6])
+    try session.set(1, [0, 2], [2])
+    #expect(try run() == [1, 2, 5, 6])
+    try session.clearInput(1)
+    #expect(try run() == [5, 6])
+  }
+
   @Test func idsOutOfRangeNameNodeAndPosition() throws {
     let session = try Session(model)
     for bad in [Int32(50), -1, Int32.max, Int32.min] {

@@ -12,6 +12,8 @@ package struct ImportedModel: Sendable {
   package var fullNames: [String: String] = [:]
   /// Nodes whose codes became real numbers, each with the reason.
   package var decoded: [String] = []
+  /// What else the user should know, a line each.
+  package var remarks: [String] = []
   /// Parts of the checkpoint that the graph has not, by the names of their tensors.
   package var leftOut: [String] = []
 

@@ -1,0 +1,91 @@
+"""GGUF files of each family of decoders against the logits of Transformers, in one run and in pieces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import soniq
+
+MODELS = Path(__file__).parent / "models"
+NAMES = sorted(path.stem for path in MODELS.glob("*.gguf"))
+# Largest difference by the largest logit.
+TOLERANCE = 1e-4
+
+
+def pack(source: Path, output: Path, *options: str) -> Path:
+    command = [os.environ["SONIQ_PACK"], "pack", str(source), "-o", str(output), *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+def logits(model: soniq.Model, ids: np.ndarray, lengths: list[int]) -> np.ndarray:
+    """Of all positions of each sequence, in runs of these lengths."""
+    session = model.session(maximums={"batch": len(ids)})
+    parts = []
+    begin = 0
+    for length in lengths:
+        run = session(input_ids=ids[:, begin : begin + length], logit_positions=np.arange(length, dtype=np.int32))
+        parts.append(run["logits"])
+        begin += length
+    return np.concatenate(parts, axis=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
+    stored = np.load(MODELS / f"{name}.npz")
+    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "f32"))
+    got = logits(model, stored["ids"], [24])
+    distance = np.abs(got - stored["logits"]).max()
+    assert distance <= TOLERANCE * np.abs(stored["logits"]).max()
+    for lengths in ([1] * 24, [7, 17], [23, 1]):
+        assert np.array_equal(logits(model, stored["ids"], lengths), got), lengths
+    last = model.session(maximums={"batch": 2})(input_ids=stored["ids"])["logits"]
+    assert np.array_equal(last, got[:, -1:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
+    """As the file has them, with keys and values of float16."""
+    stored = np.load(MODELS / f"{name}.npz")
+    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq"))
+    got = logits(model, stored["ids"], [20, 4])
+    assert np.abs(got - stored["logits"]).max() <= 1e-2 * np.abs(stored["logits"]).max()
+    assert {state.dtype for state in model.session().states} == {np.dtype(np.float16)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_seed_against_transformers(name: str, tmp_path: Path) -> None:
+    """What is committed is one draw; here the weights are others each day. Needs PyTorch and Transformers."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    import generate
+
+    seed = int(os.environ.get("SONIQ_TEST_SEED", "0")) or int(np.random.default_rng().integers(1, 1 << 31))
+    print("seed", seed)
+    generate.write_case(name, tmp_path, seed)
+    stored = np.load(tmp_path / f"{name}.npz")
+    model = soniq.load(pack(tmp_path / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "f32"))
+    distance = np.abs(logits(model, stored["ids"], [24]) - stored["logits"]).max()
+    assert distance <= TOLERANCE * np.abs(stored["logits"]).max(), f"{distance}, seed {seed}"
+
+
+def test_files_of_other_models_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    whole = (MODELS / "qwen2.gguf").read_bytes()
+    changes = [
+        (b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0mamba", 'unknown architecture "mamba"'),
+        (b"qwen2.block_count", b"qwen2.block_cramp", "qwen2.block_cramp: not known"),
+        (b"blk.1.ffn_up", b"blk.1.ffn_ux", "tensor blk.1.ffn_up.weight: missing"),
+    ]
+    for old, new, words in changes:
+        path.write_bytes(whole.replace(old, new))
+        command = [os.environ["SONIQ_PACK"], "pack", str(path), "-o", str(tmp_path / "model.soniq")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 65 and str(path) in result.stderr and words in result.stderr, result.stderr
+        assert not (tmp_path / "model.soniq").exists()
