@@ -14,7 +14,7 @@ package struct CheckpointFolder: Sendable {
     guard MappedFile.isDirectory(path) else {
       let fault =
         MappedFile.exists(path)
-        ? "neither an ONNX file nor a folder with config.json and model.safetensors"
+        ? "neither an ONNX file nor a folder with config.json and model.safetensors, nor a GGUF file"
         : "no such file or folder"
       throw PackError(.noInput, file: path, fault)
     }
