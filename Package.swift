@@ -115,7 +115,7 @@ let package = Package(
       "SoniqABI",
       [
         "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqKernels",
-        "SoniqMemory", "CPlatform", "CMemory",
+        "SoniqMemory", "SoniqDecoding", "CPlatform", "CMemory",
       ]),
     .target(
       name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
@@ -149,6 +149,7 @@ let package = Package(
       name: "CMemory", publicHeadersPath: "include",
       linkerSettings: [.unsafeFlags(["-L\(jemallocLibrary)", "-lsoniq_jemalloc"])]),
     layer("SoniqMemory", ["SoniqCore", "CMemory", "CPlatform"]),
+    layer("SoniqDecoding", ["SoniqMemory"]),
 
     // MARK: Kernels
     headers("CKernelABI"),
@@ -202,6 +203,7 @@ let package = Package(
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqOperatorsTests", ["SoniqOperators"]),
+    tests("SoniqDecodingTests", ["SoniqDecoding"]),
     tests(
       "SoniqPackTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqQuantizers", "SoniqRuntime", "SoniqPack"]),

@@ -1,8 +1,9 @@
 /* soniq.h - the C interface of libsoniq, and its manual.
  *
- * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has two entry points:
+ * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has three entry points:
  *
  *   model and session   open a .soniq file, set inputs, run, read outputs
+ *   sampler             choose the next token of a language model by its logits
  *   matrix              pack one weight matrix, multiply activations by it
  *
  * EXAMPLE (examples/c/embed.c is the long form)
@@ -704,6 +705,77 @@ typedef struct soniq_session_statistics {
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_get_statistics(soniq_session *session,
                                                                   soniq_session_statistics *statistics,
                                                                   soniq_error **error);
+
+/* ==== Sampler ======================================================================================== */
+
+/* Chooses tokens by their logits, for one thread at a time. The same logits, options and calls give the same tokens on
+ * every machine: exp and log are the library's own, and the order of every sum is fixed. */
+typedef struct soniq_sampler soniq_sampler;
+
+/* What is added to the logit of a token. This struct never grows. */
+typedef struct soniq_token_bias {
+  int32_t token;
+  float bias; /* finite */
+} soniq_token_bias;
+
+/* The steps of a choice are done in the order of the fields from `biases` on. With a temperature of 0 the token with the
+ * greatest logit behind the penalties is chosen, of equal ones the lowest, and top_k, top_p and min_p change nothing. */
+typedef struct soniq_sampler_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  /* The chance of a choice: number n, from 0, of the choices since create or reset takes the upper 53 bits of the mix of
+   * SplitMix64 of seed + (n + 1) * 0x9e3779b97f4a7c15, times 2^-53, and chooses the first token at which the sum of the
+   * probabilities exceeds it: of tokens in ascending order, or with top_k or top_p the most likely first. Any seed is
+   * good. */
+  uint64_t seed;
+  const soniq_token_bias *biases; /* read by create; those of one token are added up */
+  uint32_t bias_count;            /* at most one for each token */
+  /* The tokens that penalties are for: so many of the last ones that were chosen or accepted, at most 1048576; 0: 64. */
+  uint32_t penalty_window;
+  float repetition_penalty; /* divides positive logits of these tokens and multiplies the others; 0: 1 */
+  float frequency_penalty;  /* is taken from the logit for each time that the token is among them */
+  float presence_penalty;   /* is taken from the logit once */
+  uint32_t top_k;           /* only so many tokens with the greatest logits; 0: all */
+  float top_p; /* only the most likely tokens, as few as have this part of the probability together; 0: 1, all of them */
+  float min_p; /* only tokens with at least this part of the greatest probability, 0 to 1 */
+  float temperature;                /* divides the logits of those that are left */
+  uint32_t reserved;
+  const soniq_allocator *allocator; /* NULL: an arena of the sampler's own */
+} soniq_sampler_options;
+
+#define SONIQ_SAMPLER_OPTIONS_INIT                                                                            \
+  {(uint32_t)sizeof(soniq_sampler_options), SONIQ_ABI_VERSION, 0, NULL, 0, 0, 0.0f, 0.0f, 0.0f, 0, 0.0f, 0.0f, \
+   0.0f, 0, NULL}
+
+/* Makes a sampler for a vocabulary of 1 to 16777216 tokens, with all the memory that it needs: 12 bytes a token, with
+ * penalties 16. `options` may be NULL: the most likely token.
+ * Errors: INVALID_ARGUMENT (the vocabulary, an option out of its range), OUT_OF_MEMORY. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_create(soniq_sampler **sampler, uint32_t vocabulary,
+                                                          const soniq_sampler_options *options,
+                                                          soniq_error **error);
+
+/* Frees a sampler. NULL is allowed. */
+SONIQ_API void soniq_sampler_destroy(soniq_sampler *sampler);
+
+/* Chooses a token and remembers it for the penalties. Allocates nothing. `logits` are `count` numbers, one for each token
+ * of the vocabulary, all finite; they are only read. Bit t % 32 of allowed[t / 32] says whether token t may be chosen,
+ * for grammars and the like; NULL: all may. `log_probability`, which may be NULL, becomes the natural logarithm of the
+ * token's probability by the logits as they are, without any option or `allowed`. After a failure the sampler is as
+ * before.
+ * Errors: INVALID_ARGUMENT (count is not the vocabulary), DATA (a logit that is NaN or infinite, field "logits"; no
+ * token is allowed, field "allowed"). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_sample(soniq_sampler *sampler, const float *logits,
+                                                          size_t count, const uint32_t *allowed,
+                                                          int32_t *token, float *log_probability,
+                                                          soniq_error **error);
+
+/* Remembers `count` tokens that others have chosen, those of a prompt for example.
+ * Errors: DATA (a token that is none of the vocabulary; then none is remembered). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_accept(soniq_sampler *sampler, const int32_t *tokens,
+                                                          size_t count, soniq_error **error);
+
+/* Forgets all tokens and begins the random numbers again. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_reset(soniq_sampler *sampler, soniq_error **error);
 
 /* ==== Matrix ========================================================================================= */
 

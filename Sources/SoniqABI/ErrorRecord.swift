@@ -2,6 +2,7 @@ public import CSoniq
 import CMemory
 import CPlatform
 import SoniqCore
+import SoniqDecoding
 import SoniqGraph
 import SoniqMemory
 
@@ -70,6 +71,9 @@ enum Reserve {
       checkedProduct(values, 2 << 10).map { first + $0 + lanes * (1 << 10) }
     }
   }
+
+  /// The list of biases, twice while it is converted.
+  static func sampler(biases: Int) -> Int? { min(biases, Sampler.maximumVocabulary) * 32 }
 
   /// Floats in the order of the levels, codes, and both packed.
   static func matrix(outputs: Int, inputs: Int) -> Int? {

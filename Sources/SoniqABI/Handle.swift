@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What a soniq_model, soniq_session or soniq_matrix points to.
 ///
 /// `magic` lies at a fixed place, so that a pointer of the wrong kind is told apart before it is used.
@@ -37,6 +39,23 @@ class Handle {
   static func release(_ pointer: OpaquePointer?) {
     guard let pointer, (try? borrow(pointer)) != nil else { return }
     Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer)).release()
+  }
+}
+
+/// A handle that one thread may use at a time.
+class ExclusiveHandle: Handle {
+  /// Whether a thread is inside a function of this object.
+  private let isBusy = Atomic<Bool>(false)
+
+  /// Runs a body unless another thread is inside: a mistake of the host that would corrupt memory.
+  @inline(__always)
+  final func exclusively(_ body: () throws(Failure) -> Void) throws(Failure) {
+    guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      let name = Self.name
+      throw Failure(.state, "another thread is using this \(name); give each thread its own", field: name)
+    }
+    defer { isBusy.store(false, ordering: .releasing) }
+    try body()
   }
 }
 

@@ -1,10 +1,9 @@
 import CSoniq
 import SoniqMemory
 import SoniqRuntime
-import Synchronization
 
 /// Behind a soniq_session. Keeps the model's handle, and so its text, alive.
-final class SessionHandle: Handle {
+final class SessionHandle: ExclusiveHandle {
   override class var tag: UInt64 { 0x016e_6f69_7373_6573 }  // "session\1"
   override class var name: String { "session" }
 
@@ -16,8 +15,6 @@ final class SessionHandle: Handle {
   let stateNames: [UnsafePointer<CChar>?]
   /// Text only; the numbers are read when they are asked for.
   private let profileTexts: [soniq_profile_entry]
-  /// Whether a thread is inside a function of this session.
-  private let isBusy = Atomic<Bool>(false)
   /// Whether the last run succeeded and no input was set since.
   var hasOutputs = false
   var runCount: UInt64 = 0
@@ -43,17 +40,6 @@ final class SessionHandle: Handle {
       log.write(SONIQ_LOG_INFO, "\(entry.node): \(entry.operation) \(entry.level) by \(entry.kernel)")
       for refusal in entry.refusals { log.write(SONIQ_LOG_DEBUG, "\(entry.node): refused \(refusal)") }
     }
-  }
-
-  /// Runs a body unless another thread is inside: a mistake of the host that would corrupt memory.
-  @inline(__always)
-  func exclusively(_ body: () throws(Failure) -> Void) throws(Failure) {
-    guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw Failure(
-        .state, "another thread is using this session; give each thread its own", field: "session")
-    }
-    defer { isBusy.store(false, ordering: .releasing) }
-    try body()
   }
 
   var profileCount: Int { profileTexts.count }

@@ -1,5 +1,5 @@
-// Memory runs out at every place of open, create, run, pack and multiply: each ends in OK or OUT_OF_MEMORY, leaves
-// nothing behind, and succeeds when it is called again with memory.
+// Memory runs out at every place of open, create, run, pack, multiply and a sampler's create: each ends in OK or
+// OUT_OF_MEMORY, leaves nothing behind, and succeeds when it is called again with memory.
 // usage: exhaustion [-p POINTS] MODEL...      (POINTS: at most so many of each sweep; default 100)
 #define _GNU_SOURCE
 #include "failing_memory.h"
@@ -276,7 +276,25 @@ static void sweep_all(const char *name, operation perform, int has_hooks) {
   fflush(stdout);
 }
 
+static soniq_status create_sampler(soniq_error **error) {
+  static const soniq_token_bias biases[2] = {{3, 1.0f}, {999, -1.0f}};
+  soniq_sampler *sampler = NULL;
+  soniq_sampler_options options = SONIQ_SAMPLER_OPTIONS_INIT;
+  soniq_status status;
+  options.biases = biases;
+  options.bias_count = 2;
+  options.presence_penalty = 1;
+  options.allocator = failing == FAIL_HOOK_ONCE || failing == FAIL_HOOK_FROM ? &hooks : NULL;
+  status = soniq_sampler_create(&sampler, 1000, &options, error);
+  end_failing();
+  CHECK((status == SONIQ_OK) == (sampler != NULL));
+  soniq_sampler_destroy(sampler);
+  return status;
+}
+
 static const uint32_t isas[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
+
+static void test_samplers(void) { sweep_all("make a sampler", create_sampler, 1); }
 
 static void test_matrices(void) {
   size_t i;
@@ -341,6 +359,7 @@ int main(int argc, char **argv) {
   int i;
   for (i = 0; i < 96 * 160; i++) weights[i] = (float)(i % 17 - 8);
   for (i = 0; i < 64 * 160; i++) input[i] = (float)(i % 13 - 6);
+  in_child("samplers", test_samplers);
   in_child("matrices", test_matrices);
   for (i = 1; i < argc; i++) {
     if (strcmp(argv[i], "-p") == 0 && i + 1 < argc) {

@@ -222,16 +222,43 @@ static size_t matrix_life(uint32_t isa, unsigned char *bytes) {
   return used;
 }
 
+// Choices of a sampler behind each other, at `bytes`.
+static size_t sampler_life(unsigned char *bytes) {
+  soniq_sampler_options options = SONIQ_SAMPLER_OPTIONS_INIT;
+  soniq_sampler *sampler = NULL;
+  int32_t token = 0, turn;
+  float probability = 0;
+  size_t used = 0;
+  options.temperature = 0.8f;
+  options.top_p = 0.9f;
+  options.repetition_penalty = 1.2f;
+  KEEPS(soniq_sampler_create(&sampler, inputs, &options, NULL));
+  CHECK(last_status == SONIQ_OK);
+  KEEPS(soniq_sampler_accept(sampler, &token, 1, NULL));
+  for (turn = 0; turn < 20; turn++) {
+    KEEPS(soniq_sampler_sample(sampler, any_floats + turn, inputs, NULL, &token, &probability, NULL));
+    CHECK(last_status == SONIQ_OK);
+    memcpy(bytes + used, &token, sizeof token);
+    memcpy(bytes + used + sizeof token, &probability, sizeof probability);
+    used += sizeof token + sizeof probability;
+  }
+  KEEPS(soniq_sampler_reset(sampler, NULL));
+  KEEPS_VOID(soniq_sampler_destroy(sampler));
+  return used;
+}
+
 static void compare(const char *path, uint32_t isa, int host_threads) {
   const float_state ordinary = {ordinary_mxcsr, ordinary_x87};
   size_t size, i;
   host_state = ordinary;
   size = path != NULL ? whole_life(path, isa, host_threads, expected) : matrix_life(isa, expected);
+  if (path == NULL) size += sampler_life(expected + size);
   for (i = 0; i < sizeof states / sizeof *states; i++) {
     size_t other;
     host_state = states[i];
     memset(found, 0, sizeof found);
     other = path != NULL ? whole_life(path, isa, host_threads, found) : matrix_life(isa, found);
+    if (path == NULL) other += sampler_life(found + other);
     if (other != size || memcmp(expected, found, size) != 0 || state_changes > 0 || callback_faults > 0) {
       fprintf(stderr, "%s, isa %s, threads of the %s, state %zu: %d calls changed the state, %d callbacks missed it\n",
               path != NULL ? path : "matrix", soniq_isa_name(isa), host_threads ? "host" : "library", i, state_changes,

@@ -23,6 +23,8 @@ STRUCTS = {
     "soniq_profile_entry": _abi.ProfileEntry,
     "soniq_session_statistics": _abi.SessionStatistics,
     "soniq_state_info": _abi.StateInfo,
+    "soniq_token_bias": _abi.TokenBias,
+    "soniq_sampler_options": _abi.SamplerOptions,
     "soniq_level": _abi.Level,
     "soniq_matrix_options": _abi.MatrixOptions,
     "soniq_matrix_info": _abi.MatrixInfo,

@@ -10,12 +10,14 @@ from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
 from .reference import ComparisonError
+from .sampler import Choice, Sampler
 from .session import Outputs
 from .states import StatefulSession, StateInfo
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Choice",
     "Comparison",
     "ComparisonError",
     "KernelReport",
@@ -26,6 +28,7 @@ __all__ = [
     "Model",
     "OutputDifference",
     "Outputs",
+    "Sampler",
     "SoniqError",
     "StateInfo",
     "StatefulSession",

@@ -196,6 +196,30 @@ class StateInfo(SizedStruct):
     ]
 
 
+class TokenBias(ctypes.Structure):
+    _fields_ = [("token", c_int32), ("bias", c_float)]
+
+
+class SamplerOptions(SizedStruct):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("abi_version", c_uint32),
+        ("seed", c_uint64),
+        ("biases", POINTER(TokenBias)),
+        ("bias_count", c_uint32),
+        ("penalty_window", c_uint32),
+        ("repetition_penalty", c_float),
+        ("frequency_penalty", c_float),
+        ("presence_penalty", c_float),
+        ("top_k", c_uint32),
+        ("top_p", c_float),
+        ("min_p", c_float),
+        ("temperature", c_float),
+        ("reserved", c_uint32),
+        ("allocator", c_void_p),
+    ]
+
+
 class Level(ctypes.Structure):
     _fields_ = [
         ("weight_code", c_uint32),
@@ -298,6 +322,14 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_session_read_states": (STATUS, [Handle, c_void_p, c_size_t, POINTER(c_size_t), ErrorOut]),
     "soniq_session_write_states": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
     "soniq_session_get_statistics": (STATUS, [Handle, POINTER(SessionStatistics), ErrorOut]),
+    "soniq_sampler_create": (STATUS, [HandleOut, c_uint32, POINTER(SamplerOptions), ErrorOut]),
+    "soniq_sampler_destroy": (None, [Handle]),
+    "soniq_sampler_sample": (
+        STATUS,
+        [Handle, c_void_p, c_size_t, c_void_p, POINTER(c_int32), POINTER(c_float), ErrorOut],
+    ),
+    "soniq_sampler_accept": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
+    "soniq_sampler_reset": (STATUS, [Handle, ErrorOut]),
     "soniq_matrix_pack": (
         STATUS,
         [HandleOut, c_void_p, c_size_t, c_size_t, POINTER(MatrixOptions), ErrorOut],

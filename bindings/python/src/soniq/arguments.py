@@ -42,6 +42,19 @@ def scale(value: object, name: str) -> float:
     return number
 
 
+def number(value: object, name: str) -> float:
+    """A finite number that float32 holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not abs(result) <= float(np.finfo(np.float32).max):
+        raise ValueError(f"{name} is {result}, no finite number of float32")
+    return result
+
+
 def text(value: object, name: str) -> bytes:
     """A str as NUL-terminated C text."""
     if not isinstance(value, str):
