@@ -6,6 +6,7 @@
 
 from .comparison import Comparison, LayerDifference, OutputDifference, compare
 from .errors import SoniqError
+from .generation import Generation, TextGeneration
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
@@ -20,6 +21,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "ComparisonError",
+    "Generation",
     "KernelReport",
     "LayerDifference",
     "Level",
@@ -34,6 +36,7 @@ __all__ = [
     "StatefulSession",
     "StepProfile",
     "TensorInfo",
+    "TextGeneration",
     "build_info",
     "compare",
     "cpu_isa",

@@ -5,17 +5,22 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _abi, arguments
+from . import _abi, arguments, generation
+from .generation import Generation, SamplingOptions, TextGeneration
 from .library import call, isa_code, library, text
+from .sampler import Sampler
 from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
 from .states import StatefulSession
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Model:
         self.inputs: list[TensorInfo] = self._describe("input")
         self.outputs: list[TensorInfo] = self._describe("output")
         self.metadata: dict[str, str | int | float | bool] = self._read_metadata()
+        self.maximums: dict[str, int] = {name.decode(): size for name, size in settings.maximums}
 
     def __call__(self, **inputs: npt.ArrayLike) -> Outputs:
         """Runs the model on inputs given by name.
@@ -95,6 +101,81 @@ class Model:
         """
         limits = dict(self._settings.maximums) | dict(_limits(maximums))
         return StatefulSession(self, Session(self._handle, replace(self._settings, maximums=tuple(limits.items()))))
+
+    @overload
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int | None = ...,
+        stop: str | int | Iterable[str | int] | None = ...,
+        ignore_end: bool = ...,
+        allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
+        session: StatefulSession | None = ...,
+        sampler: Sampler | None = ...,
+        **options: Unpack[SamplingOptions],
+    ) -> TextGeneration: ...
+
+    @overload
+    def generate(
+        self,
+        prompt: Sequence[int] | npt.NDArray[np.integer[Any]],
+        *,
+        max_tokens: int | None = ...,
+        stop: int | Iterable[int] | None = ...,
+        ignore_end: bool = ...,
+        allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
+        session: StatefulSession | None = ...,
+        sampler: Sampler | None = ...,
+        **options: Unpack[SamplingOptions],
+    ) -> Generation: ...
+
+    def generate(
+        self,
+        prompt: str | Sequence[int] | npt.NDArray[np.integer[Any]],
+        *,
+        max_tokens: int | None = None,
+        stop: str | int | Iterable[str | int] | None = None,
+        ignore_end: bool = False,
+        allowed: Callable[[list[int]], npt.ArrayLike | None] | None = None,
+        session: StatefulSession | None = None,
+        sampler: Sampler | None = None,
+        **options: Unpack[SamplingOptions],
+    ) -> Generation | TextGeneration:
+        """What a decoder says behind a prompt, computed as it is iterated over.
+
+            for piece in model.generate("The capital of France is", max_tokens=20):
+                print(piece, end="", flush=True)
+
+        Args:
+            prompt: a text, which makes pieces of text; or ids of tokens, which makes ids.
+            max_tokens: at most so many; None for as many as there is room for.
+            stop: tokens that end it, and for a text also texts: they are not given out. Those that end a text by the
+                file do so too.
+            ignore_end: they do not.
+            allowed: gets the tokens so far and returns which ones may follow (see `Sampler.sample`), or None for all.
+            session: one whose positions the prompt goes on with; None for a new one. The tokens are the same however
+                a text is divided. `Generation.session` is the one to go on with: it lacks the last token, which is to
+                be the first of the next prompt.
+            sampler: chooses the tokens; None for one of `options`, which are those of `Sampler`: without any the most
+                likely token.
+
+        Raises:
+            TypeError: the model is no decoder or has no tokenizer for a text, or a parameter has a wrong type.
+            ValueError: a value out of range, or a prompt and max_tokens that there is no room for.
+            SoniqError: what the library refuses, such as a token that is unknown.
+        """
+        return generation.generate(
+            self,
+            prompt,
+            max_tokens=max_tokens,
+            stop=stop,
+            ignore_end=ignore_end,
+            allowed=allowed,
+            session=session,
+            sampler=sampler,
+            options=options,
+        )
 
     def profile(self) -> list[StepProfile]:
         """The cost of every step, summed over threads and sessions; all 0 unless loaded with profile=True."""

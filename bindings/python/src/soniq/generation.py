@@ -1,0 +1,238 @@
+"""Tokens that follow a prompt, one by one: what `Model.generate` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arguments
+from .sampler import Sampler
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .states import StatefulSession
+
+# Positions that a prompt goes through the model at a time: more need more memory and are hardly faster.
+PIECE = 256
+ENDS = ("tokenizer.eos_token_id", "tokenizer.eot_token_id")
+
+
+class SamplingOptions(TypedDict, total=False):
+    """What `soniq.Sampler` takes beside the vocabulary."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    frequency_penalty: float
+    presence_penalty: float
+    penalty_window: int
+    bias: Mapping[int, float] | None
+    seed: int
+
+
+class Tokenizer(Protocol):
+    """What text is generated with."""
+
+    def encode(self, text: str) -> npt.NDArray[np.int32]: ...
+    def stream(self) -> TextStream: ...
+
+
+class TextStream(Protocol):
+    """Text of tokens that come one after the other."""
+
+    def push(self, ids: int) -> str: ...
+    def finish(self) -> str: ...
+
+
+class Generation(Iterator[int]):
+    """The tokens that follow a prompt; each is computed when it is asked for.
+
+    Attributes:
+        tokens: those that came so far, without the one that ended it.
+        log_probabilities: of these tokens, by the logits as the model gave them.
+        logits: float32 [vocabulary], of which the last token was chosen; None before the first.
+        stop_reason: "stop" after a token that ends a text, "length" after max_tokens, "capacity" where the session has no
+            room for another; None until then.
+        session: holds the prompt and all tokens but the last.
+    """
+
+    def __init__(
+        self,
+        session: StatefulSession,
+        prompt: npt.NDArray[np.int32],
+        sampler: Sampler,
+        *,
+        room: int,
+        max_tokens: int | None,
+        ends: frozenset[int],
+        allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
+    ) -> None:
+        self.session = session
+        self.tokens: list[int] = []
+        self.log_probabilities: list[float] = []
+        self.logits: npt.NDArray[np.float32] | None = None
+        self.stop_reason: str | None = None
+        self._next = prompt
+        self._sampler = sampler
+        self._room = room
+        self._max_tokens = max_tokens
+        self._ends = ends
+        self._allowed = allowed
+
+    def __next__(self) -> int:
+        if self.stop_reason is None and len(self.tokens) == self._max_tokens:
+            self.stop_reason = "length"
+        elif self.stop_reason is None and len(self._next) > self._room:
+            self.stop_reason = "capacity"
+        if self.stop_reason is not None:
+            raise StopIteration
+        while len(self._next):
+            piece = self._next[:PIECE]
+            logits = self.session(input_ids=piece[None])["logits"][0, -1]
+            self._next, self._room = self._next[PIECE:], self._room - len(piece)
+            self.logits = logits
+        assert self.logits is not None
+        mask = None if self._allowed is None else self._allowed(self.tokens)
+        choice = self._sampler.sample(self.logits, mask)
+        # An end is no token of the text, but the sequence goes on with it where it is continued.
+        self._next = np.array([choice.token], np.int32)
+        if choice.token in self._ends:
+            self.stop_reason = "stop"
+            raise StopIteration
+        self.tokens.append(choice.token)
+        self.log_probabilities.append(choice.log_probability)
+        return choice.token
+
+
+class TextGeneration(Iterator[str]):
+    """The text that follows a prompt, piece by piece; a piece is never empty and ends with a whole character.
+
+    Attributes:
+        text: what came so far. It ends before a text of `stop`.
+        generation: the tokens that it is made of.
+        stop_reason: as of `Generation`.
+    """
+
+    def __init__(self, generation: Generation, stream: TextStream, stops: tuple[str, ...]) -> None:
+        self.generation = generation
+        self.text = ""
+        self.stop_reason: str | None = None
+        self._stream = stream
+        self._stops = stops
+        self._held = ""
+
+    def __next__(self) -> str:
+        while self.stop_reason is None:
+            token = next(self.generation, None)
+            self._held += self._stream.finish() if token is None else self._stream.push(token)
+            place = min((at for at in map(self._held.find, self._stops) if at >= 0), default=None)
+            if place is not None:
+                self.stop_reason = "stop"
+            elif token is None:
+                self.stop_reason = self.generation.stop_reason
+                place = len(self._held)
+            else:
+                place = len(self._held) - _begun(self._held, self._stops)
+            piece, self._held = self._held[:place], self._held[place:]
+            self.text += piece
+            if piece:
+                return piece
+        raise StopIteration
+
+
+def _begun(text: str, stops: tuple[str, ...]) -> int:
+    """How much of the end of a text may be the beginning of a stop."""
+    lengths = (length for stop in stops for length in range(1, len(stop)) if text.endswith(stop[:length]))
+    return max(lengths, default=0)
+
+
+def generate(
+    model: Model,
+    prompt: str | npt.ArrayLike,
+    *,
+    max_tokens: int | None,
+    stop: str | int | Iterable[str | int] | None,
+    ignore_end: bool,
+    allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
+    session: StatefulSession | None,
+    sampler: Sampler | None,
+    options: SamplingOptions,
+) -> Generation | TextGeneration:
+    """`Model.generate`, which describes it."""
+    vocabulary = _vocabulary(model)
+    if max_tokens is not None:
+        max_tokens = arguments.integer(max_tokens, "max_tokens", 1, arguments.UINT32_MAXIMUM)
+    if sampler is not None and options:
+        raise TypeError(f"{next(iter(options))} is an option of the sampler, which is given too")
+    stops = [stop] if isinstance(stop, (str, int)) else list(stop or ())
+    texts = tuple(entry for entry in stops if isinstance(entry, str))
+    tokenizer = _tokenizer(model) if isinstance(prompt, str) else None
+    if tokenizer is None and texts:
+        raise TypeError(f"stop has the text {texts[0]!r}: a prompt of token ids takes tokens")
+    if "" in texts:
+        raise ValueError("stop has an empty text")
+    ends = {arguments.integer(entry, "stop", 0, vocabulary - 1) for entry in stops if not isinstance(entry, str)}
+    if not ignore_end:
+        ends |= {int(model.metadata[key]) for key in ENDS if key in model.metadata}
+    ids = _ids(prompt if tokenizer is None else tokenizer.encode(str(prompt)))
+    if session is None:
+        session = model.session(maximums=_limits(model, len(ids), max_tokens))
+    room = _room(session)
+    if len(ids) + (max_tokens or 1) - 1 > room:
+        asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
+        raise ValueError(f"the prompt has {len(ids)} tokens, and with {asked} there is no room: {room} positions are free")
+    sampler = sampler or Sampler(vocabulary, **options)
+    sampler.accept(ids)
+    generation = Generation(
+        session, ids, sampler, room=room, max_tokens=max_tokens, ends=frozenset(ends), allowed=allowed
+    )
+    return generation if tokenizer is None else TextGeneration(generation, tokenizer.stream(), texts)
+
+
+def _vocabulary(model: Model) -> int:
+    logits = next((info for info in model.outputs if info.name == "logits"), None)
+    inputs = {info.name for info in model.inputs if not info.is_optional}
+    if logits is None or inputs != {"input_ids"} or not isinstance(logits.shape[-1], int):
+        raise TypeError("the model is no decoder: it does not take input_ids alone and give logits")
+    return logits.shape[-1]
+
+
+def _tokenizer(model: Model) -> Tokenizer:
+    tokenizer: Tokenizer | None = getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        raise TypeError("the prompt is text, and the model has no tokenizer: give the ids of its tokens")
+    return tokenizer
+
+
+def _ids(prompt: Any) -> npt.NDArray[np.int32]:
+    ids = arguments.integers(prompt, "prompt", np.int32)
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"prompt has shape {ids.shape}, not that of a list of tokens")
+    return ids
+
+
+def _limits(model: Model, length: int, max_tokens: int | None) -> dict[str, int]:
+    """Sizes of a session for one sequence: as little memory as it needs."""
+    most = {
+        name: size
+        for info in (*model.inputs, *model.outputs)
+        for name, size in zip(info.shape, info.maximum_shape, strict=True)
+        if isinstance(name, str)
+    }
+    wanted = {"batch": 1, "logits": 1, "sequence": min(PIECE, length)}
+    limits = {name: min(size, most[name]) for name, size in wanted.items() if name in most}
+    if max_tokens is not None:
+        limits["capacity"] = min(length + max_tokens, model.maximums.get("capacity", length + max_tokens))
+    return limits
+
+
+def _room(session: StatefulSession) -> int:
+    growing = [state for state in session.states if state.kind == "growing"]
+    if not growing:
+        raise TypeError("the model is no decoder: it has no states that grow")
+    return min(state.shape[1] - state.length for state in growing)
