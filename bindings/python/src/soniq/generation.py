@@ -56,8 +56,8 @@ class Generation(Iterator[int]):
         tokens: those that came so far, without the one that ended it.
         log_probabilities: of these tokens, by the logits as the model gave them.
         logits: float32 [vocabulary], of which the last token was chosen; None before the first.
-        stop_reason: "stop" after a token that ends a text, "length" after max_tokens, "capacity" where the session has no
-            room for another; None until then.
+        stop_reason: "stop" after a token that ends a text, "length" after max_tokens, "capacity" where the session has
+            no room for another; None until then.
         session: holds the prompt and all tokens but the last.
     """
 
@@ -185,7 +185,9 @@ def generate(
     room = _room(session)
     if len(ids) + (max_tokens or 1) - 1 > room:
         asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
-        raise ValueError(f"the prompt has {len(ids)} tokens, and with {asked} there is no room: {room} positions are free")
+        raise ValueError(
+            f"the prompt has {len(ids)} tokens, and with {asked} there is no room: {room} positions are free"
+        )
     sampler = sampler or Sampler(vocabulary, **options)
     sampler.accept(ids)
     generation = Generation(
