@@ -25,6 +25,7 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
         soniq-pack pack encoder.onnx --palette 4,8 --dry-run
         soniq-pack pack model.gguf -o model.soniq
+        soniq-pack pack SmolLM2-135M-Instruct -o model.soniq --palette 4
         soniq-pack pack vad.onnx -o vad.soniq --state h=hn --state c=cn --calibrate speech.npz
       """)
 
@@ -36,8 +37,8 @@ struct PackCommand: ParsableCommand {
 
   @Option(
     help: """
-      Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32 (default: 8). The weights of a GGUF file stay \
-      as they are, or become f32.
+      Levels of the model, such as 8, 4, 4,8, 2,8, w4a8, w1a1+w4a4 or f32 (default: 8). Language models: the bits of \
+      a weight, 2 to 8, f32, or keep: the weights of the file (the default where a GGUF file has codes).
       """)
   var palette: String?
 
@@ -177,15 +178,18 @@ struct PackCommand: ParsableCommand {
     return options
   }
 
+  /// Decoders have packed weights once they are imported.
   private func levels() throws(PackError) -> Palette {
-    guard GGUFImporter.isGGUF(model) else { return try Palette(palette ?? "8") }
-    guard let palette, palette != Palette.keep.text else { return .keep }
-    let levels = try Palette(palette)
-    guard levels.isFloat else {
-      throw PackError(
-        .usage, place: "--palette \(palette)", "the weights of a GGUF file stay as they are, or become f32")
-    }
-    return levels
+    guard DecoderImporter.isDecoder(model) else { return try Palette(palette ?? "8") }
+    return .imported(try decoderOptions().palette)
+  }
+
+  private func decoderOptions() throws(PackError) -> DecoderOptions {
+    // Typed errors do not pass through the right side of `??`.
+    let stated = if let palette { palette } else { try DecoderImporter.standardPalette(path: model) }
+    var options = try DecoderOptions(palette: stated)
+    options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
+    return options
   }
 
   private func calibration(_ imported: ImportedModel) throws(PackError) -> CalibrationData? {
@@ -209,7 +213,7 @@ struct PackCommand: ParsableCommand {
   }
 
   private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
-    if GGUFImporter.isGGUF(model) { return try importGGUF() }
+    if DecoderImporter.isDecoder(model) { return try importDecoder() }
     guard OnnxImporter.isOnnx(model) else {
       let options = [("--shape", shape), ("--value", value), ("--state", state)]
       for (option, given) in options where !given.isEmpty {
@@ -235,18 +239,15 @@ struct PackCommand: ParsableCommand {
       progress: ProgressLine(isForced: progress).report)
   }
 
-  private func importGGUF() throws(PackError) -> ImportedModel {
+  private func importDecoder() throws(PackError) -> ImportedModel {
     let given = [
       ("--shape", !shape.isEmpty), ("--value", !value.isEmpty), ("--state", !state.isEmpty),
-      ("--calibrate", calibrate != nil), ("--without-head", withoutHead),
+      ("--calibrate", calibrate != nil), ("--without-head", withoutHead), ("--part", part != nil),
     ]
     for (option, isGiven) in given where isGiven {
-      throw PackError(.usage, place: option, "is not for GGUF files; \(model) is one")
+      throw PackError(.usage, place: option, "is not for language models; \(model) is one")
     }
-    var options = DecoderOptions()
-    options.keepsCodes = palette != "f32"
-    options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
-    return try GGUFImporter.importModel(
-      path: model, options: options, progress: ProgressLine(isForced: progress).report)
+    return try DecoderImporter.importModel(
+      path: model, options: try decoderOptions(), progress: ProgressLine(isForced: progress).report)
   }
 }

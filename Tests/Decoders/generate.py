@@ -1,14 +1,15 @@
-"""Decoders of Hugging Face Transformers, tiny and with random weights, as GGUF files, and the logits that it computes.
+"""Decoders of Hugging Face Transformers, tiny and with random weights, as GGUF files and as folders, and their logits.
 
-usage: generate.py [NAME...]     writes models/NAME.gguf and models/NAME.npz; needs torch and transformers
+usage: generate.py [NAME...]     writes models/NAME.gguf, .npz and the folder; needs torch and transformers
 
 The files are committed: PyTorch is too large for every test run. Those here are of transformers 5.24.0 and torch
 2.13.0. Tensors are named and ordered as llama.cpp's converter does it: rows of queries and keys of some families are
-permuted, norms of Gemma hold 1 more than Transformers' weights.
+permuted, norms of Gemma hold 1 more than Transformers' weights. Folders are what save_pretrained writes.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +173,9 @@ def write_case(name: str, folder: Path, seed: int = SEED) -> None:
         logits = model(input_ids=ids).logits
     folder.mkdir(exist_ok=True)
     write(folder / f"{name}.gguf", keys(model.config, case), tensors(model, case))
+    shutil.rmtree(folder / name, ignore_errors=True)
+    # One of them in several files.
+    model.save_pretrained(folder / name, max_shard_size="12KB" if name == "qwen3" else "1GB")
     np.savez_compressed(folder / f"{name}.npz", ids=ids.numpy().astype(np.int32), logits=logits.numpy())
 
 

@@ -1,4 +1,4 @@
-"""GGUF files of each family of decoders against the logits of Transformers, in one run and in pieces."""
+"""GGUF files and folders of each family of decoders against the logits of Transformers, in one run and in pieces."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def logits(model: soniq.Model, ids: np.ndarray, lengths: list[int]) -> np.ndarra
     return np.concatenate(parts, axis=1)
 
 
+@pytest.mark.parametrize("ending", [".gguf", ""], ids=["file", "folder"])
 @pytest.mark.parametrize("name", NAMES)
-def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
+def test_logits_are_those_of_transformers(name: str, ending: str, tmp_path: Path) -> None:
     stored = np.load(MODELS / f"{name}.npz")
-    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "f32"))
+    model = soniq.load(pack(MODELS / f"{name}{ending}", tmp_path / "model.soniq", "--palette", "f32"))
     got = logits(model, stored["ids"], [24])
     distance = np.abs(got - stored["logits"]).max()
     assert distance <= TOLERANCE * np.abs(stored["logits"]).max()
@@ -53,7 +54,7 @@ def test_logits_are_those_of_transformers(name: str, tmp_path: Path) -> None:
 def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
     """As the file has them, with keys and values of float16."""
     stored = np.load(MODELS / f"{name}.npz")
-    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq"))
+    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "keep"))
     got = logits(model, stored["ids"], [20, 4])
     assert np.abs(got - stored["logits"]).max() <= 1e-2 * np.abs(stored["logits"]).max()
     assert {state.dtype for state in model.session().states} == {np.dtype(np.float16)}
@@ -70,9 +71,10 @@ def test_another_seed_against_transformers(name: str, tmp_path: Path) -> None:
     print("seed", seed)
     generate.write_case(name, tmp_path, seed)
     stored = np.load(tmp_path / f"{name}.npz")
-    model = soniq.load(pack(tmp_path / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "f32"))
-    distance = np.abs(logits(model, stored["ids"], [24]) - stored["logits"]).max()
-    assert distance <= TOLERANCE * np.abs(stored["logits"]).max(), f"{distance}, seed {seed}"
+    for source in (tmp_path / f"{name}.gguf", tmp_path / name):
+        model = soniq.load(pack(source, tmp_path / "model.soniq", "--palette", "f32"))
+        distance = np.abs(logits(model, stored["ids"], [24]) - stored["logits"]).max()
+        assert distance <= TOLERANCE * np.abs(stored["logits"]).max(), f"{distance}, seed {seed}"
 
 
 def test_files_of_other_models_are_refused_by_name(tmp_path: Path) -> None:

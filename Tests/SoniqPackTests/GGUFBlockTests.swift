@@ -125,6 +125,10 @@ import Testing
     }
   }
 
+  private static func matrices(_ store: ConstantStore, _ treatment: WeightTreatment) -> GGUFMatrices {
+    GGUFMatrices(matrices: DecoderMatrices(store: store, treatment: treatment))
+  }
+
   @Test(arguments: [2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 34, 35, 39, 41, 42] as [UInt32])
   func packedNumbersAreTheSame(number: UInt32) throws {
     let type = try #require(GGUFTensorType(number))
@@ -132,7 +136,7 @@ import Testing
     let (tensor, folder) = try Self.tensor(type, Self.block(type, numbers))
     let store = ConstantStore()
     // From the middle of a panel of the whole tensor on.
-    let constant = try GGUFMatrices(store: store, keepsCodes: true).matrix(
+    let constant = try Self.matrices(store, .kept).matrix(
       tensor, rows: 9..<35, bias: (0..<26).map { Float($0) })
     guard case .matrix(let matrix) = constant, let groups = matrix.levels[0].groups else {
       Issue.record("\(type.name) is no matrix of codes")
@@ -180,10 +184,10 @@ import Testing
     var block = Self.block(type, [0])
     (block[0], block[1]) = (0, 0x7c)
     let (tensor, folder) = try Self.tensor(type, block)
-    for keepsCodes in [true, false] {
+    let rounding = GroupRounding(bits: 4)
+    for treatment in [WeightTreatment.kept, .float, .rounded(rounding, words: rounding)] {
       let error = #expect(throws: PackError.self) {
-        try GGUFMatrices(store: ConstantStore(), keepsCodes: keepsCodes).matrix(
-          tensor, rows: 0..<35, bias: nil)
+        try Self.matrices(ConstantStore(), treatment).matrix(tensor, rows: 0..<35, bias: nil)
       }
       #expect(error?.description.contains("tensor w: ") == true && error?.kind == .data)
     }

@@ -1,3 +1,4 @@
+import SoniqCore
 import SoniqGraph
 import SoniqKernels
 import SoniqRuntime
@@ -11,12 +12,11 @@ import Testing
   static let ids: [Int32] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 39]
 
   private static func model(
-    _ decoder: TinyDecoder, keepsCodes: Bool = true
+    _ decoder: TinyDecoder, palette: String = "keep"
   ) throws -> (Model, GGUFFolder) {
     let folder = try decoder.writer.written()
-    var options = DecoderOptions()
-    options.keepsCodes = keepsCodes
-    let imported = try GGUFImporter.importModel(path: folder.file, options: options)
+    let imported = try GGUFImporter.importModel(
+      path: folder.file, options: try DecoderOptions(palette: palette))
     return (try Model(imported.description), folder)
   }
 
@@ -58,7 +58,7 @@ import Testing
       }
     }
     let (kept, first) = try Self.model(decoder)
-    let (float, second) = try Self.model(decoder, keepsCodes: false)
+    let (float, second) = try Self.model(decoder, palette: "f32")
     let got = try Self.run(Self.session(kept), Self.ids, rows: Self.allRows)
     let truth = try Self.run(Self.session(float), Self.ids, rows: Self.allRows)
     let distance = zip(got, truth).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
@@ -74,7 +74,34 @@ import Testing
       let bytes = try #require(GGUFTensorType(type)).blockBytes
       decoder.quantize(type: type, length: 32, bytes: bytes, numbers: [3, 7].contains(type) ? [0, 2] : [0])
     }
-    let (model, folder) = try Self.model(decoder)
+    try Self.expectSameBits(Self.model(decoder))
+  }
+
+  /// Weights that were floats, or other codes.
+  @Test(arguments: ["2", "3", "4", "6", "8"]) func sameBitsOfRoundedWeights(palette: String) throws {
+    try Self.expectSameBits(Self.model(TinyDecoder(), palette: palette))
+    var decoder = TinyDecoder()
+    decoder.quantize(type: 8, length: 32, bytes: 34, numbers: [0])
+    try Self.expectSameBits(Self.model(decoder, palette: palette))
+  }
+
+  @Test func fewerBitsAreFurtherAway() throws {
+    let (float, folder) = try Self.model(TinyDecoder(), palette: "f32")
+    let truth = try Self.run(Self.session(float), Self.ids, rows: Self.allRows)
+    let errors = try (2...8).map { bits in
+      let (model, folder) = try Self.model(TinyDecoder(), palette: "\(bits)")
+      let got = try Self.run(Self.session(model), Self.ids, rows: Self.allRows)
+      withExtendedLifetime(folder) {}
+      let distance = zip(got, truth).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      return (distance / truth.reduce(0) { $0 + $1 * $1 }).squareRoot()
+    }
+    #expect(errors[0] > errors[1] && errors[1] > errors[2] && errors[2] > 2 * errors[6], "\(errors)")
+    #expect(errors[2] < 0.3 && errors[6] < 0.05, "\(errors)")
+    withExtendedLifetime(folder) {}
+  }
+
+  private static func expectSameBits(_ made: (model: Model, folder: GGUFFolder)) throws {
+    let (model, folder) = made
     let whole = try Self.run(Self.session(model), Self.ids, rows: Self.allRows).map(\.bitPattern)
     for instructions in InstructionSet.underTest().map(\.name) {
       for (lanes, lengths) in [
@@ -114,7 +141,7 @@ import Testing
 
   @Test func metadataAndStatesAreThoseOfTheFile() throws {
     let folder = try TinyDecoder().writer.written()
-    let imported = try GGUFImporter.importModel(path: folder.file)
+    let imported = try GGUFImporter.importModel(path: folder.file, options: DecoderOptions())
     let graph = imported.description.graph
     #expect(graph.states.map(\.name) == ["keys 0", "values 0", "keys 1", "values 1"])
     #expect(graph.states.allSatisfy { $0.elementType == .float16 && $0.shape[2] == .fixed(32) })
@@ -124,11 +151,40 @@ import Testing
     #expect(metadata["tokenizer.eos_token_id"] == .integer(2))
   }
 
+  /// What packing rounds, and what it leaves as the file has it.
+  @Test func wordsKeepTheirCodesOrHaveEightBits() throws {
+    func levels(_ decoder: TinyDecoder, _ palette: String) throws -> [String: WeightCode] {
+      let folder = try decoder.writer.written()
+      let options = try DecoderOptions(palette: palette)
+      let imported = try GGUFImporter.importModel(path: folder.file, options: options)
+      #expect(imported.remarks.contains { $0.hasPrefix("the words' table") } == (palette != "8"))
+      let graph = imported.description.graph
+      return Dictionary(
+        uniqueKeysWithValues: zip(graph.constantNames, graph.constants).compactMap { name, constant in
+          if case .matrix(let matrix) = constant { (name, matrix.levels[0].level.weight) } else { nil }
+        })
+    }
+    let floats = try levels(TinyDecoder(), "3")
+    #expect(floats["blk.1.ffn_up.weight"]?.bits == 3 && floats["token_embd.weight"]?.bits == 8)
+    #expect(floats.count == 15)
+    var decoder = TinyDecoder()
+    decoder.quantize(type: 2, length: 32, bytes: 18, numbers: [0])
+    let codes = try levels(decoder, "8")
+    #expect(codes["blk.1.ffn_up.weight"]?.bits == 8 && codes["token_embd.weight"]?.bits == 4)
+  }
+
+  @Test func palettesOfDecodersAreChecked() throws {
+    for odd in ["1", "9", "4,8", "w4a8", "", "4 ", "keep8"] {
+      let error = #expect(throws: PackError.self) { try DecoderOptions(palette: odd) }
+      #expect(error?.kind == .usage && error?.description.contains("language models have one of") == true)
+    }
+  }
+
   @Test func aTableThatIsTheHeadIsStoredOnce() throws {
     var decoder = TinyDecoder()
     decoder.quantize(type: 2, length: 32, bytes: 18, numbers: [0])
     let folder = try decoder.writer.written()
-    let graph = try GGUFImporter.importModel(path: folder.file).description.graph
+    let graph = try GGUFImporter.importModel(path: folder.file, options: DecoderOptions()).description.graph
     let matrices = graph.constantNames.filter { $0.hasSuffix(".weight") && !$0.contains("norm") }
     #expect(matrices.count == 15 && !matrices.contains("output.weight"))
   }
@@ -136,15 +192,14 @@ import Testing
   // MARK: Faults
 
   private static func refusal(
-    _ change: (inout GGUFWriter) -> Void, _ options: DecoderOptions = DecoderOptions()
-  )
-    throws -> String
-  {
+    _ change: (inout GGUFWriter) -> Void, _ options: DecoderOptions? = nil
+  ) throws -> String {
     var writer = TinyDecoder().writer
     change(&writer)
     let folder = try writer.written()
+    let chosen = if let options { options } else { try DecoderOptions() }
     do {
-      _ = try GGUFImporter.importModel(path: folder.file, options: options)
+      _ = try GGUFImporter.importModel(path: folder.file, options: chosen)
       return "accepted"
     } catch {
       #expect(error.kind == .usage || error.file == folder.file)
@@ -201,7 +256,7 @@ import Testing
   }
 
   @Test func sizesThatAreAskedForAreChecked() throws {
-    var options = DecoderOptions()
+    var options = try DecoderOptions()
     options.maximums = ["capacity": 257]
     #expect(try Self.refusal({ _ in }, options).contains("--maximum capacity=257: the model has at most 256"))
     options.maximums = ["tokens": 5]
@@ -221,7 +276,9 @@ import Testing
     for _ in 0..<60 {
       let count = Int.random(in: 0..<bytes.count, using: &generator)
       let folder = try GGUFFolder(["model.gguf": Array(bytes[..<count])])
-      let error = #expect(throws: PackError.self) { try GGUFImporter.importModel(path: folder.file) }
+      let error = #expect(throws: PackError.self) {
+        try GGUFImporter.importModel(path: folder.file, options: DecoderOptions())
+      }
       #expect(error?.kind == .data, "\(count)")
     }
   }

@@ -28,25 +28,22 @@ struct DecoderGraph<Weights: DecoderWeights> {
     (self.weights, self.store, self.progress) = (weights, store, progress)
   }
 
-  static var embedding: String { "token_embd" }
-  static var head: String { "output" }
-
   mutating func build() throws(PackError) {
     try addInputs()
-    let (table, ids) = (try weights.table(Self.embedding), 0)
-    let words = add(table, Self.embedding + ".weight")
-    var rows = try append(Self.embedding, .embedding(table: words), [ids])
-    rows = try scaled(rows, sizes.embeddingScale, Self.embedding + ".scale")
+    let (table, ids) = (try weights.table(DecoderPart.words), 0)
+    let words = add(table, DecoderPart.words + ".weight")
+    var rows = try append(DecoderPart.words, .embedding(table: words), [ids])
+    rows = try scaled(rows, sizes.embeddingScale, DecoderPart.words + ".scale")
     for layer in sizes.layers.indices {
       progress.step("import", layer, sizes.layers.count)
       rows = try self.layer(layer, rows)
     }
     progress.step("import", sizes.layers.count, sizes.layers.count)
     let normed = try norm("output_norm", rows)
-    var logits = try append(Self.head, .linear(matrix: try headMatrix(words)), [normed])
-    logits = try scaled(logits, sizes.logitScale, Self.head + ".scale")
+    var logits = try append(DecoderPart.head, .linear(matrix: try headMatrix(words)), [normed])
+    logits = try scaled(logits, sizes.logitScale, DecoderPart.head + ".scale")
     if sizes.logitCap > 0 {
-      logits = try append(Self.head + ".cap", .softcap(Softcap(sizes.logitCap)), [logits])
+      logits = try append(DecoderPart.head + ".cap", .softcap(Softcap(sizes.logitCap)), [logits])
     }
     graph.values[logits].name = "logits"
     graph.outputs = [logits]
@@ -81,13 +78,14 @@ struct DecoderGraph<Weights: DecoderWeights> {
 
   /// The matrix of the logits: the words' table again where the model has no other.
   private mutating func headMatrix(_ words: ConstantID) throws(PackError) -> ConstantID {
-    guard weights.shape(Self.head) == nil else {
+    guard weights.shape(DecoderPart.head) == nil else {
       return add(
-        try weights.matrix(Self.head, rows: try rows(Self.head, inputs: sizes.hidden)), Self.head + ".weight")
+        try weights.matrix(DecoderPart.head, rows: try rows(DecoderPart.head, inputs: sizes.hidden)),
+        DecoderPart.head + ".weight")
     }
     if case .matrix = graph.constants[words] { return words }
-    let matrix = try weights.matrix(Self.embedding, rows: 0..<sizes.vocabulary)
-    return add(matrix, Self.head + ".weight")
+    let matrix = try weights.matrix(DecoderPart.words, rows: 0..<sizes.vocabulary)
+    return add(matrix, DecoderPart.head + ".weight")
   }
 
   /// The rows of which logits are asked for: nothing behind the last attention is computed of the others.

@@ -32,6 +32,16 @@ struct RotaryAngles: Sendable, Hashable {
     multipliers = (0..<pairs).map { (multipliers.isEmpty ? 1 : multipliers[$0]) / factor }
   }
 
+  /// Of Llama 3: slow pairs are slowed down by the factor, fast ones stay, and those between are mixed by their turns
+  /// in the context that the model was first made for.
+  mutating func bend(by factor: Double, low: Double, high: Double, from context: Double) {
+    multipliers = (0..<pairs).map { pair in
+      let turns = context * pow(base, -Double(pair) / Double(pairs)) / (2 * .pi)
+      let part = min(1, max(0, (turns - low) / max(high - low, 0.001)))
+      return (1 - part) / factor + part
+    }
+  }
+
   /// "YaRN": slow pairs are slowed down by the factor, fast ones stay, and those between are mixed.
   mutating func stretch(
     by factor: Double, from context: Double, fast: Double, slow: Double, magnitude: Double

@@ -7,26 +7,15 @@ struct BlockFormat: Sendable {
   typealias Decoder =
     @Sendable (UnsafePointer<UInt8>, _ codes: UnsafeMutablePointer<UInt8>, _ numbers: GroupNumbers) -> Void
 
-  /// Where the numbers of a block's groups go.
-  struct GroupNumbers {
-    var scales: UnsafeMutablePointer<Float>
-    /// Nothing is written there where a type has no offsets.
-    var offsets: UnsafeMutablePointer<Float>
-  }
-
-  var code: WeightCode
-  var groupLength: Int
-  /// What holds scales and offsets exactly.
-  var numbers: GroupNumber
-  var hasOffsets: Bool
+  var layout: GroupedLayout
   var decode: Decoder
 
   init(
     _ code: WeightCode, _ groupLength: Int, _ numbers: GroupNumber, hasOffsets: Bool = false,
     _ decode: @escaping Decoder
   ) {
-    (self.code, self.groupLength, self.numbers) = (code, groupLength, numbers)
-    (self.hasOffsets, self.decode) = (hasOffsets, decode)
+    layout = GroupedLayout(code: code, groupLength: groupLength, numbers: numbers, hasOffsets: hasOffsets)
+    self.decode = decode
   }
 
   /// nil for types that are no codes with scales.

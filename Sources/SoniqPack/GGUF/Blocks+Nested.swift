@@ -32,7 +32,7 @@ extension Blocks {
 
   /// Eight pairs of six bits in twelve bytes: scales and minimums.
   @inline(__always)
-  private static func pairs(_ block: UnsafePointer<UInt8>, _ numbers: BlockFormat.GroupNumbers) {
+  private static func pairs(_ block: UnsafePointer<UInt8>, _ numbers: GroupNumbers) {
     let (scale, minimum) = (half(block, 0), half(block, 2))
     let packed = block + 4
     for group in 0..<8 {

@@ -8,11 +8,16 @@ package enum GGUFImporter {
   /// Whether a file is one of GGUF.
   package static func isGGUF(_ path: String) -> Bool { GGUFFile.isGGUF(path) }
 
+  /// Whether any matrix of a file has codes.
+  static func hasCodes(path: String) throws(PackError) -> Bool {
+    try GGUFModel(path: path).tensors.values.contains { $0.shape.count == 2 && BlockFormat($0.type) != nil }
+  }
+
   private static let architectureKey = "general.architecture"
 
   /// - Throws: `noInput` or `data` with the file, and the key or tensor to blame; `usage` for options that do not fit.
   package static func importModel(
-    path: String, options: DecoderOptions = DecoderOptions(), progress: ProgressReport = .silent
+    path: String, options: DecoderOptions, progress: ProgressReport = .silent
   ) throws(PackError) -> ImportedModel {
     let model = try GGUFModel(path: path)
     do throws(PackError) {
@@ -38,7 +43,8 @@ package enum GGUFImporter {
     try GGUFKnownKeys(family, architecture).check(keys)
     try setGate(&family, architecture, keys)
     let store = ConstantStore()
-    var weights = GGUFWeights(model, GGUFMatrices(store: store, keepsCodes: options.keepsCodes))
+    var weights = GGUFWeights(
+      model, GGUFMatrices(matrices: DecoderMatrices(store: store, treatment: options.treatment)))
     let vocabulary = try vocabulary(keys, weights)
     let sizes = try GGUFSizes(family: family, architecture: architecture, keys: keys)
       .sizes(vocabulary: vocabulary, &weights, options)
@@ -70,7 +76,7 @@ package enum GGUFImporter {
   }
 
   private static func vocabulary(_ keys: GGUFKeys, _ weights: GGUFWeights) throws(PackError) -> Int {
-    let name = "token_embd"
+    let name = DecoderPart.words
     guard let shape = weights.shape(name) else { throw weights.fault(name, "missing") }
     guard shape.count == 2, shape[0] <= 16_777_216 else {
       throw weights.fault(name, "shape \(shape), expected a matrix of at most 16777216 rows")

@@ -2,7 +2,7 @@ import SoniqCore
 import SoniqGraph
 
 /// Rows of a GGUF tensor as real numbers, whatever its type.
-struct GGUFRows {
+struct GGUFRows: StoredRows {
   let tensor: GGUFTensor
   let length: Int
   private let format: BlockFormat?
@@ -23,6 +23,8 @@ struct GGUFRows {
     + "Q1_0, Q2_0. Make a file of one of these from the model's float weights"
 
   var count: Int { tensor.shape.dropLast().reduce(1, *) }
+
+  func fault(_ message: String) -> PackError { tensor.fault(message) }
 
   /// - Throws: `data` for numbers that are not finite.
   func read(_ row: Int, into target: UnsafeMutableBufferPointer<Float>) throws(PackError) {
@@ -58,11 +60,12 @@ struct GGUFRows {
         for block in 0..<length / blockLength {
           format.decode(
             start + block * tensor.type.blockBytes, codes,
-            BlockFormat.GroupNumbers(scales: numbers, offsets: numbers + 16))
+            GroupNumbers(scales: numbers, offsets: numbers + 16))
           for index in 0..<blockLength {
-            let group = index / format.groupLength
-            let product = numbers[group] * Float(format.code.integer(Int(codes[index])))
-            target[block * blockLength + index] = format.hasOffsets ? product + numbers[16 + group] : product
+            let group = index / format.layout.groupLength
+            let product = numbers[group] * Float(format.layout.code.integer(Int(codes[index])))
+            target[block * blockLength + index] =
+              format.layout.hasOffsets ? product + numbers[16 + group] : product
           }
         }
       }

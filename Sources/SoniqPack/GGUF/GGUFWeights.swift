@@ -33,11 +33,12 @@ struct GGUFWeights: DecoderWeights {
       throw tensor.fault("shape \(tensor.shape), expected a matrix of \(rows.upperBound) rows or more")
     }
     guard let bias = model.tensors[name + ".bias"] else {
-      return try matrices.matrix(tensor, rows: rows, bias: nil)
+      return try matrices.matrix(tensor, rows: rows, bias: nil, isOfWords: DecoderPart.isOfWords(name))
     }
     used.insert(bias.name)
     let numbers = try Self.numbers(bias, count: tensor.shape[0])
-    return try matrices.matrix(tensor, rows: rows, bias: Array(numbers[rows]))
+    return try matrices.matrix(
+      tensor, rows: rows, bias: Array(numbers[rows]), isOfWords: DecoderPart.isOfWords(name))
   }
 
   mutating func factor(_ name: String) throws(PackError) -> Float? {

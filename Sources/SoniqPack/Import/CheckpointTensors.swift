@@ -70,6 +70,11 @@ package struct CheckpointTensors: Sendable {
   /// nil when there is no such tensor.
   package func shape(_ name: String) -> [Int]? { places[name].flatMap { files[$0].tensors[name]?.shape } }
 
+  /// Where a tensor lies; nil when there is no such tensor.
+  func stored(_ name: String) -> (file: TensorFile, tensor: StoredTensor)? {
+    places[name].flatMap { place in files[place].tensors[name].map { (files[place], $0) } }
+  }
+
   /// The file that holds a tensor, for errors.
   package func path(of name: String) -> String { places[name].map { files[$0].path } ?? main }
 

@@ -37,7 +37,8 @@ package enum FolderImporter {
   ]
 
   static var knownTypes: [String] {
-    Set(families.flatMap(\.modelTypes) + TwinModel.all.map(\.modelType)).sorted()
+    Set(families.flatMap(\.modelTypes) + TwinModel.all.map(\.modelType) + DecoderFolders.families.keys)
+      .sorted()
   }
 
   /// Imports a folder by its `model_type`.

@@ -15,10 +15,10 @@ package struct Palette: Sendable, Hashable {
     "one level or two joined by , or +; a level is P (weights of P bits, 1-8, activations of 8) or wPaA "
     + "(both sides, 1-8); or f32 alone. Examples: 8   4   4,8   2,8   w4a8   w1a1+w4a4   f32"
 
-  /// Every weight as the model has it: of files that were quantised before.
-  package static let keep = Palette(kept: "keep")
+  /// Of a model whose importer has packed its weights: nothing is left to choose.
+  package static func imported(_ text: String) -> Palette { Palette(imported: text) }
 
-  private init(kept text: String) { (self.text, levels) = (text, []) }
+  private init(imported text: String) { (self.text, levels) = (text, []) }
 
   /// Reads a palette such as `8`, `4,8`, `w1a1+w4a4` or `f32`.
   ///

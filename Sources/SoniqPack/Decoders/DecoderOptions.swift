@@ -1,0 +1,74 @@
+import SoniqGraph
+
+/// How much a packed decoder takes at a time, and what it keeps.
+package struct DecoderOptions: Sendable {
+  /// What becomes of the weights, as the user spelled it.
+  package let palette: String
+  let treatment: WeightTreatment
+  /// The largest sizes, by name: batch, sequence, capacity and logits.
+  package var maximums: [String: Int] = [:]
+
+  package static let keep = "keep"
+  /// What becomes of weights that are floats in the file, unless the user says.
+  package static let standard = "8"
+  /// The bits of the words' table and of the output matrix, which lose most by few.
+  private static let wordBits = 8
+
+  /// * palette: `keep`, `f32`, or the bits of codes, 2 to 8.
+  /// - Throws: `usage` for anything else.
+  package init(palette: String = DecoderOptions.keep) throws(PackError) {
+    self.palette = palette
+    switch palette {
+    case Self.keep: treatment = .kept
+    case "f32": treatment = .float
+    default:
+      guard palette.utf8.count == 1, let bits = Int(palette), GroupRounding.bitRange.contains(bits) else {
+        throw PackError(
+          .usage, place: "palette \"\(palette)\"",
+          "language models have one of keep (the weights of the file), f32, and 2 to 8 (bits of a weight, in groups of "
+            + "\(GroupRounding.groupLength) channels)")
+      }
+      treatment = .rounded(GroupRounding(bits: bits), words: GroupRounding(bits: Self.wordBits))
+    }
+  }
+
+  /// Keys and values of the positions before are float16, of a float32 model float32.
+  var stateType: ElementType { treatment == .float ? .float32 : .float16 }
+
+  static let standardMaximums = ["batch": 16, "sequence": 2048, "capacity": 8192, "logits": 128]
+
+  /// - Throws: `usage` for a name that a decoder has not, or a size that it cannot have.
+  func maximum(_ name: String, most: Int) throws(PackError) -> Int {
+    guard let stated = maximums[name] else {
+      return min(most, Self.standardMaximums[name] ?? most)
+    }
+    guard stated <= most else {
+      throw PackError(.usage, place: "--maximum \(name)=\(stated)", "the model has at most \(most)")
+    }
+    return stated
+  }
+
+  /// What the user should know of a model of so many positions.
+  func remarks(context: Int) -> [String] {
+    var remarks: [String] = []
+    if case .rounded(let rounding, let words) = treatment, rounding != words {
+      remarks.append(
+        "the words' table and the output matrix have \(words.bits) bits, or the codes that the file has for them"
+      )
+    }
+    if maximums["capacity"] == nil, let standard = Self.standardMaximums["capacity"], context > standard {
+      remarks.append(
+        "room for \(standard) of the model's \(context) positions; --maximum capacity=\(context) makes room for all"
+      )
+    }
+    return remarks
+  }
+
+  func checkNames() throws(PackError) {
+    let known = Self.standardMaximums.keys.sorted()
+    guard let odd = maximums.keys.sorted().first(where: { !known.contains($0) }) else { return }
+    throw PackError(
+      .usage, place: "--maximum \(odd)", "a decoder has no such size; it has \(known.joined(separator: ", "))"
+    )
+  }
+}
