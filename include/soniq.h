@@ -1,8 +1,9 @@
 /* soniq.h - the C interface of libsoniq, and its manual.
  *
- * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has three entry points:
+ * libsoniq runs neural networks whose weights and activations have 1 to 8 bits. It has these entry points:
  *
  *   model and session   open a .soniq file, set inputs, run, read outputs
+ *   decoder, sequence   the same for language models: tokens behind texts, logits of the next ones
  *   sampler             choose the next token of a language model by its logits
  *   matrix              pack one weight matrix, multiply activations by it
  *
@@ -705,6 +706,127 @@ typedef struct soniq_session_statistics {
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_get_statistics(soniq_session *session,
                                                                   soniq_session_statistics *statistics,
                                                                   soniq_error **error);
+
+/* ==== Decoder and sequence =========================================================================== */
+
+/* Language models: models that take ids of tokens and give logits, with states that grow (docs/language-models.md).
+ * A sequence is the states of one text. A decoder is what runs the model, with its memory and threads, and holds no text: it
+ * goes on with any sequences of its model, and a sequence with any of the model's decoders. Both are for one thread at
+ * a time, and keep the model open.
+ *
+ * The logits of a position depend on the tokens of its text up to it and on the model, to the bit: not on how they were
+ * divided into runs, on other sequences of a run, on truncation, copies, saving and loading, on threads or the CPU. */
+typedef struct soniq_decoder soniq_decoder;
+typedef struct soniq_sequence soniq_sequence;
+
+typedef struct soniq_sequence_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint64_t capacity; /* the most positions, which memory is taken for; 0: as many as the model allows */
+  const soniq_allocator *allocator; /* NULL: an arena of the sequence's own */
+} soniq_sequence_options;
+
+#define SONIQ_SEQUENCE_OPTIONS_INIT \
+  {(uint32_t)sizeof(soniq_sequence_options), SONIQ_ABI_VERSION, 0, NULL}
+
+/* The bytes of the states of a sequence with these options; it needs a few kB more. `options` may be NULL.
+ * Errors: UNSUPPORTED (the model is no decoder), INVALID_ARGUMENT (a capacity beyond the model's). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_size(const soniq_model *model,
+                                                         const soniq_sequence_options *options,
+                                                         size_t *byte_count, soniq_error **error);
+
+/* Makes an empty sequence, with all of its memory. `options` may be NULL.
+ * Errors: as soniq_sequence_size, OUT_OF_MEMORY. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_create(soniq_sequence **sequence, const soniq_model *model,
+                                                           const soniq_sequence_options *options,
+                                                           soniq_error **error);
+
+/* Frees a sequence. NULL is allowed. */
+SONIQ_API void soniq_sequence_destroy(soniq_sequence *sequence);
+
+/* The number of tokens that it holds. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_length(soniq_sequence *sequence, uint64_t *length,
+                                                           soniq_error **error);
+
+/* Forgets the tokens from `length` on, as if they had not been. Errors: INVALID_ARGUMENT (it is shorter). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_truncate(soniq_sequence *sequence, uint64_t length,
+                                                             soniq_error **error);
+
+/* Makes the first `length` tokens of `source` all that `sequence` holds; their capacities may differ. After a failure both
+ * are as before. Errors: INVALID_ARGUMENT (source is shorter, is of another model or is the sequence itself), CAPACITY. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_copy(soniq_sequence *sequence, soniq_sequence *source,
+                                                         uint64_t length, soniq_error **error);
+
+/* Copies it to `bytes`, which holds `capacity`, and says in byte_count how many bytes it is. With NULL and 0 it only says
+ * that. The bytes carry checksums and the identity of the model's file, and are those of soniq_session_read_states.
+ * Errors: INVALID_ARGUMENT (capacity is too small; byte_count says what is needed). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_save(soniq_sequence *sequence, void *bytes, size_t capacity,
+                                                         size_t *byte_count, soniq_error **error);
+
+/* Makes what soniq_sequence_save has written all that this sequence holds, on any machine and with any capacity. After a
+ * failure it is as before. Errors: DATA (damaged bytes, or of another model), CAPACITY, SHAPE (states of a batch). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_sequence_load(soniq_sequence *sequence, const void *bytes,
+                                                         size_t byte_count, soniq_error **error);
+
+typedef struct soniq_decoder_options {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  uint32_t thread_count; /* as in soniq_session_options */
+  uint32_t maximum_isa;  /* likewise */
+  /* Tokens that go through the model at a time; longer runs are done in parts of so many. More need more memory.
+   * 0: 256, or as many as the model allows. */
+  uint32_t maximum_tokens;
+  uint32_t maximum_outputs; /* rows of logits of a run, of all items together, at most 65536; 0: 16 */
+  uint64_t capacity; /* of the sequences that it is for, which have no more; 0: as many positions as the model allows */
+  const soniq_allocator *allocator;     /* NULL: an arena of the decoder's own */
+  const soniq_thread_pool *thread_pool; /* NULL: threads of the decoder's own */
+  const char *kernel_profile;           /* as in soniq_session_options */
+  soniq_progress_function progress; /* called by runs with the number of tokens done, also to stop them; or NULL */
+  void *progress_context;
+  uint64_t reserved;
+} soniq_decoder_options;
+
+#define SONIQ_DECODER_OPTIONS_INIT                                                                            \
+  {(uint32_t)sizeof(soniq_decoder_options), SONIQ_ABI_VERSION, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0}
+
+/* Makes a decoder: chooses kernels, plans memory and allocates all of it, starts threads. `options` may be NULL.
+ * Errors: UNSUPPORTED (the model is no decoder), INVALID_ARGUMENT (options, SONIQ_MAX_ISA), OUT_OF_MEMORY, IO. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_decoder_create(soniq_decoder **decoder, const soniq_model *model,
+                                                          const soniq_decoder_options *options,
+                                                          soniq_error **error);
+
+/* Frees a decoder and joins its threads; sequences stay. NULL is allowed. */
+SONIQ_API void soniq_decoder_destroy(soniq_decoder *decoder);
+
+/* Of which tokens of an item logits are wanted. */
+enum {
+  SONIQ_OUTPUTS_LAST = 0,
+  SONIQ_OUTPUTS_ALL = 1,
+  SONIQ_OUTPUTS_NONE = 2
+};
+
+/* Tokens for a sequence. This struct never grows. */
+typedef struct soniq_decoder_item {
+  soniq_sequence *sequence; /* of the decoder's model; each sequence once in a run */
+  const int32_t *tokens;    /* read by the run */
+  size_t token_count;       /* 1 or more */
+  uint32_t outputs;         /* SONIQ_OUTPUTS_* */
+  uint32_t reserved;
+} soniq_decoder_item;
+
+/* Puts the tokens of up to 1024 items behind their sequences and computes the logits that are wanted: a prompt, a step,
+ * or steps of many sequences. For now the items are done one after the other. All or nothing: after a failure, for
+ * whatever reason, all sequences are as before, and there is no output. Allocates nothing when it succeeds.
+ * Errors, before anything is computed: INVALID_ARGUMENT (an item; more rows of logits than maximum_outputs), CAPACITY (a
+ * sequence would be too long), DATA (an unknown token), STATE (a sequence is in use); and CANCELLED. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_decoder_run(soniq_decoder *decoder, const soniq_decoder_item *items,
+                                                       uint32_t count, soniq_error **error);
+
+/* The logits of an item of the last run, float32 [tokens that were asked for, vocabulary]: of token t the logits of what
+ * follows it. Valid until the next run, or the decoder's end. Errors: NOT_FOUND (no such item), STATE (it asked for
+ * none, or the last run failed). */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_decoder_output(soniq_decoder *decoder, uint32_t item,
+                                                          soniq_tensor *output, soniq_error **error);
 
 /* ==== Sampler ======================================================================================== */
 

@@ -50,13 +50,22 @@ class ExclusiveHandle: Handle {
   /// Runs a body unless another thread is inside: a mistake of the host that would corrupt memory.
   @inline(__always)
   final func exclusively(_ body: () throws(Failure) -> Void) throws(Failure) {
-    guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+    guard enter() else {
       let name = Self.name
       throw Failure(.state, "another thread is using this \(name); give each thread its own", field: name)
     }
-    defer { isBusy.store(false, ordering: .releasing) }
+    defer { leave() }
     try body()
   }
+
+  /// - Returns: false when somebody is inside; else `leave` follows.
+  @inline(__always)
+  final func enter() -> Bool {
+    isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+  }
+
+  @inline(__always)
+  final func leave() { isBusy.store(false, ordering: .releasing) }
 }
 
 /// Checks the place for a new handle and clears it: it stays NULL when the call fails.

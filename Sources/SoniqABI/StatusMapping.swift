@@ -89,7 +89,7 @@ extension Status {
     case .inputMissing, .outputNotReady: self = .state
     case .idOutOfRange, .numberOutOfRange: self = .data
     case .outOfMemory, .workspaceTooSmall: self = .outOfMemory
-    case .workspaceTooLarge: self = .unsupported
+    case .workspaceTooLarge, .notADecoder: self = .unsupported
     case .stateSizeDiffers: self = .shape
     case .capacityExceeded: self = .capacity
     case .cannotTruncate: self = .state
@@ -144,7 +144,7 @@ extension RuntimeError {
       .workspaceTooSmall,
       .workspaceMisaligned,
       .threadFailed, .hostParallelForFailed, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange,
-      .cannotTruncate, .invalidStates, .statesOfAnotherModel:
+      .cannotTruncate, .invalidStates, .statesOfAnotherModel, .notADecoder:
       .nothing
     }
   }

@@ -104,13 +104,24 @@ struct InputBindings {
       guard case .embedding(let embedding) = node.operation,
         let input = graph.inputs.firstIndex(where: { $0.value == node.inputs[0] })
       else { return nil }
-      switch graph.constants[embedding.table] {
-      case .table(let packed): return HostIdentifiers(node: index, input: input, rows: packed.rows)
-      case .dense(let dense): return HostIdentifiers(node: index, input: input, rows: dense.shape[0])
-      case .matrix(let matrix): return HostIdentifiers(node: index, input: input, rows: matrix.outputs)
-      default: return nil
-      }
+      let rows = rowCount(graph.constants[embedding.table])
+      return rows.map { HostIdentifiers(node: index, input: input, rows: $0) }
     }
+  }
+
+  /// How many ids a table has.
+  private static func rowCount(_ table: Constant) -> Int? {
+    switch table {
+    case .table(let packed): packed.rows
+    case .dense(let dense): dense.shape[0]
+    case .matrix(let matrix): matrix.outputs
+    default: nil
+    }
+  }
+
+  /// What the ids of an input are below; nil where it has none.
+  static func idCount(_ graph: Graph, input: Int) -> Int? {
+    identifierChecks(graph).filter { $0.input == input }.map(\.rows).min()
   }
 
   private func name(_ input: Int) -> String { graph.values[graph.inputs[input].value].name }

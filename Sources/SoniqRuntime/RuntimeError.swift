@@ -8,7 +8,7 @@ package struct RuntimeError: Error, Sendable {
     case invalidGraph
     /// An instruction set cap names none: neither portable, avx2 nor avx512.
     case unknownInstructionSet
-    /// An option is out of its range; `subject` names it, `actual` is its value.
+    /// An option is out of its range; `subject` names it, `actual` is its value, `expected` the largest or 0.
     case invalidOption
     /// No input or output has the index `actual`; there are `expected`.
     case noSuchInput
@@ -60,6 +60,8 @@ package struct RuntimeError: Error, Sendable {
     case stateSizeDiffers
     /// The state has `position` positions, with those of this run `actual`, and room for `expected`.
     case capacityExceeded
+    /// The model is no decoder; `subject` says why.
+    case notADecoder
     /// States that a run replaces cannot be truncated; or there are none to truncate.
     case cannotTruncate
     /// What was to become the states is not what a session of this model has written; `subject` says why.
@@ -104,7 +106,9 @@ extension RuntimeError: CustomStringConvertible {
     case .invalidGraph: graphError?.message ?? "the graph of the model is not valid"
     case .unknownInstructionSet:
       "\"\(subject)\" (SONIQ_MAX_ISA or the option) is no instruction set: use portable, avx2 or avx512"
-    case .invalidOption: "option \(subject) is \(actual), which is out of its range"
+    case .invalidOption:
+      "option \(subject) is \(actual), which is out of its range"
+        + (expected > 0 ? ": at most \(expected)" : "")
     case .noSuchInput: "there is no input \(actual): the model has \(expected)"
     case .noSuchOutput: "there is no output \(actual): the model has \(expected)"
     case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
@@ -123,6 +127,7 @@ extension RuntimeError: CustomStringConvertible {
     case .workspaceMisaligned: "the workspace is not aligned to 64 bytes"
     case .threadFailed: "a thread could not be started (system error \(actual))"
     case .hostParallelForFailed: "the host's parallel_for returned \(actual)"
+    case .notADecoder: "the model is no decoder: \(subject)"
     case .stateSizeDiffers, .capacityExceeded, .cannotTruncate, .invalidStates, .statesOfAnotherModel:
       stateMessage
     case .invalidArgument: "\(subject) is \(actual), \(expected) is needed"

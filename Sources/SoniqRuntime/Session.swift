@@ -85,9 +85,21 @@ package final class Session: @unchecked Sendable {
   package func run(_ host: HostFloatState? = nil) throws(RuntimeError) {
     areOutputsReady = false
     try inputs.prepare()
-    try runner.states.prepare()
+    try runner.states.prepare(runner.sizes)
     try runner.run(host)
-    runner.states.commit()
+    runner.states.commit(runner.sizes, slots: runner.storages)
+    areOutputsReady = true
+  }
+
+  /// The same on states of growing kinds that are not the session's: made for this graph and sizes that it was planned for.
+  func run(_ host: HostFloatState?, on states: SessionStates) throws(RuntimeError) {
+    areOutputsReady = false
+    try inputs.prepare()
+    try states.prepare(runner.sizes)
+    runner.frame.pointee.states = UnsafePointer(states.storages)
+    defer { runner.frame.pointee.states = UnsafePointer(runner.states.storages) }
+    try runner.run(host)
+    states.commit(runner.sizes, slots: runner.storages)
     areOutputsReady = true
   }
 

@@ -57,6 +57,8 @@ package struct SessionOptions: Sendable {
   /// The host's memory for the workspace: 64-byte aligned, at least `Session.workspaceSize` bytes, valid
   /// and untouched while the session lives. nil: allocated.
   package nonisolated(unsafe) var workspace: UnsafeMutableRawBufferPointer?
+  /// The session has states of its own; else each run gets those of a sequence.
+  package var keepsStates = true
   /// Values other than the graph's outputs to keep readable after a run, by value index.
   package var keptValues: [Int] = []
 

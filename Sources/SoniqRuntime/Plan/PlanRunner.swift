@@ -18,7 +18,7 @@ final class PlanRunner: @unchecked Sendable {
   /// Slots that are the memory of an input, wherever the host has it.
   private let aliases: UnsafePointer<Plan.Alias>
   private let aliasCount: Int
-  /// What lives between runs.
+  /// What lives between runs; none where sequences bring it.
   let states: SessionStates
   private let execution: Execution
   private let memory: PlanMemory
@@ -35,7 +35,10 @@ final class PlanRunner: @unchecked Sendable {
     let crew = try Crew(options, lanes: plan.outline.lanes)
     storages = try memory.store(plan.storages(in: workspace.start))
     sizes = try memory.store(repeating: 0, count: plan.outline.sizes.maximums.count)
-    states = try SessionStates(plan, storages: storages, sizes: sizes, memory: memory, arena: arena)
+    states = try SessionStates(
+      plan.outline.graph, options.keepsStates ? plan.outline.graph.states : [],
+      maximums: plan.outline.sizes.maximums, memory: memory, arena: arena)
+    states.place(in: storages)
     let costCount = plan.outline.lanes * plan.stepCount
     costs =
       options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil

@@ -1,7 +1,7 @@
 package import SoniqGraph
 import SoniqMemory
 
-/// What lives between the runs of a session: one block of memory, and how far each state in it has grown.
+/// What lives between runs, of a session or a sequence: one block of memory, and how far each state in it has grown.
 package final class SessionStates: @unchecked Sendable {
   /// What a run does to a state.
   private enum Change: BitwiseCopyable {
@@ -10,9 +10,10 @@ package final class SessionStates: @unchecked Sendable {
     /// Puts what lies in a slot in its place.
     case replacement(slot: SlotID)
   }
-  let graph: Graph
+  /// Those of the graph, or none where sequences bring theirs.
+  let list: [GraphState]
   let layout: StateLayout
-  /// Limits of the symbols in this session.
+  /// Limits of the symbols.
   let maximums: [Int]
   /// By state.
   let storages: UnsafeMutablePointer<StateStorage>
@@ -21,36 +22,30 @@ package final class SessionStates: @unchecked Sendable {
   /// By symbol: a state has it, and not as its capacity.
   private let isWatched: [Bool]
   private let changes: [Change]
-  private let slots: UnsafeMutablePointer<RowStorage>
-  private let sizes: UnsafeMutablePointer<Int>
   private let block: StateMemory?
 
   /// - Parameters:
-  ///   - plan: of a graph with states or without.
-  ///   - slots: by slot; those of recurrent states are set here.
-  ///   - sizes: by symbol, bound before each run.
+  ///   - graph: valid.
+  ///   - list: its states, or none of them.
+  ///   - maximums: of its symbols.
   ///   - memory: for small things; must outlive this.
   ///   - arena: gives the memory of the states.
   /// - Throws: `workspaceTooLarge`, `outOfMemory`.
   init(
-    _ plan: Plan, storages slots: UnsafeMutablePointer<RowStorage>, sizes: UnsafeMutablePointer<Int>,
-    memory: PlanMemory, arena: MemoryArena
+    _ graph: Graph, _ list: [GraphState], maximums: [Int], memory: PlanMemory, arena: MemoryArena
   ) throws(RuntimeError) {
-    graph = plan.outline.graph
-    maximums = plan.outline.sizes.maximums
-    self.slots = slots
-    self.sizes = sizes
-    layout = try StateLayout(graph, maximums: maximums)
+    self.list = list
+    self.maximums = maximums
+    layout = try StateLayout(list, maximums: maximums)
     let block =
       layout.byteCount > 0 ? try StateMemory(byteCount: layout.byteCount, arena: arena) : nil
     self.block = block
     boundSizes = try memory.store(repeating: 0, count: maximums.count)
     var storages: [StateStorage] = []
     var isWatched = [Bool](repeating: false, count: graph.symbols.count)
-    for (index, state) in graph.states.enumerated() {
+    for (index, state) in list.enumerated() {
       guard let block else { break }
       var storage = StateStorage(base: block.start + layout.offsets[index])
-      if let value = state.value { slots[value].base = storage.base }
       if state.isGrowing {
         storage.capacity = Self.size(state.shape[1], maximums)
         storage.channels = Self.size(state.shape[2], maximums)
@@ -63,7 +58,7 @@ package final class SessionStates: @unchecked Sendable {
     }
     self.storages = try memory.store(storages)
     self.isWatched = isWatched
-    changes = Self.changes(graph)
+    changes = list.isEmpty ? [] : Self.changes(graph)
     reset()
   }
 
@@ -90,45 +85,54 @@ package final class SessionStates: @unchecked Sendable {
 
   // MARK: Runs
 
-  private func size(_ reference: SizeReference) -> Int { reference < 0 ? 0 &- reference : sizes[reference] }
+  private func size(_ reference: SizeReference, _ sizes: UnsafePointer<Int>) -> Int {
+    reference < 0 ? 0 &- reference : sizes[reference]
+  }
 
-  /// Whether the sizes of a run fit the states; those that no run has replaced yet are zero then.
+  /// Lets steps find what is read as inputs are.
+  func place(in slots: UnsafeMutablePointer<RowStorage>) {
+    for (index, state) in list.enumerated() {
+      if let value = state.value { slots[value].base = storages[index].base }
+    }
+  }
+
+  /// Whether the sizes of a run, by symbol, fit the states; those that no run has replaced yet are zero then.
   ///
   /// - Throws: `stateSizeDiffers`, `capacityExceeded`.
-  func prepare() throws(RuntimeError) {
+  func prepare(_ sizes: UnsafePointer<Int>) throws(RuntimeError) {
     for index in changes.indices {
-      try requireSameSizes(index)
+      try requireSameSizes(index, sizes)
       guard case .growth(let rows) = changes[index] else { continue }
       let storage = storages[index]
-      guard size(rows) <= storage.capacity &- storage.length else {
+      guard size(rows, sizes) <= storage.capacity &- storage.length else {
         throw RuntimeError(
-          .capacityExceeded, subject: graph.states[index].name, position: storage.length,
-          actual: storage.length &+ size(rows), expected: storage.capacity)
+          .capacityExceeded, subject: list[index].name, position: storage.length,
+          actual: storage.length &+ size(rows, sizes), expected: storage.capacity)
       }
     }
     for index in changes.indices where storages[index].isZero {
       // Only what this run reads: all of it may be more memory than there is.
-      storages[index].base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCountOfRun(index))
+      storages[index].base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCountOfRun(index, sizes))
     }
   }
 
-  private func requireSameSizes(_ index: StateID) throws(RuntimeError) {
-    for (position, dimension) in graph.states[index].shape.enumerated() {
+  private func requireSameSizes(_ index: StateID, _ sizes: UnsafePointer<Int>) throws(RuntimeError) {
+    for (position, dimension) in list[index].shape.enumerated() {
       guard case .symbol(let symbol) = dimension, isWatched[symbol], boundSizes[symbol] != 0,
         boundSizes[symbol] != sizes[symbol]
       else { continue }
       throw RuntimeError(
-        .stateSizeDiffers, subject: graph.states[index].name, position: position, actual: sizes[symbol],
+        .stateSizeDiffers, subject: list[index].name, position: position, actual: sizes[symbol],
         expected: boundSizes[symbol])
     }
   }
 
-  /// Makes what a run has made the states.
-  func commit() {
+  /// Makes what a run of these sizes has made the states.
+  func commit(_ sizes: UnsafePointer<Int>, slots: UnsafePointer<RowStorage>) {
     for symbol in isWatched.indices where isWatched[symbol] { boundSizes[symbol] = sizes[symbol] }
     for index in changes.indices {
       switch changes[index] {
-      case .growth(let rows): storages[index].length &+= size(rows)
+      case .growth(let rows): storages[index].length &+= size(rows, sizes)
       case .replacement(let slot):
         storages[index].base.copyMemory(from: slots[slot].base, byteCount: byteCount(index))
         storages[index].isZero = false
@@ -138,21 +142,21 @@ package final class SessionStates: @unchecked Sendable {
 
   /// What a state takes with the sizes of the runs since the start; of a growing one up to its length.
   func byteCount(_ index: StateID) -> Int {
-    var bytes = graph.states[index].elementType.byteCount
-    for position in graph.states[index].shape.indices { bytes &*= size(index, position) }
+    var bytes = list[index].elementType.byteCount
+    for position in list[index].shape.indices { bytes &*= size(index, position) }
     return bytes
   }
 
   /// The same with the sizes of a run, of a recurrent one.
-  private func byteCountOfRun(_ index: StateID) -> Int {
-    graph.states[index].shape.reduce(graph.states[index].elementType.byteCount) { bytes, dimension in
-      bytes &* size(dimension.sizeReference)
+  private func byteCountOfRun(_ index: StateID, _ sizes: UnsafePointer<Int>) -> Int {
+    list[index].shape.reduce(list[index].elementType.byteCount) { bytes, dimension in
+      bytes &* size(dimension.sizeReference, sizes)
     }
   }
 
   /// A dimension of a state in the runs since the start, 0 where there was none; a growing one's length for its capacity.
   func size(_ index: StateID, _ position: Int) -> Int {
-    let state = graph.states[index]
+    let state = list[index]
     if state.isGrowing && position == 1 { return storages[index].length }
     switch state.shape[position] {
     case .fixed(let size): return size
@@ -164,7 +168,7 @@ package final class SessionStates: @unchecked Sendable {
 
   /// All states are as before the first run.
   package func reset() {
-    for (index, state) in graph.states.enumerated() {
+    for (index, state) in list.enumerated() {
       storages[index].length = 0
       storages[index].isZero = !state.isGrowing
     }
@@ -176,19 +180,19 @@ package final class SessionStates: @unchecked Sendable {
   ///
   /// - Throws: `cannotTruncate`, `invalidArgument`.
   package func truncate(to length: Int) throws(RuntimeError) {
-    if let fixed = graph.states.first(where: { !$0.isGrowing }) {
+    if let fixed = list.first(where: { !$0.isGrowing }) {
       throw RuntimeError(.cannotTruncate, subject: fixed.name)
     }
-    guard !graph.states.isEmpty else { throw RuntimeError(.cannotTruncate) }
-    let longest = graph.states.indices.map { storages[$0].length }.max() ?? 0
+    guard !list.isEmpty else { throw RuntimeError(.cannotTruncate) }
+    let longest = list.indices.map { storages[$0].length }.max() ?? 0
     guard (0...longest).contains(length) else {
       throw RuntimeError(.invalidArgument, subject: "length", actual: length, expected: longest)
     }
     if length == 0 { return reset() }
-    for index in graph.states.indices { storages[index].length = min(storages[index].length, length) }
+    for index in list.indices { storages[index].length = min(storages[index].length, length) }
   }
 
-  package var count: Int { graph.states.count }
+  package var count: Int { list.count }
   /// Memory of all states, whatever their lengths.
   package var byteCount: Int { layout.byteCount }
 
@@ -204,7 +208,7 @@ package final class SessionStates: @unchecked Sendable {
   }
 
   package func info(_ index: StateID) -> Info {
-    let state = graph.states[index]
+    let state = list[index]
     return Info(
       name: state.name, elementType: state.elementType, isGrowing: state.isGrowing,
       shape: state.shape.map { Self.size($0, maximums) }, length: storages[index].length,

@@ -21,8 +21,8 @@ private enum CopyLayout {
 extension SessionStates {
   /// Bytes that `copy` writes now.
   package var copyByteCount: Int {
-    graph.states.indices.reduce(CopyLayout.headerSize) {
-      $0 + 8 * graph.states[$1].shape.count + byteCount($1)
+    list.indices.reduce(CopyLayout.headerSize) {
+      $0 + 8 * list[$1].shape.count + byteCount($1)
     }
   }
 
@@ -38,13 +38,13 @@ extension SessionStates {
       throw RuntimeError(.invalidArgument, subject: "capacity", actual: target.count, expected: byteCount)
     }
     var place = start + CopyLayout.headerSize
-    for (index, state) in graph.states.enumerated() {
+    for (index, state) in list.enumerated() {
       for position in state.shape.indices {
         place.storeBytes(of: UInt64(size(index, position)).littleEndian, as: UInt64.self)
         place += 8
       }
     }
-    for index in graph.states.indices {
+    for index in list.indices {
       let isZero = storages[index].isZero
       forEachRun(index) { run, byteCount in
         if isZero {
@@ -57,7 +57,7 @@ extension SessionStates {
     }
     start.storeBytes(of: CopyLayout.magic.littleEndian, as: UInt64.self)
     (start + 8).storeBytes(of: CopyLayout.version.littleEndian, as: UInt32.self)
-    (start + 12).storeBytes(of: UInt32(graph.states.count).littleEndian, as: UInt32.self)
+    (start + 12).storeBytes(of: UInt32(list.count).littleEndian, as: UInt32.self)
     (start + 16).storeBytes(of: UInt64(byteCount).littleEndian, as: UInt64.self)
     (start + 24).storeBytes(of: identity.littleEndian, as: UInt64.self)
     let whole = UnsafeRawBufferPointer(start: start, count: byteCount)
@@ -70,7 +70,7 @@ extension SessionStates {
   /// The memory of a state in the order of its elements, in runs without a gap.
   private func forEachRun(_ index: StateID, _ body: (UnsafeMutableRawPointer, Int) -> Void) {
     let storage = storages[index]
-    guard graph.states[index].isGrowing else {
+    guard list[index].isGrowing else {
       let bytes = byteCount(index)
       if bytes > 0 { body(storage.base, bytes) }
       return
@@ -78,6 +78,18 @@ extension SessionStates {
     let bytes = storage.length * storage.rowBytes
     guard bytes > 0 else { return }
     for entry in 0..<size(index, 0) { body(storage.row(entry, 0), bytes) }
+  }
+
+  /// Makes the first positions of others these; all are growing ones, of the same graph and batch, and there is room.
+  func take(_ source: SessionStates, length: Int) {
+    for symbol in maximums.indices { boundSizes[symbol] = length == 0 ? 0 : source.boundSizes[symbol] }
+    for index in list.indices {
+      storages[index].length = length
+      for entry in 0..<size(index, 0) where length > 0 {
+        storages[index].row(entry, 0).copyMemory(
+          from: source.storages[index].row(entry, 0), byteCount: length * storages[index].rowBytes)
+      }
+    }
   }
 
   /// Takes the states from what `copy` has written, in this session or another of the same model.
@@ -89,16 +101,16 @@ extension SessionStates {
     let sizes = try checkedSizes(source)
     for symbol in maximums.indices { boundSizes[symbol] = 0 }
     var place = CopyLayout.headerSize
-    for (index, state) in graph.states.enumerated() {
+    for (index, state) in list.enumerated() {
       storages[index].length = state.isGrowing ? sizes[index][1] : 0
       for (position, dimension) in state.shape.enumerated() where !(state.isGrowing && position == 1) {
         if case .symbol(let symbol) = dimension { boundSizes[symbol] = sizes[index][position] }
       }
       place += 8 * state.shape.count
     }
-    for index in graph.states.indices {
+    for index in list.indices {
       // Before the first run there were no sizes.
-      storages[index].isZero = !graph.states[index].isGrowing && byteCount(index) == 0
+      storages[index].isZero = !list[index].isGrowing && byteCount(index) == 0
       forEachRun(index) { run, byteCount in
         run.copyMemory(from: start + place, byteCount: byteCount)
         place += byteCount
@@ -126,7 +138,7 @@ extension SessionStates {
     guard word(16) == UInt64(source.count) else {
       throw Self.refusal("there are \(source.count) bytes of \(word(16))")
     }
-    guard half(12) == UInt32(graph.states.count) else { throw Self.refusal("there are \(half(12)) states") }
+    guard half(12) == UInt32(list.count) else { throw Self.refusal("there are \(half(12)) states") }
     let data = UnsafeRawBufferPointer(rebasing: source[CopyLayout.headerSize...])
     guard XXHash64.hash(data) == word(32) else { throw Self.refusal("they are damaged") }
   }
@@ -137,7 +149,7 @@ extension SessionStates {
     var total = place
     var bound = [Int?](repeating: nil, count: maximums.count)
     var sizes: [[Int]] = []
-    for (index, state) in graph.states.enumerated() {
+    for (index, state) in list.enumerated() {
       var dimensions: [Int] = []
       var bytes = state.elementType.byteCount
       for (position, dimension) in state.shape.enumerated() {
@@ -166,7 +178,7 @@ extension SessionStates {
   private func check(
     _ size: Int, _ index: StateID, _ position: Int, _ dimension: Dimension, _ bound: inout [Int?]
   ) throws(RuntimeError) {
-    let state = graph.states[index]
+    let state = list[index]
     if state.isGrowing && position == 1 {
       guard size <= storages[index].capacity else {
         throw RuntimeError(

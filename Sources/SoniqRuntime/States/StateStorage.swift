@@ -22,7 +22,7 @@ struct StateStorage: BitwiseCopyable {
   }
 }
 
-/// Where the states of a session lie in one block of memory.
+/// Where states lie in one block of memory.
 struct StateLayout {
   /// By state, each a multiple of 64.
   private(set) var offsets: [Int] = []
@@ -30,11 +30,11 @@ struct StateLayout {
   private(set) var byteCount = 0
 
   /// - Parameters:
-  ///   - graph: valid.
-  ///   - maximums: of the symbols in this session.
+  ///   - states: of a valid graph.
+  ///   - maximums: of its symbols.
   /// - Throws: `workspaceTooLarge`.
-  init(_ graph: Graph, maximums: [Int]) throws(RuntimeError) {
-    for state in graph.states {
+  init(_ states: [GraphState], maximums: [Int]) throws(RuntimeError) {
+    for state in states {
       var bytes = state.elementType.byteCount
       for dimension in state.shape {
         let size =

@@ -5,6 +5,8 @@ int main(void) {
   soniq_model_options model = SONIQ_MODEL_OPTIONS_INIT;
   soniq_session_options session = SONIQ_SESSION_OPTIONS_INIT;
   soniq_matrix_options matrix = SONIQ_MATRIX_OPTIONS_INIT;
+  soniq_sequence_options sequence = SONIQ_SEQUENCE_OPTIONS_INIT;
+  soniq_decoder_options decoder = SONIQ_DECODER_OPTIONS_INIT;
   soniq_sampler_options sampler = SONIQ_SAMPLER_OPTIONS_INIT;
   soniq_allocator allocator = SONIQ_ALLOCATOR_INIT;
   soniq_thread_pool pool = SONIQ_THREAD_POOL_INIT;
@@ -17,6 +19,7 @@ int main(void) {
   soniq_session_statistics session_statistics = SONIQ_SESSION_STATISTICS_INIT;
   soniq_matrix_info matrix_info = SONIQ_MATRIX_INFO_INIT;
   return (model.abi_version != SONIQ_ABI_VERSION) | (session.struct_size != sizeof session) |
+         (sequence.struct_size != sizeof sequence) | (decoder.struct_size != sizeof decoder) |
          (sampler.struct_size != sizeof sampler) | (sampler.allocator != NULL) |
          (matrix.struct_size != sizeof matrix) | (allocator.struct_size != sizeof allocator) |
          (pool.struct_size != sizeof pool) | (info.struct_size != sizeof info) |

@@ -13,7 +13,8 @@ static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeo
                                       sizeof(soniq_kernel_report) == 56 && sizeof(soniq_profile_entry) == 64 &&
                                       sizeof(soniq_model_statistics) == 48 &&
                                       sizeof(soniq_session_statistics) == 64 && sizeof(soniq_state_info) == 104 &&
-                                      sizeof(soniq_sampler_options) == 72 && sizeof(soniq_token_bias) == 8 &&
+                                      sizeof(soniq_sequence_options) == 24 && sizeof(soniq_decoder_options) == 80 &&
+                                      sizeof(soniq_decoder_item) == 32 && sizeof(soniq_sampler_options) == 72 && sizeof(soniq_token_bias) == 8 &&
                                       sizeof(soniq_matrix_info) == 48),
               "a struct of version 1 changed its size");
 static_assert(offsetof(soniq_session_options, size_limits) == 24 &&

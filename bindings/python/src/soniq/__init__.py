@@ -5,6 +5,7 @@
 """
 
 from .comparison import Comparison, LayerDifference, OutputDifference, compare
+from .decoder import Decoder, Sequence
 from .errors import SoniqError
 from .generation import Generation, TextGeneration
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
@@ -21,6 +22,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "ComparisonError",
+    "Decoder",
     "Generation",
     "KernelReport",
     "LayerDifference",
@@ -31,6 +33,7 @@ __all__ = [
     "OutputDifference",
     "Outputs",
     "Sampler",
+    "Sequence",
     "SoniqError",
     "StateInfo",
     "StatefulSession",

@@ -20,8 +20,17 @@ from ctypes import (
     c_void_p,
 )
 
-ABI_VERSION = 1
-MAXIMUM_RANK = 8
+from . import _abi_decoding as _decoding
+from ._abi_decoding import OUTPUTS as OUTPUTS
+from ._abi_decoding import DecoderItem as DecoderItem
+from ._abi_decoding import DecoderOptions as DecoderOptions
+from ._abi_decoding import SamplerOptions as SamplerOptions
+from ._abi_decoding import SequenceOptions as SequenceOptions
+from ._abi_decoding import TokenBias as TokenBias
+from ._abi_structs import ABI_VERSION as ABI_VERSION
+from ._abi_structs import MAXIMUM_RANK, STATUS, ErrorOut, Handle, HandleOut, LogFunction, ProgressFunction, SizedStruct
+from ._abi_structs import Tensor as Tensor
+
 MAXIMUM_LEVELS = 2
 
 OK = 0
@@ -39,19 +48,6 @@ STATE_RECURRENT, STATE_GROWING = 1, 2
 ISA = {"default": 0, "portable": 10, "avx2": 20, "avx512": 30}
 METADATA_TEXT, METADATA_INTEGER, METADATA_REAL, METADATA_BOOLEAN = 1, 2, 3, 4
 CODE = {"default": 0, "bipolar": 1, "affine": 2}
-
-
-class SizedStruct(ctypes.Structure):
-    """A struct whose first field is its own size; `abi_version` is set where there is one."""
-
-    def __init__(self, **fields: object) -> None:
-        super().__init__(struct_size=ctypes.sizeof(type(self)), **fields)
-        if hasattr(self, "abi_version"):
-            self.abi_version = ABI_VERSION
-
-
-LogFunction = ctypes.CFUNCTYPE(None, c_void_p, c_uint32, c_char_p, c_size_t)
-ProgressFunction = ctypes.CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
 
 
 class ModelOptions(SizedStruct):
@@ -129,18 +125,6 @@ class SessionOptions(SizedStruct):
     ]
 
 
-class Tensor(SizedStruct):
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("element_type", c_uint32),
-        ("rank", c_uint32),
-        ("reserved", c_uint32),
-        ("data", c_void_p),
-        ("byte_count", c_size_t),
-        ("dimensions", c_int64 * MAXIMUM_RANK),
-    ]
-
-
 class KernelReport(SizedStruct):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -196,30 +180,6 @@ class StateInfo(SizedStruct):
     ]
 
 
-class TokenBias(ctypes.Structure):
-    _fields_ = [("token", c_int32), ("bias", c_float)]
-
-
-class SamplerOptions(SizedStruct):
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("abi_version", c_uint32),
-        ("seed", c_uint64),
-        ("biases", POINTER(TokenBias)),
-        ("bias_count", c_uint32),
-        ("penalty_window", c_uint32),
-        ("repetition_penalty", c_float),
-        ("frequency_penalty", c_float),
-        ("presence_penalty", c_float),
-        ("top_k", c_uint32),
-        ("top_p", c_float),
-        ("min_p", c_float),
-        ("temperature", c_float),
-        ("reserved", c_uint32),
-        ("allocator", c_void_p),
-    ]
-
-
 class Level(ctypes.Structure):
     _fields_ = [
         ("weight_code", c_uint32),
@@ -264,12 +224,7 @@ class MatrixInfo(SizedStruct):
     ]
 
 
-Handle = c_void_p
-HandleOut = POINTER(c_void_p)
-ErrorOut = POINTER(c_void_p)
-
 # name -> (result, arguments). A function that returns a status takes `soniq_error **` last.
-STATUS = c_int32
 PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_status_name": (c_char_p, [c_int32]),
     "soniq_error_status": (STATUS, [Handle]),
@@ -322,14 +277,7 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_session_read_states": (STATUS, [Handle, c_void_p, c_size_t, POINTER(c_size_t), ErrorOut]),
     "soniq_session_write_states": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
     "soniq_session_get_statistics": (STATUS, [Handle, POINTER(SessionStatistics), ErrorOut]),
-    "soniq_sampler_create": (STATUS, [HandleOut, c_uint32, POINTER(SamplerOptions), ErrorOut]),
-    "soniq_sampler_destroy": (None, [Handle]),
-    "soniq_sampler_sample": (
-        STATUS,
-        [Handle, c_void_p, c_size_t, c_void_p, POINTER(c_int32), POINTER(c_float), ErrorOut],
-    ),
-    "soniq_sampler_accept": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
-    "soniq_sampler_reset": (STATUS, [Handle, ErrorOut]),
+    **_decoding.PROTOTYPES,
     "soniq_matrix_pack": (
         STATUS,
         [HandleOut, c_void_p, c_size_t, c_size_t, POINTER(MatrixOptions), ErrorOut],

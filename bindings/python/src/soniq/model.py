@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import abc
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi, arguments, generation
+from .decoder import Decoder, Sequence
 from .generation import Generation, SamplingOptions, TextGeneration
 from .library import call, isa_code, library, text
 from .sampler import Sampler
@@ -102,6 +104,20 @@ class Model:
         limits = dict(self._settings.maximums) | dict(_limits(maximums))
         return StatefulSession(self, Session(self._handle, replace(self._settings, maximums=tuple(limits.items()))))
 
+    def sequence(self, capacity: int = 0) -> Sequence:
+        """An empty text of a decoder, with memory for `capacity` positions; 0: as many as the model allows."""
+        return Sequence(self._handle, capacity)
+
+    def decoder(self, *, capacity: int = 0, maximum_tokens: int = 0, maximum_outputs: int = 0) -> Decoder:
+        """What puts tokens behind sequences, with the threads and the instruction set of this model.
+
+        Args:
+            capacity: the most that its sequences have; 0: as many as the model allows.
+            maximum_tokens: how many go through the model at a time; 0: 256. More need more memory.
+            maximum_outputs: rows of logits of a run; 0: 16.
+        """
+        return Decoder(self._handle, self._settings, capacity, maximum_tokens, maximum_outputs)
+
     @overload
     def generate(
         self,
@@ -119,7 +135,7 @@ class Model:
     @overload
     def generate(
         self,
-        prompt: Sequence[int] | npt.NDArray[np.integer[Any]],
+        prompt: abc.Sequence[int] | npt.NDArray[np.integer[Any]],
         *,
         max_tokens: int | None = ...,
         stop: int | Iterable[int] | None = ...,
@@ -132,7 +148,7 @@ class Model:
 
     def generate(
         self,
-        prompt: str | Sequence[int] | npt.NDArray[np.integer[Any]],
+        prompt: str | abc.Sequence[int] | npt.NDArray[np.integer[Any]],
         *,
         max_tokens: int | None = None,
         stop: str | int | Iterable[str | int] | None = None,
