@@ -115,7 +115,7 @@ let package = Package(
       "SoniqABI",
       [
         "CSoniq", "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqKernels",
-        "SoniqMemory", "SoniqDecoding", "CPlatform", "CMemory",
+        "SoniqMemory", "SoniqDecoding", "SoniqText", "CPlatform", "CMemory",
       ]),
     .target(
       name: "soniq", dependencies: ["SoniqABI"], exclude: ["soniq.map"],
@@ -134,7 +134,8 @@ let package = Package(
     // MARK: Core
     layer("SoniqCore", []),
     layer("SoniqGraph", ["SoniqCore"], isSmall: true),
-    layer("SoniqFormat", ["SoniqCore", "SoniqGraph", "CMemory"], isSmall: true),
+    layer("SoniqText", []),
+    layer("SoniqFormat", ["SoniqCore", "SoniqGraph", "SoniqText", "CMemory"], isSmall: true),
     layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"], machine: X86.baseline),
     layer(
       "SoniqRuntime",
@@ -163,7 +164,9 @@ let package = Package(
     // MARK: Tools
     .target(
       name: "SoniqPack",
-      dependencies: ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", protobuf],
+      dependencies: [
+        "SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqQuantizers", "SoniqRuntime", "SoniqText", protobuf,
+      ],
       exclude: ["Onnx/Schema/onnx.proto"], swiftSettings: common),
     layer("SoniqCalibration", ["SoniqCore", "SoniqKernels", "CKernelABI", "CPlatform"]),
     .executableTarget(
@@ -200,10 +203,11 @@ let package = Package(
     kernels("KernelsAVXVNNITwin", path: "Tests/KernelsAVXVNNITwin", X86.twin),
     tests(
       "SoniqKernelsTests", ["SoniqCore", "SoniqGraph", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
-    tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat"], exclude: ["Golden"]),
+    tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqText"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqOperatorsTests", ["SoniqOperators"]),
     tests("SoniqDecodingTests", ["SoniqDecoding"]),
+    tests("SoniqTextTests", ["SoniqText"]),
     tests(
       "SoniqPackTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqQuantizers", "SoniqRuntime", "SoniqPack"]),

@@ -5,6 +5,7 @@
  *   model and session   open a .soniq file, set inputs, run, read outputs
  *   decoder, sequence   the same for language models: tokens behind texts, logits of the next ones
  *   sampler             choose the next token of a language model by its logits
+ *   tokenizer           text to the ids of tokens and back, as the model's file says
  *   matrix              pack one weight matrix, multiply activations by it
  *
  * EXAMPLE (examples/c/embed.c is the long form)
@@ -44,7 +45,7 @@
  *
  * THREADS. A handle parameter is `const` exactly when the function may be called by several threads at once
  * on the same handle. Without `const` the object belongs to one thread at a time (any thread, no affinity);
- * the host orders the calls. Models and matrices are immutable and shared; give each thread a session.
+ * the host orders the calls. Models, tokenizers and matrices are immutable and shared; give each thread a session.
  * Functions without a handle may be called from any thread at any time. Callbacks run on the thread that
  * called the library unless said otherwise, and must not call functions on the object that is calling them.
  * A thread that calls the library, or runs a task of it, needs 64 KiB of stack beside what its callbacks use.
@@ -83,7 +84,8 @@
  *
  * MEMORY. What the size of a file or an argument decides comes from the object's arena or its allocator, is
  * counted in its statistics and given back whole. Small objects come from the C library, and so does what
- * soniq_matrix_pack needs while it packs (up to 16 bytes for each weight). Weights are used where they lie in the file.
+ * soniq_matrix_pack needs while it packs (up to 16 bytes for each weight), and what tokenizers are made of and need
+ * for a text. Weights are used where they lie in the file.
  * Where a kernel is faster with another layout, the model keeps a copy in it, made once for all sessions
  * (soniq_model_statistics.copied_weight_bytes; SONIQ_MODEL_NO_COPIES does without); a matrix does likewise.
  * Where either has nothing left, a call ends with SONIQ_ERROR_OUT_OF_MEMORY, or succeeds if it can do without; it never
@@ -91,7 +93,8 @@
  * model). For that, calls that make objects (open, verify, create,
  * workspace_size, pack, and a multiply that needs scratch memory) first reserve address space: 1 MiB, for
  * models 64 bytes more for each byte of the tables (not of the weights), for sessions 32 KiB more for each
- * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight. It becomes memory only where
+ * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight, for tokenizers 32 bytes for each
+ * of their table, for texts 512 bytes for each of theirs, 1536 where they are normalised. It becomes memory only where
  * the C library has none. The error object of such a failure may be a constant one, without node or field. A host's allocator may fail at any call.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
@@ -898,6 +901,59 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_accept(soniq_sampler *sampler
 
 /* Forgets all tokens and begins the random numbers again. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_sampler_reset(soniq_sampler *sampler, soniq_error **error);
+
+/* ==== Tokenizer ====================================================================================== */
+
+/* Text to the ids of tokens and back. Immutable; independent of the model it was made from. */
+typedef struct soniq_tokenizer soniq_tokenizer;
+
+/* Makes the tokenizer of a model's file. SONIQ_ERROR_NOT_FOUND when the file has none (the message says why, where
+ * soniq-pack left it out), SONIQ_ERROR_FORMAT or _CHECKSUM when its table is damaged: opening a model does not
+ * read that table. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_tokenizer_create(soniq_tokenizer **tokenizer, const soniq_model *model,
+                                                            soniq_error **error);
+
+/* Frees a tokenizer. NULL is allowed. */
+SONIQ_API void soniq_tokenizer_destroy(soniq_tokenizer *tokenizer);
+
+/* Number of tokens: ids are 0 to count - 1. The vocabulary of the model's output may be larger. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_tokenizer_count(const soniq_tokenizer *tokenizer, uint32_t *count,
+                                                           soniq_error **error);
+
+/* The token that a piece of text is, "<|im_end|>" say; SONIQ_ERROR_NOT_FOUND when it is none. The piece is
+ * written as the vocabulary has it: with U+2581 for spaces where that is made by SentencePiece, else as plain bytes. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_tokenizer_find(const soniq_tokenizer *tokenizer, const char *piece,
+                                                          size_t byte_count, int32_t *token, soniq_error **error);
+
+enum {
+  /* Set what the file says before and behind the text: the token that begins a text, say. */
+  SONIQ_ENCODE_ADD_SPECIAL = 1,
+  /* Names of control tokens in the text become these tokens: for prompts made from a template, not for what users
+   * write. Without it they are plain text; tokens that the file calls user-defined are always found. */
+  SONIQ_ENCODE_PARSE_SPECIAL = 2
+};
+
+/* Makes tokens of `byte_count` bytes of text, at most 2^28; a byte 0 is a character. Bytes that are no UTF-8 are taken
+ * one by one. `*count` is the number of tokens; as many of them as `capacity` has room for are written. `tokens` may be
+ * NULL when `capacity` is 0. The time is about proportional to the text, whatever it is. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_tokenizer_encode(const soniq_tokenizer *tokenizer, const char *text,
+                                                            size_t byte_count, uint32_t flags, int32_t *tokens,
+                                                            size_t capacity, size_t *count, soniq_error **error);
+
+enum {
+  /* Control tokens give no text; else their names. */
+  SONIQ_DECODE_SKIP_SPECIAL = 1,
+  /* The tokens go on with a text that was decoded before: a space at its beginning is part of it. */
+  SONIQ_DECODE_CONTINUES = 2
+};
+
+/* Makes text of tokens. `*byte_count` is the number of bytes; as many as `capacity` has room for are written, without
+ * a byte 0 behind them. `text` may be NULL when `capacity` is 0. A token may end within a character: whoever decodes
+ * one after the other (with SONIQ_DECODE_CONTINUES from the second on) joins the bytes before they are shown.
+ * SONIQ_ERROR_DATA when an id is not in 0...count - 1. */
+SONIQ_API SONIQ_CHECKED soniq_status soniq_tokenizer_decode(const soniq_tokenizer *tokenizer, const int32_t *tokens,
+                                                            size_t count, uint32_t flags, char *text,
+                                                            size_t capacity, size_t *byte_count, soniq_error **error);
 
 /* ==== Matrix ========================================================================================= */
 

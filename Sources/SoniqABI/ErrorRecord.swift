@@ -75,6 +75,12 @@ enum Reserve {
   /// The list of biases, twice while it is converted.
   static func sampler(biases: Int) -> Int? { min(biases, Sampler.maximumVocabulary) * 32 }
 
+  /// Symbols, the heap of their pairs, and tokens, in arrays that grow; of a text that normalising can make three times as
+  /// long.
+  static func text(byteCount: Int, normalizes: Bool) -> Int? {
+    checkedProduct(byteCount, normalizes ? 1536 : 512)
+  }
+
   /// Floats in the order of the levels, codes, and both packed.
   static func matrix(outputs: Int, inputs: Int) -> Int? {
     checkedProduct(outputs + 2 * panelOutputs, inputs + 256).flatMap { checkedProduct($0, 16) }

@@ -163,6 +163,13 @@ struct ByteCursor {
     return text
   }
 
+  /// So many bytes as they are. Valid only as long as the table.
+  mutating func run(_ count: Int, _ field: String) throws(FormatError) -> UnsafeRawBufferPointer {
+    try require(count, field)
+    defer { position += count }
+    return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
+  }
+
   /// A text of UTF-8 without the character 0.
   mutating func text(_ field: String, limit: Int, allowsEmpty: Bool = false) throws(FormatError) -> String {
     let place = offset

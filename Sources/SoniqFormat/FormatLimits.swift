@@ -54,6 +54,8 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   case sizes = 7
   /// What lives between runs.
   case states = 8
+  /// How text becomes token ids.
+  case tokenizer = 9
   /// Tiles of weights of one level.
   case weights = 16
   /// float32 scales of the outputs of one level.
@@ -83,7 +85,7 @@ package enum SectionKind: UInt32, Sendable, Hashable, CaseIterable {
   /// The tables that every file has, in file order; data sections follow them.
   package static let tables: [SectionKind] = [.metadata, .symbols, .values, .constants, .nodes, .interface]
   /// Tables behind them, in this order, of files that need them: since version 3.
-  package static let optionalTables: [SectionKind] = [.sizes, .states]
+  package static let optionalTables: [SectionKind] = [.sizes, .states, .tokenizer]
   /// True for the kinds that constants refer to.
   package var isData: Bool { rawValue >= SectionKind.weights.rawValue }
 }

@@ -30,4 +30,6 @@ package enum MetadataKey {
   package static let calibrationTokens = "soniq.calibration_tokens"
   /// text: file name of the tokenizer that makes the ids.
   package static let tokenizer = "tokenizer.name"
+  /// text: why the file has no tokenizer, where its source may have one.
+  package static let tokenizerLeftOut = "tokenizer.left_out"
 }

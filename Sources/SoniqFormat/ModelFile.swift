@@ -72,6 +72,9 @@ package enum ModelFile {
   private static func verifyInPlace(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
     let reader = try ModelReader(bytes, options: ReadOptions(verifyData: true))
     try DeepVerification(reader).run()
+    var description = ModelDescription(graph: reader.graph, metadata: [], owner: [])
+    description.tokenizer = reader.tokenizer
+    _ = try TokenizerCoding.tokenizer(of: description)
   }
 
   private static func copy(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> FileStorage {
@@ -89,6 +92,7 @@ package enum ModelFile {
     if let owner { owners.append(owner) }
     var description = ModelDescription(graph: reader.graph, metadata: reader.metadata, owner: owners)
     description.identity = reader.directory.checksum
+    description.tokenizer = reader.tokenizer
     return description
   }
 }

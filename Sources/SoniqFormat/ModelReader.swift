@@ -74,9 +74,19 @@ struct ModelReader {
     UnsafeRawBufferPointer(rebasing: file[section.offset..<(section.offset + section.length)])
   }
 
+  /// Left where it is: who wants a tokenizer reads it (`TokenizerCoding`).
+  var tokenizer: TokenizerSection? {
+    guard let section = directory.sections.first(where: { $0.kind == .tokenizer }),
+      let start = bytes(of: section).baseAddress
+    else { return nil }
+    return TokenizerSection(
+      bytes: ConstantBytes(start: start, count: section.length), offset: section.offset,
+      checksum: section.checksum)
+  }
+
   private func verifyData() throws(FormatError) {
     for (index, section) in directory.sections.enumerated()
-    where section.kind.isData && section.kind != .channelMap {
+    where section.kind.isData && section.kind != .channelMap || section.kind == .tokenizer {
       try directory.verifyChecksum(index, bytes(of: section))
     }
   }

@@ -35,7 +35,7 @@ struct ModelSerializer {
     do throws(GraphError) { try graph.validate() } catch {
       throw FormatError(.invalidModel, offset: 0, field: error.field, cause: error)
     }
-    version = try Self.version(graph)
+    version = try max(Self.version(graph), description.tokenizer == nil ? 1 : 3)
     var sections = try Self.tables(description)
     for constant in graph.constants {
       sections += constant.fields.map { SerializedSection(kind: $0.kind, payload: .data($0.bytes)) }

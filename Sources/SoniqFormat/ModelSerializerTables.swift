@@ -6,7 +6,9 @@ extension ModelSerializer {
   static func tables(_ description: ModelDescription) throws(FormatError) -> [SerializedSection] {
     let graph = description.graph
     let hasSizes = graph.symbols.contains { $0.definition != nil || !$0.equals.isEmpty }
-    let tableCount = SectionKind.tables.count + (hasSizes ? 1 : 0) + (graph.states.isEmpty ? 0 : 1)
+    let tableCount =
+      SectionKind.tables.count + (hasSizes ? 1 : 0) + (graph.states.isEmpty ? 0 : 1)
+      + (description.tokenizer == nil ? 0 : 1)
     var writers: [(SectionKind, (inout ByteSink) throws(FormatError) -> Void)] = [
       (.metadata, { write(description.metadata, to: &$0) }),
       (.symbols, { write(graph.symbols, to: &$0) }),
@@ -17,11 +19,15 @@ extension ModelSerializer {
     ]
     if hasSizes { writers.append((.sizes, { SizeCoding.write(graph.symbols, to: &$0) })) }
     if !graph.states.isEmpty { writers.append((.states, { StateCoding.write(graph.states, to: &$0) })) }
-    return try writers.map { (kind, write) throws(FormatError) in
+    var sections = try writers.map { (kind, write) throws(FormatError) in
       var sink = ByteSink()
       try write(&sink)
       return SerializedSection(kind: kind, payload: .table(sink.bytes))
     }
+    if let tokenizer = description.tokenizer {
+      sections.append(SerializedSection(kind: .tokenizer, payload: .data(tokenizer.bytes)))
+    }
+    return sections
   }
 
   private static func write(_ metadata: [(key: String, value: MetadataValue)], to sink: inout ByteSink) {

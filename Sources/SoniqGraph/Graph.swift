@@ -1,3 +1,5 @@
+package import SoniqCore
+
 /// Index of a value in `Graph.values`.
 package typealias ValueID = Int
 
@@ -109,10 +111,24 @@ package struct ModelDescription: @unchecked Sendable {
   package var owner: [AnyObject]
   /// What files of other content do not have; 0 of a model that was read from none.
   package var identity: UInt64 = 0
+  package var tokenizer: TokenizerSection?
 
   package init(graph: Graph, metadata: [(key: String, value: MetadataValue)], owner: [AnyObject]) {
     self.graph = graph
     self.metadata = metadata
     self.owner = owner
+  }
+}
+
+/// The bytes of a model's tokenizer, which the owner of the model keeps; nothing of the graph needs what they say.
+package struct TokenizerSection: Sendable {
+  package var bytes: ConstantBytes
+  /// In the file; 0 of one that is not written yet.
+  package var offset: Int
+  /// What the file says of the bytes; nil of one that is not written yet.
+  package var checksum: UInt64?
+
+  package init(bytes: ConstantBytes, offset: Int = 0, checksum: UInt64? = nil) {
+    (self.bytes, self.offset, self.checksum) = (bytes, offset, checksum)
   }
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-Key = str | int | float | bool | list[bool]
+Key = str | int | float | bool | list[bool] | list[str] | list[int] | list[float]
 ALIGNMENT = 32
 
 
@@ -18,11 +18,13 @@ def _text(text: str) -> bytes:
 
 def _value(value: Key) -> bytes:
     if isinstance(value, list):
-        return struct.pack("<IIQ", 9, 7, len(value)) + bytes(value)
+        items = [_value(item) for item in value]
+        kind = items[0][:4] if items else struct.pack("<I", 8)
+        return struct.pack("<I", 9) + kind + struct.pack("<Q", len(value)) + b"".join(item[4:] for item in items)
     if isinstance(value, bool):
         return struct.pack("<IB", 7, value)
     if isinstance(value, int):
-        return struct.pack("<II", 4, value)
+        return struct.pack("<Ii", 5, value) if value < 0 else struct.pack("<II", 4, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
     return struct.pack("<I", 8) + _text(value)

@@ -149,12 +149,11 @@ def test_texts(model: soniq.Model, monkeypatch: pytest.MonkeyPatch) -> None:
             assert stopped.stop_reason == "stop"
 
 
-def test_what_is_refused(model: soniq.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused(model: soniq.Model) -> None:
     def refuses(error: type[Exception], words: str, prompt: Any = PROMPT, **options: Any) -> None:
         with pytest.raises(error, match=words):
             model.generate(prompt, **options)
 
-    monkeypatch.setattr(soniq.Model, "tokenizer", None, raising=False)
     refuses(TypeError, "no tokenizer", "text")
     refuses(ValueError, "list of tokens", [])
     refuses(ValueError, "list of tokens", [[1, 2]])

@@ -113,6 +113,22 @@ static void run_model(const soniq_model *model, const uint8_t *bytes, size_t siz
   soniq_session_destroy(session);
 }
 
+// A file may have a tokenizer, which takes any text.
+static void use_tokenizer(const soniq_model *model, const uint8_t *bytes, size_t size) {
+  static int32_t tokens[1 << 12];
+  static char text[1 << 12];
+  soniq_tokenizer *tokenizer = NULL;
+  if (soniq_tokenizer_create(&tokenizer, model, NULL) != SONIQ_OK) return;
+  size_t count = 0, length = 0;
+  if (size > sizeof text) size = sizeof text;
+  if (soniq_tokenizer_encode(tokenizer, (const char *)bytes, size, 3, tokens, sizeof tokens / sizeof *tokens, &count,
+                             NULL) != SONIQ_OK)
+    abort();
+  if (count > sizeof tokens / sizeof *tokens) count = sizeof tokens / sizeof *tokens;
+  if (soniq_tokenizer_decode(tokenizer, tokens, count, 0, text, sizeof text, &length, NULL) != SONIQ_OK) abort();
+  soniq_tokenizer_destroy(tokenizer);
+}
+
 static void open_model(const uint8_t *bytes, size_t size) {
   soniq_model *model = NULL;
   soniq_error *error = NULL;
@@ -120,6 +136,7 @@ static void open_model(const uint8_t *bytes, size_t size) {
     soniq_status status = soniq_model_verify(model, NULL, NULL, &error);
     if (status != SONIQ_OK) soniq_error_destroy(error);
     run_model(model, bytes, size);
+    use_tokenizer(model, bytes, size);
     soniq_model_destroy(model);
     return;
   }

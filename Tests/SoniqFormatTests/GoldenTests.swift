@@ -13,7 +13,8 @@ import Testing
   /// What version 3 added.
   static let version3: [SampleModel] = [
     .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states,
-    .recurrence, .functions, .scatter, .sampled, .sorted,
+    .recurrence, .functions, .scatter, .sampled, .sorted, .byteTokens,
+    .scoredTokens,
   ]
   static func file(_ sample: SampleModel, _ suffix: String) -> URL {
     folder.appending(path: "version\(version3.contains(sample) ? 3 : 2)-\(sample).\(suffix)")

@@ -24,7 +24,23 @@ enum ModelText {
     lines += graph.nodes.map { "node \($0.name) \($0.operation.words) \($0.inputs) -> \(list($0.outputs))" }
     lines += graph.inputs.map { "input \($0.value) fill \($0.fill.map { "\($0)" } ?? "none")" }
     lines += graph.outputs.map { "output \($0)" }
+    lines += tokenizer(model)
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func tokenizer(_ model: ModelDescription) -> [String] {
+    guard let tokenizer = try? TokenizerCoding.read(model) else { return [] }
+    var lines = [
+      "tokenizer \(tokenizer.algorithm.rawValue) split \(tokenizer.split.rawValue) flags \(tokenizer.flags.rawValue) "
+        + "prefix \(tokenizer.prefix) suffix \(tokenizer.suffix)"
+    ]
+    for id in 0..<tokenizer.pieces.count {
+      let score =
+        tokenizer.scores.isEmpty ? "" : " score \(String(tokenizer.scores[id].bitPattern, radix: 16))"
+      let piece = tokenizer.pieces[id].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      lines.append("  token \(piece) role \(tokenizer.roles[id].rawValue)\(score)")
+    }
+    return lines + tokenizer.merges.map { "  merge \($0.left) \($0.right)" }
   }
 
   private static func kind(_ kind: GraphState.Kind) -> String {

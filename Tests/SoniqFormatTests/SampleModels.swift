@@ -24,6 +24,8 @@ enum SampleModel: CaseIterable {
   case scatter
   case sorted
   case sampled
+  case byteTokens
+  case scoredTokens
 
   func make() -> ModelDescription {
     switch self {
@@ -48,6 +50,8 @@ enum SampleModel: CaseIterable {
     case .scatter: SampleModels.scatter()
     case .sorted: SampleModels.sorted()
     case .sampled: SampleModels.sampled()
+    case .byteTokens: SampleModels.tokens(SampleTokenizers.bytes())
+    case .scoredTokens: SampleModels.tokens(SampleTokenizers.scored())
     }
   }
 }

@@ -67,6 +67,31 @@ struct GGUFKeys: Sendable {
     return array.count
   }
 
+  /// The bytes of each text of a list.
+  func texts(_ key: String) throws(PackError) -> [UnsafeRawBufferPointer] {
+    guard case .array(let array)? = values[key], array.element == .text, let bytes else {
+      throw fault(key, "must be a list of texts")
+    }
+    var cursor = GGUFCursor(UnsafeRawBufferPointer(rebasing: bytes.bytes[array.range]), path: path)
+    cursor.place = "key \(key)"
+    var texts: [UnsafeRawBufferPointer] = []
+    for _ in 0..<array.count {
+      let range = try cursor.textRange("a text of the list")
+      texts.append(UnsafeRawBufferPointer(rebasing: cursor.bytes[range]))
+    }
+    return texts
+  }
+
+  /// A float32 number for each of some items.
+  func reals(_ key: String, count: Int) throws(PackError) -> [Float] {
+    guard case .array(let array)? = values[key], array.element == .float32, array.count == count, let bytes
+    else { throw fault(key, "must be \(count) numbers of float32") }
+    var cursor = GGUFCursor(UnsafeRawBufferPointer(rebasing: bytes.bytes[array.range]), path: path)
+    var numbers: [Float] = []
+    for _ in 0..<count { numbers.append(try cursor.number(Float.self, "a number of the list")) }
+    return numbers
+  }
+
   /// A truth value for each of some layers; nil where the key is missing, or no list.
   func flags(_ key: String, count: Int) throws(PackError) -> [Bool]? {
     guard case .array(let array)? = values[key] else { return nil }

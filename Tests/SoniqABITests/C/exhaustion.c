@@ -1,4 +1,4 @@
-// Memory runs out at every place of open, create, run, pack, multiply and a sampler's create: each ends in OK or
+// Memory runs out at every place of open, create, run, pack, multiply, a sampler's create and a tokenizer: each ends in OK or
 // OUT_OF_MEMORY, leaves nothing behind, and succeeds when it is called again with memory.
 // usage: exhaustion [-p POINTS] MODEL...      (POINTS: at most so many of each sweep; default 100)
 #define _GNU_SOURCE
@@ -292,6 +292,31 @@ static soniq_status create_sampler(soniq_error **error) {
   return status;
 }
 
+// Makes the model's tokenizer and uses it.
+static soniq_status use_tokenizer(soniq_error **error) {
+  static const char written[] = "<s>hello hel e\xcc\x81 <tool>";
+  soniq_tokenizer *tokenizer = NULL;
+  int32_t tokens[64];
+  char text[64];
+  size_t count = 0, length = 0;
+  soniq_status status = soniq_tokenizer_create(&tokenizer, model, error);
+  if (status == SONIQ_OK)
+    status = soniq_tokenizer_encode(tokenizer, written, sizeof written - 1, SONIQ_ENCODE_PARSE_SPECIAL, tokens, 64,
+                                    &count, error);
+  if (status == SONIQ_OK) status = soniq_tokenizer_decode(tokenizer, tokens, count, 0, text, 64, &length, error);
+  end_failing();
+  CHECK(status != SONIQ_OK || (count > 0 && length > 0));
+  soniq_tokenizer_destroy(tokenizer);
+  return status;
+}
+
+static int has_tokenizer(void) {
+  soniq_tokenizer *tokenizer = NULL;
+  soniq_status status = soniq_tokenizer_create(&tokenizer, model, NULL);
+  soniq_tokenizer_destroy(tokenizer);
+  return status == SONIQ_OK;
+}
+
 static const uint32_t isas[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
 
 static void test_samplers(void) { sweep_all("make a sampler", create_sampler, 1); }
@@ -316,6 +341,7 @@ static void test_model(void) {
   OK(soniq_model_open(&model, path, NULL, &error));
   if (model == NULL) return;
   sweep_all("mistakes", make_mistakes, 0);
+  if (has_tokenizer()) sweep_all("use a tokenizer", use_tokenizer, 0);
   for (i = 0; i < sizeof isas / sizeof *isas && isas[i] <= soniq_cpu_isa(); i++) {
     isa = isas[i];
     sweep_all("workspace size", workspace_size, 0);

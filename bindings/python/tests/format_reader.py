@@ -86,6 +86,21 @@ def states(table: Table) -> list[str]:
     return lines
 
 
+def tokenizer(table: Table) -> list[str]:
+    algorithm, split = table.take("2B")
+    table.reserved(2)
+    flags, count, merges, prefix, suffix = table.take("5I")
+    affixes = table.take(f"{prefix}I"), table.take(f"{suffix}I")
+    pairs = [table.take("2I") for _ in range(merges)]
+    scores = table.take(f"{count}I") if algorithm == 2 else (None,) * count
+    roles, lengths = table.take(f"{count}B"), table.take(f"{count}H")
+    lines = [f"tokenizer {algorithm} split {split} flags {flags} prefix {[*affixes[0]]} suffix {[*affixes[1]]}"]
+    for role, length, score in zip(roles, lengths, scores, strict=True):
+        piece = bytes(table.take(f"{length}B"))
+        lines.append(f"  token {piece.hex()} role {role}" + ("" if score is None else f" score {score:x}"))
+    return lines + [f"  merge {left} {right}" for left, right in pairs]
+
+
 def dimensions(table: Table, rank: int) -> str:
     sizes = table.take(f"{rank}I")
     return " x ".join(f"symbol {size & ~SYMBOL}" if size & SYMBOL else str(size) for size in sizes)
@@ -318,7 +333,7 @@ def interface(table: Table) -> list[str]:
 def read_tables(sections: list[tuple[int, bytes]]) -> list[str]:
     """The lines of all tables, which must end where their sections do."""
     kinds = [kind for kind, _ in sections if kind < FIRST_DATA]
-    assert kinds == [1, 2, 3, 4, 5, 6, *sorted({7, 8} & set(kinds))]
+    assert kinds == [1, 2, 3, 4, 5, 6, *sorted({7, 8, 9} & set(kinds))]
     tables = [Table(data) for _, data in sections[: len(kinds)]]
     lines = metadata(tables[0]) + symbols(tables[1])
     if 7 in kinds:
@@ -328,6 +343,8 @@ def read_tables(sections: list[tuple[int, bytes]]) -> list[str]:
         lines += states(tables[kinds.index(8)])
     lines += Constants(tables[3], sections).read()
     lines += nodes(tables[4]) + interface(tables[5])
+    if 9 in kinds:
+        lines += tokenizer(tables[kinds.index(9)])
     for table in tables:
         table.end()
     return lines

@@ -22,7 +22,7 @@ GOLDEN_FILES = [
         f"version3-{part}"
         for part in (
             *("levels", "tied", "decoder", "sizes", "types", "images", "outputs", "states", "recurrence"),
-            *("functions", "scatter", "sampled"),
+            *("functions", "scatter", "sampled", "byteTokens", "scoredTokens"),
         )
     ),
 ]

@@ -15,6 +15,7 @@ from .reference import ComparisonError
 from .sampler import Choice, Sampler
 from .session import Outputs
 from .states import StatefulSession, StateInfo
+from .tokenizer import TextStream, Tokenizer
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,8 @@ __all__ = [
     "StepProfile",
     "TensorInfo",
     "TextGeneration",
+    "TextStream",
+    "Tokenizer",
     "build_info",
     "compare",
     "cpu_isa",

@@ -34,11 +34,14 @@ from ._abi_structs import Tensor as Tensor
 MAXIMUM_LEVELS = 2
 
 OK = 0
+ERROR_NOT_FOUND = -12
 FLOAT32 = 1
 INT32 = 2
 FLOAT16 = 4
 INT8 = 5
 UINT8 = 6
+ENCODE_ADD_SPECIAL, ENCODE_PARSE_SPECIAL = 1, 2
+DECODE_SKIP_SPECIAL, DECODE_CONTINUES = 1, 2
 MODEL_VERIFY = 1
 MODEL_COPY = 2
 MODEL_NO_COPIES = 4
@@ -278,6 +281,18 @@ PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "soniq_session_write_states": (STATUS, [Handle, c_void_p, c_size_t, ErrorOut]),
     "soniq_session_get_statistics": (STATUS, [Handle, POINTER(SessionStatistics), ErrorOut]),
     **_decoding.PROTOTYPES,
+    "soniq_tokenizer_create": (STATUS, [HandleOut, Handle, ErrorOut]),
+    "soniq_tokenizer_destroy": (None, [Handle]),
+    "soniq_tokenizer_count": (STATUS, [Handle, POINTER(c_uint32), ErrorOut]),
+    "soniq_tokenizer_find": (STATUS, [Handle, c_char_p, c_size_t, POINTER(c_int32), ErrorOut]),
+    "soniq_tokenizer_encode": (
+        STATUS,
+        [Handle, c_char_p, c_size_t, c_uint32, c_void_p, c_size_t, POINTER(c_size_t), ErrorOut],
+    ),
+    "soniq_tokenizer_decode": (
+        STATUS,
+        [Handle, c_void_p, c_size_t, c_uint32, c_char_p, c_size_t, POINTER(c_size_t), ErrorOut],
+    ),
     "soniq_matrix_pack": (
         STATUS,
         [HandleOut, c_void_p, c_size_t, c_size_t, POINTER(MatrixOptions), ErrorOut],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from . import arguments
+from . import _abi, arguments
+from .errors import SoniqError
 from .sampler import Sampler
 
 if TYPE_CHECKING:
@@ -205,10 +206,12 @@ def _vocabulary(model: Model) -> int:
 
 
 def _tokenizer(model: Model) -> Tokenizer:
-    tokenizer: Tokenizer | None = getattr(model, "tokenizer", None)
-    if tokenizer is None:
-        raise TypeError("the prompt is text, and the model has no tokenizer: give the ids of its tokens")
-    return tokenizer
+    try:
+        return model.tokenizer
+    except SoniqError as error:
+        if error.code != _abi.ERROR_NOT_FOUND:
+            raise
+        raise TypeError(f"the prompt is text, and {error}: give the ids of its tokens") from None
 
 
 def _ids(prompt: Any) -> npt.NDArray[np.int32]:

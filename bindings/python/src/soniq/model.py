@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import weakref
 from collections import abc
@@ -20,6 +21,7 @@ from .library import call, isa_code, library, text
 from .sampler import Sampler
 from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
 from .states import StatefulSession
+from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -192,6 +194,11 @@ class Model:
             sampler=sampler,
             options=options,
         )
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Text to token ids and back. Raises SoniqError where the file has no tokenizer."""
+        return Tokenizer(self._handle)
 
     def profile(self) -> list[StepProfile]:
         """The cost of every step, summed over threads and sessions; all 0 unless loaded with profile=True."""

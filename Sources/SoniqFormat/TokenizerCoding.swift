@@ -1,0 +1,163 @@
+import CMemory
+import SoniqCore
+package import SoniqGraph
+package import SoniqText
+
+/// The table of a tokenizer. It is read when somebody asks for it, not when a model is opened.
+package enum TokenizerCoding {
+  /// - Returns: nil where the model has none.
+  /// - Throws: what is wrong with the table, and where.
+  package static func read(_ model: ModelDescription) throws(FormatError) -> TokenizerDescription? {
+    guard let section = model.tokenizer else { return nil }
+    // For the copy, and the lists and hash tables that are made of it.
+    guard let byteCount = checkedProduct(section.bytes.count, 32), snq_reserve_grow(byteCount) else {
+      throw FormatError(.outOfMemory, offset: section.offset, field: "tokenizer")
+    }
+    // A private copy: what is checked here cannot change before it is used.
+    let copy = [UInt8](section.bytes.raw)
+    return try copy.withRawBytes { (bytes) throws(FormatError) in
+      if let expected = section.checksum {
+        let checksum = XXHash64.hash(bytes)
+        guard checksum == expected else {
+          throw FormatError(
+            .checksumMismatch, offset: section.offset, field: "tokenizer", got: .bits(expected),
+            expected: .bits(checksum))
+        }
+      }
+      var cursor = ByteCursor(bytes, start: section.offset, table: "tokenizer")
+      let description = try read(&cursor)
+      try cursor.requireEnd()
+      return description
+    }
+  }
+
+  /// - Returns: nil where the model has none.
+  /// - Throws: as `read`, and `inconsistentData` where the tokens contradict each other.
+  package static func tokenizer(of model: ModelDescription) throws(FormatError) -> Tokenizer? {
+    guard let description = try read(model) else { return nil }
+    do throws(TokenizerError) { return try Tokenizer(description) } catch {
+      throw FormatError(
+        .inconsistentData, offset: model.tokenizer?.offset ?? 0, field: "tokenizer.\(error.field)",
+        got: .text(error.message))
+    }
+  }
+
+  /// The bytes of the table.
+  package static func bytes(of description: TokenizerDescription) -> [UInt8] {
+    var sink = ByteSink()
+    sink.byte(Int(description.algorithm.rawValue))
+    sink.byte(Int(description.split.rawValue))
+    sink.zeros(2)
+    sink.word(Int(description.flags.rawValue))
+    for count in [
+      description.pieces.count, description.merges.count, description.prefix.count, description.suffix.count,
+    ] {
+      sink.word(count)
+    }
+    for id in description.prefix + description.suffix { sink.word(Int(id)) }
+    for merge in description.merges {
+      sink.word(Int(merge.left))
+      sink.word(Int(merge.right))
+    }
+    for score in description.scores { sink.float(score) }
+    for role in description.roles { sink.byte(Int(role.rawValue)) }
+    for id in 0..<description.pieces.count {
+      let count = description.pieces[id].count
+      sink.byte(count & 255)
+      sink.byte(count >> 8)
+    }
+    sink.bytes += description.pieces.bytes
+    return sink.bytes
+  }
+
+  private static func read(_ cursor: inout ByteCursor) throws(FormatError) -> TokenizerDescription {
+    let algorithm = try cursor.tag(TokenizerAlgorithm.self, "algorithm")
+    let split = try cursor.tag(TextSplit.self, "split")
+    try cursor.reserved(2)
+    let flags = try cursor.word("flags", in: 0...Int(TokenizerDescription.Flags.all.rawValue))
+    var description = TokenizerDescription(
+      algorithm: algorithm, split: split, flags: .init(rawValue: UInt32(flags)))
+    let count = try cursor.count("pieces.count", limit: TokenizerLimits.pieces, size: 3)
+    let mergeCount = try cursor.count("merges.count", limit: TokenizerLimits.merges, size: 8)
+    let prefixCount = try cursor.count("prefix.count", limit: TokenizerLimits.affix, size: 4)
+    let suffixCount = try cursor.count("suffix.count", limit: TokenizerLimits.affix, size: 4)
+    description.prefix = try ids(&cursor, "prefix", prefixCount, below: count)
+    description.suffix = try ids(&cursor, "suffix", suffixCount, below: count)
+    description.merges.reserveCapacity(mergeCount)
+    for index in 0..<mergeCount {
+      cursor.prefix = "merges[\(index)]."
+      let left = try cursor.index("left", below: count)
+      let right = try cursor.index("right", below: count)
+      description.merges.append(.init(left: UInt32(left), right: UInt32(right)))
+    }
+    cursor.prefix = ""
+    if algorithm == .scoredMerges { description.scores = try scores(&cursor, count) }
+    description.roles.reserveCapacity(count)
+    for _ in 0..<count { description.roles.append(try cursor.tag(TokenRole.self, "roles")) }
+    try readPieces(&cursor, count, into: &description)
+    return description
+  }
+
+  private static func ids(
+    _ cursor: inout ByteCursor, _ field: String, _ count: Int, below limit: Int
+  ) throws(FormatError) -> [UInt32] {
+    var ids: [UInt32] = []
+    for _ in 0..<count { ids.append(UInt32(try cursor.index(field, below: limit))) }
+    return ids
+  }
+
+  private static func scores(_ cursor: inout ByteCursor, _ count: Int) throws(FormatError) -> [Float] {
+    var scores: [Float] = []
+    guard 4 * count <= cursor.remaining else {
+      throw cursor.fault(
+        .truncated, "scores", at: cursor.offset, got: .integer(cursor.remaining),
+        expected: .integer(4 * count))
+    }
+    scores.reserveCapacity(count)
+    for _ in 0..<count {
+      let place = cursor.offset
+      let score = try cursor.float("scores")
+      guard score.isFinite else {
+        throw cursor.fault(.outOfRange, "scores", at: place, got: .real(Double(score)))
+      }
+      scores.append(score)
+    }
+    return scores
+  }
+
+  private static func readPieces(
+    _ cursor: inout ByteCursor, _ count: Int, into description: inout TokenizerDescription
+  ) throws(FormatError) {
+    var lengths: [Int] = []
+    lengths.reserveCapacity(min(count, cursor.remaining))
+    var total = 0
+    for _ in 0..<count {
+      let place = cursor.offset
+      let low = try cursor.byte("lengths")
+      let length = low + 256 * (try cursor.byte("lengths"))
+      guard length <= TokenizerLimits.pieceBytes else {
+        throw cursor.fault(
+          .limitExceeded, "lengths", at: place, got: .integer(length),
+          expected: .range(0...TokenizerLimits.pieceBytes))
+      }
+      lengths.append(length)
+      total += length
+    }
+    guard total <= cursor.remaining else {
+      throw cursor.fault(
+        .truncated, "pieces", at: cursor.offset, got: .integer(cursor.remaining), expected: .integer(total))
+    }
+    description.pieces.reserve(pieces: count, bytes: total)
+    for length in lengths { description.pieces.append(try cursor.run(length, "pieces")) }
+  }
+}
+
+extension ModelDescription {
+  /// Gives the model a tokenizer, which its file will have.
+  package mutating func setTokenizer(_ description: TokenizerDescription) {
+    let bytes = AlignedBuffer(copying: TokenizerCoding.bytes(of: description))
+    owner.append(bytes)
+    tokenizer = TokenizerSection(
+      bytes: ConstantBytes(start: UnsafeRawPointer(bytes.start), count: bytes.count))
+  }
+}
