@@ -176,7 +176,7 @@ FIELDS: dict[str, tuple[str, Change, str]] = {
     "types": ("gemma2", set_field("layer_types", ["full_attention"]), "field layer_types: must be full_attention"),
     "window": ("mistral", set_field("sliding_window", 0), "field sliding_window: must be a whole number in 1..."),
     "no-angles": ("smollm3", set_field("no_rope_layers", [1, 2, 1, 1]), "field no_rope_layers: must be 0 or 1"),
-    "quantized": ("llama", set_field("quantization_config", {"quant_method": "odd"}), "field quantization_config: "),
+    "quantized": ("llama", set_field("quantization_config", {"quant_method": "odd"}), "field quantization_config.q"),
     "cap": ("gemma2", set_field("attn_logit_softcapping", -1), "field attn_logit_softcapping: must be above 0"),
     "factor": ("granite", set_field("logits_scaling", 0), "field logits_scaling: must be above 0"),
     "eos": ("llama", set_field("eos_token_id", "two"), "field eos_token_id: must be an id, or a list of ids"),

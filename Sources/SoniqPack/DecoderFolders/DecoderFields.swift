@@ -54,11 +54,5 @@ struct DecoderFields {
         throw folder.fieldError(member.key, "\(member.value.written()); known: \(value.written())")
       }
     }
-    if let packed = folder.config["quantization_config"], packed != .null {
-      throw folder.fieldError(
-        "quantization_config",
-        "weights that were quantised before are not known here; pack the model's float weights"
-      )
-    }
   }
 }

@@ -21,6 +21,11 @@ enum DecoderFolders {
     return families[type] != nil
   }
 
+  /// Whether the weights of a folder are codes that can stay.
+  static func hasCodes(_ path: String) throws(PackError) -> Bool {
+    try FolderQuantization.stated(CheckpointFolder(path: path))?.hasCodes ?? false
+  }
+
   /// - Throws: as `DecoderImporter.importModel`.
   static func importModel(
     path: String, options: DecoderOptions, progress: ProgressReport
@@ -49,7 +54,8 @@ enum DecoderFolders {
     try setGate(&family, folder)
     let store = ConstantStore()
     let weights = FolderDecoderWeights(
-      folder.tensors, DecoderMatrices(store: store, treatment: options.treatment), family,
+      FolderMatrices(tensors: folder.tensors, quantization: try FolderQuantization.stated(folder)),
+      DecoderMatrices(store: store, treatment: options.treatment), family,
       isTied: try isTied(folder))
     let vocabulary = try folder.size("vocab_size", in: 1...16_777_216)
     let words = DecoderPart.words

@@ -4,6 +4,7 @@ import SoniqGraph
 /// The weights of a decoder in a folder of Hugging Face.
 struct FolderDecoderWeights: DecoderWeights {
   private let tensors: CheckpointTensors
+  private let sources: FolderMatrices
   private let matrices: DecoderMatrices
   private let family: DecoderFamily
   /// Whether the words' table is the output matrix.
@@ -11,8 +12,11 @@ struct FolderDecoderWeights: DecoderWeights {
   /// The tensors that were asked for.
   private var used: Set<String> = []
 
-  init(_ tensors: CheckpointTensors, _ matrices: DecoderMatrices, _ family: DecoderFamily, isTied: Bool) {
-    (self.tensors, self.matrices, self.family, self.isTied) = (tensors, matrices, family, isTied)
+  init(
+    _ sources: FolderMatrices, _ matrices: DecoderMatrices, _ family: DecoderFamily, isTied: Bool
+  ) {
+    (self.sources, self.matrices, self.family, self.isTied) = (sources, matrices, family, isTied)
+    tensors = sources.tensors
   }
 
   static let head = "lm_head.weight"
@@ -45,7 +49,7 @@ struct FolderDecoderWeights: DecoderWeights {
 
   func shape(_ name: String) -> [Int]? {
     if isTied, name == DecoderPart.head { return nil }
-    return tensors.shape(module(name) + ".weight")
+    return sources.shape(module(name))
   }
 
   func hasBias(_ name: String) -> Bool { tensors.has(module(name) + ".bias") }
@@ -53,33 +57,42 @@ struct FolderDecoderWeights: DecoderWeights {
   func factor(_ name: String) throws(PackError) -> Float? { nil }
 
   func fault(_ name: String, _ message: String) -> PackError {
-    let tensor = module(name) + ".weight"
+    let tensor = sources.name(module(name))
     return PackError(.data, file: tensors.path(of: tensor), place: "tensor \(tensor)", message)
   }
 
-  private mutating func rows(_ name: String) throws(PackError) -> CheckpointRows {
-    let tensor = module(name) + ".weight"
-    guard let stored = tensors.stored(tensor) else { throw fault(name, "missing") }
-    used.insert(tensor)
-    return try CheckpointRows(stored.file, stored.tensor)
+  private mutating func stored(_ name: String) throws(PackError) -> FolderMatrices.Stored {
+    let module = module(name)
+    used.insert(sources.name(module))
+    for companion in FolderMatrices.companions where sources.quantization != nil {
+      used.insert(module + companion)
+    }
+    return try sources.stored(module)
   }
 
   mutating func matrix(_ name: String, rows: Range<Int>) throws(PackError) -> Constant {
-    let source = try self.rows(name)
-    guard rows.upperBound <= source.count, !rows.isEmpty else {
-      throw source.fault("shape \(source.tensor.shape), expected \(rows.upperBound) rows or more")
+    let source = try stored(name)
+    guard rows.upperBound <= source.rows.count, !rows.isEmpty else {
+      throw source.rows.fault("\(source.rows.count) rows, expected \(rows.upperBound) or more")
+    }
+    var part: [Float]?
+    let bias = module(name) + ".bias"
+    if tensors.has(bias) {
+      used.insert(bias)
+      part = Array(try tensors.floats(bias, shape: [source.rows.count])[rows])
     }
     let isOfWords = DecoderPart.isOfWords(name)
-    let bias = module(name) + ".bias"
-    guard tensors.has(bias) else {
-      return try matrices.matrix(source, rows: rows, bias: nil, isOfWords: isOfWords)
+    switch source {
+    case .numbers(let numbers):
+      return try matrices.matrix(numbers, rows: rows, bias: part, isOfWords: isOfWords)
+    case .codes(let codes):
+      return try matrices.matrix(codes: codes, rows: rows, bias: part, isOfWords: isOfWords)
     }
-    used.insert(bias)
-    let numbers = try tensors.floats(bias, shape: [source.count])
-    return try matrices.matrix(source, rows: rows, bias: Array(numbers[rows]), isOfWords: isOfWords)
   }
 
-  mutating func table(_ name: String) throws(PackError) -> Constant { try matrices.table(try rows(name)) }
+  mutating func table(_ name: String) throws(PackError) -> Constant {
+    try matrices.table(try stored(name).rows)
+  }
 
   /// Norms of Gemma, the family that scales embeddings, are stored less 1.
   mutating func vector(_ name: String, count: Int) throws(PackError) -> [Float] {

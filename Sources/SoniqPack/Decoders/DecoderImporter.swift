@@ -8,7 +8,9 @@ package enum DecoderImporter {
   /// The palette of a user who states none: codes that the file has stay, weights of floats are rounded.
   /// - Throws: as importing does.
   package static func standardPalette(path: String) throws(PackError) -> String {
-    guard GGUFImporter.isGGUF(path) else { return DecoderOptions.standard }
+    guard GGUFImporter.isGGUF(path) else {
+      return try DecoderFolders.hasCodes(path) ? DecoderOptions.keepAndRound : DecoderOptions.standard
+    }
     return try GGUFImporter.hasCodes(path: path) ? DecoderOptions.keep : DecoderOptions.standard
   }
 

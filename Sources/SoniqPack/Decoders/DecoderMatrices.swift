@@ -7,13 +7,15 @@ enum WeightTreatment: Sendable, Hashable {
   /// Codes and scales of the file as they are, other numbers as float32.
   case kept
   case float
+  /// Codes of the file as they are, other numbers rounded.
+  case keptOrRounded(GroupRounding)
   /// Rounded; the words' table and the output matrix to codes of their own.
   case rounded(GroupRounding, words: GroupRounding)
 
   /// Whether a file's codes stay, those of words or others: what has few bits for words is better than new ones.
   func keepsCodes(ofWords: Bool) -> Bool {
     switch self {
-    case .kept: true
+    case .kept, .keptOrRounded: true
     case .float: false
     case .rounded: ofWords
     }
@@ -21,8 +23,11 @@ enum WeightTreatment: Sendable, Hashable {
 
   /// nil where numbers become float32.
   func rounding(ofWords: Bool) -> GroupRounding? {
-    guard case .rounded(let rounding, let words) = self else { return nil }
-    return ofWords ? words : rounding
+    switch self {
+    case .kept, .float: nil
+    case .keptOrRounded(let rounding): rounding
+    case .rounded(let rounding, let words): ofWords ? words : rounding
+    }
   }
 }
 
@@ -66,6 +71,22 @@ struct DecoderMatrices {
       FloatMatrix(
         outputs: rows.count, inputs: source.length, panels: store.keep(buffer),
         bias: bias.map { store.store($0, paddedTo: padded) }))
+  }
+
+  /// Rows of codes: as they are, or what they stand for as other rows.
+  func matrix(
+    codes source: some StoredCodes, rows: Range<Int>, bias: [Float]?, isOfWords: Bool
+  ) throws(PackError) -> Constant {
+    guard treatment.keepsCodes(ofWords: isOfWords) else {
+      return try matrix(source, rows: rows, bias: bias, isOfWords: isOfWords)
+    }
+    guard let matrix = GroupedMatrix(source.layout, outputs: rows.count, channels: source.length) else {
+      throw source.fault(Self.tooLarge)
+    }
+    let packed = try matrix.packed(store: store, bias: bias) { (output, codes, numbers) throws(PackError) in
+      try source.decodeFinite(rows.lowerBound + output, codes, numbers)
+    }
+    return .matrix(packed)
   }
 
   /// All rows, to be looked up: a matrix that may be that of a layer too, or float32.

@@ -9,6 +9,8 @@ package struct DecoderOptions: Sendable {
   package var maximums: [String: Int] = [:]
 
   package static let keep = "keep"
+  /// Codes of the file stay, weights that are floats in it are rounded.
+  package static let keepAndRound = "keep,8"
   /// What becomes of weights that are floats in the file, unless the user says.
   package static let standard = "8"
   /// The bits of the words' table and of the output matrix, which lose most by few.
@@ -20,12 +22,13 @@ package struct DecoderOptions: Sendable {
     self.palette = palette
     switch palette {
     case Self.keep: treatment = .kept
+    case Self.keepAndRound: treatment = .keptOrRounded(GroupRounding(bits: Self.wordBits))
     case "f32": treatment = .float
     default:
       guard palette.utf8.count == 1, let bits = Int(palette), GroupRounding.bitRange.contains(bits) else {
         throw PackError(
           .usage, place: "palette \"\(palette)\"",
-          "language models have one of keep (the weights of the file), f32, and 2 to 8 (bits of a weight, in groups of "
+          "language models have one of keep (the weights of the file), keep,8 (its codes; floats get 8 bits), f32, and 2 to 8 (bits of a weight, in groups of "
             + "\(GroupRounding.groupLength) channels)")
       }
       treatment = .rounded(GroupRounding(bits: bits), words: GroupRounding(bits: Self.wordBits))
@@ -51,6 +54,9 @@ package struct DecoderOptions: Sendable {
   /// What the user should know of a model of so many positions.
   func remarks(context: Int) -> [String] {
     var remarks: [String] = []
+    if case .keptOrRounded(let rounding) = treatment {
+      remarks.append("codes stay as they are; weights that are floats in the file get \(rounding.bits) bits")
+    }
     if case .rounded(let rounding, let words) = treatment, rounding != words {
       remarks.append(
         "the words' table and the output matrix have \(words.bits) bits, or the codes that the file has for them"

@@ -7,6 +7,8 @@ package enum TensorElement: String, Sendable, Hashable {
   case float32 = "F32"
   case float16 = "F16"
   case bfloat16 = "BF16"
+  case float8E4M3 = "F8_E4M3"
+  case float8E5M2 = "F8_E5M2"
   case int64 = "I64"
   case int32 = "I32"
   case int16 = "I16"
@@ -19,10 +21,12 @@ package enum TensorElement: String, Sendable, Hashable {
     case .float64, .int64: 8
     case .float32, .int32: 4
     case .float16, .bfloat16, .int16: 2
-    case .int8, .uint8, .boolean: 1
+    case .int8, .uint8, .boolean, .float8E4M3, .float8E5M2: 1
     }
   }
   package var isFloat: Bool { [.float64, .float32, .float16, .bfloat16].contains(self) }
+  /// Numbers that mean something with the scales beside them.
+  package var isFloat8: Bool { self == .float8E4M3 || self == .float8E5M2 }
 }
 
 /// A tensor inside a mapped file, row-major, little-endian, possibly unaligned.
@@ -83,7 +87,7 @@ package struct TensorFile: Sendable {
     case .int16: values = elements(bytes, Int16.self) { Int64($0) }
     case .int8: values = elements(bytes, Int8.self) { Int64($0) }
     case .uint8, .boolean: values = elements(bytes, UInt8.self) { Int64($0) }
-    case .float64, .float32, .float16, .bfloat16:
+    case .float64, .float32, .float16, .bfloat16, .float8E4M3, .float8E5M2:
       throw PackError(
         .data, file: path, place: "tensor \(name)",
         "type \(tensor.element.rawValue), expected whole numbers (I32 or I64)")
