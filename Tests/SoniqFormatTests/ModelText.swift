@@ -1,5 +1,6 @@
 import SoniqCore
 import SoniqGraph
+import SoniqText
 
 @testable import SoniqFormat
 
