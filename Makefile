@@ -9,7 +9,7 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent images images-train lint install \
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install \
 	asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -75,6 +75,9 @@ bench-encoders: build ## Measure encoders of Transformers against ONNX Runtime I
 
 bench-recurrent: build ## Measure an LSTM layer against ONNX Runtime INT8 (1 minute)
 	@.ci/bench recurrent
+
+bench-llm: build ## Measure language models against llama.cpp (15 minutes)
+	@.ci/bench llm
 
 images: build ## Accuracy of packed networks on two sets of images, against float32
 	@.ci/install-debian-packages images

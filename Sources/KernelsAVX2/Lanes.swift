@@ -40,6 +40,19 @@ struct FloatLanes {
       _mm256_maskload_ps(pointer, _mm256_castps_si256(mask.low)),
       _mm256_maskload_ps(pointer + 8, _mm256_castps_si256(mask.high)))
   }
+  /// Sixteen binary16 numbers.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>) {
+    let source = UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)
+    self.init(_mm256_cvtph_ps(_mm_loadu_si128(source)), _mm256_cvtph_ps(_mm_loadu_si128(source + 1)))
+  }
+  /// The first `count` of them, an even number in 0...16, +0 in the other lanes.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>, count: Int) {
+    let pairs = _mm256_maskload_epi32(
+      UnsafeRawPointer(pointer).assumingMemoryBound(to: Int32.self),
+      _mm256_castps_si256(LaneMask(first: count &>> 1).low))
+    self.init(
+      _mm256_cvtph_ps(_mm256_castsi256_si128(pairs)), _mm256_cvtph_ps(snq_256_upper(pairs)))
+  }
   /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
   @inline(__always) init(
     gather source: UnsafePointer<Float>, _ indices: UnsafePointer<UInt32>, channels: Int
@@ -110,6 +123,14 @@ struct FloatLanes {
   @inline(__always) func sum() -> Float { snq_256_sum(_mm256_add_ps(low, high)) }
   @inline(__always) func minimum() -> Float { snq_256_minimum(_mm256_min_ps(low, high)) }
   @inline(__always) func maximum() -> Float { snq_256_maximum(_mm256_max_ps(low, high)) }
+}
+
+/// Asks for the cache line of an address that will be read; any address will do.
+@inline(__always) func prefetch(_ address: UnsafeRawPointer) { snq_prefetch_first(address) }
+
+/// Sixteen rows of sixteen numbers, to their columns; the two places do not overlap.
+@inline(__always) func transpose(_ rows: UnsafePointer<Float>, to columns: UnsafeMutablePointer<Float>) {
+  snq_256_transpose_16(rows, columns)
 }
 
 /// a * b + c, rounded once.

@@ -22,6 +22,15 @@ struct FloatLanes {
   @inline(__always) init(load pointer: UnsafePointer<Float>, count: Int) {
     value = _mm512_maskz_loadu_ps(LaneMask(first: count).bits, pointer)
   }
+  /// Sixteen binary16 numbers.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>) {
+    value = _mm512_cvtph_ps(
+      _mm256_loadu_si256(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m256i.self)))
+  }
+  /// The first `count` of them, an even number in 0...16, +0 in the other lanes.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>, count: Int) {
+    value = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(LaneMask(first: count).bits, pointer))
+  }
   /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
   @inline(__always) init(
     gather source: UnsafePointer<Float>, _ indices: UnsafePointer<UInt32>, channels: Int
@@ -80,6 +89,14 @@ struct FloatLanes {
   @inline(__always) func sum() -> Float { snq_256_sum(_mm256_add_ps(halves.lower, halves.upper)) }
   @inline(__always) func minimum() -> Float { snq_256_minimum(_mm256_min_ps(halves.lower, halves.upper)) }
   @inline(__always) func maximum() -> Float { snq_256_maximum(_mm256_max_ps(halves.lower, halves.upper)) }
+}
+
+/// Asks for the cache line of an address that will be read; any address will do.
+@inline(__always) func prefetch(_ address: UnsafeRawPointer) { snq_prefetch_first(address) }
+
+/// Sixteen rows of sixteen numbers, to their columns; the two places do not overlap.
+@inline(__always) func transpose(_ rows: UnsafePointer<Float>, to columns: UnsafeMutablePointer<Float>) {
+  snq_256_transpose_16(rows, columns)
 }
 
 /// a * b + c, rounded once.

@@ -26,6 +26,13 @@ struct FloatLanes {
     value = SIMD16(repeating: 0)
     for lane in 0..<count { value[lane] = pointer[lane] }
   }
+  /// Sixteen binary16 numbers.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>) { self.init(halves: pointer, count: 16) }
+  /// The first `count` of them, an even number in 0...16, +0 in the other lanes.
+  @inline(__always) init(halves pointer: UnsafePointer<UInt16>, count: Int) {
+    value = SIMD16(repeating: 0)
+    for lane in 0..<count { value[lane] = floatFromHalf(pointer[lane]) }
+  }
   @inline(__always) init(bits: IntegerLanes) { value = unsafeBitCast(bits.value, to: SIMD16<Float>.self) }
   /// source[indices[lane]], every index below `channels`; fast where the indices are runs of neighbours.
   @inline(__always) init(
@@ -88,6 +95,14 @@ struct FloatLanes {
   @inline(__always) func sum() -> Float { reduced { $0 + $1 } }
   @inline(__always) func minimum() -> Float { reduced { $0 < $1 ? $0 : $1 } }
   @inline(__always) func maximum() -> Float { reduced { $0 > $1 ? $0 : $1 } }
+}
+
+/// Asks for the cache line of an address that will be read; here it does nothing.
+@inline(__always) func prefetch(_ address: UnsafeRawPointer) {}
+
+/// Sixteen rows of sixteen numbers, to their columns; the two places do not overlap.
+@inline(__always) func transpose(_ rows: UnsafePointer<Float>, to columns: UnsafeMutablePointer<Float>) {
+  for row in 0..<16 { for column in 0..<16 { columns[16 &* column &+ row] = rows[16 &* row &+ column] } }
 }
 
 /// a * b + c, rounded once. A call: without the instruction each lane is one anyway, and a body at every place where

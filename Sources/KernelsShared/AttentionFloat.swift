@@ -8,6 +8,8 @@ struct FloatAttentionScratch {
   let values: UnsafeMutablePointer<Float>
   /// Scores, then probabilities, of four query rows: [4][padded keys].
   let scores: UnsafeMutablePointer<Float>
+  /// Sixteen channels of sixteen keys, by keys and then by channels.
+  let block: UnsafeMutablePointer<Float>
   let positions: UnsafeMutablePointer<UInt32>
 
   @inline(__always) init(_ start: UnsafeMutablePointer<UInt8>, _ sequence: Int, _ headDim: Int) {
@@ -15,10 +17,11 @@ struct FloatAttentionScratch {
     keys = UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self)
     values = keys + padded &* headDim
     scores = values + padded &* roundedUp(headDim, to: 16)
-    positions = UnsafeMutableRawPointer(scores + 4 &* padded).assumingMemoryBound(to: UInt32.self)
+    block = scores + 4 &* padded
+    positions = UnsafeMutableRawPointer(block + 512).assumingMemoryBound(to: UInt32.self)
   }
   @inline(__always) static func byteCount(_ sequence: Int, _ headDim: Int) -> Int {
-    4 &* roundedUp(sequence, to: 32) &* (headDim &+ roundedUp(headDim, to: 16) &+ 5)
+    4 &* (roundedUp(sequence, to: 32) &* (headDim &+ roundedUp(headDim, to: 16) &+ 5) &+ 512)
   }
 }
 
@@ -28,15 +31,27 @@ struct FloatAttentionScratch {
   let heads = pointer.pointee.heads
   let keys = Int(pointer.pointee.past) &+ Int(pointer.pointee.sequence)
   guard heads > 0, attentionSizesAreValid(keys, pointer.pointee.headDim, most: mostFloatKeys) else { return }
+  let sharing = max(1, Int(pointer.pointee.queryHeads))
+  let isOneQuery = isOneQuery(pointer.pointee)
   var index = Int(unitBegin)
   while index < Int(unitEnd) {
-    attendInFloats(pointer, index)
-    index &+= 1
+    let head = index % Int(heads) % sharing
+    if isOneQuery {
+      let together = min(4, sharing &- head, Int(unitEnd) &- index)
+      attendWithOneQuery(pointer, index, together)
+      index &+= together
+    } else {
+      attendInFloats(pointer, index, isPacked: head > 0 && index > Int(unitBegin))
+      index &+= 1
+    }
   }
 }
 
-/// One batch entry and head. Not private: the compiler would give it a weak symbol.
-@inline(never) func attendInFloats(_ pointer: UnsafePointer<snq_attention_args>, _ index: Int) {
+/// One batch entry and head; with `isPacked` its keys and values are in the scratch from the head before. Not private:
+/// the compiler would give it a weak symbol.
+@inline(never) func attendInFloats(
+  _ pointer: UnsafePointer<snq_attention_args>, _ index: Int, isPacked: Bool
+) {
   let args = pointer.pointee
   guard let start = args.scratch, let unit = AttentionUnit(args, index) else { return }
   let sequence = Int(args.sequence)
@@ -50,7 +65,7 @@ struct FloatAttentionScratch {
   var visibleKeys = VisibleKeys(args, scratch.positions, count)
   // What is before the window of the first row is in that of no other.
   let begin = visibleKeys.firstOfFour(0, 0).0 & ~31
-  packKeysAndValues(args, unit, scratch, begin, count)
+  if !isPacked { packKeysAndValues(args, unit, scratch, begin, count) }
   let padded = roundedUp(count, to: 32)
   if unit.bias != nil { padPositions(scratch.positions, count, padded) }
   var row = 0
@@ -76,42 +91,6 @@ struct FloatAttentionScratch {
   }
 }
 
-/// Keys and values from `begin` on, a multiple of 32.
-@inline(__always) private func packKeysAndValues(
-  _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ begin: Int,
-  _ count: Int
-) {
-  let headDim = Int(args.headDim)
-  let paddedDim = roundedUp(headDim, to: 16)
-  for key in begin..<roundedUp(count, to: 32) {
-    let lane = scratch.keys + (key &>> 4 &* headDim &* 16 &+ key & 15)
-    if key >= count {
-      for channel in 0..<headDim { lane[16 &* channel] = 0 }
-      continue
-    }
-    let position = Int(scratch.positions[key])
-    let target = scratch.values + key &* paddedDim
-    if args.isHalf != 0 {
-      let source = unit.halfKey(position &* args.keyStride)
-      let value = unit.halfValue(position &* args.valueStride)
-      for channel in 0..<headDim {
-        lane[16 &* channel] = floatFromHalf(source[channel])
-        target[channel] = floatFromHalf(value[channel])
-      }
-      for channel in headDim..<paddedDim { target[channel] = 0 }
-      continue
-    }
-    let source = unit.key(position &* args.keyStride)
-    for channel in 0..<headDim { lane[16 &* channel] = source[channel] }
-    let value = unit.value(position &* args.valueStride)
-    var channel = 0
-    while channel < headDim {
-      FloatLanes(load: value + channel, count: min(16, headDim &- channel)).store(target + channel)
-      channel &+= 16
-    }
-  }
-}
-
 /// softcap * tanh(score / softcap) of four rows, of the keys from `begin`, a multiple of 16, to `end`. Not private: the
 /// compiler would give it a weak symbol.
 @inline(never) func capScores(
@@ -128,40 +107,17 @@ struct FloatAttentionScratch {
   }
 }
 
-/// Scores of four query rows against the keys from `begin` to `reach`, multiples of 32, rows `padded` apart: fma over the
-/// channels in order from 0, times the scale.
+/// Scores of four query rows against the keys from `begin` to `reach`, multiples of 32, rows `padded` apart.
 @inline(__always) private func scoreRows(
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ padded: Int,
   _ begin: Int, _ reach: Int, _ row: Int, _ last: Int
 ) {
   let headDim = Int(args.headDim)
-  let scale = FloatLanes(repeating: args.scale)
-  let a = unit.query + row &* args.queryStride
-  let b = unit.query + (row &+ min(1, last)) &* args.queryStride
-  let c = unit.query + (row &+ min(2, last)) &* args.queryStride
-  let d = unit.query + (row &+ min(3, last)) &* args.queryStride
+  let queries = FourRows(unit.query + row &* args.queryStride, args.queryStride, last)
   var key = begin
   while key < reach {
-    let tiles = UnsafePointer(scratch.keys + key &* headDim)
-    let zero = FloatLanes(repeating: 0)
-    var (a0, a1, b0, b1, c0, c1, d0, d1) = (zero, zero, zero, zero, zero, zero, zero, zero)
-    for channel in 0..<headDim {
-      let low = FloatLanes(load: tiles + channel &* 16)
-      let high = FloatLanes(load: tiles + (headDim &+ channel) &* 16)
-      let (qa, qb) = (FloatLanes(repeating: a[channel]), FloatLanes(repeating: b[channel]))
-      let (qc, qd) = (FloatLanes(repeating: c[channel]), FloatLanes(repeating: d[channel]))
-      (a0, a1, b0, b1) = (fma(qa, low, a0), fma(qa, high, a1), fma(qb, low, b0), fma(qb, high, b1))
-      (c0, c1, d0, d1) = (fma(qc, low, c0), fma(qc, high, c1), fma(qd, low, d0), fma(qd, high, d1))
-    }
-    let target = scratch.scores + key
-    (a0 * scale).store(target)
-    (a1 * scale).store(target + 16)
-    (b0 * scale).store(target + padded)
-    (b1 * scale).store(target + padded + 16)
-    (c0 * scale).store(target + 2 &* padded)
-    (c1 * scale).store(target + 2 &* padded + 16)
-    (d0 * scale).store(target + 3 &* padded)
-    (d1 * scale).store(target + 3 &* padded + 16)
+    queries.score(
+      UnsafePointer(scratch.keys + key &* headDim), headDim, args.scale, scratch.scores + key, padded)
     key &+= 32
   }
 }

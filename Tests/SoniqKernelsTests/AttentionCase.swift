@@ -19,6 +19,10 @@ struct AttentionCase {
   var softcap: Float = 0
   /// Rows from here on are queries; all are keys.
   var past = 0
+  /// Heads that share keys and values; those are the first heads' of the rows.
+  var queryHeads = 1
+  /// All units of a batch entry in one call; else each on its own.
+  var isTogether = false
   /// Keys and values are the nearest binary16 numbers.
   var isHalf = false
 
@@ -40,7 +44,7 @@ struct AttentionCase {
     mask = (0..<batch * limit).map { $0 < limit ? Int32.random(in: -1...1, using: &generator) : 0 }
   }
 
-  /// Each unit on its own, in reverse order, with scratch that holds rubbish.
+  /// Units in reverse order, with scratch that holds rubbish.
   func run(_ function: snq_attention_function, scratchBytes: Int) -> [Float] {
     let input = GuardedBuffer(values)
     let queries = sequence - past
@@ -66,7 +70,7 @@ struct AttentionCase {
       (args.biasBatchStride, args.biasHeadStride, args.biasRowStride) = bias.strides
     }
     (args.batch, args.sequence) = (UInt32(batch), UInt32(queries))
-    (args.heads, args.headDim) = (UInt32(heads), UInt32(headDim))
+    (args.heads, args.headDim, args.queryHeads) = (UInt32(heads), UInt32(headDim), UInt32(queryHeads))
     args.scale = 1 / Float(headDim).squareRoot()
     args.isCausal = isCausal ? 1 : 0
     (args.past, args.window, args.softcap) = (UInt32(past), UInt32(window), softcap)
@@ -83,16 +87,19 @@ struct AttentionCase {
       part.key = (UnsafeRawPointer(args.key) + keyBytes).assumingMemoryBound(to: Float.self)
       part.value = (UnsafeRawPointer(args.value) + keyBytes).assumingMemoryBound(to: Float.self)
       part.output = output.start + entry * queries * width
-      if past > 0 {
-        for unit in (0..<UInt32(heads)).reversed() { function(&part, unit, unit + 1) }
-      }
+      if past > 0 { call(function, &part, units: heads) }
     }
     (args.query, args.output) = (UnsafePointer(input.start), output.start)
-    if past == 0 { for unit in (0..<UInt32(batch * heads)).reversed() { function(&args, unit, unit + 1) } }
+    if past == 0 { call(function, &args, units: batch * heads) }
     let tail = (scratch + scratchBytes).assumingMemoryBound(to: UInt8.self)
     #expect((0..<64).allSatisfy { tail[$0] == 0xff }, "wrote past the scratch")
     #expect(input.isIntact && output.isIntact && valid.isIntact && added.isIntact && halves.isIntact)
     return output.elements
+  }
+
+  private func call(_ function: snq_attention_function, _ args: inout snq_attention_args, units: Int) {
+    if isTogether { return function(&args, 0, UInt32(units)) }
+    for unit in (0..<UInt32(units)).reversed() { function(&args, unit, unit + 1) }
   }
 
   /// softmax(q k^T scale + bias) v in double precision. Loops and no arrays of rows: tests are built to be debugged.
@@ -103,7 +110,7 @@ struct AttentionCase {
     }
     return values.withUnsafeBufferPointer { values in
       func start(_ position: Int, _ part: Int) -> Int {
-        (entry * sequence + position) * stride + part * width + head * headDim
+        (entry * sequence + position) * stride + part * width + (part == 0 ? head : head / queryHeads) * headDim
       }
       let query = start(position, 0)
       let scores = keys.map { key in

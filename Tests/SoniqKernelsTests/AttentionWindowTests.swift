@@ -70,8 +70,8 @@ import Testing
   func rowsDoNotKnowTheirCall(instructionSet: InstructionSet, window: Int) throws {
     let kernel = try RowKernels.kernel(RowKernelRegistry.floatAttention, of: instructionSet)
     var generator = SeededGenerator(seed: 473)
-    for isHalf in [false, true] {
-      var whole = AttentionCase(70, 20, .ordinary, masked: false, causal: true, &generator)
+    for (isHalf, headDim) in [(false, 20), (true, 20), (false, 84), (true, 84), (true, 64)] {
+      var whole = AttentionCase(70, headDim, .ordinary, masked: false, causal: true, &generator)
       (whole.window, whole.softcap, whole.isHalf) = (window, 4, isHalf)
       let expected = output(whole, kernel)
       for past in [1, 2, 3, 5, 15, 16, 31, 32, 33, 64, 69] {
@@ -83,7 +83,8 @@ import Testing
           let tail = expected[(entry * 70 + past) * whole.width..<(entry + 1) * 70 * whole.width]
           let same = actual[entry * rows * whole.width..<(entry + 1) * rows * whole.width]
           #expect(
-            tail.map(\.bitPattern) == same.map(\.bitPattern), "past \(past) entry \(entry) half \(isHalf)")
+            tail.map(\.bitPattern) == same.map(\.bitPattern),
+            "past \(past) entry \(entry) half \(isHalf) d \(headDim)")
         }
       }
     }
@@ -98,6 +99,63 @@ import Testing
       var halves = attention
       halves.isHalf = true
       #expect(output(halves).map(\.bitPattern) == output(attention).map(\.bitPattern))
+    }
+  }
+
+  /// Heads with keys and values of their own, of two, three, four and six heads, in one call and each in its own.
+  private func sharedCases(_ generator: inout SeededGenerator) -> [AttentionCase] {
+    var cases: [AttentionCase] = []
+    for (heads, queryHeads) in [(3, 1), (4, 2), (6, 3), (8, 4), (6, 6)] {
+      for (past, window) in [(0, 0), (36, 0), (36, 7), (33, 5)] {
+        for headDim in [12, 64] {
+          var attention = AttentionCase(37, headDim, .ordinary, masked: false, causal: true, &generator)
+          (attention.heads, attention.queryHeads) = (heads, queryHeads)
+          attention.values = RowKernels.Content.ordinary.values(
+            2 * 37 * (3 * heads * headDim + AttentionCase.gap) - AttentionCase.gap, &generator)
+          (attention.past, attention.window, attention.softcap) = (past, window, window == 7 ? 3 : 0)
+          for isHalf in [false, true] {
+            attention.isHalf = isHalf
+            cases.append(attention)
+          }
+        }
+      }
+    }
+    return cases
+  }
+
+  @Test(arguments: [InstructionSet.portable] + RowKernels.faster)
+  func headsThatShareKeysMayBeOneCall(instructionSet: InstructionSet) throws {
+    let kernel = try RowKernels.kernel(RowKernelRegistry.floatAttention, of: instructionSet)
+    var generator = SeededGenerator(seed: 476)
+    for attention in sharedCases(&generator) {
+      var together = attention
+      together.isTogether = true
+      let expected = output(attention).map(\.bitPattern)
+      let label =
+        "heads \(attention.heads) of \(attention.queryHeads) past \(attention.past) d \(attention.headDim)"
+        + " half \(attention.isHalf)"
+      #expect(output(attention, kernel).map(\.bitPattern) == expected, "\(label) alone")
+      #expect(output(together, kernel).map(\.bitPattern) == expected, "\(label) together")
+    }
+  }
+
+  @Test func sharedKeysAreThoseOfTheGroup() {
+    var generator = SeededGenerator(seed: 477)
+    for attention in sharedCases(&generator) where !attention.isHalf {
+      let output = output(attention)
+      let queries = attention.sequence - attention.past
+      var worst = 0.0
+      for row in 0..<attention.batch * queries {
+        for head in 0..<attention.heads {
+          let truth = attention.truth(
+            batch: row / queries, head: head, position: attention.past + row % queries)
+          let first = row * attention.width + head * attention.headDim
+          for (channel, number) in truth.enumerated() {
+            worst = max(worst, abs(Double(output[first + channel]) - number))
+          }
+        }
+      }
+      #expect(worst <= 1e-5, "heads \(attention.heads) of \(attention.queryHeads) past \(attention.past)")
     }
   }
 

@@ -89,6 +89,35 @@ SNQ_INLINE("avx") __m256 snq_256_block_maxima(const float *rows) {
   return snq_256_row_maxima(halves);
 }
 
+SNQ_INLINE("avx2") __m128i snq_256_upper(__m256i a) { return _mm256_extracti128_si256(a, 1); }
+// Eight rows of eight numbers, sixteen apart, to columns that are sixteen apart.
+SNQ_INLINE("avx") void snq_256_transpose_8(const float *rows, float *columns) {
+  __m256 pairs[8], fours[8];
+  for (int i = 0; i < 4; i++) {
+    __m256 a = _mm256_loadu_ps(rows + 32 * i), b = _mm256_loadu_ps(rows + 32 * i + 16);
+    pairs[2 * i] = _mm256_unpacklo_ps(a, b);
+    pairs[2 * i + 1] = _mm256_unpackhi_ps(a, b);
+  }
+  for (int i = 0; i < 2; i++) {
+    const __m256 *p = pairs + 4 * i;
+    fours[4 * i] = _mm256_shuffle_ps(p[0], p[2], 0x44);
+    fours[4 * i + 1] = _mm256_shuffle_ps(p[0], p[2], 0xee);
+    fours[4 * i + 2] = _mm256_shuffle_ps(p[1], p[3], 0x44);
+    fours[4 * i + 3] = _mm256_shuffle_ps(p[1], p[3], 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(columns + 16 * i, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
+    _mm256_storeu_ps(columns + 16 * (i + 4), _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
+  }
+}
+// Sixteen rows of sixteen numbers to columns.
+SNQ_INLINE("avx") void snq_256_transpose_16(const float *rows, float *columns) {
+  snq_256_transpose_8(rows, columns);
+  snq_256_transpose_8(rows + 8, columns + 128);
+  snq_256_transpose_8(rows + 128, columns + 8);
+  snq_256_transpose_8(rows + 136, columns + 136);
+}
+
 // --- AVX-512 ---
 
 SNQ_INLINE("avx512f") __mmask16 snq_512_less(__m512 a, __m512 b) {

@@ -110,7 +110,12 @@ struct AttentionStep: RowStep {
   var valueState: StateID
 
   func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits {
-    StepUnits(count: frame.size(batch) &* Int(arguments.heads))
+    let count = frame.size(batch) &* Int(arguments.heads)
+    // Heads next to each other share keys and values, which a call reads once. With many rows that is little beside
+    // the products, and lanes that take one head at a time end together.
+    let queries = frame.size(sequence)
+    let isOneCall = lanes == 1 || queries == 1
+    return StepUnits(count: count, size: isOneCall ? max(1, (count &+ lanes &- 1) / lanes) : 1)
   }
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int {
