@@ -51,7 +51,10 @@ import Testing
     for index in bytes.indices {
       bytes[index] ^= mask
       do throws(FormatError) {
-        let tokenizer = try #require(try Self.read(bytes))
+        guard let tokenizer = try Self.read(bytes) else {
+          Issue.record("no tokenizer, byte \(index)")
+          return
+        }
         let ids = tokenizer.encode(Array("<s>hello hi\n \u{e9}".utf8), [.addSpecial, .parseSpecial])
         #expect(ids.allSatisfy { $0 < tokenizer.count })
         _ = tokenizer.decode(ids.map { Int($0) })
