@@ -114,7 +114,8 @@ struct FourRows {
       let width = min(16, headDim &- channel)
       let numbers =
         args.isHalf != 0
-        ? halfBlock(unit.halfValue(offset &+ channel), width) : loadBlock(unit.value(offset &+ channel), width)
+        ? halfBlock(unit.halfValue(offset &+ channel), width)
+        : loadBlock(unit.value(offset &+ channel), width)
       numbers.store(target + channel)
       channel &+= 16
     }

@@ -110,7 +110,8 @@ struct AttentionCase {
     }
     return values.withUnsafeBufferPointer { values in
       func start(_ position: Int, _ part: Int) -> Int {
-        (entry * sequence + position) * stride + part * width + (part == 0 ? head : head / queryHeads) * headDim
+        let head = part == 0 ? head : head / queryHeads
+        return (entry * sequence + position) * stride + part * width + head * headDim
       }
       let query = start(position, 0)
       let scores = keys.map { key in
