@@ -70,9 +70,12 @@ def test_stops(model: soniq.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     generation = model.generate(PROMPT, max_tokens=30, stop=expected[place])
     assert list(generation) == expected[:place] and generation.stop_reason == "stop"
     assert list(model.generate(PROMPT, max_tokens=30, stop=[expected[place], 39])) == expected[:place]
-    monkeypatch.setitem(model.metadata, "tokenizer.eos_token_id", expected[place])
-    assert list(model.generate(PROMPT, max_tokens=30)) == expected[:place]
-    assert list(model.generate(PROMPT, max_tokens=30, ignore_end=True)) == expected
+    # Files of Llama 3 have three ends, of which the last is that of a turn.
+    for kind in ("eos", "eot", "eom"):
+        with monkeypatch.context() as changed:
+            changed.setitem(model.metadata, f"tokenizer.{kind}_token_id", expected[place])
+            assert list(model.generate(PROMPT, max_tokens=30)) == expected[:place]
+            assert list(model.generate(PROMPT, max_tokens=30, ignore_end=True)) == expected
 
 
 def test_room(model: soniq.Model) -> None:

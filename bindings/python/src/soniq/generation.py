@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Positions that a prompt goes through the model at a time: more need more memory and are hardly faster.
 PIECE = 256
-ENDS = ("tokenizer.eos_token_id", "tokenizer.eot_token_id")
+ENDS = ("tokenizer.eos_token_id", "tokenizer.eot_token_id", "tokenizer.eom_token_id")
 
 
 class SamplingOptions(TypedDict, total=False):
