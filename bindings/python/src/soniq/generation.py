@@ -165,7 +165,7 @@ def generate(
     options: SamplingOptions,
 ) -> Generation | TextGeneration:
     """`Model.generate`, which describes it."""
-    vocabulary = _vocabulary(model)
+    vocabulary = vocabulary_size(model)
     if max_tokens is not None:
         max_tokens = arguments.integer(max_tokens, "max_tokens", 1, arguments.UINT32_MAXIMUM)
     if sampler is not None and options:
@@ -182,8 +182,8 @@ def generate(
         ends |= {int(model.metadata[key]) for key in ENDS if key in model.metadata}
     ids = _ids(prompt if tokenizer is None else tokenizer.encode(str(prompt)))
     if session is None:
-        session = model.session(maximums=_limits(model, len(ids), max_tokens))
-    room = _room(session)
+        session = model.session(maximums=session_limits(model, len(ids), max_tokens))
+    room = free_positions(session)
     if len(ids) + (max_tokens or 1) - 1 > room:
         asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
         raise ValueError(
@@ -197,7 +197,8 @@ def generate(
     return generation if tokenizer is None else TextGeneration(generation, tokenizer.stream(), texts)
 
 
-def _vocabulary(model: Model) -> int:
+def vocabulary_size(model: Model) -> int:
+    """How many logits a decoder gives; raises TypeError where the model is none."""
     logits = next((info for info in model.outputs if info.name == "logits"), None)
     inputs = {info.name for info in model.inputs if not info.is_optional}
     if logits is None or inputs != {"input_ids"} or not isinstance(logits.shape[-1], int):
@@ -221,7 +222,7 @@ def _ids(prompt: Any) -> npt.NDArray[np.int32]:
     return ids
 
 
-def _limits(model: Model, length: int, max_tokens: int | None) -> dict[str, int]:
+def session_limits(model: Model, length: int, max_tokens: int | None) -> dict[str, int]:
     """Sizes of a session for one sequence: as little memory as it needs."""
     most = {
         name: size
@@ -236,7 +237,8 @@ def _limits(model: Model, length: int, max_tokens: int | None) -> dict[str, int]
     return limits
 
 
-def _room(session: StatefulSession) -> int:
+def free_positions(session: StatefulSession) -> int:
+    """How many tokens the session has room for."""
     growing = [state for state in session.states if state.kind == "growing"]
     if not growing:
         raise TypeError("the model is no decoder: it has no states that grow")
