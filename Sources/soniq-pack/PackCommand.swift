@@ -184,10 +184,10 @@ struct PackCommand: ParsableCommand {
     return .imported(try decoderOptions().palette)
   }
 
-  private func decoderOptions() throws(PackError) -> DecoderOptions {
+  private func decoderOptions() throws(PackError) -> DecoderImportOptions {
     // Typed errors do not pass through the right side of `??`.
     let stated = if let palette { palette } else { try DecoderImporter.standardPalette(path: model) }
-    var options = try DecoderOptions(palette: stated)
+    var options = try DecoderImportOptions(palette: stated)
     options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
     return options
   }

@@ -16,7 +16,7 @@ import Testing
   ) throws -> (Model, GGUFFolder) {
     let folder = try decoder.writer.written()
     let imported = try GGUFImporter.importModel(
-      path: folder.file, options: try DecoderOptions(palette: palette))
+      path: folder.file, options: try DecoderImportOptions(palette: palette))
     return (try Model(imported.description), folder)
   }
 
@@ -141,7 +141,7 @@ import Testing
 
   @Test func metadataAndStatesAreThoseOfTheFile() throws {
     let folder = try TinyDecoder().writer.written()
-    let imported = try GGUFImporter.importModel(path: folder.file, options: DecoderOptions())
+    let imported = try GGUFImporter.importModel(path: folder.file, options: DecoderImportOptions())
     let graph = imported.description.graph
     #expect(graph.states.map(\.name) == ["keys 0", "values 0", "keys 1", "values 1"])
     #expect(graph.states.allSatisfy { $0.elementType == .float16 && $0.shape[2] == .fixed(32) })
@@ -155,7 +155,7 @@ import Testing
   @Test func wordsKeepTheirCodesOrHaveEightBits() throws {
     func levels(_ decoder: TinyDecoder, _ palette: String) throws -> [String: WeightCode] {
       let folder = try decoder.writer.written()
-      let options = try DecoderOptions(palette: palette)
+      let options = try DecoderImportOptions(palette: palette)
       let imported = try GGUFImporter.importModel(path: folder.file, options: options)
       #expect(imported.remarks.contains { $0.hasPrefix("the words' table") } == (palette != "8"))
       let graph = imported.description.graph
@@ -175,7 +175,7 @@ import Testing
 
   @Test func palettesOfDecodersAreChecked() throws {
     for odd in ["1", "9", "4,8", "w4a8", "", "4 ", "keep8"] {
-      let error = #expect(throws: PackError.self) { try DecoderOptions(palette: odd) }
+      let error = #expect(throws: PackError.self) { try DecoderImportOptions(palette: odd) }
       #expect(error?.kind == .usage && error?.description.contains("language models have one of") == true)
     }
   }
@@ -184,7 +184,8 @@ import Testing
     var decoder = TinyDecoder()
     decoder.quantize(type: 2, length: 32, bytes: 18, numbers: [0])
     let folder = try decoder.writer.written()
-    let graph = try GGUFImporter.importModel(path: folder.file, options: DecoderOptions()).description.graph
+    let graph = try GGUFImporter.importModel(path: folder.file, options: DecoderImportOptions()).description
+      .graph
     let matrices = graph.constantNames.filter { $0.hasSuffix(".weight") && !$0.contains("norm") }
     #expect(matrices.count == 15 && !matrices.contains("output.weight"))
   }
@@ -192,12 +193,12 @@ import Testing
   // MARK: Faults
 
   private static func refusal(
-    _ change: (inout GGUFWriter) -> Void, _ options: DecoderOptions? = nil
+    _ change: (inout GGUFWriter) -> Void, _ options: DecoderImportOptions? = nil
   ) throws -> String {
     var writer = TinyDecoder().writer
     change(&writer)
     let folder = try writer.written()
-    let chosen = if let options { options } else { try DecoderOptions() }
+    let chosen = if let options { options } else { try DecoderImportOptions() }
     do {
       _ = try GGUFImporter.importModel(path: folder.file, options: chosen)
       return "accepted"
@@ -256,7 +257,7 @@ import Testing
   }
 
   @Test func sizesThatAreAskedForAreChecked() throws {
-    var options = try DecoderOptions()
+    var options = try DecoderImportOptions()
     options.maximums = ["capacity": 257]
     #expect(try Self.refusal({ _ in }, options).contains("--maximum capacity=257: the model has at most 256"))
     options.maximums = ["tokens": 5]
@@ -277,7 +278,7 @@ import Testing
       let count = Int.random(in: 0..<bytes.count, using: &generator)
       let folder = try GGUFFolder(["model.gguf": Array(bytes[..<count])])
       let error = #expect(throws: PackError.self) {
-        try GGUFImporter.importModel(path: folder.file, options: DecoderOptions())
+        try GGUFImporter.importModel(path: folder.file, options: DecoderImportOptions())
       }
       #expect(error?.kind == .data, "\(count)")
     }

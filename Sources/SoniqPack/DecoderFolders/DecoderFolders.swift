@@ -28,7 +28,7 @@ enum DecoderFolders {
 
   /// - Throws: as `DecoderImporter.importModel`.
   static func importModel(
-    path: String, options: DecoderOptions, progress: ProgressReport
+    path: String, options: DecoderImportOptions, progress: ProgressReport
   ) throws(PackError) -> ImportedModel {
     let folder = try CheckpointFolder(path: path)
     do throws(PackError) {
@@ -41,7 +41,7 @@ enum DecoderFolders {
   }
 
   private static func imported(
-    _ folder: CheckpointFolder, _ options: DecoderOptions, _ progress: ProgressReport
+    _ folder: CheckpointFolder, _ options: DecoderImportOptions, _ progress: ProgressReport
   ) throws(PackError) -> ImportedModel {
     guard let type = try folder.text("model_type"), var family = families[type] else {
       let known = families.keys.sorted().joined(separator: ", ")

@@ -8,7 +8,7 @@ struct FolderDecoderSizes {
 
   /// * vocabulary: the rows of the words' table.
   /// - Throws: `data` with the field to blame; `usage` for a capacity that the model has not.
-  func sizes(vocabulary: Int, _ options: DecoderOptions) throws(PackError) -> DecoderSizes {
+  func sizes(vocabulary: Int, _ options: DecoderImportOptions) throws(PackError) -> DecoderSizes {
     let hidden = try folder.size("hidden_size", in: 1...1_048_576)
     let heads = try folder.size("num_attention_heads", in: 1...4096)
     let count = try folder.size("num_hidden_layers", in: 1...512)

@@ -7,7 +7,7 @@ import SoniqQuantizers
 struct DecoderGraph<Weights: DecoderWeights> {
   let family: DecoderFamily
   let sizes: DecoderSizes
-  let options: DecoderOptions
+  let options: DecoderImportOptions
   let store: ConstantStore
   var weights: Weights
   private(set) var graph = Graph()
@@ -21,7 +21,7 @@ struct DecoderGraph<Weights: DecoderWeights> {
   private let progress: ProgressReport
 
   init(
-    _ family: DecoderFamily, _ sizes: DecoderSizes, _ options: DecoderOptions, _ weights: Weights,
+    _ family: DecoderFamily, _ sizes: DecoderSizes, _ options: DecoderImportOptions, _ weights: Weights,
     store: ConstantStore, progress: ProgressReport
   ) {
     (self.family, self.sizes, self.options) = (family, sizes, options)

@@ -9,15 +9,16 @@ package enum DecoderImporter {
   /// - Throws: as importing does.
   package static func standardPalette(path: String) throws(PackError) -> String {
     guard GGUFImporter.isGGUF(path) else {
-      return try DecoderFolders.hasCodes(path) ? DecoderOptions.keepAndRound : DecoderOptions.standard
+      return try DecoderFolders.hasCodes(path)
+        ? DecoderImportOptions.keepAndRound : DecoderImportOptions.standard
     }
-    return try GGUFImporter.hasCodes(path: path) ? DecoderOptions.keep : DecoderOptions.standard
+    return try GGUFImporter.hasCodes(path: path) ? DecoderImportOptions.keep : DecoderImportOptions.standard
   }
 
   /// - Throws: `noInput` or `data` with the file, and the key, field or tensor to blame; `usage` for options that do
   ///   not fit.
   package static func importModel(
-    path: String, options: DecoderOptions, progress: ProgressReport = .silent
+    path: String, options: DecoderImportOptions, progress: ProgressReport = .silent
   ) throws(PackError) -> ImportedModel {
     guard GGUFImporter.isGGUF(path) else {
       return try DecoderFolders.importModel(path: path, options: options, progress: progress)

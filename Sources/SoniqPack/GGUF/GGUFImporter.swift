@@ -18,7 +18,7 @@ package enum GGUFImporter {
 
   /// - Throws: `noInput` or `data` with the file, and the key or tensor to blame; `usage` for options that do not fit.
   package static func importModel(
-    path: String, options: DecoderOptions, progress: ProgressReport = .silent
+    path: String, options: DecoderImportOptions, progress: ProgressReport = .silent
   ) throws(PackError) -> ImportedModel {
     let model = try GGUFModel(path: path)
     do throws(PackError) {
@@ -31,7 +31,7 @@ package enum GGUFImporter {
   }
 
   private static func imported(
-    _ model: GGUFModel, _ options: DecoderOptions, _ progress: ProgressReport
+    _ model: GGUFModel, _ options: DecoderImportOptions, _ progress: ProgressReport
   ) throws(PackError) -> ImportedModel {
     let keys = GGUFKeys(model)
     guard let architecture = try keys.text(architectureKey) else {

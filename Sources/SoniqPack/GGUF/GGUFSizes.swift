@@ -11,7 +11,7 @@ struct GGUFSizes {
 
   /// * vocabulary: the rows of the words' table.
   func sizes(
-    vocabulary: Int, _ weights: inout GGUFWeights, _ options: DecoderOptions
+    vocabulary: Int, _ weights: inout GGUFWeights, _ options: DecoderImportOptions
   ) throws(PackError) -> DecoderSizes {
     let hidden = try keys.size(key("embedding_length"), in: 1...1_048_576)
     let heads = try keys.size(key("attention.head_count"), in: 1...4096)

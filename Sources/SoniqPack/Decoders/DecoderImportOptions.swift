@@ -1,7 +1,7 @@
 import SoniqGraph
 
 /// How much a packed decoder takes at a time, and what it keeps.
-package struct DecoderOptions: Sendable {
+package struct DecoderImportOptions: Sendable {
   /// What becomes of the weights, as the user spelled it.
   package let palette: String
   let treatment: WeightTreatment
@@ -18,7 +18,7 @@ package struct DecoderOptions: Sendable {
 
   /// * palette: `keep`, `f32`, or the bits of codes, 2 to 8.
   /// - Throws: `usage` for anything else.
-  package init(palette: String = DecoderOptions.keep) throws(PackError) {
+  package init(palette: String = DecoderImportOptions.keep) throws(PackError) {
     self.palette = palette
     switch palette {
     case Self.keep: treatment = .kept
