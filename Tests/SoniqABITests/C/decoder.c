@@ -1,6 +1,7 @@
 // Decoders and sequences: the same logits however texts are run, forked and saved.
 // usage: decoder MODEL OTHER     (decoders with room for 64 positions of 40 tokens)
 #include "decoders.h"
+#include "host_memory.h"
 
 enum { SAVED_BYTES = 1 << 16 };
 
@@ -124,22 +125,6 @@ static void saves(const soniq_model *other) {
   soniq_sequence_destroy(sequence);
   soniq_decoder_destroy(second);
   soniq_decoder_destroy(decoder);
-}
-
-static size_t allocations, held, allowed_allocations;
-static void *allocate(void *context, size_t size, size_t alignment) {
-  void *memory = NULL;
-  (void)context;
-  if (allocations == allowed_allocations) return NULL;
-  if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size) != 0) return NULL;
-  allocations++;
-  held += size;
-  return memory;
-}
-static void release(void *context, void *memory, size_t size) {
-  (void)context;
-  held -= size;
-  free(memory);
 }
 
 // The host's allocator gives all memory when objects are made, or they are not made.

@@ -2,6 +2,7 @@
 // usage: sampler
 #include <math.h>
 
+#include "host_memory.h"
 #include "struct_sizes.h"
 
 enum { TOKENS = 70, DRAWS = 2000 };
@@ -244,22 +245,6 @@ static void refuses_arguments(void) {
   soniq_matrix_destroy(matrix);
   soniq_sampler_destroy(sampler);
   soniq_sampler_destroy(NULL);
-}
-
-static size_t allocations, held, allowed_allocations;
-static void *allocate(void *context, size_t size, size_t alignment) {
-  void *memory = NULL;
-  (void)context;
-  if (allocations == allowed_allocations) return NULL;
-  if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size) != 0) return NULL;
-  allocations++;
-  held += size;
-  return memory;
-}
-static void release(void *context, void *memory, size_t size) {
-  (void)context;
-  held -= size;
-  free(memory);
 }
 
 // The host's allocator gives all memory, when the sampler is made.
