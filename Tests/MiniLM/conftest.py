@@ -18,7 +18,7 @@ PALETTES = {"8": ["--palette", "8"], "4,8": ["--palette", "4,8", "--target-bits"
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    """What .ci/fetch-minilm left."""
+    """What .ci/fetch-model minilm left."""
     return REPOSITORY / "build/minilm"
 
 

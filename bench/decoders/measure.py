@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 from decoders import files
-from decoders.plot import plot
 
 HERE = Path(__file__).parent
 FOLDER = Path("build/bench-llm")
@@ -133,6 +132,9 @@ def main() -> int:
             parsed(test)
         except argparse.ArgumentTypeError as error:
             parser.error(str(error))
+    # Before the measurements, so that a missing package does not wait for their end; not above, for the demo has none.
+    from decoders.plot import plot
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     cpu = files.cpu()

@@ -41,14 +41,28 @@ class Answer(TextGeneration):
         super().__init__(generation, self._clock, stops)
         self.ids: Generation = generation
 
+    @property
+    def prompt_work(self) -> tuple[int, float]:
+        """Tokens of the prompt, and the seconds until the first token of the answer; (0, 0) where none came."""
+        clock = self._clock
+        seconds = clock.first - clock.begin
+        return (self._prompt_length, seconds) if seconds else (0, 0.0)
+
+    @property
+    def answer_work(self) -> tuple[int, float]:
+        """Tokens behind the first of the answer, and their seconds; (0, 0) where there are none."""
+        clock = self._clock
+        return (clock.count - 1, clock.last - clock.first) if clock.count > 1 else (0, 0.0)
+
     def speed(self) -> str:
         """Tokens per second, of the prompt and of what follows the first token of the answer."""
-        clock = self._clock
-        if clock.first == clock.begin:
+        count, seconds = self.prompt_work
+        if count == 0:
             return "interrupted before the first token"
-        parts = [f"prompt {_rate(self._prompt_length, clock.first - clock.begin)}"]
-        if clock.count > 1:
-            parts.append(f"answer {_rate(clock.count - 1, clock.last - clock.first, clock.count)}")
+        parts = [f"prompt {_rate(count, seconds)}"]
+        count, seconds = self.answer_work
+        if count:
+            parts.append(f"answer {_rate(count, seconds, count + 1)}")
         return ", ".join(parts)
 
 
