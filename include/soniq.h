@@ -574,7 +574,7 @@ enum {
 typedef struct soniq_state_info {
   uint32_t struct_size;
   uint32_t kind;         /* SONIQ_STATE_* */
-  uint32_t element_type; /* SONIQ_FLOAT32, SONIQ_INT32 or SONIQ_FLOAT16 */
+  uint32_t element_type; /* SONIQ_FLOAT32, SONIQ_INT32, SONIQ_FLOAT16 or, of codes, SONIQ_INT8 */
   uint32_t rank;
   const char *name; /* valid until the session is destroyed */
   int64_t dimensions[SONIQ_MAXIMUM_RANK]; /* the largest of this session; the first `rank` count, the rest is 0 */

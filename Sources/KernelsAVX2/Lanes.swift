@@ -262,6 +262,30 @@ struct IntegerLanes {
     snq_256_dot_bytes(sum.high, four, _mm256_loadu_si256(tiles + 1)))
 }
 
+/// How many channels of four rows of sums the registers hold, 16 or 32.
+let channelsOfFourRows = 16
+
+/// Two words of 16 bits in each of 16 lanes.
+struct WordPairs {
+  let low: __m256i
+  let high: __m256i
+
+  /// 32 signed bytes.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    let source = UnsafeRawPointer(pointer).assumingMemoryBound(to: __m128i.self)
+    low = _mm256_cvtepi8_epi16(_mm_loadu_si128(source))
+    high = _mm256_cvtepi8_epi16(_mm_loadu_si128(source + 1))
+  }
+}
+
+/// sum + the exact products of the two words of each lane and those of `words`, the low one first.
+@inline(__always) func dot(_ sum: IntegerLanes, _ words: Int32, _ pairs: WordPairs) -> IntegerLanes {
+  let two = _mm256_set1_epi32(words)
+  return IntegerLanes(
+    _mm256_add_epi32(sum.low, _mm256_madd_epi16(pairs.low, two)),
+    _mm256_add_epi32(sum.high, _mm256_madd_epi16(pairs.high, two)))
+}
+
 /// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
 /// `sum` with the codes added, spread over its lanes.
 @inline(__always) func storeCodes(

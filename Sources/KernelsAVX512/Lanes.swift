@@ -186,6 +186,25 @@ struct IntegerLanes {
   IntegerLanes(_mm512_dpbusd_epi32(sum.value, _mm512_set1_epi32(codes), _mm512_load_si512(tile)))
 }
 
+/// How many channels of four rows of sums the registers hold, 16 or 32.
+let channelsOfFourRows = 32
+
+/// Two words of 16 bits in each of 16 lanes.
+struct WordPairs {
+  let value: __m512i
+
+  /// 32 signed bytes.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    value = _mm512_cvtepi8_epi16(
+      _mm256_loadu_si256(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m256i.self)))
+  }
+}
+
+/// sum + the exact products of the two words of each lane and those of `words`, the low one first.
+@inline(__always) func dot(_ sum: IntegerLanes, _ words: Int32, _ pairs: WordPairs) -> IntegerLanes {
+  IntegerLanes(_mm512_dpwssd_epi32(sum.value, pairs.value, _mm512_set1_epi32(words)))
+}
+
 /// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
 /// `sum` with the codes added, spread over its lanes.
 @inline(__always) func storeCodes(

@@ -204,6 +204,29 @@ struct IntegerLanes {
   return IntegerLanes(result)
 }
 
+/// How many channels of four rows of sums the registers hold, 16 or 32.
+let channelsOfFourRows = 16
+
+/// Two words of 16 bits in each of 16 lanes.
+struct WordPairs {
+  let low: SIMD16<Int32>
+  let high: SIMD16<Int32>
+
+  /// 32 signed bytes.
+  @inline(__always) init(signedBytes pointer: UnsafePointer<Int8>) {
+    let bytes = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD32<Int8>.self)
+    low = SIMD16(truncatingIfNeeded: bytes.evenHalf)
+    high = SIMD16(truncatingIfNeeded: bytes.oddHalf)
+  }
+}
+
+/// sum + the exact products of the two words of each lane and those of `words`, the low one first.
+@inline(__always) func dot(_ sum: IntegerLanes, _ words: Int32, _ pairs: WordPairs) -> IntegerLanes {
+  let first = (words &<< 16) &>> 16
+  return IntegerLanes(
+    sum.value &+ pairs.low &* SIMD16(repeating: first) &+ pairs.high &* SIMD16(repeating: words &>> 16))
+}
+
 /// Stores the codes of 64 integers: max(integer + zero, 0), at most 255 by the caller's care; zero in 0...255. Returns
 /// `sum` with the codes added, spread over its lanes.
 @inline(__always) func storeCodes(

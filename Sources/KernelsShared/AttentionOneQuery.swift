@@ -41,11 +41,14 @@ import CKernelABI
   }
   if args.softcap > 0 { capScores(scratch.scores, padded, first & ~15, count, args.softcap) }
   for head in 0..<heads { softmaxInPlace(scratch.scores + head &* padded, first, count) }
-  let keys = first..<count
+  let spans = RowSpans(first..<count)
+  let weights = UnsafePointer(scratch.scores)
   if args.isHalf != 0 {
-    weigh(HalfRows(start: unit.halfValue(0), stride: args.valueStride), unit, scratch, keys, headDim, heads)
+    let values = HalfRows(start: unit.halfValue(0), stride: args.valueStride)
+    weighRows(values, weights, padded, spans, headDim, unit.output, headDim, heads)
   } else {
-    weigh(FloatRows(start: unit.value(0), stride: args.valueStride), unit, scratch, keys, headDim, heads)
+    let values = FloatRows(start: unit.value(0), stride: args.valueStride)
+    weighRows(values, weights, padded, spans, headDim, unit.output, headDim, heads)
   }
 }
 
@@ -64,103 +67,4 @@ extension AttentionUnit {
       }
     }
   }
-}
-
-/// How many rows of values are asked for before they are used.
-private let rowsAhead = 24
-
-/// Rows of values.
-private protocol ValueRows {
-  /// Sixteen channels of row `row` from `channel` on.
-  func lanes(_ row: Int, _ channel: Int) -> FloatLanes
-  func lanes(_ row: Int, _ channel: Int, count: Int) -> FloatLanes
-  func prefetchLanes(_ row: Int, _ channel: Int)
-}
-
-private struct HalfRows: ValueRows {
-  let start: UnsafePointer<UInt16>
-  let stride: Int
-  @inline(__always) func lanes(_ row: Int, _ channel: Int) -> FloatLanes {
-    FloatLanes(halves: start + (row &* stride &+ channel))
-  }
-  @inline(__always) func lanes(_ row: Int, _ channel: Int, count: Int) -> FloatLanes {
-    FloatLanes(halves: start + (row &* stride &+ channel), count: count)
-  }
-  @inline(__always) func prefetchLanes(_ row: Int, _ channel: Int) {
-    prefetch(start + (row &* stride &+ channel))
-  }
-}
-
-private struct FloatRows: ValueRows {
-  let start: UnsafePointer<Float>
-  let stride: Int
-  @inline(__always) func lanes(_ row: Int, _ channel: Int) -> FloatLanes {
-    FloatLanes(load: start + (row &* stride &+ channel))
-  }
-  @inline(__always) func lanes(_ row: Int, _ channel: Int, count: Int) -> FloatLanes {
-    FloatLanes(load: start + (row &* stride &+ channel), count: count)
-  }
-  @inline(__always) func prefetchLanes(_ row: Int, _ channel: Int) {
-    prefetch(start + (row &* stride &+ channel))
-  }
-}
-
-/// output = fma over the keys in order from 0 of probability * value, for each head.
-@inline(__always) private func weigh<Rows: ValueRows>(
-  _ rows: Rows, _ unit: AttentionUnit, _ scratch: FloatAttentionScratch, _ keys: Range<Int>, _ headDim: Int,
-  _ heads: Int
-) {
-  let weights = UnsafePointer(scratch.scores)
-  let padded = roundedUp(keys.upperBound, to: 32)
-  var channel = 0
-  if heads == 1 {
-    while channel &+ 64 <= headDim {
-      weighFourBlocks(rows, weights, keys, channel, unit.output + channel)
-      channel &+= 64
-    }
-  }
-  while channel < headDim {
-    let width = min(16, headDim &- channel)
-    let zero = FloatLanes(repeating: 0)
-    var (a, b, c, d) = (zero, zero, zero, zero)
-    for key in keys {
-      rows.prefetchLanes(key &+ rowsAhead, channel)
-      let v = width == 16 ? rows.lanes(key, channel) : rows.lanes(key, channel, count: width)
-      let weight = weights + key
-      a = fma(FloatLanes(repeating: weight[0]), v, a)
-      if heads > 1 {
-        b = fma(FloatLanes(repeating: weight[padded]), v, b)
-        c = fma(FloatLanes(repeating: weight[2 &* padded]), v, c)
-        d = fma(FloatLanes(repeating: weight[3 &* padded]), v, d)
-      }
-    }
-    let output = unit.output + channel
-    a.store(output, count: width)
-    if heads > 1 { b.store(output + headDim, count: width) }
-    if heads > 2 { c.store(output + 2 &* headDim, count: width) }
-    if heads > 3 { d.store(output + 3 &* headDim, count: width) }
-    channel &+= 16
-  }
-}
-
-/// 64 channels of one head: one chain alone would wait for itself.
-@inline(__always) private func weighFourBlocks<Rows: ValueRows>(
-  _ rows: Rows, _ weights: UnsafePointer<Float>, _ keys: Range<Int>, _ channel: Int,
-  _ output: UnsafeMutablePointer<Float>
-) {
-  let zero = FloatLanes(repeating: 0)
-  var (a, b, c, d) = (zero, zero, zero, zero)
-  for key in keys {
-    let weight = FloatLanes(repeating: weights[key])
-    rows.prefetchLanes(key &+ rowsAhead, channel)
-    rows.prefetchLanes(key &+ rowsAhead, channel &+ 32)
-    a = fma(weight, rows.lanes(key, channel), a)
-    b = fma(weight, rows.lanes(key, channel &+ 16), b)
-    c = fma(weight, rows.lanes(key, channel &+ 32), c)
-    d = fma(weight, rows.lanes(key, channel &+ 48), d)
-  }
-  a.store(output)
-  b.store(output + 16)
-  c.store(output + 32)
-  d.store(output + 48)
 }

@@ -25,6 +25,13 @@ func snq_take_codes__own(
 }
 
 @c @implementation
+func snq_append_codes__own(
+  _ args: UnsafePointer<snq_append_codes_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
+) {
+  if let args { appendCodeRows(args, rowBegin, rowEnd) }
+}
+
+@c @implementation
 func snq_layer_norm__own(
   _ args: UnsafePointer<snq_layer_norm_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
@@ -85,4 +92,11 @@ func snq_attention_float__own(
   _ args: UnsafePointer<snq_attention_args>?, _ unitBegin: UInt32, _ unitEnd: UInt32
 ) {
   if let args { floatAttention(args, unitBegin, unitEnd) }
+}
+
+@c @implementation
+func snq_attention_codes__own(
+  _ args: UnsafePointer<snq_attention_args>?, _ unitBegin: UInt32, _ unitEnd: UInt32
+) {
+  if let args { codeAttention(args, unitBegin, unitEnd) }
 }

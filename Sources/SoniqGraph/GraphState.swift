@@ -14,7 +14,7 @@ package struct GraphState: Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     /// Zero at the start; nodes read it as `value`, and a run puts `next`, which a node makes, in its place.
     case recurrent(value: ValueID, next: ValueID)
-    /// Attention appends rows of channels to it.
+    /// Attention appends rows of channels to it: floats or, of int8, codes with a step for each position and head.
     case growing
   }
 
@@ -70,7 +70,7 @@ extension Graph {
   private func validateGrowing(_ index: Int) throws(GraphError) {
     let state = states[index]
     let field = "states[\(index)].shape"
-    guard [.float32, .float16].contains(state.elementType) else {
+    guard [.float32, .float16, .int8].contains(state.elementType) else {
       throw GraphError(.elementTypeMismatch, field: "states[\(index)].elementType")
     }
     guard state.shape.count == 3, case .fixed(let channels) = state.shape[2] else {
@@ -130,6 +130,28 @@ extension Graph {
     for (index, state) in states.enumerated() where state.isGrowing && !isAppended[index] {
       throw GraphError(.neverProduced, field: "states[\(index)]")
     }
+  }
+}
+
+/// What the rows of a growing state are.
+package struct GrowingRows: Sendable {
+  /// Of keys and values.
+  package var heads: Int
+  package var isKey: Bool
+}
+
+extension Graph {
+  /// By state, of growing ones.
+  package var growingRows: [GrowingRows?] {
+    var rows = [GrowingRows?](repeating: nil, count: states.count)
+    for node in nodes {
+      guard case .groupedAttention(let attention) = node.operation else { continue }
+      if let keys = attention.keyState { rows[keys] = GrowingRows(heads: attention.keyValueHeads, isKey: true) }
+      if let values = attention.valueState {
+        rows[values] = GrowingRows(heads: attention.keyValueHeads, isKey: false)
+      }
+    }
+    return rows
   }
 }
 

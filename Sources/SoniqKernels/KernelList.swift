@@ -9,6 +9,7 @@ package struct KernelList: Sendable {
   var quantize: [KernelRow<snq_quantize_function>] = []
   var quantizeGroups: [KernelRow<snq_quantize_groups_function>] = []
   var takeCodes: [KernelRow<snq_take_codes_function>] = []
+  var appendCodes: [KernelRow<snq_append_codes_function>] = []
   var prepare: [KernelRow<snq_prepare_function>] = []
   var layerNorm: [KernelRow<snq_layer_norm_function>] = []
   var activation: [KernelRow<snq_activation_function>] = []
@@ -20,6 +21,7 @@ package struct KernelList: Sendable {
   var floatDepthwise: [KernelRow<snq_depthwise_float_function>] = []
   var integerAttention: [KernelRow<snq_attention_function>] = []
   var floatAttention: [KernelRow<snq_attention_function>] = []
+  var codeAttention: [KernelRow<snq_attention_function>] = []
 }
 
 extension KernelFamily {

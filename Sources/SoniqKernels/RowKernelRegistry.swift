@@ -6,6 +6,8 @@ package enum RowKernelRegistry {
   /// Codes with scales and sums per group of channels.
   package static let quantizeGroups = KernelFamily(PortableKernels.quantizeGroups) { $0.quantizeGroups }
   package static let takeCodes = KernelFamily(PortableKernels.takeCodes) { $0.takeCodes }
+  /// Keys and values to the codes of a growing state.
+  package static let appendCodes = KernelFamily(PortableKernels.appendCodes) { $0.appendCodes }
   /// Codes to the other forms of `ActivationForm`.
   package static let prepare = KernelFamily(PortableKernels.prepare) { $0.prepare }
   package static let layerNorm = KernelFamily(PortableKernels.layerNorm) { $0.layerNorm }
@@ -20,4 +22,6 @@ package enum RowKernelRegistry {
   package static let integerAttention = KernelFamily(PortableKernels.integerAttention) { $0.integerAttention }
   /// Scratch per thread: `snq_attention_float_scratch`.
   package static let floatAttention = KernelFamily(PortableKernels.floatAttention) { $0.floatAttention }
+  /// Scratch per thread: `snq_attention_codes_scratch`.
+  package static let codeAttention = KernelFamily(PortableKernels.codeAttention) { $0.codeAttention }
 }

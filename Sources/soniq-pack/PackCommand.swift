@@ -42,6 +42,12 @@ struct PackCommand: ParsableCommand {
       """)
   var palette: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Language models: bits of the keys and values that a sequence holds, 8, 16 or 32 (default: 8; of f32 weights 32).",
+      valueName: "BITS"))
+  var cache: String?
+
   @Option(help: "Average bits stored for a weight, for palettes of two levels.")
   var targetBits: Double?
 
@@ -180,14 +186,19 @@ struct PackCommand: ParsableCommand {
 
   /// Decoders have packed weights once they are imported.
   private func levels() throws(PackError) -> Palette {
-    guard DecoderImporter.isDecoder(model) else { return try Palette(palette ?? "8") }
+    guard DecoderImporter.isDecoder(model) else {
+      guard cache == nil else {
+        throw PackError(.usage, place: "--cache", "is for language models, and this is none")
+      }
+      return try Palette(palette ?? "8")
+    }
     return .imported(try decoderOptions().palette)
   }
 
   private func decoderOptions() throws(PackError) -> DecoderImportOptions {
     // Typed errors do not pass through the right side of `??`.
     let stated = if let palette { palette } else { try DecoderImporter.standardPalette(path: model) }
-    var options = try DecoderImportOptions(palette: stated)
+    var options = try DecoderImportOptions(palette: stated, cache: cache)
     options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
     return options
   }

@@ -52,12 +52,25 @@ def test_logits_are_those_of_transformers(name: str, ending: str, tmp_path: Path
 
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
-    """As the file has them, with keys and values of float16."""
+    """As the file has them, with keys and values of fewer bits."""
     stored = np.load(MODELS / f"{name}.npz")
-    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "keep"))
-    got = logits(model, stored["ids"], [20, 4])
-    assert np.abs(got - stored["logits"]).max() <= 1e-2 * np.abs(stored["logits"]).max()
-    assert {state.dtype for state in model.session().states} == {np.dtype(np.float16)}
+    for options, dtype, tolerance in (([], np.int8, 3e-2), (["--cache", "16"], np.float16, 1e-2)):
+        output = pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "keep", *options)
+        model = soniq.load(output)
+        got = logits(model, stored["ids"], [20, 4])
+        assert np.abs(got - stored["logits"]).max() <= tolerance * np.abs(stored["logits"]).max()
+        assert {state.dtype for state in model.session().states} == {np.dtype(dtype)}
+        assert np.array_equal(logits(model, stored["ids"], [1] * 24), got)
+
+
+def test_what_keys_and_values_can_be(tmp_path: Path) -> None:
+    for options, words in (
+        (["--cache", "4"], 'cache "4": keys and values have one of 8'),
+        (["--cache", "half"], 'cache "half": keys and values have one of 8'),
+    ):
+        command = [os.environ["SONIQ_PACK"], "pack", str(MODELS / "llama.gguf"), "-o", str(tmp_path / "model.soniq")]
+        result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        assert result.returncode == 64 and words in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ import Testing
   static let version2: [SampleModel] = [.tensors, .convolutions, .attention, .sums, .bias, .branches]
   /// What version 3 added.
   static let version3: [SampleModel] = [
-    .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states,
+    .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states, .codedStates,
     .recurrence, .functions, .scatter, .sampled, .sorted, .byteTokens,
     .scoredTokens,
   ]

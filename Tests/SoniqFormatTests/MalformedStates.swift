@@ -69,6 +69,13 @@ enum MalformedStates {
       try $0.set(states: "keys", 1, to: UInt8(2))
       try $0.set(states: "keys", 2, to: UInt8(32))
     },
+    MalformedCase("a growing state of bytes without sign", .invalidModel, "states[0].elementType", in: .codedStates) {
+      try $0.set(states: "keys", 1, to: UInt8(5))
+    },
+    MalformedCase("keys of codes and values of floats", .invalidModel, "nodes[2].valueState", in: .codedStates) {
+      try $0.set(states: "values", 1, to: UInt8(3))
+      try $0.set(states: "values", 2, to: UInt8(16))
+    },
     MalformedCase("a capacity that inputs have", .invalidModel, "states[0].shape[1]", in: .states) {
       try $0.set(states: "keys", 8, to: UInt32(0x8000_0001))
     },

@@ -18,6 +18,7 @@ enum SampleModel: CaseIterable {
   case types
   case images
   case states
+  case codedStates
   case branches
   case recurrence
   case functions
@@ -44,6 +45,7 @@ enum SampleModel: CaseIterable {
     case .types: SampleModels.types()
     case .images: SampleModels.images()
     case .states: SampleModels.states()
+    case .codedStates: SampleModels.states(of: .int8)
     case .branches: SampleModels.branches()
     case .recurrence: SampleModels.recurrence()
     case .functions: SampleModels.functions()

@@ -1,8 +1,8 @@
 import SoniqGraph
 
 extension SampleModels {
-  /// What lives between runs: files of version 3.
-  static func states() -> ModelDescription {
+  /// What lives between runs, keys and values as floats or codes: files of version 3.
+  static func states(of type: ElementType = .float16) -> ModelDescription {
     let constants = SampleConstants()
     let tokens: [Dimension] = [.symbol(0), .symbol(1)]
     func rows(_ name: String, _ channels: Int) -> Value {
@@ -26,8 +26,8 @@ extension SampleModels {
     graph.constantNames = ["cosine", "sine"]
     let cache: [Dimension] = [.symbol(0), .symbol(2), .fixed(8)]
     graph.states = [
-      GraphState(name: "keys", elementType: .float16, shape: cache, kind: .growing),
-      GraphState(name: "values", elementType: .float16, shape: cache, kind: .growing),
+      GraphState(name: "keys", elementType: type, shape: cache, kind: .growing),
+      GraphState(name: "values", elementType: type, shape: cache, kind: .growing),
       GraphState(
         name: "total", elementType: .float32, shape: [.symbol(0), .fixed(16)],
         kind: .recurrent(value: 8, next: 9)),

@@ -47,17 +47,18 @@ import Testing
     try run(Session(decoder.model(), options: options()), [ids])[0]
   }
 
-  @Test(arguments: [ElementType.float32, .float16])
+  @Test(arguments: [ElementType.float32, .float16, .int8])
   func isADecoder(type: ElementType) throws {
     let decoder = SyntheticDecoder(seed: 9400, states: type)
     let truth = decoder.truth(Self.ids).flatMap { $0 }
     let session = try Session(decoder.model(), options: Self.options())
     let floats = try Self.run(session, Self.ids, by: [1, 7, 5]).map(Float.init(bitPattern:))
     let worst = zip(floats, truth).map { abs(Double($0) - $1) }.max() ?? .infinity
-    #expect(floats.count == truth.count && worst < (type == .float32 ? 2e-5 : 2e-2), "\(worst)")
+    let bound = type == .float32 ? 2e-5 : type == .float16 ? 2e-2 : 5e-2
+    #expect(floats.count == truth.count && worst < bound, "\(worst)")
   }
 
-  @Test(arguments: [false, true], [ElementType.float32, .float16])
+  @Test(arguments: [false, true], [ElementType.float32, .float16, .int8])
   func runsOfAnyLength(isQuantized: Bool, type: ElementType) throws {
     let decoder = SyntheticDecoder(seed: 9401, isQuantized: isQuantized, states: type)
     let expected = try Self.whole(decoder)
@@ -72,8 +73,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true]) func entriesOfABatchAreAlone(isQuantized: Bool) throws {
-    let decoder = SyntheticDecoder(seed: 9402, isQuantized: isQuantized)
+  @Test(arguments: [false, true], [ElementType.float32, .int8])
+  func entriesOfABatchAreAlone(isQuantized: Bool, type: ElementType) throws {
+    let decoder = SyntheticDecoder(seed: 9402, isQuantized: isQuantized, states: type)
     let others = [Self.ids, Self.ids.reversed(), Self.ids.map { ($0 + 1) % 11 }]
     let alone = try others.map { ids in
       try Self.run(Session(decoder.model(), options: Self.options()), [ids])[0]
@@ -108,8 +110,8 @@ import Testing
     #expect(try Self.run(session, [Array(Self.ids[..<6])])[0] == both)
   }
 
-  @Test func truncatedStatesContinue() throws {
-    let decoder = SyntheticDecoder(seed: 9404)
+  @Test(arguments: [ElementType.float32, .int8]) func truncatedStatesContinue(type: ElementType) throws {
+    let decoder = SyntheticDecoder(seed: 9404, states: type)
     let expected = try Self.whole(decoder)
     let session = try Session(decoder.model(), options: Self.options(batch: 2))
     let vocabulary = SyntheticDecoder.vocabulary
@@ -139,6 +141,10 @@ import Testing
     // [1][24][8] floats, four times.
     #expect(session.states.byteCount == 4 * 24 * 8 * 4)
     #expect(session.states.info(2).shape == [1, 24, 8] && session.states.info(2).name == "keys 1")
+    // Codes have room for whole tiles of 16 positions, and a step for each position and head.
+    let codes = try Session(SyntheticDecoder(seed: 9405, states: .int8).model())
+    #expect(codes.states.byteCount == 4 * (32 * 8 + 32 * 2 * 4))
+    #expect(codes.states.info(2).elementType == .int8 && codes.states.info(2).byteCount == 32 * 8 + 32 * 2 * 4)
     let error = #expect(throws: RuntimeError.self) { try Self.run(session, [[1], [2]]) }
     #expect(error?.code == .dimensionTooLarge && error?.expected == 1)
   }
@@ -155,14 +161,15 @@ import Testing
     try bytes.withUnsafeBytes { try session.writeStates(from: $0) }
   }
 
-  @Test(arguments: [ElementType.float32, .float16])
+  @Test(arguments: [ElementType.float32, .float16, .int8])
   func savedStatesContinueElsewhere(type: ElementType) throws {
     let decoder = SyntheticDecoder(seed: 9406, states: type)
     let others = [Self.ids, Self.ids.reversed()]
     let first = try Session(decoder.model(), options: Self.options(batch: 3))
     _ = try Self.run(first, others.map { Array($0[..<5]) })
     let saved = try Self.copy(first)
-    let dataBytes = 4 * 2 * 5 * 8 * type.byteCount
+    let positions = 4 * 2 * 5
+    let dataBytes = positions * 8 * type.byteCount + (type == .int8 ? positions * SyntheticDecoder.keyHeads * 4 : 0)
     #expect(saved.count == 48 + 4 * 24 + dataBytes)
     let expected = try Self.run(first, others.map { Array($0[5...]) })
     // In another session of other sizes, which has states already; and in the same.

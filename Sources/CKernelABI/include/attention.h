@@ -25,6 +25,11 @@
 //    bias: score + bias, rounded on its own; a query all of whose sums are -infinity gives zeros
 //  * e = exp(score - m); p = e * (1 / 16-lane sum of e); out = fma chain over the keys in order of p*v
 //
+// attention_codes (keys and values are codes that append_codes has made; always causal, no mask and no bias):
+//  * a row of q: step = max|x| / 32767 over headDim, guarded as above; code = rne(min(max(x * (1 / step), -32767), 32767))
+//  * I = sum of q code * k code, exact in int32; score = (float(I) * (step * scale)) * keyStep_j; softcap as above
+//  * p as of attention_float; out = fma chain over the keys in order of (p_j * valueStep_j) * v code
+//
 // attention_integer (both products exact in int32):
 //  * a row of q or k: step = max|x| / 127 over headDim, guarded as above;
 //    code = rne(min(max(x * (1 / step), -127), 127))
@@ -61,12 +66,33 @@ typedef struct {
   float softcap;         // 0: none
   uint32_t isHalf;       // 1: keys and values are binary16, their strides count these
   size_t keyBatchRows;   // rows between the batch entries of keys and of values; 0: sequence
+  // attention_codes only: key and value are codes as in snq_append_codes_args, keyBatchRows is their capacity, and their
+  // strides are not read.
+  const float *keySteps, *valueSteps;
   uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by
-                     // snq_attention_integer_scratch or snq_attention_float_scratch of past + sequence
+                     // snq_attention_integer_scratch, snq_attention_float_scratch or
+                     // snq_attention_codes_scratch of past + sequence
 } snq_attention_args;
 
 typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
                                        uint32_t unitEnd);
+// Rows of keys or of values as codes of 8 bits with a step for each position and head: step = guarded max|x| / 127 over
+// the head, code = rne(min(max(x * (1 / step), -127), 127)); NaN is passed over by max and has code -127.
+// Row r is that of batch entry r / sequence and of position past + r % sequence.
+typedef struct {
+  const float *input;  // [batch * sequence][inputStride], head h at h * headDim
+  size_t inputStride;
+  // By entry and head: values [capacity][headDim], keys in tiles [capacity / 16][headDim / 2][16 positions][2 channels].
+  int8_t *codes;
+  float *steps;        // [batch][heads][capacity]
+  uint32_t heads, headDim;
+  uint32_t capacity;   // a multiple of 16
+  uint32_t sequence, past;
+  uint32_t isKey;      // 0 or 1
+} snq_append_codes_args;
+
+typedef void (*snq_append_codes_function)(const snq_append_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
+
 typedef size_t (*snq_attention_scratch_function)(uint32_t sequence, uint32_t headDim);
 
 #endif

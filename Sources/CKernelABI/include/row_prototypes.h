@@ -11,6 +11,7 @@
   SNQ_ROW_KERNEL(quantize, isa);         \
   SNQ_ROW_KERNEL(quantize_groups, isa);  \
   SNQ_ROW_KERNEL(take_codes, isa);       \
+  SNQ_ROW_KERNEL(append_codes, isa);     \
   SNQ_ROW_KERNEL(layer_norm, isa);       \
   SNQ_ROW_KERNEL(activation, isa);       \
   SNQ_ROW_KERNEL(add, isa);              \
@@ -19,7 +20,8 @@
   SNQ_ROW_KERNEL(normalize, isa);        \
   SNQ_ROW_KERNEL(depthwise_float, isa);  \
   SNQ_ATTENTION(attention_integer, isa); \
-  SNQ_ATTENTION(attention_float, isa)
+  SNQ_ATTENTION(attention_float, isa);   \
+  SNQ_ATTENTION(attention_codes, isa)
 
 SNQ_ROW_KERNELS(portable);
 SNQ_ROW_KERNELS(avx2);
@@ -38,6 +40,7 @@ void snq_prepare_vbmi__avx512(const snq_prepare_args *args, uint32_t rowBegin, u
 // (sequence 0 or above 65536, headDim not a multiple of 4 in 4...256).
 size_t snq_attention_integer_scratch(uint32_t sequence, uint32_t headDim);
 size_t snq_attention_float_scratch(uint32_t sequence, uint32_t headDim);
+size_t snq_attention_codes_scratch(uint32_t sequence, uint32_t headDim);
 
 // A module that shares the source names its instruction set, SNQ_OWN (Package.swift). The source implements these, whose
 // symbols are those of the module's own: SharedRowKernels.swift is then one file for all.
@@ -54,6 +57,7 @@ size_t snq_attention_float_scratch(uint32_t sequence, uint32_t headDim);
 SNQ_OWN_ROW_KERNEL(quantize);
 SNQ_OWN_ROW_KERNEL(quantize_groups);
 SNQ_OWN_ROW_KERNEL(take_codes);
+SNQ_OWN_ROW_KERNEL(append_codes);
 SNQ_OWN_ROW_KERNEL(layer_norm);
 SNQ_OWN_ROW_KERNEL(activation);
 SNQ_OWN_ROW_KERNEL(add);
@@ -63,6 +67,7 @@ SNQ_OWN_ROW_KERNEL(normalize);
 SNQ_OWN_ROW_KERNEL(depthwise_float);
 SNQ_OWN_ATTENTION(attention_integer);
 SNQ_OWN_ATTENTION(attention_float);
+SNQ_OWN_ATTENTION(attention_codes);
 
 #undef SNQ_OWN_ROW_KERNEL
 #undef SNQ_OWN_ATTENTION

@@ -43,6 +43,7 @@
       quantize: [KernelRow("snq_quantize__avx2", machine, snq_quantize__avx2)],
       quantizeGroups: [KernelRow("snq_quantize_groups__avx2", machine, snq_quantize_groups__avx2)],
       takeCodes: [KernelRow("snq_take_codes__avx2", machine, snq_take_codes__avx2)],
+      appendCodes: [KernelRow("snq_append_codes__avx2", machine, snq_append_codes__avx2)],
       prepare: [KernelRow("snq_prepare__avx2", machine, snq_prepare__avx2)],
       layerNorm: [KernelRow("snq_layer_norm__avx2", machine, snq_layer_norm__avx2)],
       activation: [KernelRow("snq_activation__avx2", machine, snq_activation__avx2)],
@@ -53,6 +54,7 @@
       depthwise: [KernelRow("snq_depthwise__avx2", machine, snq_depthwise__avx2)],
       floatDepthwise: [KernelRow("snq_depthwise_float__avx2", machine, snq_depthwise_float__avx2)],
       integerAttention: [KernelRow("snq_attention_integer__avx2", machine, snq_attention_integer__avx2)],
-      floatAttention: [KernelRow("snq_attention_float__avx2", machine, snq_attention_float__avx2)])
+      floatAttention: [KernelRow("snq_attention_float__avx2", machine, snq_attention_float__avx2)],
+      codeAttention: [KernelRow("snq_attention_codes__avx2", machine, snq_attention_codes__avx2)])
   }
 #endif

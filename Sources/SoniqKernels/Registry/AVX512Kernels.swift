@@ -39,6 +39,7 @@
       quantize: [KernelRow("snq_quantize__avx512", machine, snq_quantize__avx512)],
       quantizeGroups: [KernelRow("snq_quantize_groups__avx512", machine, snq_quantize_groups__avx512)],
       takeCodes: [KernelRow("snq_take_codes__avx512", machine, snq_take_codes__avx512)],
+      appendCodes: [KernelRow("snq_append_codes__avx512", machine, snq_append_codes__avx512)],
       layerNorm: [KernelRow("snq_layer_norm__avx512", machine, snq_layer_norm__avx512)],
       activation: [KernelRow("snq_activation__avx512", machine, snq_activation__avx512)],
       add: [KernelRow("snq_add__avx512", machine, snq_add__avx512)],
@@ -51,6 +52,7 @@
       ],
       floatDepthwise: [KernelRow("snq_depthwise_float__avx512", machine, snq_depthwise_float__avx512)],
       integerAttention: [KernelRow("snq_attention_integer__avx512", machine, snq_attention_integer__avx512)],
-      floatAttention: [KernelRow("snq_attention_float__avx512", machine, snq_attention_float__avx512)])
+      floatAttention: [KernelRow("snq_attention_float__avx512", machine, snq_attention_float__avx512)],
+      codeAttention: [KernelRow("snq_attention_codes__avx512", machine, snq_attention_codes__avx512)])
   }
 #endif

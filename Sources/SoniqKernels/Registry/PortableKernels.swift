@@ -18,6 +18,8 @@ enum PortableKernels {
     "snq_quantize_groups__portable", [], snq_quantize_groups__portable)
   static let takeCodes = KernelRow<snq_take_codes_function>(
     "snq_take_codes__portable", [], snq_take_codes__portable)
+  static let appendCodes = KernelRow<snq_append_codes_function>(
+    "snq_append_codes__portable", [], snq_append_codes__portable)
   static let prepare = KernelRow<snq_prepare_function>("snq_prepare__portable", [], snq_prepare__portable)
   static let layerNorm = KernelRow<snq_layer_norm_function>(
     "snq_layer_norm__portable", [], snq_layer_norm__portable)
@@ -36,4 +38,6 @@ enum PortableKernels {
     "snq_attention_integer__portable", [], snq_attention_integer__portable)
   static let floatAttention = KernelRow<snq_attention_function>(
     "snq_attention_float__portable", [], snq_attention_float__portable)
+  static let codeAttention = KernelRow<snq_attention_function>(
+    "snq_attention_codes__portable", [], snq_attention_codes__portable)
 }

@@ -41,7 +41,8 @@ package final class Sequence {
   package static func byteCount(_ model: Model, capacity: Int) throws(RuntimeError) -> Int {
     let form = try DecoderForm(model)
     let maximums = try maximums(form, model, form.capacity(capacity))
-    return try StateLayout(model.description.graph.states, maximums: maximums).byteCount
+    let graph = model.description.graph
+    return try StateLayout(graph.states, rows: graph.growingRows, maximums: maximums).byteCount
   }
 
   /// Positions that it holds.

@@ -23,6 +23,46 @@ struct AttentionForm {
   var softcap: Float = 0
   /// Hold the keys and values, those of this run too.
   var states: (key: StateID, value: StateID)?
+
+  func numbers(_ graph: Graph) -> AttentionNumbers {
+    if let states, graph.states[states.key].elementType == .int8 { return .codes }
+    return precision == .int8 ? .integers : .floats
+  }
+}
+
+/// What the products of attention are of.
+enum AttentionNumbers {
+  case floats
+  /// Codes of queries, keys and values, made for the call.
+  case integers
+  /// Codes of keys and values that states hold.
+  case codes
+
+  var kernels: KernelFamily<snq_attention_function> {
+    switch self {
+    case .floats: RowKernelRegistry.floatAttention
+    case .integers: RowKernelRegistry.integerAttention
+    case .codes: RowKernelRegistry.codeAttention
+    }
+  }
+
+  /// Bits of queries and of keys, for reports.
+  var level: String {
+    switch self {
+    case .floats: "float32"
+    case .integers: "8x8"
+    case .codes: "16x8"
+    }
+  }
+
+  /// Bytes of scratch a thread; 0 for sizes that kernels refuse.
+  func scratchBytes(keys: UInt32, headLength: UInt32) -> Int {
+    switch self {
+    case .floats: snq_attention_float_scratch(keys, headLength)
+    case .integers: snq_attention_integer_scratch(keys, headLength)
+    case .codes: snq_attention_codes_scratch(keys, headLength)
+    }
+  }
 }
 
 /// Units are pairs of batch entry and head.
@@ -38,7 +78,7 @@ struct AttentionWork: ScheduledWork {
     guard
       let bytes = sizing.kernels.attentionScratchBytes(
         sequence: keys(step, sizing.schedule.graph, sizing), headLength: headLength,
-        isInteger: form.precision == .int8)
+        numbers: form.numbers(sizing.schedule.graph))
     else { throw RuntimeError(.workspaceTooLarge, node: step.nodes.first) }
     return bytes
   }
@@ -50,9 +90,8 @@ struct AttentionWork: ScheduledWork {
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
-    let isInteger = form.precision == .int8
-    let row = emitter.kernels.row(
-      isInteger ? RowKernelRegistry.integerAttention : RowKernelRegistry.floatAttention)
+    let numbers = form.numbers(emitter.graph)
+    let row = emitter.kernels.row(numbers.kernels)
     let channels = Int(emitter.channels(step.writes[0]))
     let operands = isJoined || form.states != nil ? 1 : 3
     let hasMask = step.reads.count == operands + (form.hasBias ? 2 : 1)
@@ -67,7 +106,7 @@ struct AttentionWork: ScheduledWork {
       output: step.writes[0], batch: step.space[0].sizeReference, sequence: step.space[1].sizeReference,
       keyState: form.states?.key ?? -1, valueState: form.states?.value ?? -1)
     var description = emitter.describe(step, "attention", row)
-    description.level = isInteger ? "8x8" : "float32"
+    description.level = numbers.level
     return (try emitter.step(run), description)
   }
 
@@ -152,8 +191,9 @@ extension AttentionStep {
     call.key = UnsafePointer(keys.base.assumingMemoryBound(to: Float.self))
     call.value = UnsafePointer(values.base.assumingMemoryBound(to: Float.self))
     (call.keyStride, call.valueStride) = (keys.channels, values.channels)
-    call.keyBatchRows = keys.capacity
-    call.isHalf = keys.isHalf ? 1 : 0
+    call.keyBatchRows = keys.room
+    call.isHalf = keys.form == .float16 ? 1 : 0
+    (call.keySteps, call.valueSteps) = (UnsafePointer(keys.steps), UnsafePointer(values.steps))
     call.past = UInt32(truncatingIfNeeded: keys.length)
   }
 }

@@ -88,13 +88,11 @@ final class StepKernels: Sendable {
   }
 
   /// Scratch of a lane for attention over `sequence` positions; nil when the kernels refuse the sizes.
-  func attentionScratchBytes(sequence: Int, headLength: Int, isInteger: Bool) -> Int? {
+  func attentionScratchBytes(sequence: Int, headLength: Int, numbers: AttentionNumbers) -> Int? {
     guard let sequence = UInt32(exactly: sequence), let length = UInt32(exactly: headLength) else {
       return nil
     }
-    let bytes =
-      isInteger
-      ? snq_attention_integer_scratch(sequence, length) : snq_attention_float_scratch(sequence, length)
-    return bytes > 0 ? Int(bytes) : nil
+    let bytes = numbers.scratchBytes(keys: sequence, headLength: length)
+    return bytes > 0 ? bytes : nil
   }
 }

@@ -36,7 +36,8 @@ package final class SessionStates: @unchecked Sendable {
   ) throws(RuntimeError) {
     self.list = list
     self.maximums = maximums
-    layout = try StateLayout(list, maximums: maximums)
+    let rows = graph.growingRows
+    layout = try StateLayout(list, rows: rows, maximums: maximums)
     let block =
       layout.byteCount > 0 ? try StateMemory(byteCount: layout.byteCount, arena: arena) : nil
     self.block = block
@@ -49,7 +50,14 @@ package final class SessionStates: @unchecked Sendable {
       if state.isGrowing {
         storage.capacity = Self.size(state.shape[1], maximums)
         storage.channels = Self.size(state.shape[2], maximums)
-        storage.isHalf = state.elementType == .float16
+        storage.heads = rows[index]?.heads ?? 1
+        switch state.elementType {
+        case .int8:
+          storage.form = rows[index]?.isKey == true ? .keyCodes : .valueCodes
+          storage.steps = (storage.base + layout.stepOffsets[index]).assumingMemoryBound(to: Float.self)
+        case .float16: storage.form = .float16
+        default: storage.form = .float32
+        }
       }
       storages.append(storage)
       for (position, dimension) in state.shape.enumerated() where !(state.isGrowing && position == 1) {
@@ -144,7 +152,12 @@ package final class SessionStates: @unchecked Sendable {
   func byteCount(_ index: StateID) -> Int {
     var bytes = list[index].elementType.byteCount
     for position in list[index].shape.indices { bytes &*= size(index, position) }
-    return bytes
+    return bytes &+ stepCount(index) &* 4
+  }
+
+  /// How many steps there are of the codes up to the length.
+  func stepCount(_ index: StateID) -> Int {
+    storages[index].steps == nil ? 0 : size(index, 0) &* size(index, 1) &* storages[index].heads
   }
 
   /// The same with the sizes of a run, of a recurrent one.

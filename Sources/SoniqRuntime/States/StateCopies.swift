@@ -11,7 +11,8 @@ import SoniqGraph
 ///     32 u64      XXH64 of all bytes from 48 on
 ///     40 u64      XXH64 of bytes 0 to 39
 ///     48          for each state its dimensions, u64 each (0 before the first run), of a growing one its length
-///                 for its capacity; then the elements of all states, row-major and without gaps
+///                 for its capacity; then the elements of all states, row-major and without gaps, behind codes
+///                 their steps, float32 [batch, length, heads]
 private enum CopyLayout {
   static let magic = UInt64(littleEndian: 0x5345_5441_5453_5153)
   static let version: UInt32 = 1
@@ -77,7 +78,33 @@ extension SessionStates {
     }
     let bytes = storage.length * storage.rowBytes
     guard bytes > 0 else { return }
+    if storage.form.isCodes { return forEachRun(ofCodes: storage, entries: size(index, 0), body) }
     for entry in 0..<size(index, 0) { body(storage.row(entry, 0), bytes) }
+  }
+
+  /// The same of codes, whose memory has other orders: those of each position and head, then all steps.
+  private func forEachRun(
+    ofCodes storage: StateStorage, entries: Int, _ body: (UnsafeMutableRawPointer, Int) -> Void
+  ) {
+    func forEachHead(_ body: (_ entry: Int, _ position: Int, _ head: Int) -> Void) {
+      for entry in 0..<entries {
+        for position in 0..<storage.length {
+          for head in 0..<storage.heads { body(entry, position, head) }
+        }
+      }
+    }
+    forEachHead { entry, position, head in
+      let plane = storage.plane(entry, head)
+      guard storage.form == .keyCodes else {
+        return body(plane + position * storage.headLength, storage.headLength)
+      }
+      // Pairs of channels of sixteen positions lie next to each other.
+      let first = plane + position / 16 * 16 * storage.headLength + position % 16 * 2
+      for pair in 0..<storage.headLength / 2 { body(first + 32 * pair, 2) }
+    }
+    forEachHead { entry, position, head in
+      if let step = storage.step(entry, head, position) { body(UnsafeMutableRawPointer(step), 4) }
+    }
   }
 
   /// Makes the first positions of others these; all are growing ones, of the same graph and batch, and there is room.
@@ -86,8 +113,7 @@ extension SessionStates {
     for index in list.indices {
       storages[index].length = length
       for entry in 0..<size(index, 0) where length > 0 {
-        storages[index].row(entry, 0).copyMemory(
-          from: source.storages[index].row(entry, 0), byteCount: length * storages[index].rowBytes)
+        storages[index].take(source.storages[index], entry: entry, length: length)
       }
     }
   }
@@ -200,6 +226,22 @@ extension SessionStates {
         throw Self.refusal("dimension \(position) of \"\(state.name)\" is \(size)")
       }
       bound[symbol] = size
+    }
+  }
+}
+
+extension StateStorage {
+  /// The first positions of an entry.
+  fileprivate func take(_ source: StateStorage, entry: Int, length: Int) {
+    guard form.isCodes else {
+      return row(entry, 0).copyMemory(from: source.row(entry, 0), byteCount: length * rowBytes)
+    }
+    for head in 0..<heads {
+      // Whole tiles of keys.
+      let bytes = StateLayout.room(length) * headLength
+      plane(entry, head).copyMemory(from: source.plane(entry, head), byteCount: bytes)
+      guard let steps = step(entry, head, 0), let others = source.step(entry, head, 0) else { return }
+      steps.update(from: others, count: length)
     }
   }
 }

@@ -1,24 +1,51 @@
 import SoniqGraph
 import SoniqMemory
 
+/// What the numbers of a state are, and how they lie.
+enum StateForm: BitwiseCopyable {
+  /// Rows of channels, as in the graph.
+  case float32, float16
+  /// Codes of 8 bits by heads, and steps behind them: see snq_append_codes_args.
+  case keyCodes, valueCodes
+
+  var isCodes: Bool { self == .keyCodes || self == .valueCodes }
+  var elementBytes: Int { self == .float32 ? 4 : self == .float16 ? 2 : 1 }
+}
+
 /// Where a state lies, for the steps of a run.
 struct StateStorage: BitwiseCopyable {
-  /// Of a growing state [batch][capacity][channels].
+  /// Of a growing state [batch][capacity][channels]; of codes [batch][heads][room].
   var base: UnsafeMutableRawPointer
   /// Positions of a growing state that runs before have made; the same for every entry of the batch.
   var length = 0
   var capacity = 0
   var channels = 0
-  var isHalf = false
+  var form = StateForm.float32
+  var heads = 1
+  /// Of codes [batch][heads][room].
+  var steps: UnsafeMutablePointer<Float>?
   /// Of a recurrent one that no run has replaced: it is zero, whatever lies there.
   var isZero = false
 
-  /// Bytes of a position.
-  var rowBytes: Int { channels &* (isHalf ? 2 : 4) }
+  /// Bytes of a position; of codes without the steps.
+  var rowBytes: Int { channels &* form.elementBytes }
+  /// Positions that memory has room for.
+  var room: Int { form.isCodes ? StateLayout.room(capacity) : capacity }
+  var headLength: Int { channels / heads }
 
-  /// A position of an entry of the batch.
+  /// A position of an entry of the batch, of floats.
   func row(_ entry: Int, _ position: Int) -> UnsafeMutableRawPointer {
     base + (entry &* capacity &+ position) &* rowBytes
+  }
+
+  /// The codes of a head, from position 0 on.
+  func plane(_ entry: Int, _ head: Int) -> UnsafeMutableRawPointer {
+    base + (entry &* heads &+ head) &* room &* headLength
+  }
+
+  /// The step of a position and head.
+  func step(_ entry: Int, _ head: Int, _ position: Int) -> UnsafeMutablePointer<Float>? {
+    steps.map { $0 + ((entry &* heads &+ head) &* room &+ position) }
   }
 }
 
@@ -27,31 +54,54 @@ struct StateLayout {
   /// By state, each a multiple of 64.
   private(set) var offsets: [Int] = []
   private(set) var byteCounts: [Int] = []
+  /// By state: bytes before the steps of codes.
+  private(set) var stepOffsets: [Int] = []
   private(set) var byteCount = 0
+
+  /// Tiles of keys have 16 positions.
+  static func room(_ capacity: Int) -> Int { (capacity &+ 15) & ~15 }
 
   /// - Parameters:
   ///   - states: of a valid graph.
-  ///   - maximums: of its symbols.
+  ///   - rows: by state: `Graph.growingRows`.
+  ///   - maximums: of the graph's symbols.
   /// - Throws: `workspaceTooLarge`.
-  init(_ states: [GraphState], maximums: [Int]) throws(RuntimeError) {
-    for state in states {
+  init(_ states: [GraphState], rows: [GrowingRows?], maximums: [Int]) throws(RuntimeError) {
+    for (index, state) in states.enumerated() {
+      let sizes = state.shape.map { dimension in
+        switch dimension {
+        case .fixed(let size): size
+        case .symbol(let symbol): maximums[symbol]
+        }
+      }
+      let hasCodes = state.isGrowing && state.elementType == .int8
       var bytes = state.elementType.byteCount
-      for dimension in state.shape {
-        let size =
-          switch dimension {
-          case .fixed(let size): size
-          case .symbol(let symbol): maximums[symbol]
-          }
-        let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
-        guard !overflow, product <= Int.max / 4 else { throw Self.tooLarge(state) }
-        bytes = product
+      for (position, size) in sizes.enumerated() {
+        bytes = try Self.product(bytes, hasCodes && position == 1 ? Self.room(size) : size, of: state)
+      }
+      // Kernels read sixteen codes at a time, at the end of a row what follows: the steps.
+      if hasCodes { bytes = try Self.sum(bytes, 63, of: state) & ~63 }
+      stepOffsets.append(bytes)
+      if hasCodes {
+        let steps = try Self.product(4 * (rows[index]?.heads ?? 1) * Self.room(sizes[1]), sizes[0], of: state)
+        bytes = try Self.sum(bytes, steps, of: state)
       }
       offsets.append(byteCount)
       byteCounts.append(bytes)
-      let (sum, overflow) = byteCount.addingReportingOverflow((bytes + 63) / 64 * 64)
-      guard !overflow, sum <= Int.max / 4 else { throw Self.tooLarge(state) }
-      byteCount = sum
+      byteCount = try Self.sum(byteCount, (bytes + 63) / 64 * 64, of: state)
     }
+  }
+
+  private static func product(_ a: Int, _ b: Int, of state: GraphState) throws(RuntimeError) -> Int {
+    let (product, overflow) = a.multipliedReportingOverflow(by: b)
+    guard !overflow, product <= Int.max / 4 else { throw tooLarge(state) }
+    return product
+  }
+
+  private static func sum(_ a: Int, _ b: Int, of state: GraphState) throws(RuntimeError) -> Int {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    guard !overflow, sum <= Int.max / 4 else { throw tooLarge(state) }
+    return sum
   }
 
   private static func tooLarge(_ state: GraphState) -> RuntimeError {

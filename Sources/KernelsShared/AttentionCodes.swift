@@ -1,0 +1,200 @@
+import CKernelABI
+
+// Attention over keys and values that are codes, where they lie. Four rows at a time share what is read: queries at
+// positions next to each other or, with one query, the heads that have these keys and values.
+
+/// The scratch of one thread, for V keys padded to 32.
+struct CodeAttentionScratch {
+  /// Scores, then weights, of four rows: [4][padded keys].
+  let scores: UnsafeMutablePointer<Float>
+  /// The codes of sixteen channels on their way.
+  let block: UnsafeMutablePointer<Int32>
+  /// Codes of four query rows, two words in each: [4][headDim / 2].
+  let queries: UnsafeMutablePointer<Int32>
+
+  @inline(__always) init(_ start: UnsafeMutablePointer<UInt8>, _ keys: Int) {
+    scores = UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self)
+    block = UnsafeMutableRawPointer(scores + 4 &* roundedUp(keys, to: 32)).assumingMemoryBound(to: Int32.self)
+    queries = block + 16
+  }
+  @inline(__always) static func byteCount(_ keys: Int, _ headDim: Int) -> Int {
+    16 &* roundedUp(keys, to: 32) &+ 64 &+ 8 &* headDim
+  }
+}
+
+@inline(never) func codeAttention(
+  _ pointer: UnsafePointer<snq_attention_args>, _ unitBegin: UInt32, _ unitEnd: UInt32
+) {
+  let args = pointer.pointee
+  let sequence = Int(args.sequence)
+  guard args.heads > 0, attentionSizesAreValid(Int(args.past) &+ sequence, args.headDim, most: mostFloatKeys)
+  else { return }
+  let sharing = max(1, Int(args.queryHeads))
+  var index = Int(unitBegin)
+  while index < Int(unitEnd) {
+    let head = index % Int(args.heads) % sharing
+    let heads = sequence == 1 ? min(4, sharing &- head, Int(unitEnd) &- index) : 1
+    if heads > 1 {
+      attendOverCodes(pointer, index, row: 0, heads: heads)
+    } else {
+      var row = 0
+      while row < sequence {
+        attendOverCodes(pointer, index, row: row, heads: 1)
+        row &+= 4
+      }
+    }
+    index &+= heads
+  }
+}
+
+/// Up to four positions of one unit from `row` on, or one position of `heads` units. Not private: the compiler would give it
+/// a weak symbol.
+@inline(never) func attendOverCodes(
+  _ pointer: UnsafePointer<snq_attention_args>, _ index: Int, row: Int, heads: Int
+) {
+  let args = pointer.pointee
+  guard let start = args.scratch, let unit = CodeUnit(args, index) else { return }
+  let scratch = CodeAttentionScratch(start, Int(args.past) &+ Int(args.sequence))
+  let rows = heads > 1 ? heads : min(4, Int(args.sequence) &- row)
+  // From row to row: another position, or another head.
+  let (queryStride, outputStride, step) =
+    heads > 1 ? (Int(args.headDim), Int(args.headDim), 0) : (args.queryStride, args.outputStride, 1)
+  let spans = RowSpans(args, row, step: step, rows)
+  let factors = encodeQueries(args, unit.query + row &* args.queryStride, queryStride, rows, scratch)
+  let padded = roundedUp(Int(args.past) &+ Int(args.sequence), to: 32)
+  scoreKeys(unit, scratch, Int(args.headDim), spans, factors, rows, padded)
+  if args.softcap > 0 {
+    capScores(scratch.scores, padded, spans.a.lowerBound & ~15, spans.d.upperBound, args.softcap)
+  }
+  for index in 0..<rows {
+    let span = spans.span(index)
+    softmaxInPlace(scratch.scores + index &* padded, span.lowerBound, span.upperBound)
+    weighSteps(scratch.scores + index &* padded, unit.valueSteps, span)
+  }
+  let output = unit.output + row &* args.outputStride
+  let values = CodeRows(start: unit.values, stride: Int(args.headDim))
+  weighRows(values, UnsafePointer(scratch.scores), padded, spans, Int(args.headDim), output, outputStride, rows)
+}
+
+/// One batch entry and head: its first query and output, and what it shares of keys and values.
+private struct CodeUnit {
+  let query: UnsafePointer<Float>
+  let output: UnsafeMutablePointer<Float>
+  let keys: UnsafePointer<Int8>
+  let values: UnsafePointer<Int8>
+  let keySteps: UnsafePointer<Float>
+  let valueSteps: UnsafePointer<Float>
+
+  @inline(__always) init?(_ args: snq_attention_args, _ unit: Int) {
+    guard let query = args.query, let output = args.output, let key = args.key, let value = args.value,
+      let keySteps = args.keySteps, let valueSteps = args.valueSteps
+    else { return nil }
+    let (heads, sharing) = (Int(args.heads), max(1, Int(args.queryHeads)))
+    let (entry, head) = (unit / heads, unit % heads)
+    let position = entry &* Int(args.sequence)
+    self.query = query + (position &* args.queryStride &+ head &* Int(args.headDim))
+    self.output = output + (position &* args.outputStride &+ head &* Int(args.headDim))
+    let steps = (entry &* (heads / sharing) &+ head / sharing) &* args.keyBatchRows
+    let codes = steps &* Int(args.headDim)
+    keys = UnsafeRawPointer(key).assumingMemoryBound(to: Int8.self) + codes
+    values = UnsafeRawPointer(value).assumingMemoryBound(to: Int8.self) + codes
+    self.keySteps = keySteps + steps
+    self.valueSteps = valueSteps + steps
+  }
+}
+
+/// The words of up to four query rows; returns what turns their sums into scores, but for the steps of the keys.
+@inline(__always) private func encodeQueries(
+  _ args: snq_attention_args, _ first: UnsafePointer<Float>, _ stride: Int, _ rows: Int,
+  _ scratch: CodeAttentionScratch
+) -> (Float, Float, Float, Float) {
+  let headDim = Int(args.headDim)
+  let limit = FloatLanes(repeating: 32767)
+  var factors: (Float, Float, Float, Float) = (0, 0, 0, 0)
+  for row in 0..<rows {
+    let source = first + row &* stride
+    let step = guardedScale(greatestMagnitude(source, headDim) / 32767)
+    let inverse = FloatLanes(repeating: 1 / step)
+    let target = scratch.queries + row &* headDim / 2
+    var channel = 0
+    while channel < headDim {
+      let width = min(16, headDim &- channel)
+      let x = loadBlock(source + channel, width) * inverse
+      minimum(maximum(x, FloatLanes(repeating: -32767)), limit).nearestInteger().store(scratch.block)
+      for pair in 0..<width / 2 {
+        target[channel / 2 &+ pair] = scratch.block[2 &* pair] & 0xffff | scratch.block[2 &* pair &+ 1] &<< 16
+      }
+      channel &+= 16
+    }
+    let factor = step * args.scale
+    switch row {
+    case 0: factors.0 = factor
+    case 1: factors.1 = factor
+    case 2: factors.2 = factor
+    default: factors.3 = factor
+    }
+  }
+  return factors
+}
+
+/// Scores of the keys that any of the rows sees, in blocks of 16.
+@inline(__always) private func scoreKeys(
+  _ unit: CodeUnit, _ scratch: CodeAttentionScratch, _ headDim: Int, _ spans: RowSpans,
+  _ factors: (Float, Float, Float, Float), _ rows: Int, _ padded: Int
+) {
+  var key = spans.a.lowerBound & ~15
+  while key < spans.d.upperBound {
+    let (tile, steps) = (unit.keys + key &* headDim, FloatLanes(load: unit.keySteps + key))
+    prefetchCodes(tile + 64 &* headDim, 16 &* headDim)
+    let (queries, target) = (UnsafePointer(scratch.queries), scratch.scores + key)
+    switch rows {
+    case 1: scoreBlock(1, tile, steps, headDim, queries, factors, target, padded)
+    case 2: scoreBlock(2, tile, steps, headDim, queries, factors, target, padded)
+    case 3: scoreBlock(3, tile, steps, headDim, queries, factors, target, padded)
+    default: scoreBlock(4, tile, steps, headDim, queries, factors, target, padded)
+    }
+    key &+= 16
+  }
+}
+
+/// The lines of `count` codes.
+@inline(__always) private func prefetchCodes(_ codes: UnsafePointer<Int8>, _ count: Int) {
+  var byte = 0
+  while byte < count {
+    prefetch(codes + byte)
+    byte &+= 64
+  }
+}
+
+/// Sixteen keys against `rows` rows, a constant of the caller.
+@inline(__always) private func scoreBlock(
+  _ rows: Int, _ tile: UnsafePointer<Int8>, _ steps: FloatLanes, _ headDim: Int, _ queries: UnsafePointer<Int32>,
+  _ factors: (Float, Float, Float, Float), _ target: UnsafeMutablePointer<Float>, _ padded: Int
+) {
+  let pairs = headDim / 2
+  let zero = IntegerLanes(repeating: 0)
+  var (a, b, c, d) = (zero, zero, zero, zero)
+  for pair in 0..<pairs {
+    let keys = WordPairs(signedBytes: tile + 32 &* pair)
+    let query = queries + pair
+    a = dot(a, query[0], keys)
+    if rows > 1 { b = dot(b, query[pairs], keys) }
+    if rows > 2 { c = dot(c, query[2 &* pairs], keys) }
+    if rows > 3 { d = dot(d, query[3 &* pairs], keys) }
+  }
+  (FloatLanes(a) * FloatLanes(repeating: factors.0) * steps).store(target)
+  if rows > 1 { (FloatLanes(b) * FloatLanes(repeating: factors.1) * steps).store(target + padded) }
+  if rows > 2 { (FloatLanes(c) * FloatLanes(repeating: factors.2) * steps).store(target + 2 &* padded) }
+  if rows > 3 { (FloatLanes(d) * FloatLanes(repeating: factors.3) * steps).store(target + 3 &* padded) }
+}
+
+/// Puts the steps of the values into the weights.
+@inline(__always) private func weighSteps(
+  _ weights: UnsafeMutablePointer<Float>, _ steps: UnsafePointer<Float>, _ span: Range<Int>
+) {
+  var key = span.lowerBound & ~15
+  while key < span.upperBound {
+    (FloatLanes(load: weights + key) * FloatLanes(load: steps + key)).store(weights + key)
+    key &+= 16
+  }
+}
