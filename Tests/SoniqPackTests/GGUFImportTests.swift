@@ -144,7 +144,7 @@ import Testing
     let imported = try GGUFImporter.importModel(path: folder.file, options: DecoderImportOptions())
     let graph = imported.description.graph
     #expect(graph.states.map(\.name) == ["keys 0", "values 0", "keys 1", "values 1"])
-    #expect(graph.states.allSatisfy { $0.elementType == .float16 && $0.shape[2] == .fixed(32) })
+    #expect(graph.states.allSatisfy { $0.elementType == .int8 && $0.shape[2] == .fixed(32) })
     #expect(graph.symbols.map(\.maximum) == [16, 256, 256, 128])
     let metadata = Dictionary(uniqueKeysWithValues: imported.description.metadata.map { ($0.key, $0.value) })
     #expect(metadata["general.name"] == .text("tiny") && metadata["source.architecture"] == .text("llama"))

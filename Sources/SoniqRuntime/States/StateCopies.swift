@@ -190,6 +190,7 @@ extension SessionStates {
         bytes *= size
         dimensions.append(size)
       }
+      if storages[index].steps != nil { bytes += 4 * storages[index].heads * dimensions[0] * dimensions[1] }
       // Positions are of some entry.
       guard !state.isGrowing || dimensions[0] > 0 || dimensions[1] == 0 else {
         throw Self.refusal("state \"\(state.name)\" has positions of no entry")

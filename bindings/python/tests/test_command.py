@@ -118,6 +118,7 @@ def test_wrong_arguments_are_of_the_usage(path: Path, capsys: pytest.CaptureFixt
         (["generate", "m", "x", "--temperature", "nan"], "'nan' is no number of 0 or more"),
         (["generate", "m", "x", "--stop", ""], "an empty text is everywhere"),
         (["chat", "m", "--max-tokens", "0"], "'0' is no count of 1 or more"),
+        (["chat", "m", "--lookup", "65"], "'65' is more than 64"),
         (["bench", "m", "--threads", "-1"], "'-1' is no whole number"),
     ]:
         with pytest.raises(SystemExit) as caught:
@@ -159,10 +160,12 @@ class TestChat:
         result = run("chat", path, *flags, text="Who are you?\n\n  \nWörld 😀")
         assert (result.returncode, result.stdout) == (0, "".join(f"{answer}\n" for answer in answers))
         assert len(re.findall(rf"^\[prompt {RATE}", result.stderr, re.M)) == 2
+        assert run("chat", path, *flags, "--lookup", 8, text="Who are you?\n\n  \nWörld 😀").stdout == result.stdout
         assert run("chat", path).stdout == ""
 
-    def test_only_new_tokens_run(self, model: soniq.Model) -> None:
-        chat = self.chat(model)
+    @pytest.mark.parametrize("lookup", [0, 6])
+    def test_only_new_tokens_run(self, model: soniq.Model, lookup: int) -> None:
+        chat = self.chat(model, lookup=lookup)
         template = ChatTemplate(model)
         before = 0
         for turn in range(4):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from . import _abi, arguments
 from .errors import SoniqError
+from .lookup import Lookup
 from .sampler import Sampler
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Positions that a prompt goes through the model at a time: more need more memory and are hardly faster.
 PIECE = 256
+# Tokens that are guessed at a time.
+MOST_GUESSES = 64
 ENDS = ("tokenizer.eos_token_id", "tokenizer.eot_token_id", "tokenizer.eom_token_id")
 
 
@@ -60,6 +63,7 @@ class Generation(Iterator[int]):
         stop_reason: "stop" after a token that ends a text, "length" after max_tokens, "capacity" where the session has
             no room for another; None until then.
         session: holds the prompt and all tokens but the last.
+        runs: how often the model ran; with `lookup` fewer times than there are tokens.
     """
 
     def __init__(
@@ -72,15 +76,23 @@ class Generation(Iterator[int]):
         max_tokens: int | None,
         ends: frozenset[int],
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
+        lookup: int,
     ) -> None:
-        self.session = session
+        self.runs = 0
         self.tokens: list[int] = []
         self.log_probabilities: list[float] = []
         self.logits: npt.NDArray[np.float32] | None = None
         self.stop_reason: str | None = None
+        self._session = session
         self._next = prompt
         self._sampler = sampler
         self._room = room
+        self._lookup = Lookup(lookup) if lookup else None
+        # Tokens that were guessed and run, and the logits behind each.
+        self._ahead: list[tuple[int, npt.NDArray[np.float32]]] = []
+        self._guessed = 0
+        self._length = session_length(session)
+        self._is_settled = True
         self._max_tokens = max_tokens
         self._ends = ends
         self._allowed = allowed
@@ -92,11 +104,7 @@ class Generation(Iterator[int]):
             self.stop_reason = "capacity"
         if self.stop_reason is not None:
             raise StopIteration
-        while len(self._next):
-            piece = self._next[:PIECE]
-            logits = self.session(input_ids=piece[None])["logits"][0, -1]
-            self._next, self._room = self._next[PIECE:], self._room - len(piece)
-            self.logits = logits
+        self._go_on()
         assert self.logits is not None
         mask = None if self._allowed is None else self._allowed(self.tokens)
         choice = self._sampler.sample(self.logits, mask)
@@ -108,6 +116,62 @@ class Generation(Iterator[int]):
         self.tokens.append(choice.token)
         self.log_probabilities.append(choice.log_probability)
         return choice.token
+
+    @property
+    def session(self) -> StatefulSession:
+        """The session, without what was guessed."""
+        self._forget()
+        return self._session
+
+    def _go_on(self) -> None:
+        """Makes the logits behind what is to come next."""
+        if self._lookup is not None:
+            self._lookup.push(self._next.tolist())
+        if self._ahead and len(self._next) == 1 and self._ahead[0][0] == self._next[0]:
+            self.logits = self._ahead.pop(0)[1]
+            self._move(1)
+            return
+        while len(self._next):
+            self._forget()
+            piece = self._next[:PIECE]
+            guesses = self._guesses(len(piece)) if len(piece) == len(self._next) else []
+            self._run(piece, guesses)
+
+    def _guesses(self, length: int) -> list[int]:
+        if self._lookup is None:
+            return []
+        left = self._room - length
+        if self._max_tokens is not None:
+            left = min(left, self._max_tokens - len(self.tokens) - 1)
+        return self._lookup.guess(min(left, PIECE - length))
+
+    def _run(self, piece: npt.NDArray[np.int32], guesses: list[int]) -> None:
+        inputs = {"input_ids": np.concatenate((piece, np.array(guesses, np.int32)))[None]}
+        if guesses:
+            inputs["logit_positions"] = np.arange(-1 - len(guesses), 0, dtype=np.int32)
+        # An interrupt may come at any place: until all is noted, the session may hold more than is known.
+        self._is_settled = False
+        logits = self._session(**inputs)["logits"][0]
+        self.runs += 1
+        self.logits = logits[0]
+        self._guessed = len(guesses)
+        self._ahead = list(zip(guesses, logits[1:], strict=True))
+        self._move(len(piece))
+        self._is_settled = not guesses
+
+    def _move(self, count: int) -> None:
+        """So many of the next tokens are in the session."""
+        self._length += count
+        self._room -= count
+        self._next = self._next[count:]
+
+    def _forget(self) -> None:
+        """Takes what nothing came of out of the session."""
+        if self._guessed and self._lookup is not None:
+            self._lookup.learn(self._guessed, self._guessed - len(self._ahead))
+        if not self._is_settled and session_length(self._session) > self._length:
+            self._session.truncate(self._length)
+        self._ahead, self._guessed, self._is_settled = [], 0, True
 
 
 class TextGeneration(Iterator[str]):
@@ -162,6 +226,7 @@ def generate(
     allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
     session: StatefulSession | None,
     sampler: Sampler | None,
+    lookup: int,
     options: SamplingOptions,
 ) -> Generation | TextGeneration:
     """`Model.generate`, which describes it."""
@@ -181,8 +246,11 @@ def generate(
     if not ignore_end:
         ends |= {int(model.metadata[key]) for key in ENDS if key in model.metadata}
     ids = _ids(prompt if tokenizer is None else tokenizer.encode(str(prompt)))
+    lookup = arguments.integer(lookup, "lookup", 0, MOST_GUESSES)
     if session is None:
-        session = model.session(maximums=session_limits(model, len(ids), max_tokens))
+        session = model.session(maximums=session_limits(model, len(ids), max_tokens, lookup))
+    if lookup and any(state.kind != "growing" for state in session.states):
+        raise ValueError("lookup takes guesses back, and the model has states that do not go back")
     room = free_positions(session)
     if len(ids) + (max_tokens or 1) - 1 > room:
         asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
@@ -192,7 +260,14 @@ def generate(
     sampler = sampler or Sampler(vocabulary, **options)
     sampler.accept(ids)
     generation = Generation(
-        session, ids, sampler, room=room, max_tokens=max_tokens, ends=frozenset(ends), allowed=allowed
+        session,
+        ids,
+        sampler,
+        room=room,
+        max_tokens=max_tokens,
+        ends=frozenset(ends),
+        allowed=allowed,
+        lookup=lookup,
     )
     return generation if tokenizer is None else TextGeneration(generation, tokenizer.stream(), texts)
 
@@ -222,7 +297,7 @@ def _ids(prompt: Any) -> npt.NDArray[np.int32]:
     return ids
 
 
-def session_limits(model: Model, length: int, max_tokens: int | None) -> dict[str, int]:
+def session_limits(model: Model, length: int, max_tokens: int | None, lookup: int = 0) -> dict[str, int]:
     """Sizes of a session for one sequence: as little memory as it needs."""
     most = {
         name: size
@@ -230,11 +305,16 @@ def session_limits(model: Model, length: int, max_tokens: int | None) -> dict[st
         for name, size in zip(info.shape, info.maximum_shape, strict=True)
         if isinstance(name, str)
     }
-    wanted = {"batch": 1, "logits": 1, "sequence": min(PIECE, length)}
+    wanted = {"batch": 1, "logits": 1 + lookup, "sequence": min(PIECE, length + lookup)}
     limits = {name: min(size, most[name]) for name, size in wanted.items() if name in most}
     if max_tokens is not None:
         limits["capacity"] = min(length + max_tokens, model.maximums.get("capacity", length + max_tokens))
     return limits
+
+
+def session_length(session: StatefulSession) -> int:
+    """How many positions the session holds."""
+    return max(state.length for state in session.states)
 
 
 def free_positions(session: StatefulSession) -> int:

@@ -131,6 +131,7 @@ class Model:
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
         session: StatefulSession | None = ...,
         sampler: Sampler | None = ...,
+        lookup: int = ...,
         **options: Unpack[SamplingOptions],
     ) -> TextGeneration: ...
 
@@ -145,6 +146,7 @@ class Model:
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
         session: StatefulSession | None = ...,
         sampler: Sampler | None = ...,
+        lookup: int = ...,
         **options: Unpack[SamplingOptions],
     ) -> Generation: ...
 
@@ -158,6 +160,7 @@ class Model:
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = None,
         session: StatefulSession | None = None,
         sampler: Sampler | None = None,
+        lookup: int = 0,
         **options: Unpack[SamplingOptions],
     ) -> Generation | TextGeneration:
         """What a decoder says behind a prompt, computed as it is iterated over.
@@ -177,6 +180,9 @@ class Model:
                 be the first of the next prompt.
             sampler: chooses the tokens; None for one of `options`, which are those of `Sampler`: without any the most
                 likely token.
+            lookup: up to so many tokens (0 to 64) are guessed by what followed the same tokens before, and run at
+                once. The tokens are those without: guesses that are wrong only cost time. A session of the caller's
+                needs room for so many logits and one, and for a run of so many tokens and one.
 
         Raises:
             TypeError: the model is no decoder or has no tokenizer for a text, or a parameter has a wrong type.
@@ -192,6 +198,7 @@ class Model:
             allowed=allowed,
             session=session,
             sampler=sampler,
+            lookup=lookup,
             options=options,
         )
 

@@ -27,13 +27,14 @@ class Answer(TextGeneration):
         *,
         max_tokens: int,
         stops: tuple[str, ...],
+        lookup: int = 0,
     ) -> None:
         """Goes on with what the session holds. Raises CommandError where it has no room for the prompt."""
         self._clock = _TimedStream(model.tokenizer.stream())
         fits = len(prompt) + max_tokens - 1 <= free_positions(session)
         try:
             generation = model.generate(
-                prompt, max_tokens=max_tokens if fits else None, session=session, sampler=sampler
+                prompt, max_tokens=max_tokens if fits else None, session=session, sampler=sampler, lookup=lookup
             )
         except ValueError as error:
             raise CommandError(f"{error}. Give less text") from None
@@ -63,6 +64,8 @@ class Answer(TextGeneration):
         count, seconds = self.answer_work
         if count:
             parts.append(f"answer {_rate(count, seconds, count + 1)}")
+        if self.ids.runs < self._clock.count:
+            parts.append(f"in {self.ids.runs} runs")
         return ", ".join(parts)
 
 

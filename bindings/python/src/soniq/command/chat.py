@@ -22,16 +22,24 @@ class Chat:
     """A conversation and the session that holds it: of each turn only what is new runs through the model."""
 
     def __init__(
-        self, model: Model, template: ChatTemplate, sampler: Sampler, *, system: str | None = None, context: int = 0
+        self,
+        model: Model,
+        template: ChatTemplate,
+        sampler: Sampler,
+        *,
+        system: str | None = None,
+        context: int = 0,
+        lookup: int = 0,
     ) -> None:
         """Begins a conversation, with room for `context` tokens; 0: as many as the file allows."""
-        limits = session_limits(model, PIECE, None) | ({"capacity": context} if context else {})
+        limits = session_limits(model, PIECE, None, lookup) | ({"capacity": context} if context else {})
         self.messages: Messages = [] if system is None else [{"role": "system", "content": system}]
         with asked_by("--context"):
             self.session = model.session(maximums=limits)
         self.capacity = free_positions(self.session)
         self._kept = len(self.messages)
         self._model, self._template, self._sampler = model, template, sampler
+        self._lookup = lookup
         self._held: list[int] = []
 
     def ask(self, text: str, *, max_tokens: int, stops: tuple[str, ...] = ()) -> Answer:
@@ -51,12 +59,14 @@ class Chat:
             self.session.truncate(common)
         self._held = ids.tolist()
         new = ids[common:]
-        return Answer(self._model, new, self._sampler, self.session, max_tokens=max_tokens, stops=stops)
+        return Answer(
+            self._model, new, self._sampler, self.session, max_tokens=max_tokens, stops=stops, lookup=self._lookup
+        )
 
     def close(self, answer: Answer) -> None:
         """Makes what came of an answer a part of the conversation, finished or not."""
         self.messages.append({"role": "assistant", "content": answer.text})
-        length = self.capacity - free_positions(self.session)
+        length = self.capacity - free_positions(answer.ids.session)
         self._held = (self._held + answer.ids.tokens)[:length]
 
     def _fitted(self, max_tokens: int) -> npt.NDArray[np.int32]:
@@ -83,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     source = None if options.template is None else read_text(options.template)
     template = ChatTemplate(model, source)
     sampler = Sampler(vocabulary_size(model), **sampling(options))
-    chat = Chat(model, template, sampler, system=options.system, context=options.context)
+    chat = Chat(model, template, sampler, system=options.system, context=options.context, lookup=options.lookup)
     status = 0
     for line in _lines():
         turns = len(chat.messages)

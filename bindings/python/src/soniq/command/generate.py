@@ -27,8 +27,9 @@ def run(options: argparse.Namespace) -> int:
     if len(ids) == 0:
         raise CommandError("the text is empty: give one that the model is to go on with")
     sampler = Sampler(vocabulary_size(model), **sampling(options))
-    session = model.session(maximums=session_limits(model, len(ids), None))
-    answer = Answer(model, ids, sampler, session, max_tokens=options.max_tokens, stops=tuple(options.stop))
+    session = model.session(maximums=session_limits(model, len(ids), None, options.lookup))
+    stops = tuple(options.stop)
+    answer = Answer(model, ids, sampler, session, max_tokens=options.max_tokens, stops=stops, lookup=options.lookup)
     try:
         show(answer)
     finally:

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
+from ..generation import MOST_GUESSES
 from . import bench, chat, generate, perplexity
 
 EXAMPLES = """examples:
@@ -112,7 +113,19 @@ def _sampling(command: argparse.ArgumentParser, *, temperature: float, top_p: fl
     option("--min-p", _number, 0.0, "only tokens with this part of the greatest probability")
     option("--repetition-penalty", _part_or_more, 1.0, "makes recent tokens less likely; 1: not")
     option("--seed", _whole, 0, "of the random numbers")
+    option(
+        "--lookup",
+        _guesses,
+        0,
+        "guess up to so many tokens by what followed before: the same text, sooner where it repeats",
+    )
     command.add_argument("--stop", type=_text, action="append", default=[], metavar="TEXT", help="text that ends it")
+
+
+def _guesses(text: str) -> int:
+    if _whole(text) > MOST_GUESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_GUESSES}")
+    return int(text)
 
 
 def _whole(text: str) -> int:
