@@ -262,7 +262,7 @@ struct IntegerLanes {
     snq_256_dot_bytes(sum.high, four, _mm256_loadu_si256(tiles + 1)))
 }
 
-/// How many channels of four rows of sums the registers hold, 16 or 32.
+/// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 16
 
 /// Two words of 16 bits in each of 16 lanes.

@@ -186,7 +186,7 @@ struct IntegerLanes {
   IntegerLanes(_mm512_dpbusd_epi32(sum.value, _mm512_set1_epi32(codes), _mm512_load_si512(tile)))
 }
 
-/// How many channels of four rows of sums the registers hold, 16 or 32.
+/// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 32
 
 /// Two words of 16 bits in each of 16 lanes.

@@ -4,7 +4,9 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_append_codes_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
   let args = pointer.pointee
-  guard let input = args.input, let codes = args.codes, let steps = args.steps, args.sequence > 0 else { return }
+  guard let input = args.input, let codes = args.codes, let steps = args.steps, args.sequence > 0 else {
+    return
+  }
   let (headDim, capacity) = (Int(args.headDim), Int(args.capacity))
   var row = Int(rowBegin)
   while row < Int(rowEnd) {
@@ -41,7 +43,8 @@ import CKernelABI
     var channel = 0
     while channel < headDim {
       let width = min(16, headDim &- channel)
-      signedCodes(loadBlock(source + channel, width), inverse).storeBytes(row.assumingMemoryBound(to: UInt8.self))
+      signedCodes(loadBlock(source + channel, width), inverse).storeBytes(
+        row.assumingMemoryBound(to: UInt8.self))
       let pairs = UnsafeMutableRawPointer(target + 16 &* channel)
       for pair in 0..<width / 2 { (pairs + 32 &* pair).copyMemory(from: row + 2 &* pair, byteCount: 2) }
       channel &+= 16
@@ -57,7 +60,11 @@ import CKernelABI
   while channel < headDim {
     let width = min(16, headDim &- channel)
     let codes = signedCodes(loadBlock(source + channel, width), inverse)
-    if width == 16 { codes.storeBytes(bytes + channel) } else { codes.storeBytes(bytes + channel, count: width) }
+    if width == 16 {
+      codes.storeBytes(bytes + channel)
+    } else {
+      codes.storeBytes(bytes + channel, count: width)
+    }
     channel &+= 16
   }
 }

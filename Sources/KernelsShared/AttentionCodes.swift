@@ -55,25 +55,27 @@ struct CodeAttentionScratch {
   let args = pointer.pointee
   guard let start = args.scratch, let unit = CodeUnit(args, index) else { return }
   let scratch = CodeAttentionScratch(start, Int(args.past) &+ Int(args.sequence))
+  let headDim = Int(args.headDim)
   let rows = heads > 1 ? heads : min(4, Int(args.sequence) &- row)
   // From row to row: another position, or another head.
   let (queryStride, outputStride, step) =
-    heads > 1 ? (Int(args.headDim), Int(args.headDim), 0) : (args.queryStride, args.outputStride, 1)
+    heads > 1 ? (headDim, headDim, 0) : (args.queryStride, args.outputStride, 1)
   let spans = RowSpans(args, row, step: step, rows)
   let factors = encodeQueries(args, unit.query + row &* args.queryStride, queryStride, rows, scratch)
   let padded = roundedUp(Int(args.past) &+ Int(args.sequence), to: 32)
-  scoreKeys(unit, scratch, Int(args.headDim), spans, factors, rows, padded)
+  scoreKeys(unit, scratch, headDim, spans, factors, rows, padded)
   if args.softcap > 0 {
     capScores(scratch.scores, padded, spans.a.lowerBound & ~15, spans.d.upperBound, args.softcap)
   }
   for index in 0..<rows {
     let span = spans.span(index)
-    softmaxInPlace(scratch.scores + index &* padded, span.lowerBound, span.upperBound)
-    weighSteps(scratch.scores + index &* padded, unit.valueSteps, span)
+    softmax(scratch.scores + index &* padded, span.lowerBound, span.upperBound) { weight, key in
+      weight * FloatLanes(load: unit.valueSteps + key)
+    }
   }
   let output = unit.output + row &* args.outputStride
-  let values = CodeRows(start: unit.values, stride: Int(args.headDim))
-  weighRows(values, UnsafePointer(scratch.scores), padded, spans, Int(args.headDim), output, outputStride, rows)
+  let values = CodeRows(start: unit.values, stride: headDim)
+  weighRows(values, UnsafePointer(scratch.scores), padded, spans, headDim, output, outputStride, rows)
 }
 
 /// One batch entry and head: its first query and output, and what it shares of keys and values.
@@ -168,7 +170,8 @@ private struct CodeUnit {
 
 /// Sixteen keys against `rows` rows, a constant of the caller.
 @inline(__always) private func scoreBlock(
-  _ rows: Int, _ tile: UnsafePointer<Int8>, _ steps: FloatLanes, _ headDim: Int, _ queries: UnsafePointer<Int32>,
+  _ rows: Int, _ tile: UnsafePointer<Int8>, _ steps: FloatLanes, _ headDim: Int,
+  _ queries: UnsafePointer<Int32>,
   _ factors: (Float, Float, Float, Float), _ target: UnsafeMutablePointer<Float>, _ padded: Int
 ) {
   let pairs = headDim / 2
@@ -186,15 +189,4 @@ private struct CodeUnit {
   if rows > 1 { (FloatLanes(b) * FloatLanes(repeating: factors.1) * steps).store(target + padded) }
   if rows > 2 { (FloatLanes(c) * FloatLanes(repeating: factors.2) * steps).store(target + 2 &* padded) }
   if rows > 3 { (FloatLanes(d) * FloatLanes(repeating: factors.3) * steps).store(target + 3 &* padded) }
-}
-
-/// Puts the steps of the values into the weights.
-@inline(__always) private func weighSteps(
-  _ weights: UnsafeMutablePointer<Float>, _ steps: UnsafePointer<Float>, _ span: Range<Int>
-) {
-  var key = span.lowerBound & ~15
-  while key < span.upperBound {
-    (FloatLanes(load: weights + key) * FloatLanes(load: steps + key)).store(weights + key)
-    key &+= 16
-  }
 }

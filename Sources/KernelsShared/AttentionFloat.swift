@@ -125,6 +125,13 @@ struct FloatAttentionScratch {
 /// exp(score - greatest) * (1 / 16-lane sum), in place, over the keys from `first` to `count`; lane l has keys l, l + 16,
 /// ... wherever the first is. Not private: the compiler would give it a weak symbol.
 @inline(never) func softmaxInPlace(_ scores: UnsafeMutablePointer<Float>, _ first: Int, _ count: Int) {
+  softmax(scores, first, count) { weight, _ in weight }
+}
+
+/// The same; `scaled` has the last word on sixteen weights from a key on.
+@inline(__always) func softmax(
+  _ scores: UnsafeMutablePointer<Float>, _ first: Int, _ count: Int, scaled: (FloatLanes, Int) -> FloatLanes
+) {
   let begin = first & ~15
   var greatest = FloatLanes(repeating: -.infinity)
   var key = begin
@@ -145,7 +152,7 @@ struct FloatAttentionScratch {
   let inverse = FloatLanes(repeating: 1 / total.sum())
   key = begin
   while key < count {
-    (FloatLanes(load: scores + key) * inverse).store(scores + key)
+    scaled(FloatLanes(load: scores + key) * inverse, key).store(scores + key)
     key &+= 16
   }
 }

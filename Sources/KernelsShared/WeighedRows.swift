@@ -72,25 +72,41 @@ struct CodeRows: ValueRows {
   _ values: Rows, _ weights: UnsafePointer<Float>, _ padded: Int, _ spans: RowSpans, _ headDim: Int,
   _ output: UnsafeMutablePointer<Float>, _ stride: Int, _ rows: Int
 ) {
-  let most = rows == 4 ? channelsOfFourRows : 32
+  let most = rows == 1 ? 64 : rows == 2 ? 32 : channelsOfFourRows
   var channel = 0
-  while rows == 1 && channel &+ 64 <= headDim {
-    weighFourBlocks(values, weights, spans.a, channel, output + channel)
-    channel &+= 64
-  }
   while channel < headDim {
+    let left = min(most, headDim &- channel)
+    let width = left == 64 ? 64 : min(32, left)
     let block = WeighedBlock(
-      weights: weights, padded: padded, spans: spans, channel: channel, width: min(most, headDim &- channel),
-      output: output + channel, stride: stride)
-    switch rows {
-    case 1: block.weigh(1, values)
-    case 2: block.weigh(2, values)
-    case 3: block.weigh(3, values)
-    default: block.weigh(4, values)
+      weights: weights, padded: padded, spans: spans, channel: channel, width: width,
+      output: output + channel,
+      stride: stride)
+    if width == 64 {
+      block.weighFourBlocks(values)
+    } else if width > 16 {
+      block.weigh(rows, TwoBlocks.self, values)
+    } else {
+      block.weigh(rows, OneBlock.self, values)
     }
-    channel &+= most
+    channel &+= width
   }
 }
+
+/// Numbers as types: the compiler makes a loop of its own for each, to which numbers do not bring it.
+private protocol RowCount {
+  static var rows: Int { get }
+}
+private enum OneRow: RowCount { static var rows: Int { 1 } }
+private enum TwoRows: RowCount { static var rows: Int { 2 } }
+private enum ThreeRows: RowCount { static var rows: Int { 3 } }
+private enum AllRows: RowCount { static var rows: Int { 4 } }
+
+/// More than sixteen channels, or not.
+private protocol BlockWidth {
+  static var isPair: Bool { get }
+}
+private enum OneBlock: BlockWidth { static var isPair: Bool { false } }
+private enum TwoBlocks: BlockWidth { static var isPair: Bool { true } }
 
 /// Up to 32 channels of up to four rows: what registers hold.
 private struct WeighedBlock {
@@ -102,32 +118,44 @@ private struct WeighedBlock {
   let output: UnsafeMutablePointer<Float>
   let stride: Int
 
-  /// `rows` is a constant of the caller.
-  @inline(__always) func weigh<Rows: ValueRows>(_ rows: Int, _ values: Rows) {
+  @inline(__always) func weigh<Width: BlockWidth, Rows: ValueRows>(
+    _ rows: Int, _ width: Width.Type, _ values: Rows
+  ) {
+    switch rows {
+    case 1: weigh(OneRow.self, width, values)
+    case 2: weigh(TwoRows.self, width, values)
+    case 3: weigh(ThreeRows.self, width, values)
+    default: weigh(AllRows.self, width, values)
+    }
+  }
+
+  @inline(__always) private func weigh<Count: RowCount, Width: BlockWidth, Rows: ValueRows>(
+    _: Count.Type, _: Width.Type, _ values: Rows
+  ) {
+    let (rows, isPair) = (Count.rows, Width.isPair)
     let zero = FloatLanes(repeating: 0)
     var (a, b, c, d) = ((zero, zero), (zero, zero), (zero, zero), (zero, zero))
-    let isPair = width > 16
     // Up to three keys that only earlier rows see, those of all rows, and up to three that only later rows see.
     let shared = spans.d.lowerBound..<max(spans.d.lowerBound, spans.a.upperBound)
     for key in spans.a.lowerBound..<shared.lowerBound {
       let value = load(values, key, isPair)
-      if spans.a.contains(key) { add(&a, 0, key, value) }
-      if rows > 1 && spans.b.contains(key) { add(&b, 1, key, value) }
-      if rows > 2 && spans.c.contains(key) { add(&c, 2, key, value) }
+      if spans.a.contains(key) { add(&a, 0, key, value, isPair) }
+      if rows > 1 && spans.b.contains(key) { add(&b, 1, key, value, isPair) }
+      if rows > 2 && spans.c.contains(key) { add(&c, 2, key, value, isPair) }
     }
     for key in shared {
       prefetch(values.place(key &+ rowsAhead, channel))
       let value = load(values, key, isPair)
-      add(&a, 0, key, value)
-      if rows > 1 { add(&b, 1, key, value) }
-      if rows > 2 { add(&c, 2, key, value) }
-      if rows > 3 { add(&d, 3, key, value) }
+      add(&a, 0, key, value, isPair)
+      if rows > 1 { add(&b, 1, key, value, isPair) }
+      if rows > 2 { add(&c, 2, key, value, isPair) }
+      if rows > 3 { add(&d, 3, key, value, isPair) }
     }
     for key in shared.upperBound..<spans.d.upperBound {
       let value = load(values, key, isPair)
-      if rows > 1 && spans.b.contains(key) { add(&b, 1, key, value) }
-      if rows > 2 && spans.c.contains(key) { add(&c, 2, key, value) }
-      if rows > 3 { add(&d, 3, key, value) }
+      if rows > 1 && spans.b.contains(key) { add(&b, 1, key, value, isPair) }
+      if rows > 2 && spans.c.contains(key) { add(&c, 2, key, value, isPair) }
+      if rows > 3 { add(&d, 3, key, value, isPair) }
     }
     store(a, 0)
     if rows > 1 { store(b, 1) }
@@ -144,10 +172,12 @@ private struct WeighedBlock {
   }
 
   @inline(__always) private func add(
-    _ sums: inout (FloatLanes, FloatLanes), _ row: Int, _ key: Int, _ value: (FloatLanes, FloatLanes)
+    _ sums: inout (FloatLanes, FloatLanes), _ row: Int, _ key: Int, _ value: (FloatLanes, FloatLanes),
+    _ isPair: Bool
   ) {
     let weight = FloatLanes(repeating: weights[row &* padded &+ key])
-    sums = (fma(weight, value.0, sums.0), fma(weight, value.1, sums.1))
+    sums.0 = fma(weight, value.0, sums.0)
+    if isPair { sums.1 = fma(weight, value.1, sums.1) }
   }
 
   @inline(__always) private func store(_ sums: (FloatLanes, FloatLanes), _ row: Int) {
@@ -155,30 +185,27 @@ private struct WeighedBlock {
     sums.0.store(target, count: min(16, width))
     if width > 16 { sums.1.store(target + 16, count: width &- 16) }
   }
+
+  /// 64 channels of one row: fewer chains would wait for themselves.
+  @inline(__always) func weighFourBlocks<Rows: ValueRows>(_ values: Rows) {
+    let zero = FloatLanes(repeating: 0)
+    var (a, b, c, d) = (zero, zero, zero, zero)
+    for key in spans.a {
+      let weight = FloatLanes(repeating: weights[key])
+      prefetch(values.place(key &+ rowsAhead, channel))
+      prefetch(values.place(key &+ rowsAhead, channel &+ 32))
+      let source = values.place(key, channel)
+      a = fma(weight, Rows.lanes(source, count: 16), a)
+      b = fma(weight, Rows.lanes(source + 16, count: 16), b)
+      c = fma(weight, Rows.lanes(source + 32, count: 16), c)
+      d = fma(weight, Rows.lanes(source + 48, count: 16), d)
+    }
+    a.store(output)
+    b.store(output + 16)
+    c.store(output + 32)
+    d.store(output + 48)
+  }
 }
 
 /// How many rows of values are asked for before they are used.
 private let rowsAhead = 24
-
-/// 64 channels of one row: fewer chains would wait for themselves.
-@inline(__always) private func weighFourBlocks<Rows: ValueRows>(
-  _ values: Rows, _ weights: UnsafePointer<Float>, _ keys: Range<Int>, _ channel: Int,
-  _ output: UnsafeMutablePointer<Float>
-) {
-  let zero = FloatLanes(repeating: 0)
-  var (a, b, c, d) = (zero, zero, zero, zero)
-  for key in keys {
-    let weight = FloatLanes(repeating: weights[key])
-    prefetch(values.place(key &+ rowsAhead, channel))
-    prefetch(values.place(key &+ rowsAhead, channel &+ 32))
-    let source = values.place(key, channel)
-    a = fma(weight, Rows.lanes(source, count: 16), a)
-    b = fma(weight, Rows.lanes(source + 16, count: 16), b)
-    c = fma(weight, Rows.lanes(source + 32, count: 16), c)
-    d = fma(weight, Rows.lanes(source + 48, count: 16), d)
-  }
-  a.store(output)
-  b.store(output + 16)
-  c.store(output + 32)
-  d.store(output + 48)
-}

@@ -146,7 +146,9 @@ extension Graph {
     var rows = [GrowingRows?](repeating: nil, count: states.count)
     for node in nodes {
       guard case .groupedAttention(let attention) = node.operation else { continue }
-      if let keys = attention.keyState { rows[keys] = GrowingRows(heads: attention.keyValueHeads, isKey: true) }
+      if let keys = attention.keyState {
+        rows[keys] = GrowingRows(heads: attention.keyValueHeads, isKey: true)
+      }
       if let values = attention.valueState {
         rows[values] = GrowingRows(heads: attention.keyValueHeads, isKey: false)
       }

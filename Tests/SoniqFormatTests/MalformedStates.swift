@@ -69,10 +69,14 @@ enum MalformedStates {
       try $0.set(states: "keys", 1, to: UInt8(2))
       try $0.set(states: "keys", 2, to: UInt8(32))
     },
-    MalformedCase("a growing state of bytes without sign", .invalidModel, "states[0].elementType", in: .codedStates) {
+    MalformedCase(
+      "a growing state of bytes without sign", .invalidModel, "states[0].elementType", in: .codedStates
+    ) {
       try $0.set(states: "keys", 1, to: UInt8(5))
     },
-    MalformedCase("keys of codes and values of floats", .invalidModel, "nodes[2].valueState", in: .codedStates) {
+    MalformedCase(
+      "keys of codes and values of floats", .invalidModel, "nodes[2].valueState", in: .codedStates
+    ) {
       try $0.set(states: "values", 1, to: UInt8(3))
       try $0.set(states: "values", 2, to: UInt8(16))
     },

@@ -31,7 +31,8 @@ struct CodedAttentionCase {
   var room: Int { (positions + 15) / 16 * 16 + 16 }
 
   init(
-    _ positions: Int, _ headDim: Int, heads: Int = 2, sharing: Int = 1, content: RowKernels.Content = .ordinary,
+    _ positions: Int, _ headDim: Int, heads: Int = 2, sharing: Int = 1,
+    content: RowKernels.Content = .ordinary,
     _ generator: inout SeededGenerator
   ) {
     (self.positions, self.headDim, self.heads, self.sharing) = (positions, headDim, heads, sharing)
@@ -138,7 +139,9 @@ struct CodedAttentionCase {
     let query = (entry * positions + position) * width + head * headDim
     let scores = (first...position).map { key -> Double in
       var dot = 0.0
-      for channel in 0..<headDim { dot += Double(queries[query + channel]) * rounded(keys, row(key), channel) }
+      for channel in 0..<headDim {
+        dot += Double(queries[query + channel]) * rounded(keys, row(key), channel)
+      }
       let score = dot / Double(headDim).squareRoot()
       return softcap > 0 ? Double(softcap) * tanh(score / Double(softcap)) : score
     }
@@ -147,7 +150,9 @@ struct CodedAttentionCase {
     let total = weights.reduce(0, +)
     return (0..<headDim).map { channel in
       var sum = 0.0
-      for (index, weight) in weights.enumerated() { sum += weight * rounded(values, row(first + index), channel) }
+      for (index, weight) in weights.enumerated() {
+        sum += weight * rounded(values, row(first + index), channel)
+      }
       return sum / total
     }
   }

@@ -23,7 +23,9 @@ import Testing
     return cases
   }
 
-  private func output(_ attention: CodedAttentionCase, _ instructionSet: InstructionSet = .portable) throws -> [Float] {
+  private func output(_ attention: CodedAttentionCase, _ instructionSet: InstructionSet = .portable) throws
+    -> [Float]
+  {
     let append = try RowKernels.kernel(RowKernelRegistry.appendCodes, of: instructionSet)
     let kernel = try RowKernels.kernel(RowKernelRegistry.codeAttention, of: instructionSet)
     return attention.run(append.function, kernel.function)
@@ -103,12 +105,14 @@ import Testing
     var generator = SeededGenerator(seed: 4804)
     for content in RowKernels.Content.allCases {
       for (positions, headDim) in [(1, 4), (18, 20), (33, 64), (3, 36)] {
-        let attention = CodedAttentionCase(positions, headDim, heads: 4, sharing: 2, content: content, &generator)
+        let attention = CodedAttentionCase(
+          positions, headDim, heads: 4, sharing: 2, content: content, &generator)
         for isKey in [false, true] {
           let numbers = isKey ? attention.keys : attention.values
           let actual = attention.codes(numbers, isKey: isKey, append.function)
           #expect(
-            Self.isRight(actual, numbers, attention, isKey: isKey), "\(content), \(positions) x \(headDim), key \(isKey)")
+            Self.isRight(actual, numbers, attention, isKey: isKey),
+            "\(content), \(positions) x \(headDim), key \(isKey)")
         }
       }
     }

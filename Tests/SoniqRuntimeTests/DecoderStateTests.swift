@@ -144,7 +144,8 @@ import Testing
     // Codes have room for whole tiles of 16 positions, and a step for each position and head.
     let codes = try Session(SyntheticDecoder(seed: 9405, states: .int8).model())
     #expect(codes.states.byteCount == 4 * (32 * 8 + 32 * 2 * 4))
-    #expect(codes.states.info(2).elementType == .int8 && codes.states.info(2).byteCount == 32 * 8 + 32 * 2 * 4)
+    #expect(
+      codes.states.info(2).elementType == .int8 && codes.states.info(2).byteCount == 32 * 8 + 32 * 2 * 4)
     let error = #expect(throws: RuntimeError.self) { try Self.run(session, [[1], [2]]) }
     #expect(error?.code == .dimensionTooLarge && error?.expected == 1)
   }
@@ -169,7 +170,8 @@ import Testing
     _ = try Self.run(first, others.map { Array($0[..<5]) })
     let saved = try Self.copy(first)
     let positions = 4 * 2 * 5
-    let dataBytes = positions * 8 * type.byteCount + (type == .int8 ? positions * SyntheticDecoder.keyHeads * 4 : 0)
+    let dataBytes =
+      positions * 8 * type.byteCount + (type == .int8 ? positions * SyntheticDecoder.keyHeads * 4 : 0)
     #expect(saved.count == 48 + 4 * 24 + dataBytes)
     let expected = try Self.run(first, others.map { Array($0[5...]) })
     // In another session of other sizes, which has states already; and in the same.
