@@ -4,7 +4,9 @@ import CKernelABI
   _ pointer: UnsafePointer<snq_append_codes_args>, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
   let args = pointer.pointee
-  guard let input = args.input, let codes = args.codes, let steps = args.steps, args.sequence > 0 else {
+  guard let input = args.input, let codes = args.codes, let steps = args.steps, let turned = args.scratch,
+    args.sequence > 0
+  else {
     return
   }
   let (headDim, capacity) = (Int(args.headDim), Int(args.capacity))
@@ -14,7 +16,8 @@ import CKernelABI
     let position = Int(args.past) &+ row % Int(args.sequence)
     for head in 0..<Int(args.heads) {
       let plane = entry &* Int(args.heads) &+ head
-      let source = input + (row &* args.inputStride &+ head &* headDim)
+      copyRotated(input + (row &* args.inputStride &+ head &* headDim), headDim, turned)
+      let source = UnsafePointer(turned)
       let step = guardedScale(greatestMagnitude(source, headDim) / 127)
       steps[plane &* capacity &+ position] = step
       let target = codes + plane &* capacity &* headDim

@@ -9,16 +9,19 @@ struct CodeAttentionScratch {
   let scores: UnsafeMutablePointer<Float>
   /// The codes of sixteen channels on their way.
   let block: UnsafeMutablePointer<Int32>
+  /// A query, turned.
+  let row: UnsafeMutablePointer<Float>
   /// Codes of four query rows, two words in each: [4][headDim / 2].
   let queries: UnsafeMutablePointer<Int32>
 
-  @inline(__always) init(_ start: UnsafeMutablePointer<UInt8>, _ keys: Int) {
+  @inline(__always) init(_ start: UnsafeMutablePointer<UInt8>, _ keys: Int, _ headDim: Int) {
     scores = UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self)
     block = UnsafeMutableRawPointer(scores + 4 &* roundedUp(keys, to: 32)).assumingMemoryBound(to: Int32.self)
-    queries = block + 16
+    row = UnsafeMutableRawPointer(block + 16).assumingMemoryBound(to: Float.self)
+    queries = UnsafeMutableRawPointer(row + roundedUp(headDim, to: 16)).assumingMemoryBound(to: Int32.self)
   }
   @inline(__always) static func byteCount(_ keys: Int, _ headDim: Int) -> Int {
-    16 &* roundedUp(keys, to: 32) &+ 64 &+ 8 &* headDim
+    16 &* roundedUp(keys, to: 32) &+ 64 &+ 4 &* roundedUp(headDim, to: 16) &+ 8 &* headDim
   }
 }
 
@@ -54,8 +57,8 @@ struct CodeAttentionScratch {
 ) {
   let args = pointer.pointee
   guard let start = args.scratch, let unit = CodeUnit(args, index) else { return }
-  let scratch = CodeAttentionScratch(start, Int(args.past) &+ Int(args.sequence))
   let headDim = Int(args.headDim)
+  let scratch = CodeAttentionScratch(start, Int(args.past) &+ Int(args.sequence), headDim)
   let rows = heads > 1 ? heads : min(4, Int(args.sequence) &- row)
   // From row to row: another position, or another head.
   let (queryStride, outputStride, step) =
@@ -76,6 +79,17 @@ struct CodeAttentionScratch {
   let output = unit.output + row &* args.outputStride
   let values = CodeRows(start: unit.values, stride: headDim)
   weighRows(values, UnsafePointer(scratch.scores), padded, spans, headDim, output, outputStride, rows)
+  for index in 0..<rows { turnBack(output + index &* outputStride, headDim) }
+}
+
+/// 1 / n of n channels that are turned together: exact.
+@inline(__always) private func inverseLength(_ headDim: Int) -> Float { 1 / Float(rotationLength(headDim)) }
+
+/// From sums of turned values to sums of values.
+@inline(__always) private func turnBack(_ output: UnsafeMutablePointer<Float>, _ headDim: Int) {
+  rotateHead(output, headDim)
+  let factor = inverseLength(headDim)
+  for channel in 0..<headDim { output[channel] *= factor }
 }
 
 /// One batch entry and head: its first query and output, and what it shares of keys and values.
@@ -114,7 +128,8 @@ private struct CodeUnit {
   let limit = FloatLanes(repeating: 32767)
   var factors: (Float, Float, Float, Float) = (0, 0, 0, 0)
   for row in 0..<rows {
-    let source = first + row &* stride
+    copyRotated(first + row &* stride, headDim, scratch.row)
+    let source = UnsafePointer(scratch.row)
     let step = guardedScale(greatestMagnitude(source, headDim) / 32767)
     let inverse = FloatLanes(repeating: 1 / step)
     let target = scratch.queries + row &* headDim / 2
@@ -128,7 +143,7 @@ private struct CodeUnit {
       }
       channel &+= 16
     }
-    let factor = step * args.scale
+    let factor = step * (args.scale * inverseLength(headDim))
     switch row {
     case 0: factors.0 = factor
     case 1: factors.1 = factor

@@ -54,7 +54,7 @@ def test_logits_are_those_of_transformers(name: str, ending: str, tmp_path: Path
 def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
     """As the file has them, with keys and values of fewer bits."""
     stored = np.load(MODELS / f"{name}.npz")
-    for options, dtype, tolerance in (([], np.int8, 3e-2), (["--cache", "16"], np.float16, 1e-2)):
+    for options, dtype, tolerance in (([], np.int8, 1e-1), (["--cache", "16"], np.float16, 1e-2)):
         output = pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "keep", *options)
         model = soniq.load(output)
         got = logits(model, stored["ids"], [20, 4])

@@ -65,7 +65,8 @@ struct CodedAttentionCase {
       codes: GuardedBuffer([Int8](repeating: -77, count: batch * keyHeads * room * headDim)),
       steps: GuardedBuffer([Float](repeating: .nan, count: batch * keyHeads * room)))
     var args = snq_append_codes_args()
-    (args.codes, args.steps) = (result.codes.start, result.steps.start)
+    let scratch = GuardedBuffer([Float](repeating: .nan, count: headDim))
+    (args.codes, args.steps, args.scratch) = (result.codes.start, result.steps.start, scratch.start)
     (args.heads, args.headDim, args.capacity) = (UInt32(keyHeads), UInt32(headDim), UInt32(room))
     args.inputStride = keyWidth
     args.isKey = isKey ? 1 : 0
@@ -122,12 +123,30 @@ struct CodedAttentionCase {
     return output.elements
   }
 
-  /// A number as its code says.
-  private func rounded(_ numbers: [Float], _ first: Int, _ channel: Int) -> Double {
+  /// Sums and differences of channels 1, 2, 4, ... apart.
+  static func turned<Number: FloatingPoint>(_ head: [Number]) -> [Number] {
+    var head = head
+    var step = 1
+    while head.count % (2 * step) == 0 {
+      for first in head.indices where first / step % 2 == 0 {
+        (head[first], head[first + step]) = (
+          head[first] + head[first + step], head[first] - head[first + step]
+        )
+      }
+      step *= 2
+    }
+    return head
+  }
+
+  /// A head as its codes say.
+  private func rounded(_ numbers: [Float], _ first: Int) -> [Double] {
+    let head = Self.turned(Array(numbers[first..<first + headDim]))
     var greatest: Float = 0
-    for index in first..<first + headDim { greatest = max(greatest, abs(numbers[index])) }
+    for number in head { greatest = max(greatest, abs(number)) }
     let step = greatest / 127
-    return Double(step) * Double((numbers[first + channel] * (1 / step)).rounded(.toNearestOrEven))
+    let codes = head.map { Double(step) * Double(($0 * (1 / step)).rounded(.toNearestOrEven)) }
+    let length = Double(headDim & -headDim)
+    return Self.turned(codes).map { $0 / length }
   }
 
   /// In double precision, of keys and values as their codes say.
@@ -139,8 +158,8 @@ struct CodedAttentionCase {
     let query = (entry * positions + position) * width + head * headDim
     let scores = (first...position).map { key -> Double in
       var dot = 0.0
-      for channel in 0..<headDim {
-        dot += Double(queries[query + channel]) * rounded(keys, row(key), channel)
+      for (channel, number) in rounded(keys, row(key)).enumerated() {
+        dot += Double(queries[query + channel]) * number
       }
       let score = dot / Double(headDim).squareRoot()
       return softcap > 0 ? Double(softcap) * tanh(score / Double(softcap)) : score
@@ -148,12 +167,12 @@ struct CodedAttentionCase {
     let greatest = scores.max() ?? 0
     let weights = scores.map { exp($0 - greatest) }
     let total = weights.reduce(0, +)
-    return (0..<headDim).map { channel in
-      var sum = 0.0
-      for (index, weight) in weights.enumerated() {
-        sum += weight * rounded(values, row(first + index), channel)
+    var result = [Double](repeating: 0, count: headDim)
+    for (index, weight) in weights.enumerated() {
+      for (channel, number) in rounded(values, row(first + index)).enumerated() {
+        result[channel] += weight * number / total
       }
-      return sum / total
     }
+    return result
   }
 }

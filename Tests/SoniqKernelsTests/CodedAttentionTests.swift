@@ -127,7 +127,7 @@ import Testing
       let (position, head) = (row / attention.keyHeads, row % attention.keyHeads)
       let plane = position / attention.positions * attention.keyHeads + head
       let place = position % attention.positions
-      let source = numbers[row * headDim..<(row + 1) * headDim]
+      let source = CodedAttentionCase.turned(Array(numbers[row * headDim..<(row + 1) * headDim]))
       let raw = source.reduce(Float(0)) { $1.isNaN ? $0 : max($0, abs($1)) } / 127
       let step = raw.isNormal && raw.isFinite ? raw : 1
       guard steps[plane * room + place] == step else { return false }

@@ -26,9 +26,9 @@
 //  * e = exp(score - m); p = e * (1 / 16-lane sum of e); out = fma chain over the keys in order of p*v
 //
 // attention_codes (keys and values are codes that append_codes has made; always causal, no mask and no bias):
-//  * a row of q: step = max|x| / 32767 over headDim, guarded as above; code = rne(min(max(x * (1 / step), -32767), 32767))
-//  * I = sum of q code * k code, exact in int32; score = (float(I) * (step * scale)) * keyStep_j; softcap as above
-//  * p as of attention_float; out = fma chain over the keys in order of (p_j * valueStep_j) * v code
+//  * a row of q is turned as keys and values are; step = max|x| / 32767 over headDim, guarded as above; code = rne(min(max(x * (1 / step), -32767), 32767))
+//  * I = sum of q code * k code, exact in int32; score = (float(I) * (step * (scale / n))) * keyStep_j; softcap as above
+//  * p as of attention_float; out = (fma chain over the keys in order of (p_j * valueStep_j) * v code), turned, * (1 / n)
 //
 // attention_integer (both products exact in int32):
 //  * a row of q or k: step = max|x| / 127 over headDim, guarded as above;
@@ -76,8 +76,9 @@ typedef struct {
 
 typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
                                        uint32_t unitEnd);
-// Rows of keys or of values as codes of 8 bits with a step for each position and head: step = guarded max|x| / 127 over
-// the head, code = rne(min(max(x * (1 / step), -127), 127)); NaN is passed over by max and has code -127.
+// Rows of keys or of values as codes of 8 bits with a step for each position and head. A head is turned first: a Walsh-
+// Hadamard transform, not normalised, of every n channels, n the largest power of two that divides headDim; x[i] + x[i + d]
+// and x[i] - x[i + d] for d = 1, 2, 4, ... n / 2. Then step = guarded max|x| / 127 over the head, code = rne(min(max(x * (1 / step), -127), 127)); NaN is passed over by max and has code -127.
 // Row r is that of batch entry r / sequence and of position past + r % sequence.
 typedef struct {
   const float *input;  // [batch * sequence][inputStride], head h at h * headDim
@@ -89,6 +90,7 @@ typedef struct {
   uint32_t capacity;   // a multiple of 16
   uint32_t sequence, past;
   uint32_t isKey;      // 0 or 1
+  float *scratch;      // [headDim], of the thread
 } snq_append_codes_args;
 
 typedef void (*snq_append_codes_function)(const snq_append_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);

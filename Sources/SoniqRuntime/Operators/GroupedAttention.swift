@@ -27,6 +27,17 @@ struct AppendWork: ScheduledWork {
   /// As many as it reads.
   let states: [StateID]
 
+  /// A head of one row, where there are codes.
+  func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
+    let graph = sizing.schedule.graph
+    return states.reduce(0) { most, state in
+      guard graph.states[state].elementType == .int8,
+        case .fixed(let channels)? = graph.states[state].shape.last
+      else { return most }
+      return max(most, 4 * channels)
+    }
+  }
+
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {
     let row = emitter.kernels.row(RowKernelRegistry.appendCodes)
     let append = AppendStep(
@@ -91,6 +102,7 @@ struct AppendStep: RowStep {
     call.sequence = UInt32(truncatingIfNeeded: frame.size(sequence))
     call.past = UInt32(truncatingIfNeeded: state.length)
     call.isKey = state.form == .keyCodes ? 1 : 0
+    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
     encode(
       &call, UInt32(truncatingIfNeeded: window.firstRow &+ rows.lowerBound),
       UInt32(truncatingIfNeeded: window.firstRow &+ rows.upperBound))
