@@ -93,9 +93,9 @@
  * model). For that, calls that make objects (open, verify, create,
  * workspace_size, pack, and a multiply that needs scratch memory) first reserve address space: 1 MiB, for
  * models 64 bytes more for each byte of the tables (not of the weights), for sessions 32 KiB more for each
- * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight, for tokenizers 32 bytes for each
- * of their table, for texts 512 bytes for each of theirs, 1536 where they are normalised. It becomes memory only where
- * the C library has none. The error object of such a failure may be a constant one, without node or field. A host's allocator may fail at any call.
+ * node and 2 KiB for each value of the model, for matrices 16 bytes more for each weight, for tokenizers 64 bytes for each
+ * of their table, for texts a few bytes for each of theirs and about 100 for each of their longest word. It becomes memory
+ * only where the C library has none. The error object of such a failure may be a constant one, without node or field. A host's allocator may fail at any call.
  *
  * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
  * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.

@@ -75,11 +75,8 @@ enum Reserve {
   /// The list of biases, twice while it is converted.
   static func sampler(biases: Int) -> Int? { min(biases, Sampler.maximumVocabulary) * 32 }
 
-  /// Symbols, the heap of their pairs, and tokens, in arrays that grow; of a text that normalising can make three times as
-  /// long.
-  static func text(byteCount: Int, normalizes: Bool) -> Int? {
-    checkedProduct(byteCount, normalizes ? 1536 : 512)
-  }
+  /// A copy of so many bytes; blocks round up.
+  static func copy(byteCount: Int) -> Int? { checkedProduct(byteCount, 2).map { $0 + 4096 } }
 
   /// Floats in the order of the levels, codes, and both packed.
   static func matrix(outputs: Int, inputs: Int) -> Int? {

@@ -1,4 +1,5 @@
 public import CSoniq
+import CMemory
 import SoniqFormat
 import SoniqGraph
 import SoniqRuntime
@@ -68,7 +69,7 @@ public func soniq_tokenizer_find(
   entry(error, reserving: Reserve.base) { () throws(Failure) in
     let token = try clear(token, "token", to: 0)
     let tokenizer = try TokenizerHandle.borrow(tokenizer).tokenizer
-    let piece = try bytes(piece, byteCount, limit: TokenizerLimits.pieceBytes, "piece", for: tokenizer)
+    let piece = try bytes(piece, byteCount, limit: TokenizerLimits.pieceBytes, "piece")
     guard let id = tokenizer.id(ofPiece: piece) else {
       throw Failure(
         .notFound, "there is no token \"\(String(decoding: piece, as: UTF8.self))\"", field: "piece")
@@ -92,10 +93,13 @@ public func soniq_tokenizer_encode(
     }
     guard tokens != nil || capacity == 0 else { throw .null("tokens") }
     if let tokens, UInt(bitPattern: tokens) % 4 != 0 { throw .argument("tokens", "is not aligned") }
-    let text = try bytes(text, byteCount, limit: TokenizerLimits.textBytes, "text", for: tokenizer)
-    let ids = tokenizer.encode(text, Tokenizer.EncodeOptions(rawValue: flags))
-    for (place, id) in ids.prefix(room(capacity)).enumerated() { tokens?[place] = Int32(bitPattern: id) }
-    count.pointee = ids.count
+    let text = try bytes(text, byteCount, limit: TokenizerLimits.textBytes, "text")
+    let target = UnsafeMutableBufferPointer(start: tokens, count: tokens == nil ? 0 : room(capacity))
+    let found = tokenizer.encode(
+      text, Tokenizer.EncodeOptions(rawValue: flags), into: target, allowance: Reserve.base / 4,
+      reserve: { snq_reserve_grow($0) })
+    guard let found else { throw Failure(.outOfMemory, "no memory for the tokens of this text") }
+    count.pointee = found
   }
 }
 
@@ -130,17 +134,16 @@ public func soniq_tokenizer_decode(
 /// A size_t beyond Int is as good as the largest Int.
 private func room(_ capacity: Int) -> Int { capacity < 0 ? Int.max : capacity }
 
-/// A copy of what C gave, and memory for what is made of it.
+/// A copy of what C gave.
 private func bytes(
-  _ start: UnsafePointer<CChar>?, _ count: Int, limit: Int, _ parameter: String, for tokenizer: Tokenizer
+  _ start: UnsafePointer<CChar>?, _ count: Int, limit: Int, _ parameter: String
 ) throws(Failure) -> [UInt8] {
   guard count >= 0, count <= limit else { throw .argument("byte_count", "is more than \(limit)") }
   guard let start else {
     guard count == 0 else { throw .null(parameter) }
     return []
   }
-  let normalizes = tokenizer.description.flags.contains(.normalizes)
-  try reserve(Reserve.text(byteCount: count, normalizes: normalizes))
+  try reserve(Reserve.copy(byteCount: count))
   return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
 }
 

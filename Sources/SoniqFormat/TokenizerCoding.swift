@@ -5,12 +5,17 @@ package import SoniqText
 
 /// The table of a tokenizer. It is read when somebody asks for it, not when a model is opened.
 package enum TokenizerCoding {
+  /// In the word of the flags: a character map follows the pieces.
+  private static let hasMap = Int(TokenizerDescription.Flags.all.rawValue) + 1
+  /// The lower bits of a role's byte; those above are its rule.
+  private static let roleBits = 4
+
   /// - Returns: nil where the model has none.
   /// - Throws: what is wrong with the table, and where.
   package static func read(_ model: ModelDescription) throws(FormatError) -> TokenizerDescription? {
     guard let section = model.tokenizer else { return nil }
     // For the copy, and the lists and hash tables that are made of it.
-    guard let byteCount = checkedProduct(section.bytes.count, 32), snq_reserve_grow(byteCount) else {
+    guard let byteCount = checkedProduct(section.bytes.count, 64), snq_reserve_grow(byteCount) else {
       throw FormatError(.outOfMemory, offset: section.offset, field: "tokenizer")
     }
     // A private copy: what is checked here cannot change before it is used.
@@ -48,7 +53,8 @@ package enum TokenizerCoding {
     sink.byte(Int(description.algorithm.rawValue))
     sink.byte(Int(description.split.rawValue))
     sink.zeros(2)
-    sink.word(Int(description.flags.rawValue))
+    let map = description.characterMap
+    sink.word(Int(description.flags.rawValue) | (map.isEmpty ? 0 : hasMap))
     for count in [
       description.pieces.count, description.merges.count, description.prefix.count, description.suffix.count,
     ] {
@@ -60,13 +66,20 @@ package enum TokenizerCoding {
       sink.word(Int(merge.right))
     }
     for score in description.scores { sink.float(score) }
-    for role in description.roles { sink.byte(Int(role.rawValue)) }
+    for likelihood in description.likelihoods { sink.double(likelihood) }
+    for (id, role) in description.roles.enumerated() {
+      sink.byte(Int(role.rawValue) | Int(description.rules[id]?.rawValue ?? 0) << roleBits)
+    }
     for id in 0..<description.pieces.count {
       let count = description.pieces[id].count
       sink.byte(count & 255)
       sink.byte(count >> 8)
     }
     sink.bytes += description.pieces.bytes
+    if !map.isEmpty {
+      sink.word(map.count)
+      sink.bytes += map
+    }
     return sink.bytes
   }
 
@@ -74,9 +87,9 @@ package enum TokenizerCoding {
     let algorithm = try cursor.tag(TokenizerAlgorithm.self, "algorithm")
     let split = try cursor.tag(TextSplit.self, "split")
     try cursor.reserved(2)
-    let flags = try cursor.word("flags", in: 0...Int(TokenizerDescription.Flags.all.rawValue))
+    let flags = try cursor.word("flags", in: 0...2 * hasMap - 1)
     var description = TokenizerDescription(
-      algorithm: algorithm, split: split, flags: .init(rawValue: UInt32(flags)))
+      algorithm: algorithm, split: split, flags: .init(rawValue: UInt32(flags & (hasMap - 1))))
     let count = try cursor.count("pieces.count", limit: TokenizerLimits.pieces, size: 3)
     let mergeCount = try cursor.count("merges.count", limit: TokenizerLimits.merges, size: 8)
     let prefixCount = try cursor.count("prefix.count", limit: TokenizerLimits.affix, size: 4)
@@ -92,10 +105,32 @@ package enum TokenizerCoding {
     }
     cursor.prefix = ""
     if algorithm == .scoredMerges { description.scores = try scores(&cursor, count) }
-    description.roles.reserveCapacity(count)
-    for _ in 0..<count { description.roles.append(try cursor.tag(TokenRole.self, "roles")) }
+    if algorithm == .likelyPieces { description.likelihoods = try likelihoods(&cursor, count) }
+    try readRoles(&cursor, count, into: &description)
     try readPieces(&cursor, count, into: &description)
+    if flags & hasMap != 0 {
+      let byteCount = try cursor.count("characterMap.count", limit: TokenizerLimits.mapBytes, size: 1)
+      guard byteCount > 0 else {
+        throw cursor.fault(.outOfRange, "characterMap.count", at: cursor.offset - 4, got: .integer(0))
+      }
+      description.characterMap = Array(try cursor.run(byteCount, "characterMap"))
+    }
     return description
+  }
+
+  private static func readRoles(
+    _ cursor: inout ByteCursor, _ count: Int, into description: inout TokenizerDescription
+  ) throws(FormatError) {
+    description.roles.reserveCapacity(count)
+    for id in 0..<count {
+      let place = cursor.offset
+      let byte = try cursor.byte("roles")
+      guard let role = TokenRole(rawValue: UInt8(byte & (1 << roleBits - 1))) else {
+        throw cursor.fault(.unknownTag, "roles", at: place, got: .integer(byte))
+      }
+      description.roles.append(role)
+      if byte >> roleBits != 0 { description.rules[id] = NameRule(rawValue: UInt8(byte >> roleBits)) }
+    }
   }
 
   private static func ids(
@@ -123,6 +158,25 @@ package enum TokenizerCoding {
       scores.append(score)
     }
     return scores
+  }
+
+  private static func likelihoods(_ cursor: inout ByteCursor, _ count: Int) throws(FormatError) -> [Double] {
+    var likelihoods: [Double] = []
+    guard 8 * count <= cursor.remaining else {
+      throw cursor.fault(
+        .truncated, "likelihoods", at: cursor.offset, got: .integer(cursor.remaining),
+        expected: .integer(8 * count))
+    }
+    likelihoods.reserveCapacity(count)
+    for _ in 0..<count {
+      let place = cursor.offset
+      let likelihood = try cursor.double("likelihoods")
+      guard likelihood.isFinite else {
+        throw cursor.fault(.outOfRange, "likelihoods", at: place, got: .real(likelihood))
+      }
+      likelihoods.append(likelihood)
+    }
+    return likelihoods
   }
 
   private static func readPieces(

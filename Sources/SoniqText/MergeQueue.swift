@@ -1,24 +1,25 @@
 /// Symbols that become one another's neighbours as they are merged, and a heap of the pairs that can be: n log n for any
 /// text.
 struct MergeQueue {
-  /// Part of a text; a list that loses members.
+  /// Part of a text, which has less than 2^32 bytes; a list that loses members.
   struct Symbol {
-    var begin: Int
-    var end: Int
+    var begin: UInt32
+    var end: UInt32
     /// The token, where the rule for merges needs it.
     var id: UInt32
-    var previous: Int
-    var next: Int
+    var previous: Int32
+    var next: Int32
     var isGone: Bool { begin == end }
+    var range: Range<Int> { Int(begin)..<Int(end) }
   }
   struct Candidate {
     /// The least is merged first; of equal ones the one that stands first.
     var rank: Int64
-    var left: Int
-    var right: Int
-    /// Where the right symbol ended when the pair was found: it may have been merged since.
-    var leftEnd: Int
-    var rightEnd: Int
+    var left: UInt32
+    var right: UInt32
+    /// Where the symbols ended when the pair was found: they may have been merged since.
+    var leftEnd: UInt32
+    var rightEnd: UInt32
     var result: UInt32
 
     func isBefore(_ other: Candidate) -> Bool { rank != other.rank ? rank < other.rank : left < other.left }
@@ -26,24 +27,39 @@ struct MergeQueue {
 
   private(set) var symbols: [Symbol] = []
   private var heap: [Candidate] = []
+  private var capacity = 0
 
-  mutating func clear() {
+  /// Forgets all symbols; there is room for so many then.
+  mutating func clear(room count: Int, _ room: inout ByteRoom) throws(ByteRoom.Exhausted) {
     symbols.removeAll(keepingCapacity: true)
     heap.removeAll(keepingCapacity: true)
+    guard count > capacity else { return }
+    (symbols, heap) = ([], [])
+    capacity = max(count, 2 * capacity, 256)
+    // Each of n - 1 merges takes a pair from the n - 1 of the beginning and finds two at most.
+    try room.need(capacity * (MemoryLayout<Symbol>.stride + 2 * MemoryLayout<Candidate>.stride))
+    symbols.reserveCapacity(capacity)
+    heap.reserveCapacity(2 * capacity)
   }
 
   mutating func append(_ range: Range<Int>, id: UInt32) {
     let index = symbols.count
-    if index > 0 { symbols[index - 1].next = index }
+    if index > 0 { symbols[index - 1].next = Int32(truncatingIfNeeded: index) }
     symbols.append(
-      Symbol(begin: range.lowerBound, end: range.upperBound, id: id, previous: index - 1, next: -1))
+      Symbol(
+        begin: UInt32(truncatingIfNeeded: range.lowerBound),
+        end: UInt32(truncatingIfNeeded: range.upperBound),
+        id: id, previous: Int32(truncatingIfNeeded: index - 1), next: -1))
   }
+
+  /// Lets the last symbol go on; its token is the same.
+  mutating func extendLast(to end: Int) { symbols[symbols.count - 1].end = UInt32(truncatingIfNeeded: end) }
 
   /// Merges until no pair can be. `rule` says what two neighbours give.
   mutating func run(_ rule: (Symbol, Symbol) -> (rank: Int64, result: UInt32)?) {
     for index in symbols.indices.dropLast() { consider(index, index + 1, rule) }
     while let candidate = pop() {
-      let (left, right) = (candidate.left, candidate.right)
+      let (left, right) = (Int(candidate.left), Int(candidate.right))
       guard !symbols[left].isGone, !symbols[right].isGone, symbols[left].end == candidate.leftEnd,
         symbols[right].end == candidate.rightEnd
       else { continue }
@@ -51,12 +67,12 @@ struct MergeQueue {
       symbols[left].id = candidate.result
       symbols[left].next = symbols[right].next
       symbols[right].begin = symbols[right].end
-      let next = symbols[left].next
+      let next = Int(symbols[left].next)
       if next >= 0 {
-        symbols[next].previous = left
+        symbols[next].previous = Int32(truncatingIfNeeded: left)
         consider(left, next, rule)
       }
-      if symbols[left].previous >= 0 { consider(symbols[left].previous, left, rule) }
+      if symbols[left].previous >= 0 { consider(Int(symbols[left].previous), left, rule) }
     }
   }
 
@@ -66,8 +82,8 @@ struct MergeQueue {
     guard let (rank, result) = rule(symbols[left], symbols[right]) else { return }
     push(
       Candidate(
-        rank: rank, left: left, right: right, leftEnd: symbols[left].end, rightEnd: symbols[right].end,
-        result: result))
+        rank: rank, left: UInt32(truncatingIfNeeded: left), right: UInt32(truncatingIfNeeded: right),
+        leftEnd: symbols[left].end, rightEnd: symbols[right].end, result: result))
   }
 
   private mutating func push(_ candidate: Candidate) {

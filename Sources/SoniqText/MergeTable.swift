@@ -38,4 +38,22 @@ struct MergeTable: Sendable {
     let mixed = pair &* 0x9e37_79b9_7f4a_7c15
     return Int(truncatingIfNeeded: mixed >> 33) & mask
   }
+
+  /// - Throws: the first merge that gives no token.
+  init(_ description: TokenizerDescription, _ index: PieceIndex) throws(TokenizerError) {
+    self.init(count: description.merges.count)
+    let pieces = description.pieces
+    var joined: [UInt8] = []
+    for (rank, merge) in description.merges.enumerated() {
+      joined.removeAll(keepingCapacity: true)
+      joined += pieces[Int(merge.left)]
+      joined += pieces[Int(merge.right)]
+      guard let result = index.find(joined, 0..<joined.count, in: pieces) else {
+        throw TokenizerError("merges[\(rank)]", "what the two make together is no token")
+      }
+      insert(
+        merge.left, merge.right, rank: UInt32(truncatingIfNeeded: rank),
+        result: UInt32(truncatingIfNeeded: result))
+    }
+  }
 }

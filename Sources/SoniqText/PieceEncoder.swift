@@ -1,99 +1,108 @@
-@_spi(_Unicode) import Swift
-
-/// Encodes parts of a text between special tokens; its queue serves all of them.
+/// Encodes the parts of a text between special tokens; its lists serve all of them.
 struct PieceEncoder {
-  private let tokenizer: Tokenizer
-  private var queue = MergeQueue()
+  typealias Exhausted = ByteRoom.Exhausted
 
-  init(_ tokenizer: Tokenizer) { self.tokenizer = tokenizer }
+  let tokenizer: Tokenizer
+  var sink: TokenSink
+  var room: ByteRoom
+  var queue = MergeQueue()
+  var path = LikelyPath()
+  private let names: SpecialPieces
 
-  mutating func encode(_ text: [UInt8], into ids: inout [UInt32]) {
-    guard !text.isEmpty else { return }
-    let description = tokenizer.description
-    let text = description.flags.contains(.normalizes) ? NormalForm.composed(text) : text
+  var description: TokenizerDescription { tokenizer.description }
+
+  /// * names: those that are found in a normalised text.
+  init(_ tokenizer: Tokenizer, _ names: SpecialPieces, _ sink: TokenSink, _ room: ByteRoom) {
+    (self.tokenizer, self.names, self.sink, self.room) = (tokenizer, names, sink, room)
+  }
+
+  /// * isFirst: nothing stands before it.
+  mutating func encode(_ part: [UInt8], isFirst: Bool) throws(Exhausted) {
+    guard !part.isEmpty else { return }
+    let text = try tokenizer.normalizer.normalize(part, isFirst: isFirst, &room)
+    var begin = 0
+    while let match = names.next(text, from: begin) {
+      try encodePiece(text, begin..<match.range.lowerBound, isFirst: isFirst && begin == 0)
+      sink.append(match.id)
+      begin = match.range.upperBound
+    }
+    try encodePiece(text, begin..<text.count, isFirst: isFirst && begin == 0)
+  }
+
+  /// A part of a normalised text.
+  private mutating func encodePiece(_ text: [UInt8], _ range: Range<Int>, isFirst: Bool) throws(Exhausted) {
+    guard !range.isEmpty else { return }
+    let flags = description.flags
+    let addsSpace = flags.contains(.addsSpace) && (isFirst || !flags.contains(.addsFirstSpace))
     switch description.algorithm {
     case .byteMerges:
-      TextSplitter(split: description.split, bytes: text).forEachPiece(0..<text.count) { range in
-        mergeBytes(text, range, into: &ids)
+      let spaced = try spaced(text, range, addsSpace)
+      try split(spaced.text, spaced.range) { (encoder, text, piece) throws(Exhausted) in
+        try encoder.mergeBytes(text, piece)
       }
-    case .scoredMerges:
-      mergeCharacters(
-        SpaceMark.mark(text, startsWithSpace: description.flags.contains(.addsSpace)), into: &ids)
-    }
-  }
-
-  private mutating func mergeBytes(_ text: [UInt8], _ range: Range<Int>, into ids: inout [UInt32]) {
-    if range.count == 1 || tokenizer.description.flags.contains(.takesWholePieces),
-      let id = tokenizer.index.find(text, range, in: tokenizer.pieces)
-    {
-      return ids.append(UInt32(id))
-    }
-    queue.clear()
-    for place in range {
-      // A byte without a token is left out, unless something stands for what is not known.
-      guard let id = tokenizer.byteIds[Int(text[place])] ?? tokenizer.unknownId else { continue }
-      queue.append(place..<place + 1, id: id)
-    }
-    let merges = tokenizer.merges
-    queue.run { left, right in
-      merges.find(left.id, right.id).map { (rank: Int64($0.rank), result: $0.result) }
-    }
-    for symbol in queue.symbols where !symbol.isGone { ids.append(symbol.id) }
-  }
-
-  private mutating func mergeCharacters(_ text: [UInt8], into ids: inout [UInt32]) {
-    queue.clear()
-    var place = 0
-    while place < text.count {
-      let next = place + TextScalar(text, at: place, end: text.count).length
-      queue.append(place..<next, id: 0)
-      place = next
-    }
-    let tokenizer = self.tokenizer
-    let (index, pieces) = (tokenizer.index, tokenizer.pieces)
-    let scores = tokenizer.description.scores
-    queue.run { left, right in
-      guard right.end - left.begin <= index.longest,
-        let id = index.find(text, left.begin..<right.end, in: pieces)
-      else { return nil }
-      return (rank: Self.order(scores[id]), result: UInt32(id))
-    }
-    for symbol in queue.symbols where !symbol.isGone {
-      if let id = index.find(text, symbol.begin..<symbol.end, in: pieces) {
-        ids.append(UInt32(id))
-      } else {
-        appendBytes(text, symbol.begin..<symbol.end, into: &ids)
+    case .wordPieces:
+      try split(text, range) { (encoder, text, piece) throws(Exhausted) in
+        try encoder.cutWord(text, piece)
+      }
+    case .scoredMerges, .rankedMerges, .likelyPieces:
+      guard flags.contains(.addsMissingSpace) else { return try encodeMarked(text, range) }
+      guard description.split == .words else { return try mark(text, range, addsSpace) }
+      try split(text, range) { (encoder, text, piece) throws(Exhausted) in
+        try encoder.mark(text, piece, addsSpace)
       }
     }
   }
 
-  /// A character without a token: the tokens of its bytes, or the one for what is not known.
-  private func appendBytes(_ text: [UInt8], _ range: Range<Int>, into ids: inout [UInt32]) {
-    let bytes = range.map { tokenizer.byteIds[Int(text[$0])] }
-    if bytes.allSatisfy({ $0 != nil }) {
-      ids += bytes.compactMap { $0 }
-    } else if let unknown = tokenizer.unknownId {
-      ids.append(unknown)
-    }
+  /// With a space before it, where one is added.
+  private mutating func spaced(
+    _ text: [UInt8], _ range: Range<Int>, _ addsSpace: Bool
+  ) throws(Exhausted) -> (text: [UInt8], range: Range<Int>) {
+    let hasSpace = description.flags.contains(.addsMissingSpace) && text[range.lowerBound] == 0x20
+    guard addsSpace, !hasSpace else { return (text, range) }
+    try room.need(range.count + 1)
+    var spaced: [UInt8] = []
+    spaced.reserveCapacity(range.count + 1)
+    spaced.append(0x20)
+    spaced += text[range]
+    return (spaced, spaced.indices)
   }
 
-  /// Greater scores first, as integers in the order of floats.
-  private static func order(_ score: Float) -> Int64 {
-    let bits = Int64(Int32(bitPattern: (score == 0 ? 0 : score).bitPattern))
-    return -(bits < 0 ? Int64(Int32.min) - bits : bits)
+  /// Calls `body` with each piece.
+  private mutating func split(
+    _ text: [UInt8], _ range: Range<Int>,
+    _ body: (inout PieceEncoder, [UInt8], Range<Int>) throws(Exhausted) -> Void
+  ) throws(Exhausted) {
+    let splitter = TextSplitter(split: description.split, bytes: text)
+    try splitter.forEachPiece(range) { (piece) throws(Exhausted) in try body(&self, text, piece) }
   }
-}
 
-/// Unicode's normal form C.
-enum NormalForm {
-  /// Text without a character from U+0300 on is in this form; so is what is no UTF-8, which stays as it is.
-  static func composed(_ text: [UInt8]) -> [UInt8] {
-    guard text.contains(where: { $0 >= 0xcc }), let string = String(validating: text, as: UTF8.self) else {
-      return text
+  /// Spaces become U+2581, one of which is set before the text unless it begins with one.
+  private mutating func mark(_ text: [UInt8], _ range: Range<Int>, _ addsSpace: Bool) throws(Exhausted) {
+    let begin = range.lowerBound
+    let hasSpace = text[begin] == 0x20 || SpaceMark.stands(in: text, at: begin)
+    let marked = try SpaceMark.mark(text[range], startsWithSpace: addsSpace && !hasSpace, &room)
+    try encodeMarked(marked, 0..<marked.count)
+    // There may be as many of them as words.
+    room.giveBack(marked.count)
+  }
+
+  private mutating func encodeMarked(_ text: [UInt8], _ range: Range<Int>) throws(Exhausted) {
+    let split = description.split
+    let cut: TextSplit = split == .words ? .marks : split
+    if description.algorithm == .likelyPieces {
+      try TextSplitter(split: cut, bytes: text).forEachPiece(range) { (piece) throws(Exhausted) in
+        try choosePieces(text, piece)
+      }
+      return
     }
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count)
-    for scalar in string._nfc { result += UTF8.encode(scalar).map(Array.init) ?? [] }
-    return result
+    let splitter = TextSplitter(split: cut == .none ? .marks : cut, bytes: text)
+    var begin = range.lowerBound
+    try splitter.forEachPiece(range) { (piece) throws(Exhausted) in
+      // Without a split, only where no token goes over the place: nothing is merged over it.
+      let end = piece.upperBound
+      guard cut != .none || end == range.upperBound || tokenizer.isApart(text[end - 1]) else { return }
+      try mergeCharacters(text, begin..<end)
+      begin = end
+    }
   }
 }

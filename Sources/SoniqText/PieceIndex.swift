@@ -24,13 +24,21 @@ package struct PieceIndex: Sendable {
     let range = pieces.range(id)
     guard !range.isEmpty, find(pieces.bytes, range, in: pieces) == nil else { return }
     longest = max(longest, range.count)
-    var slot = Self.hash(pieces.bytes, range) & mask
+    var state = Self.seed
+    for index in range { Self.mix(pieces.bytes[index], into: &state) }
+    var slot = Self.place(state) & mask
     while slots[slot] != Self.empty { slot = (slot + 1) & mask }
     slots[slot] = UInt32(truncatingIfNeeded: id)
   }
 
   package func find(_ text: [UInt8], _ range: Range<Int>, in pieces: PieceList) -> Int? {
-    var slot = Self.hash(text, range) & mask
+    var state = Self.seed
+    for index in range { Self.mix(text[index], into: &state) }
+    return find(text, range, state, in: pieces)
+  }
+
+  private func find(_ text: [UInt8], _ range: Range<Int>, _ state: UInt64, in pieces: PieceList) -> Int? {
+    var slot = Self.place(state) & mask
     while slots[slot] != Self.empty {
       let id = Int(slots[slot])
       let piece = pieces.range(id)
@@ -38,6 +46,22 @@ package struct PieceIndex: Sendable {
       slot = (slot + 1) & mask
     }
     return nil
+  }
+
+  /// Calls `body` with each token that a text goes on with, the shortest first; they end behind a whole character.
+  func forEachBeginning(
+    _ text: [UInt8], _ range: Range<Int>, in pieces: PieceList, _ body: (_ id: Int, _ end: Int) -> Void
+  ) {
+    let end = min(range.upperBound, range.lowerBound + longest)
+    var state = Self.seed
+    var place = range.lowerBound
+    while place < end {
+      let next = place + TextScalar(text, at: place, end: range.upperBound).length
+      guard next <= end else { return }
+      for index in place..<next { Self.mix(text[index], into: &state) }
+      place = next
+      if let id = find(text, range.lowerBound..<next, state, in: pieces) { body(id, next) }
+    }
   }
 
   private static func areEqual(
@@ -51,9 +75,14 @@ package struct PieceIndex: Sendable {
     return true
   }
 
-  private static func hash(_ bytes: [UInt8], _ range: Range<Int>) -> Int {
-    var state: UInt64 = 0xcbf2_9ce4_8422_2325
-    for index in range { state = (state ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3 }
-    return Int(truncatingIfNeeded: (state ^ state >> 29) & 0x3fff_ffff)
+  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  @inline(__always)
+  private static func mix(_ byte: UInt8, into state: inout UInt64) {
+    state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+  }
+
+  private static func place(_ state: UInt64) -> Int {
+    Int(truncatingIfNeeded: (state ^ state >> 29) & 0x3fff_ffff)
   }
 }

@@ -7,6 +7,7 @@ package struct PieceList: Sendable, Equatable {
   package init() {}
 
   package var count: Int { ends.count }
+  package var indices: Range<Int> { 0..<count }
 
   package mutating func reserve(pieces: Int, bytes byteCount: Int) {
     ends.reserveCapacity(pieces)

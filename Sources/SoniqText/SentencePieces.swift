@@ -2,13 +2,25 @@
 enum SpaceMark {
   static let bytes: [UInt8] = [0xe2, 0x96, 0x81]
 
-  static func mark(_ text: [UInt8], startsWithSpace: Bool) -> [UInt8] {
-    var result: [UInt8] = startsWithSpace ? bytes : []
-    result.reserveCapacity(text.count + 3)
+  static func mark(
+    _ text: some Collection<UInt8>, startsWithSpace: Bool, _ room: inout ByteRoom
+  ) throws(ByteRoom.Exhausted) -> [UInt8] {
+    let spaces = text.count { $0 == 0x20 }
+    let count = text.count + spaces * (bytes.count - 1) + (startsWithSpace ? bytes.count : 0)
+    guard count <= GrowingBytes.limit else { throw ByteRoom.Exhausted() }
+    try room.need(count)
+    var result: [UInt8] = []
+    result.reserveCapacity(count)
+    if startsWithSpace { result += bytes }
     for byte in text {
       if byte == 0x20 { result += bytes } else { result.append(byte) }
     }
     return result
+  }
+
+  static func stands(in text: [UInt8], at place: Int) -> Bool {
+    text[place] == bytes[0] && place + 3 <= text.count && text[place + 1] == bytes[1]
+      && text[place + 2] == bytes[2]
   }
 
   static func unmark(_ piece: ArraySlice<UInt8>, into result: inout [UInt8]) {

@@ -47,4 +47,55 @@ struct TextScalar {
     guard !isShort, Unicode.Scalar(result) != nil else { return }
     (value, length) = (result, count)
   }
+
+  /// The one before a place.
+  init(_ bytes: [UInt8], before end: Int) {
+    for length in 2...4 where end >= length {
+      let scalar = TextScalar(bytes, at: end - length, end: end)
+      if scalar.length == length {
+        self = scalar
+        return
+      }
+    }
+    self.init(bytes, at: end - 1, end: end)
+  }
+
+  /// nil where the byte is part of no character.
+  var scalar: Unicode.Scalar? { Unicode.Scalar(value) }
+
+  var isSpace: Bool { CharacterClass(value).isSpace }
+
+  /// What BERT cuts off: ASCII that is neither letter nor digit, and Unicode's punctuation.
+  var isSign: Bool {
+    switch value {
+    case 0x21...0x2f, 0x3a...0x40, 0x5b...0x60, 0x7b...0x7e: return true
+    case 0..<0x80: return false
+    default: break
+    }
+    switch scalar?.properties.generalCategory {
+    case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+      .finalPunctuation, .otherPunctuation:
+      return true
+    default: return false
+    }
+  }
+
+  /// As `\w` of patterns has it.
+  var isOfWord: Bool {
+    guard let properties = scalar?.properties else { return false }
+    switch properties.generalCategory {
+    case .decimalNumber, .connectorPunctuation, .nonspacingMark, .spacingMark, .enclosingMark: return true
+    default: return properties.isAlphabetic || properties.isJoinControl
+    }
+  }
+
+  static func isText(_ bytes: [UInt8]) -> Bool {
+    var index = 0
+    while index < bytes.count {
+      let scalar = TextScalar(bytes, at: index, end: bytes.count)
+      if scalar.value == invalid { return false }
+      index += scalar.length
+    }
+    return true
+  }
 }

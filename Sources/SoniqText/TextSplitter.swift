@@ -5,36 +5,76 @@ struct TextSplitter {
   let bytes: [UInt8]
 
   /// Calls `body` with each piece of a part of the text.
-  func forEachPiece(_ range: Range<Int>, _ body: (Range<Int>) -> Void) {
-    guard split == .digitsThenGPT2 else { return pieces(range, body) }
+  func forEachPiece<Failure: Error>(
+    _ range: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    switch split {
+    case .digitsThenGPT2: try digitsAndPieces(range, body)
+    case .words, .signs: try words(range, body)
+    default: try pieces(range, body)
+    }
+  }
+
+  private func digitsAndPieces<Failure: Error>(
+    _ range: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
     var begin = range.lowerBound
     var index = begin
     while index < range.upperBound {
       let scalar = TextScalar(bytes, at: index, end: range.upperBound)
       if CharacterClass(scalar.value) == .number {
-        pieces(begin..<index, body)
+        try pieces(begin..<index, body)
         begin = index + scalar.length
-        body(index..<begin)
+        try body(index..<begin)
       }
       index += scalar.length
     }
-    pieces(begin..<range.upperBound, body)
+    try pieces(begin..<range.upperBound, body)
   }
 
-  private func pieces(_ range: Range<Int>, _ body: (Range<Int>) -> Void) {
+  /// What is between white space; signs by themselves where they are cut off.
+  private func words<Failure: Error>(
+    _ range: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    var begin = range.lowerBound
+    var index = begin
+    while index < range.upperBound {
+      let scalar = TextScalar(bytes, at: index, end: range.upperBound)
+      let next = index + scalar.length
+      let isSign = split == .signs && scalar.isSign
+      if isSign || scalar.isSpace {
+        if begin < index { try body(begin..<index) }
+        if isSign { try body(index..<next) }
+        begin = next
+      }
+      index = next
+    }
+    if begin < index { try body(begin..<index) }
+  }
+
+  private func pieces<Failure: Error>(
+    _ range: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
     var begin = range.lowerBound
     let end = range.upperBound
     while begin < end {
       let next =
         switch split {
-        case .none: end
+        case .none, .words, .signs: end
         case .gpt2, .digitsThenGPT2: wordEnd(begin, end)
         case .llama3: lineEnd(begin, end, digits: 3)
         case .qwen2: lineEnd(begin, end, digits: 1)
+        case .marks: markEnd(begin, end)
         }
-      body(begin..<next)
+      try body(begin..<next)
       begin = next
     }
+  }
+
+  private func markEnd(_ begin: Int, _ end: Int) -> Int {
+    var index = begin + 1
+    while index < end, !SpaceMark.stands(in: bytes, at: index) { index += 1 }
+    return min(index, end)
   }
 
   private func kind(_ index: Int, _ end: Int) -> (kind: CharacterClass, length: Int)? {

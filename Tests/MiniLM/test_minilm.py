@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -151,3 +153,22 @@ def test_an_onnx_file_packs_to_the_same_outputs(folder: Path, sentences, tmp_pat
         subprocess.run([os.environ["SONIQ_PACK"], "pack", source, "-o", packed, "--palette", "f32"], check=True)
         answers.append(soniq.load(packed)(input_ids=ids, attention_mask=mask)["sentence_embedding"].copy())
     assert np.array_equal(answers[0], answers[1])
+
+
+def test_its_tokenizer_is_in_the_file(packed: dict[str, Path], folder: Path) -> None:
+    """Ids and text as the `tokenizers` package has them, of sentences in many scripts and of random strings."""
+    from tokenizers import Tokenizer
+
+    # By its path: the demo has a module of this name, too.
+    words = runpy.run_path(str(Path(__file__).parents[1] / "Text/texts.py"))
+    reference_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    reference_tokenizer.no_padding()
+    reference_tokenizer.no_truncation()
+    tokenizer = soniq.load(packed["8"]).tokenizer
+    rng = random.Random(int(os.environ.get("SONIQ_TEST_SEED", "0")) or 20261129)
+    count = int(os.environ.get("SONIQ_TEXTS", "3000"))
+    texts = [*words["SCRIPTS"].values(), *(words["random_text"](rng) for _ in range(count))]
+    for text, expected in zip(texts, reference_tokenizer.encode_batch(texts), strict=True):
+        ids = tokenizer.encode(text, parse_special=True).tolist()
+        assert ids == expected.ids, repr(text)
+        assert tokenizer.decode(ids) == reference_tokenizer.decode(ids), repr(text)

@@ -14,7 +14,7 @@ import Testing
   static let version3: [SampleModel] = [
     .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states, .codedStates,
     .recurrence, .functions, .scatter, .sampled, .sorted, .byteTokens,
-    .scoredTokens,
+    .scoredTokens, .rankedTokens, .wordTokens, .likelyTokens,
   ]
   static func file(_ sample: SampleModel, _ suffix: String) -> URL {
     folder.appending(path: "version\(version3.contains(sample) ? 3 : 2)-\(sample).\(suffix)")

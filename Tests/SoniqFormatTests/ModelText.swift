@@ -36,12 +36,22 @@ enum ModelText {
         + "prefix \(tokenizer.prefix) suffix \(tokenizer.suffix)"
     ]
     for id in 0..<tokenizer.pieces.count {
-      let score =
-        tokenizer.scores.isEmpty ? "" : " score \(String(tokenizer.scores[id].bitPattern, radix: 16))"
-      let piece = tokenizer.pieces[id].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-      lines.append("  token \(piece) role \(tokenizer.roles[id].rawValue)\(score)")
+      let bits =
+        !tokenizer.scores.isEmpty
+        ? UInt64(tokenizer.scores[id].bitPattern)
+        : tokenizer.likelihoods.isEmpty ? nil : tokenizer.likelihoods[id].bitPattern
+      let score = bits.map { " score \(String($0, radix: 16))" } ?? ""
+      let rule = tokenizer.rules[id].map { " rule \($0.rawValue)" } ?? ""
+      let piece = hexadecimal(tokenizer.pieces[id])
+      lines.append("  token \(piece) role \(tokenizer.roles[id].rawValue)\(rule)\(score)")
     }
-    return lines + tokenizer.merges.map { "  merge \($0.left) \($0.right)" }
+    lines += tokenizer.merges.map { "  merge \($0.left) \($0.right)" }
+    guard !tokenizer.characterMap.isEmpty else { return lines }
+    return lines + ["  map " + hexadecimal(tokenizer.characterMap)]
+  }
+
+  private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
   private static func kind(_ kind: GraphState.Kind) -> String {

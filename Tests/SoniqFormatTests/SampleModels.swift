@@ -27,6 +27,9 @@ enum SampleModel: CaseIterable {
   case sampled
   case byteTokens
   case scoredTokens
+  case rankedTokens
+  case wordTokens
+  case likelyTokens
 
   func make() -> ModelDescription {
     switch self {
@@ -54,6 +57,9 @@ enum SampleModel: CaseIterable {
     case .sampled: SampleModels.sampled()
     case .byteTokens: SampleModels.tokens(SampleTokenizers.bytes())
     case .scoredTokens: SampleModels.tokens(SampleTokenizers.scored())
+    case .rankedTokens: SampleModels.tokens(SampleTokenizers.ranked())
+    case .wordTokens: SampleModels.tokens(SampleTokenizers.words())
+    case .likelyTokens: SampleModels.tokens(SampleTokenizers.likely())
     }
   }
 }

@@ -7,7 +7,10 @@ import Testing
 
 /// The table of a tokenizer: what is written is read, and whatever is wrong with it is an error with field and place.
 @Suite struct TokenizerFileTests {
-  static let samples = [SampleTokenizers.bytes(), SampleTokenizers.scored()]
+  static let samples = [
+    SampleTokenizers.bytes(), SampleTokenizers.scored(), SampleTokenizers.ranked(), SampleTokenizers.words(),
+    SampleTokenizers.likely(),
+  ]
 
   /// What reading says of these bytes, with a checksum that fits.
   private static func read(_ bytes: [UInt8]) throws(FormatError) -> Tokenizer? {
@@ -71,7 +74,8 @@ import Testing
     var field: String
     var offset: Int
     var bytes: [UInt8]
-    var isScored = false
+    /// Of `samples`.
+    var sample = 0
     var testDescription: String { name }
   }
   private static let word: [UInt8] = [255, 255, 255, 255]
@@ -79,7 +83,7 @@ import Testing
     Case(name: "algorithm", code: .unknownTag, field: "algorithm", offset: 0, bytes: [9]),
     Case(name: "split", code: .unknownTag, field: "split", offset: 1, bytes: [77]),
     Case(name: "reserved", code: .reservedNotZero, field: "reserved", offset: 3, bytes: [1]),
-    Case(name: "flags", code: .outOfRange, field: "flags", offset: 4, bytes: [8]),
+    Case(name: "flags", code: .outOfRange, field: "flags", offset: 4, bytes: [0, 64]),
     Case(name: "too many pieces", code: .limitExceeded, field: "pieces.count", offset: 8, bytes: word),
     Case(
       name: "more pieces than bytes", code: .truncated, field: "pieces.count", offset: 8, bytes: [0, 0, 1, 0]),
@@ -96,15 +100,42 @@ import Testing
     Case(name: "length", code: .limitExceeded, field: "lengths", offset: 79, bytes: [1, 16]),
     Case(name: "too few bytes", code: .truncated, field: "pieces", offset: 79, bytes: [2]),
     Case(
-      name: "score", code: .outOfRange, field: "scores", offset: 28, bytes: [0, 0, 0xc0, 0x7f], isScored: true
+      name: "score", code: .outOfRange, field: "scores", offset: 28, bytes: [0, 0, 0xc0, 0x7f], sample: 1
     ),
     Case(
       name: "splits for scores", code: .inconsistentData, field: "split", offset: 1, bytes: [1],
-      isScored: true),
+      sample: 1),
+    Case(
+      name: "marks for bytes", code: .inconsistentData, field: "split", offset: 1, bytes: [5]),
+    Case(
+      name: "a rule without a role", code: .unknownTag, field: "roles", offset: 41, bytes: [0xf6], sample: 2),
+    Case(
+      name: "a merge of characters without a token", code: .inconsistentData, field: "merges[1]", offset: 32,
+      bytes: [4], sample: 2),
+    Case(
+      name: "merges of words", code: .truncated, field: "merges.count", offset: 12, bytes: [0, 1], sample: 3),
+    Case(
+      name: "likelihood", code: .outOfRange, field: "likelihoods", offset: 24,
+      bytes: [0, 0, 0, 0, 0, 0, 0xf0, 0x7f], sample: 4),
+    Case(
+      name: "likelihoods beyond the end", code: .truncated, field: "likelihoods", offset: 8,
+      bytes: [200], sample: 4),
+    Case(
+      name: "no map", code: .outOfRange, field: "characterMap.count", offset: 107, bytes: [0, 0],
+      sample: 4),
+    Case(
+      name: "a map beyond the end", code: .truncated, field: "characterMap.count", offset: 109, bytes: [1],
+      sample: 4),
+    Case(
+      name: "too large a map", code: .limitExceeded, field: "characterMap.count", offset: 110, bytes: [1],
+      sample: 4),
+    Case(
+      name: "a trie beyond the map", code: .inconsistentData, field: "characterMap", offset: 113, bytes: [1],
+      sample: 4),
   ]
 
   @Test(arguments: cases) func aWrongFieldIsNamed(wrong: Case) throws {
-    var bytes = TokenizerCoding.bytes(of: Self.samples[wrong.isScored ? 1 : 0])
+    var bytes = TokenizerCoding.bytes(of: Self.samples[wrong.sample])
     bytes.replaceSubrange(wrong.offset..<wrong.offset + wrong.bytes.count, with: wrong.bytes)
     let error = try #require(throws: FormatError.self) { try Self.read(bytes) }
     #expect(error.code == wrong.code)

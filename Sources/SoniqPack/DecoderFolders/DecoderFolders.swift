@@ -81,6 +81,7 @@ enum DecoderFolders {
         owner: [store]))
     imported.dataFiles = folder.tensors.paths
     imported.remarks = options.remarks(context: sizes.context) + texts.remarks
+    imported.add(try FolderTokenizer.read(folder: folder.path, rows: vocabulary))
     try imported.requirePackable()
     return imported
   }

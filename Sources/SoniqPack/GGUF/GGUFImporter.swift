@@ -59,21 +59,9 @@ package enum GGUFImporter {
         graph: decoder.graph, metadata: try metadata(keys, architecture, model), owner: [store]))
     imported.dataFiles = model.files.map(\.path)
     imported.remarks = options.remarks(context: sizes.context)
-    try addTokenizer(GGUFTokenizer.read(keys, vocabulary: vocabulary), to: &imported)
+    imported.add(try GGUFTokenizer.read(keys, vocabulary: vocabulary))
     try imported.requirePackable()
     return imported
-  }
-
-  private static func addTokenizer(
-    _ found: GGUFTokenizer.Found, to imported: inout ImportedModel
-  ) throws(PackError) {
-    switch found {
-    case .tokenizer(let description): imported.description.setTokenizer(description)
-    case .none: break
-    case .unknown(let reason):
-      imported.remarks.append("the packed file has no tokenizer: \(reason)")
-      imported.description.metadata.append((MetadataKey.tokenizerLeftOut, .text(reason)))
-    }
   }
 
   /// Ternary models were trained with one of two functions.

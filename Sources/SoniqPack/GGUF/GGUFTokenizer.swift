@@ -3,12 +3,6 @@ import SoniqText
 
 /// The tokenizer of a GGUF file.
 struct GGUFTokenizer {
-  enum Found {
-    case tokenizer(TokenizerDescription)
-    case none
-    /// One that is not known here: why, in words.
-    case unknown(String)
-  }
   private static let start = "tokenizer.ggml."
   /// What files call the way that a text is cut, and whether pieces that are tokens are taken whole.
   private static let splits: [(split: TextSplit, names: [String])] = [
@@ -21,7 +15,7 @@ struct GGUFTokenizer {
   private var description: TokenizerDescription
 
   /// * vocabulary: rows of the table of words; the model may have more of them than tokens.
-  static func read(_ keys: GGUFKeys, vocabulary: Int) throws(PackError) -> Found {
+  static func read(_ keys: GGUFKeys, vocabulary: Int) throws(PackError) -> FoundTokenizer {
     guard let model = try keys.text(start + "model") else { return .none }
     var reader: GGUFTokenizer
     switch model {

@@ -125,6 +125,9 @@ extension EncoderGraph {
       description: ModelDescription(graph: result.graph, metadata: metadata, owner: [result.store]),
       framing: framing, leftOut: leftOut)
     imported.dataFiles = folder.tensors.paths
+    if let framing {
+      imported.add(try FolderTokenizer.read(folder: folder.path, rows: framing.vocabularySize))
+    }
     return imported
   }
 }

@@ -92,13 +92,19 @@ def tokenizer(table: Table) -> list[str]:
     flags, count, merges, prefix, suffix = table.take("5I")
     affixes = table.take(f"{prefix}I"), table.take(f"{suffix}I")
     pairs = [table.take("2I") for _ in range(merges)]
-    scores = table.take(f"{count}I") if algorithm == 2 else (None,) * count
+    scores = table.take(f"{count}{'I' if algorithm == 2 else 'Q'}") if algorithm in (2, 5) else (None,) * count
     roles, lengths = table.take(f"{count}B"), table.take(f"{count}H")
+    has_map, flags = divmod(flags, 8192)
     lines = [f"tokenizer {algorithm} split {split} flags {flags} prefix {[*affixes[0]]} suffix {[*affixes[1]]}"]
     for role, length, score in zip(roles, lengths, scores, strict=True):
         piece = bytes(table.take(f"{length}B"))
-        lines.append(f"  token {piece.hex()} role {role}" + ("" if score is None else f" score {score:x}"))
-    return lines + [f"  merge {left} {right}" for left, right in pairs]
+        rule = f" rule {role >> 4}" if role >> 4 else ""
+        lines.append(f"  token {piece.hex()} role {role & 15}{rule}" + ("" if score is None else f" score {score:x}"))
+    lines += [f"  merge {left} {right}" for left, right in pairs]
+    if has_map:
+        (size,) = table.take("I")
+        lines.append(f"  map {bytes(table.take(f'{size}B')).hex()}")
+    return lines
 
 
 def dimensions(table: Table, rank: int) -> str:
