@@ -104,8 +104,16 @@ package enum TokenizerCoding {
       description.merges.append(.init(left: UInt32(left), right: UInt32(right)))
     }
     cursor.prefix = ""
-    if algorithm == .scoredMerges { description.scores = try scores(&cursor, count) }
-    if algorithm == .likelyPieces { description.likelihoods = try likelihoods(&cursor, count) }
+    if algorithm == .scoredMerges {
+      description.scores = try numbers(&cursor, "scores", count) { (cursor, field) throws(FormatError) in
+        try cursor.float(field)
+      }
+    }
+    if algorithm == .likelyPieces {
+      description.likelihoods = try numbers(&cursor, "likelihoods", count) {
+        (cursor, field) throws(FormatError) in try cursor.double(field)
+      }
+    }
     try readRoles(&cursor, count, into: &description)
     try readPieces(&cursor, count, into: &description)
     if flags & hasMap != 0 {
@@ -141,42 +149,27 @@ package enum TokenizerCoding {
     return ids
   }
 
-  private static func scores(_ cursor: inout ByteCursor, _ count: Int) throws(FormatError) -> [Float] {
-    var scores: [Float] = []
-    guard 4 * count <= cursor.remaining else {
+  /// Finite numbers, one a piece.
+  private static func numbers<Number: BinaryFloatingPoint>(
+    _ cursor: inout ByteCursor, _ field: String, _ count: Int,
+    read: (inout ByteCursor, String) throws(FormatError) -> Number
+  ) throws(FormatError) -> [Number] {
+    let byteCount = count * MemoryLayout<Number>.size
+    guard byteCount <= cursor.remaining else {
       throw cursor.fault(
-        .truncated, "scores", at: cursor.offset, got: .integer(cursor.remaining),
-        expected: .integer(4 * count))
+        .truncated, field, at: cursor.offset, got: .integer(cursor.remaining), expected: .integer(byteCount))
     }
-    scores.reserveCapacity(count)
+    var numbers: [Number] = []
+    numbers.reserveCapacity(count)
     for _ in 0..<count {
       let place = cursor.offset
-      let score = try cursor.float("scores")
-      guard score.isFinite else {
-        throw cursor.fault(.outOfRange, "scores", at: place, got: .real(Double(score)))
+      let number = try read(&cursor, field)
+      guard number.isFinite else {
+        throw cursor.fault(.outOfRange, field, at: place, got: .real(Double(number)))
       }
-      scores.append(score)
+      numbers.append(number)
     }
-    return scores
-  }
-
-  private static func likelihoods(_ cursor: inout ByteCursor, _ count: Int) throws(FormatError) -> [Double] {
-    var likelihoods: [Double] = []
-    guard 8 * count <= cursor.remaining else {
-      throw cursor.fault(
-        .truncated, "likelihoods", at: cursor.offset, got: .integer(cursor.remaining),
-        expected: .integer(8 * count))
-    }
-    likelihoods.reserveCapacity(count)
-    for _ in 0..<count {
-      let place = cursor.offset
-      let likelihood = try cursor.double("likelihoods")
-      guard likelihood.isFinite else {
-        throw cursor.fault(.outOfRange, "likelihoods", at: place, got: .real(likelihood))
-      }
-      likelihoods.append(likelihood)
-    }
-    return likelihoods
+    return numbers
   }
 
   private static func readPieces(

@@ -49,15 +49,8 @@ struct CharacterMap: Sendable {
   private func applyToCharacters(
     _ text: [UInt8], _ range: Range<Int>, _ result: inout GrowingBytes, _ room: inout ByteRoom
   ) throws(ByteRoom.Exhausted) {
-    var begin = range.lowerBound
-    while begin < range.upperBound {
-      let end = begin + TextScalar(text, at: begin, end: range.upperBound).length
-      if let found = find(text, begin..<end) {
-        try result.append(contentsOf: found, &room)
-      } else {
-        try result.append(contentsOf: text[begin..<end], &room)
-      }
-      begin = end
+    try TextScalar.forEach(text, range) { (_, place) throws(ByteRoom.Exhausted) in
+      try result.append(contentsOf: find(text, place) ?? text[place], &room)
     }
   }
 

@@ -62,12 +62,7 @@ extension PieceEncoder {
   }
 
   private mutating func mergeByScore(_ text: [UInt8], _ range: Range<Int>) {
-    var place = range.lowerBound
-    while place < range.upperBound {
-      let next = place + TextScalar(text, at: place, end: range.upperBound).length
-      queue.append(place..<next, id: 0)
-      place = next
-    }
+    TextScalar.forEach(text, range) { _, place in queue.append(place, id: 0) }
     let tokenizer = self.tokenizer
     let (index, pieces) = (tokenizer.index, tokenizer.pieces)
     let scores = tokenizer.description.scores

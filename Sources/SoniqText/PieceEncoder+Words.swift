@@ -36,11 +36,8 @@ extension PieceEncoder {
   }
 
   private func characterCount(_ text: [UInt8], _ range: Range<Int>) -> Int {
-    var (count, place) = (0, range.lowerBound)
-    while place < range.upperBound {
-      place += TextScalar(text, at: place, end: range.upperBound).length
-      count += 1
-    }
+    var count = 0
+    TextScalar.forEach(text, range) { _, _ in count += 1 }
     return count
   }
 

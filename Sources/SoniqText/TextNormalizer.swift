@@ -23,7 +23,7 @@ struct TextNormalizer: Sendable {
     if flags.contains(.normalizes) { text = try NormalForm.composed(text, &room) }
     if flags.contains(.stripsAccents) { text = try NormalForm.withoutAccents(text, &room) }
     if flags.contains(.lowercases) { text = try lowercased(text, &room) }
-    text = stripped(text)
+    text = try stripped(text, &room)
     if flags.contains(.joinsSpaces) { text = try joined(text, &room) }
     guard marksSpaces, !text.isEmpty else { return text }
     let addsSpace = flags.contains(.addsSpace) && (isFirst || !flags.contains(.addsFirstSpace))
@@ -32,17 +32,10 @@ struct TextNormalizer: Sendable {
 
   private func cleaned(_ text: [UInt8], _ room: inout ByteRoom) throws(ByteRoom.Exhausted) -> [UInt8] {
     var result = GrowingBytes()
-    var index = 0
-    while index < text.count {
-      let scalar = TextScalar(text, at: index, end: text.count)
-      let range = index..<index + scalar.length
-      index = range.upperBound
+    try TextScalar.forEach(text, text.indices) { (scalar, range) throws(ByteRoom.Exhausted) in
       if flags.contains(.cleans) {
-        if Self.isDropped(scalar) { continue }
-        if scalar.isSpace {
-          try result.append(0x20, &room)
-          continue
-        }
+        if Self.isDropped(scalar) { return }
+        if scalar.isSpace { return try result.append(0x20, &room) }
       }
       let isHan = flags.contains(.spacesHan) && Self.isHan(scalar.value)
       if isHan { try result.append(0x20, &room) }
@@ -75,11 +68,7 @@ struct TextNormalizer: Sendable {
 
   private func lowercased(_ text: [UInt8], _ room: inout ByteRoom) throws(ByteRoom.Exhausted) -> [UInt8] {
     var result = GrowingBytes()
-    var index = 0
-    while index < text.count {
-      let scalar = TextScalar(text, at: index, end: text.count)
-      let range = index..<index + scalar.length
-      index = range.upperBound
+    try TextScalar.forEach(text, text.indices) { (scalar, range) throws(ByteRoom.Exhausted) in
       if (0x41...0x5a).contains(scalar.value) {
         try result.append(UInt8(scalar.value | 0x20), &room)
       } else if scalar.value >= 0x80, let mapping = scalar.scalar?.properties.lowercaseMapping {
@@ -91,7 +80,7 @@ struct TextNormalizer: Sendable {
     return result.bytes
   }
 
-  private func stripped(_ text: [UInt8]) -> [UInt8] {
+  private func stripped(_ text: [UInt8], _ room: inout ByteRoom) throws(ByteRoom.Exhausted) -> [UInt8] {
     guard flags.contains(.stripsEnd) || flags.contains(.stripsStart) else { return text }
     var (begin, end) = (0, text.count)
     while flags.contains(.stripsStart), begin < end {
@@ -104,7 +93,9 @@ struct TextNormalizer: Sendable {
       guard scalar.isSpace else { break }
       end -= scalar.length
     }
-    return begin == 0 && end == text.count ? text : Array(text[begin..<max(begin, end)])
+    if begin == 0 && end == text.count { return text }
+    try room.need(end - begin)
+    return Array(text[begin..<end])
   }
 
   private func joined(_ text: [UInt8], _ room: inout ByteRoom) throws(ByteRoom.Exhausted) -> [UInt8] {

@@ -89,6 +89,18 @@ struct TextScalar {
     }
   }
 
+  /// Calls `body` with each character of a part of a text, and where it stands.
+  @inline(__always) static func forEach<Failure: Error>(
+    _ bytes: [UInt8], _ range: Range<Int>, _ body: (TextScalar, Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    var begin = range.lowerBound
+    while begin < range.upperBound {
+      let scalar = TextScalar(bytes, at: begin, end: range.upperBound)
+      try body(scalar, begin..<begin + scalar.length)
+      begin += scalar.length
+    }
+  }
+
   static func isText(_ bytes: [UInt8]) -> Bool {
     var index = 0
     while index < bytes.count {

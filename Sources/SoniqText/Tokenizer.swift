@@ -68,8 +68,8 @@ package final class Tokenizer: Sendable {
   ) throws(TokenizerError) -> Names {
     var (plain, normalized): ([SpecialPieces.Name], [SpecialPieces.Name]) = ([], [])
     var texts = PieceList()
-    // A name has few bytes.
-    var room = ByteRoom(allowance: .max / 2) { _ in false }
+    // All of it lies within what was asked for to read the table.
+    let mostBytes = TokenizerLimits.growth * description.pieces.bytes.count
     for id in description.pieces.indices where roles.contains(description.roles[id]) {
       let rule = description.rules[id] ?? []
       var name = SpecialPieces.Name(place: UInt32(id), id: UInt32(id), rule: rule)
@@ -79,8 +79,9 @@ package final class Tokenizer: Sendable {
       }
       let piece = Array(description.pieces[id])
       do throws(ByteRoom.Exhausted) {
+        var room = ByteRoom(allowance: TokenizerLimits.nameRoom) { _ in false }
         let text = try normalizer.normalize(piece, isFirst: true, &room)
-        guard texts.bytes.count + text.count <= 2 * TokenizerLimits.bytes else { throw ByteRoom.Exhausted() }
+        guard texts.bytes.count + text.count <= mostBytes else { throw ByteRoom.Exhausted() }
         name.place = UInt32(texts.count)
         texts.append(text)
       } catch {

@@ -143,6 +143,10 @@ package enum TokenizerLimits {
   package static let affix = 64
   /// Of a character map.
   package static let mapBytes = 1 << 22
+  /// Memory in which the name of one token is normalised: some thousand bytes of text.
+  static let nameRoom = 1 << 19
+  /// How much longer normalising may make all names together.
+  static let growth = 8
   /// Of a text.
   package static let textBytes = 1 << 28
   /// Of a word that becomes `wordPieces`, in characters: a longer one is unknown.

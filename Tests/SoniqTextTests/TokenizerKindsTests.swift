@@ -175,4 +175,40 @@ import Testing
       for part in 0..<4 { #expect(memory(tokenizer, text, limit: asked * part / 4).ids == nil) }
     }
   }
+
+  @Test func whatIsStrippedIsACopyThatIsAskedFor() throws {
+    var description = likely()
+    description.flags = []
+    let text = " " + String(repeating: "ab", count: 2_000_000)
+    let (plain, asked) = try memory(Tokenizer(description), text)
+    description.flags = .stripsStart
+    let (stripped, more) = try memory(Tokenizer(description), text)
+    #expect(plain != nil && stripped != nil && more >= asked + 3_000_000)
+  }
+
+  /// A map that writes a letter as a long text: trie, leaf and text, as the format of SentencePiece has them.
+  private func map(_ letter: UInt8, to count: Int) -> [UInt8] {
+    var units = [UInt32](repeating: 0, count: 512)
+    let node = 256 ^ Int(letter)
+    units[0] = 256 << 10
+    units[node] = 1 << 10 | 1 << 8 | UInt32(letter)
+    let words = [UInt32(4 * units.count)] + units
+    let head = words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+    return head + [UInt8](repeating: UInt8(ascii: "b"), count: count) + [0]
+  }
+
+  @Test func namesDoNotGrowWithoutBound() throws {
+    var description = likely()
+    description.rules[description.pieces.count] = .normalized
+    description.add(String(repeating: "a", count: 4000), .userDefined)
+    description.likelihoods.append(0)
+    description.characterMap = map(UInt8(ascii: "a"), to: 2)
+    #expect(try Tokenizer(description).words("a").last == "b")
+    for count in [10, 1000, 1 << 20] {
+      description.characterMap = map(UInt8(ascii: "a"), to: count)
+      let error = #expect(throws: TokenizerError.self) { try Tokenizer(description) }
+      #expect(
+        error?.field == "pieces[7]" && error?.message == "is too long when it is normalised", "\(count)")
+    }
+  }
 }

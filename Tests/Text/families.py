@@ -32,7 +32,8 @@ def corpus() -> list[str]:
     return [*SCRIPTS.values(), *(line for text in documents for line in text.splitlines(keepends=True))]
 
 
-def byte_family(pre: str, cut: Any, normalizer: Any = None, takes_whole: bool = False) -> Family:
+def byte_tokenizer(cut: Any, normalizer: Any = None, takes_whole: bool = False) -> Tokenizer:
+    """Merges of bytes, trained on the corpus."""
     tokenizer = Tokenizer(BPE(ignore_merges=takes_whole))
     if normalizer:
         tokenizer.normalizer = normalizer
@@ -43,6 +44,11 @@ def byte_family(pre: str, cut: Any, normalizer: Any = None, takes_whole: bool = 
         vocab_size=WORDS, initial_alphabet=alphabet, special_tokens=NAMES, show_progress=False
     )
     tokenizer.train_from_iterator(corpus(), trainer)
+    return tokenizer
+
+
+def byte_family(pre: str, cut: Any, normalizer: Any = None, takes_whole: bool = False) -> Family:
+    tokenizer = byte_tokenizer(cut, normalizer, takes_whole)
     state = model_of(tokenizer)
     tokens = sorted(state["vocab"], key=state["vocab"].get)
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in state["merges"]]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from charsmap import CHARACTERS, compiled
-from families import LINES, NAMES, WORDS, corpus, gpt2, split
+from families import LINES, NAMES, WORDS, byte_tokenizer, corpus, gpt2, split
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE, Unigram, WordPiece
 
@@ -22,16 +22,7 @@ State = dict[str, Any]
 def byte_family(
     cut: Any, normalizer: Any = None, takes_whole: bool = False, post: Any = None, added: list[AddedToken] | None = None
 ) -> Tokenizer:
-    tokenizer = Tokenizer(BPE(ignore_merges=takes_whole))
-    if normalizer:
-        tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = cut
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=WORDS, initial_alphabet=alphabet, special_tokens=NAMES, show_progress=False
-    )
-    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer = byte_tokenizer(cut, normalizer, takes_whole)
     if post:
         tokenizer.post_processor = post
     tokenizer.add_tokens(added or [])

@@ -27,14 +27,16 @@ struct AppendWork: ScheduledWork {
   /// As many as it reads.
   let states: [StateID]
 
-  /// A head of one row, where there are codes.
+  /// A head, where there are codes.
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
     let graph = sizing.schedule.graph
+    let rows = graph.growingRows
     return states.reduce(0) { most, state in
       guard graph.states[state].elementType == .int8,
-        case .fixed(let channels)? = graph.states[state].shape.last
+        case .fixed(let channels)? = graph.states[state].shape.last,
+        let heads = rows[state]?.heads
       else { return most }
-      return max(most, 4 * channels)
+      return max(most, 4 * channels / heads)
     }
   }
 
