@@ -96,7 +96,7 @@ extension RowDots {
 
 /// l and h of the codes of one group: q = 16 h + l.
 @inline(__always)
-private func splitSigned(_ codes: UnsafePointer<UInt8>, _ channels: Int) -> (low: __m256i, high: __m256i) {
+func splitSigned(_ codes: UnsafePointer<UInt8>, _ channels: Int) -> (low: __m256i, high: __m256i) {
   let bytes = channels >= 32 ? snq_load_256(codes) : snq_first_bytes_256(codes, channels)
   // h = (q + 8) >> 4, arithmetically: of q + 128, the average with 7 is (q + 136) >> 1 without overflow.
   let biased = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128))

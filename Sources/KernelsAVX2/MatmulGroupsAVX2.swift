@@ -112,233 +112,40 @@ private func widenToWeights(
   }
 }
 
-extension OutputVectors {
-  /// Adds to 16-bit sums the products of unsigned bytes with 4 signed codes.
+/// I of words.
+private enum WordGroups: GroupDots {
   @inline(__always)
-  mutating func addSigned(_ codes: __m256i, _ weights: OutputVectors) {
-    low = snq_opaque_256(_mm256_add_epi16(low, _mm256_maddubs_epi16(weights.low, codes)))
-    high = snq_opaque_256(_mm256_add_epi16(high, _mm256_maddubs_epi16(weights.high, codes)))
-  }
-}
-
-extension GroupRows {
-  /// Adds the products of 4 channels of nibbles.
-  @inline(__always)
-  private mutating func addQuad(
-    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
-  ) {
-    add(.loaded(tile), codes, stride) { $0.addSigned($1, $2) }
-  }
-
-  /// Adds up to 32 channels of nibbles, as many as fit in 16 bits: 8 * 2 * 15 * 127. Straight code for 32: a branch
-  /// would be mispredicted at the end of most groups.
-  @inline(__always)
-  fileprivate mutating func addNibbles(
-    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int, _ channels: Int
-  ) {
-    var (tile, codes, rest) = (tile, codes, channels)
-    if rest >= 32 {
-      addQuad(tile, codes, stride)
-      addQuad(tile + 64, codes + 4, stride)
-      addQuad(tile + 128, codes + 8, stride)
-      addQuad(tile + 192, codes + 12, stride)
-      addQuad(tile + 256, codes + 16, stride)
-      addQuad(tile + 320, codes + 20, stride)
-      addQuad(tile + 384, codes + 24, stride)
-      addQuad(tile + 448, codes + 28, stride)
-      return
-    }
-    while rest > 0 {
-      addQuad(tile, codes, stride)
-      tile += 64
-      codes += 4
+  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
+    var (weights, words, rest) = (place.weights, place.codes, place.channels)
+    let stride = place.codeStride
+    var tile = GroupRows(rows)
+    repeat {
+      tile.add(.loaded(weights), words, stride) { $0.addWords($1, $2) }
+      tile.add(.loaded(weights + 64), words + blockChannels, stride) { $0.addWords($1, $2) }
+      weights += 128
+      words += 4
       rest &-= 4
-    }
+    } while rest > 0
+    return tile
   }
-
-  /// 16-bit sums as 32-bit ones, with those of `start`.
-  @inline(__always)
-  fileprivate func widened(_ start: (Int) -> OutputVectors) -> GroupRows {
-    let one = _mm256_set1_epi16(1)
-    var result = GroupRows(rows, start)
-    result.row0.widen(row0, one)
-    if rows > 1 { result.row1.widen(row1, one) }
-    if rows > 2 {
-      result.row2.widen(row2, one)
-      result.row3.widen(row3, one)
-    }
-    if rows > 4 {
-      result.row4.widen(row4, one)
-      result.row5.widen(row5, one)
-    }
-    return result
-  }
-}
-
-/// I of a group of up to 32 channels of nibbles.
-@inline(__always)
-private func nibbleDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
-  var short = GroupRows(rows)
-  short.addNibbles(place.weights, place.codes, run.codes.stride, place.channels)
-  return short.widened { .start(place.starts, $0) }
-}
-
-/// The same of more channels: the 32-bit sums are in memory meanwhile.
-@inline(__always)
-private func longNibbleDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
-  var (weights, codes, rest) = (place.weights, place.codes, place.channels)
-  var isFirst = true
-  while true {
-    var short = GroupRows(rows)
-    short.addNibbles(weights, codes, run.codes.stride, rest)
-    let tile: GroupRows
-    if isFirst {
-      tile = short.widened { .start(place.starts, $0) }
-    } else {
-      tile = short.widened { .loaded(run.sums + 2 &* $0) }
-    }
-    rest &-= 32
-    if rest <= 0 { return tile }
-    tile.forEach { $0.store(run.sums + 2 &* $1) }
-    isFirst = false
-    weights += 512
-    codes += 32
-  }
-}
-
-/// The same of words.
-@inline(__always)
-private func wordDots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
-  var (weights, words, rest) = (place.weights, place.codes, place.channels)
-  let stride = run.codes.stride
-  var tile = GroupRows(rows)
-  repeat {
-    tile.add(.loaded(weights), words, stride) { $0.addWords($1, $2) }
-    tile.add(.loaded(weights + 64), words + blockChannels, stride) { $0.addWords($1, $2) }
-    weights += 128
-    words += 4
-    rest &-= 4
-  } while rest > 0
-  return tile
-}
-
-// One function a tile shape, because the optimiser stops inlining when a caller grows.
-
-@inline(never)
-private func nibbles6(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: false, run) { nibbleDots(6, run, $0) }
-}
-@inline(never)
-private func nibbles6Direct(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: true, run) { nibbleDots(6, run, $0) }
-}
-@inline(never)
-private func nibbles4(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: false, run) { nibbleDots(4, run, $0) }
-}
-@inline(never)
-private func nibbles4Direct(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: true, run) { nibbleDots(4, run, $0) }
-}
-@inline(never)
-private func nibbles2(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: false, run) { nibbleDots(2, run, $0) }
-}
-@inline(never)
-private func nibbles2Direct(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: true, run) { nibbleDots(2, run, $0) }
-}
-@inline(never)
-private func nibbles1(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: false, run) { nibbleDots(1, run, $0) }
-}
-@inline(never)
-private func nibbles1Direct(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: true, run) { nibbleDots(1, run, $0) }
-}
-@inline(never)
-private func longNibbles6(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: false, run) { longNibbleDots(6, run, $0) }
-}
-@inline(never)
-private func longNibbles6Direct(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: true, run) { longNibbleDots(6, run, $0) }
-}
-@inline(never)
-private func longNibbles4(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: false, run) { longNibbleDots(4, run, $0) }
-}
-@inline(never)
-private func longNibbles4Direct(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: true, run) { longNibbleDots(4, run, $0) }
-}
-@inline(never)
-private func longNibbles2(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: false, run) { longNibbleDots(2, run, $0) }
-}
-@inline(never)
-private func longNibbles2Direct(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: true, run) { longNibbleDots(2, run, $0) }
-}
-@inline(never)
-private func longNibbles1(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: false, run) { longNibbleDots(1, run, $0) }
-}
-@inline(never)
-private func longNibbles1Direct(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: true, run) { longNibbleDots(1, run, $0) }
-}
-@inline(never)
-private func words6(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: false, run) { wordDots(6, run, $0) }
-}
-@inline(never)
-private func words6Direct(_ run: GroupRun) {
-  multiplyGroups(6, isDirect: true, run) { wordDots(6, run, $0) }
-}
-@inline(never)
-private func words4(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: false, run) { wordDots(4, run, $0) }
-}
-@inline(never)
-private func words4Direct(_ run: GroupRun) {
-  multiplyGroups(4, isDirect: true, run) { wordDots(4, run, $0) }
-}
-@inline(never)
-private func words2(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: false, run) { wordDots(2, run, $0) }
-}
-@inline(never)
-private func words2Direct(_ run: GroupRun) {
-  multiplyGroups(2, isDirect: true, run) { wordDots(2, run, $0) }
-}
-@inline(never)
-private func words1(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: false, run) { wordDots(1, run, $0) }
-}
-@inline(never)
-private func words1Direct(_ run: GroupRun) {
-  multiplyGroups(1, isDirect: true, run) { wordDots(1, run, $0) }
 }
 
 /// All groups of one tile of 1, 2, 4 or 6 rows.
-func multiplyTile(_ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun) {
-  let isLong = form == .nibbles && run.groupLength > 32
-  switch rows {
-  case 6 where form == .words: isDirect ? words6Direct(run) : words6(run)
-  case 4 where form == .words: isDirect ? words4Direct(run) : words4(run)
-  case 2 where form == .words: isDirect ? words2Direct(run) : words2(run)
-  case _ where form == .words: isDirect ? words1Direct(run) : words1(run)
-  case 6 where isLong: isDirect ? longNibbles6Direct(run) : longNibbles6(run)
-  case 4 where isLong: isDirect ? longNibbles4Direct(run) : longNibbles4(run)
-  case 2 where isLong: isDirect ? longNibbles2Direct(run) : longNibbles2(run)
-  case _ where isLong: isDirect ? longNibbles1Direct(run) : longNibbles1(run)
-  case 6: isDirect ? nibbles6Direct(run) : nibbles6(run)
-  case 4: isDirect ? nibbles4Direct(run) : nibbles4(run)
-  case 2: isDirect ? nibbles2Direct(run) : nibbles2(run)
-  default: isDirect ? nibbles1Direct(run) : nibbles1(run)
+@inline(__always)
+func multiplyTile<Numbers: GroupNumbers>(
+  _ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun<Numbers>
+) {
+  if form == .words { return multiplyTile(WordGroups.self, rows: rows, isDirect: isDirect, run) }
+  if run.groupLength > 32 {
+    multiplyTile(LongGroups<WholeBytes>.self, rows: rows, isDirect: isDirect, run)
+  } else {
+    multiplyTile(ShortGroups<WholeBytes>.self, rows: rows, isDirect: isDirect, run)
   }
 }
+
+/// Rows up to which weights are multiplied where they lie.
+private let fewRowsOfBytes = 4
+private let fewRowsOfNibbles = 32
 
 @c @implementation
 func snq_group_matmul_bytes_6x2__avx2(
@@ -348,6 +155,7 @@ func snq_group_matmul_bytes_6x2__avx2(
   guard let args, let scratch = args.pointee.scratch else { return }
   let (level, part) = (GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd))
   if part.rows == 1, level.isPlain { return multiplyBytesRow(level, part, scratch) }
+  if part.rows <= fewRowsOfBytes, level.isPlain { return multiplyFewBytes(level, part, scratch) }
   multiplyGroupBlocks(level, .words, part, scratch)
 }
 
@@ -359,5 +167,6 @@ func snq_group_matmul_nibbles_6x2__avx2(
   guard let args, let scratch = args.pointee.scratch else { return }
   let (level, part) = (GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd))
   if part.rows == 1, level.isPlain { return multiplyNibblesRow(level, part, scratch) }
+  if part.rows <= fewRowsOfNibbles, level.isPlain { return multiplyFewNibbles(level, part, scratch) }
   multiplyGroupBlocks(level, level.isPlain ? .nibbles : .words, part, scratch)
 }

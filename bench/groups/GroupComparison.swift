@@ -22,14 +22,18 @@ struct GroupComparison {
   let plain: MatmulKernel
   let grouped: GroupMatmulKernel
 
-  /// Those of the same module for the same weights.
+  let bits: Int
+
+  /// Those of the same module for the same weights. Every grouped kernel that this CPU runs has one.
   static let all: [GroupComparison] = GroupMatmulRegistry.faster.compactMap { grouped in
     guard Capabilities.detected().runs(grouped.row), let layout = grouped.layouts.first else { return nil }
     let bits = layout == .nibbles ? 4 : 8
-    let plain = MatmulKernelRegistry.faster.first {
-      $0.requires == grouped.row.requires && $0.form == .codes && $0.weightBits == bits...bits
-    }
-    return plain.map { GroupComparison(plain: $0, grouped: grouped) }
+    guard
+      let plain = MatmulKernelRegistry.faster.first(where: {
+        $0.requires == grouped.row.requires && $0.form == .codes && $0.weightBits.contains(bits)
+      })
+    else { fatalError("no kernel with one scale an output to compare \(grouped.name) with") }
+    return GroupComparison(plain: plain, grouped: grouped, bits: bits)
   }
 
   /// Seconds of CPU time of both for one multiplication, the medians of `rounds` turns.

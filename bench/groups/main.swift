@@ -29,7 +29,7 @@ for shape in shapes {
   for bits in [4, 8] {
     let problem = GroupProblem(rows: sizes[0], channels: sizes[1], outputs: sizes[2], bits: bits)
     for comparison in GroupComparison.all
-    where comparison.plain.weightBits == bits...bits && comparison.grouped.name.contains(namePart) {
+    where comparison.bits == bits && comparison.grouped.name.contains(namePart) {
       for form in forms {
         let times = comparison.measure(problem, form, rounds: rounds)
         let products = Double(sizes[0] * sizes[1] * sizes[2])

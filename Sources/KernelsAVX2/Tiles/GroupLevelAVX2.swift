@@ -16,6 +16,8 @@ struct GroupLevel {
   let groups: Int
   /// Groups of weights that share a scale of the row.
   let groupsOfScale: Int
+  /// Of the scales of a group and panel.
+  let scaleBytes: Int
 
   @inline(__always)
   init(_ args: UnsafePointer<snq_group_matmul_args>) {
@@ -24,6 +26,8 @@ struct GroupLevel {
     groups = (Int(args.pointee.channels) &+ groupLength &- 1) / groupLength
     let rowGroupLength = Int(args.pointee.rowGroupLength)
     groupsOfScale = rowGroupLength == 0 ? groups : rowGroupLength / groupLength
+    let type = args.pointee.scaleType
+    scaleBytes = type == UInt32(SNQ_GROUP_FLOAT32) ? 64 : type == UInt32(SNQ_GROUP_FLOAT16) ? 32 : 16
   }
 
   @inline(__always) var isNibbles: Bool { args.pointee.layout == UInt32(SNQ_NIBBLES) }
@@ -32,28 +36,21 @@ struct GroupLevel {
   /// Weights are their codes less a constant.
   @inline(__always) var isPlain: Bool { args.pointee.codebook == nil && args.pointee.weightMultiplier == 1 }
 
-  /// 16 numbers of a group as binary32.
+  /// 16 scales or offsets of a group. `isHalves`: they are float16; else the type is looked at.
   @inline(__always)
   func numbers(
-    _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?, _ panel: Int, _ group: Int,
-    _ target: UnsafeMutablePointer<Float>
-  ) {
-    let place = (panel &* groups &+ group) &* 16
-    for half in 0..<2 {
-      let first = place &+ 8 &* half
-      let values: __m256
-      if args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT32) {
-        values = _mm256_loadu_ps((source + 4 &* first).assumingMemoryBound(to: Float.self))
-      } else if args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) {
-        values = snq_256_from_halves(source + 2 &* first)
-      } else {
-        guard let factors else { return }
-        values = _mm256_mul_ps(
-          _mm256_loadu_ps(factors + (16 &* panel &+ 8 &* half)),
-          _mm256_cvtepi32_ps(snq_256_from_bytes(source + first)))
-      }
-      _mm256_storeu_ps(target + 8 &* half, values)
+    isHalves: Bool = false, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?, _ panel: Int
+  ) -> GroupScales {
+    let type = args.pointee.scaleType
+    if isHalves || type == UInt32(SNQ_GROUP_FLOAT16) {
+      return GroupScales(low: snq_256_from_halves(source), high: snq_256_from_halves(source + 16))
     }
+    if type == UInt32(SNQ_GROUP_FLOAT32) { return GroupScales(source.assumingMemoryBound(to: Float.self)) }
+    guard let factors else { return GroupScales(low: _mm256_setzero_ps(), high: _mm256_setzero_ps()) }
+    let scales = GroupScales(factors + 16 &* panel)
+    return GroupScales(
+      low: _mm256_mul_ps(scales.low, _mm256_cvtepi32_ps(snq_256_from_bytes(source))),
+      high: _mm256_mul_ps(scales.high, _mm256_cvtepi32_ps(snq_256_from_bytes(source + 8))))
   }
 }
 
@@ -130,6 +127,20 @@ func storeRow(
   }
 }
 
+/// Numbers of a block: 16 floats a group, and `blockGroups` numbers from row to row.
+private struct BlockNumbers: GroupNumbers {
+  let hasOffsets: Bool
+  let scaleFloats: UnsafePointer<Float>
+  let offsetFloats: UnsafePointer<Float>
+  let starts: UnsafePointer<Int32>
+  let sums: UnsafePointer<Float>
+
+  @inline(__always) func scales(_ group: Int) -> GroupScales { GroupScales(scaleFloats + 16 &* group) }
+  @inline(__always) func offsets(_ group: Int) -> GroupScales { GroupScales(offsetFloats + 16 &* group) }
+  @inline(__always) func start(_ row: Int, _ group: Int) -> Int32 { starts[row &* blockGroups &+ group] }
+  @inline(__always) func sum(_ row: Int, _ group: Int) -> Float { sums[row &* blockGroups &+ group] }
+}
+
 /// A block of channels of some rows and up to two panels.
 private struct GroupBlock {
   let level: GroupLevel
@@ -160,12 +171,12 @@ private struct GroupBlock {
           channels, scratch.weights + p &* blockPanelBytes)
       }
       for group in 0..<groups {
-        let place = p &* GroupScratch.scaleFloats &+ 16 &* group
-        level.numbers(
-          scales, args.pointee.outputScale, panel &+ p, firstGroup &+ group, scratch.scales + place)
+        let target = p &* GroupScratch.scaleFloats &+ 16 &* group
+        let source = level.scaleBytes &* ((panel &+ p) &* level.groups &+ firstGroup &+ group)
+        level.numbers(scales + source, args.pointee.outputScale, panel &+ p).store(scratch.scales + target)
         if let offsets = args.pointee.groupOffsets {
-          level.numbers(
-            offsets, args.pointee.outputOffset, panel &+ p, firstGroup &+ group, scratch.offsets + place)
+          level.numbers(offsets + source, args.pointee.outputOffset, panel &+ p)
+            .store(scratch.offsets + target)
         }
       }
     }
@@ -209,7 +220,9 @@ private struct GroupBlock {
   }
 
   /// The groups of one tile: panel `p` of the block and rows from `done` on.
-  private func run(_ p: Int, _ done: Int, _ codes: GroupCodes, _ scratch: GroupScratch) -> GroupRun {
+  private func run(
+    _ p: Int, _ done: Int, _ codes: GroupCodes, _ scratch: GroupScratch
+  ) -> GroupRun<BlockNumbers> {
     let args = level.args
     let first = p &* GroupScratch.panelFloats &+ 16 &* done
     let numbers = p &* GroupScratch.scaleFloats
@@ -223,9 +236,11 @@ private struct GroupBlock {
       codes: codes, groups: groups, groupLength: level.groupLength,
       lastChannels: firstGroup &+ groups == level.groups
         ? channels &- (groups &- 1) &* level.groupLength : level.groupLength,
-      totals: scratch.totals + first, parts: scratch.parts + first, scales: scratch.scales + numbers,
-      offsets: scratch.offsets + numbers, hasOffsets: args.pointee.groupOffsets != nil,
-      starts: scratch.starts + done &* blockGroups, groupSums: scratch.groupSums + done &* blockGroups,
+      totals: scratch.totals + first, parts: scratch.parts + first,
+      numbers: BlockNumbers(
+        hasOffsets: args.pointee.groupOffsets != nil, scaleFloats: scratch.scales + numbers,
+        offsetFloats: scratch.offsets + numbers, starts: scratch.starts + done &* blockGroups,
+        sums: scratch.groupSums + done &* blockGroups),
       rowScales: args.pointee.rowScales + ((row &+ done) &* args.pointee.rowScaleStride &+ scale),
       rowScaleStride: args.pointee.rowScaleStride, groupsOfScale: level.groupsOfScale,
       restOfScale: (scale &+ 1) &* level.groupsOfScale &- firstGroup,

@@ -32,7 +32,7 @@ private struct RowFloats {
   var high = _mm256_setzero_ps()
 
   @inline(__always)
-  mutating func add(_ dots: OutputVectors, _ scales: RowFloats) {
+  mutating func add(_ dots: OutputVectors, _ scales: GroupScales) {
     low = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), scales.low, low)
     high = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), scales.high, high)
   }
@@ -50,27 +50,6 @@ private struct RowFloats {
   init(_ memory: UnsafePointer<Float>) {
     low = _mm256_loadu_ps(memory)
     high = _mm256_loadu_ps(memory + 8)
-  }
-
-  /// 16 scales or offsets. `isHalves`: they are float16; else the type is looked at.
-  @inline(__always)
-  init(
-    isHalves: Bool, _ level: GroupLevel, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?,
-    _ panel: Int
-  ) {
-    let type = level.args.pointee.scaleType
-    if isHalves || type == UInt32(SNQ_GROUP_FLOAT16) {
-      low = snq_256_from_halves(source)
-      high = snq_256_from_halves(source + 16)
-    } else if type == UInt32(SNQ_GROUP_FLOAT32) {
-      let floats = source.assumingMemoryBound(to: Float.self)
-      low = _mm256_loadu_ps(floats)
-      high = _mm256_loadu_ps(floats + 8)
-    } else if let factors {
-      let place = factors + 16 &* panel
-      low = _mm256_mul_ps(_mm256_loadu_ps(place), _mm256_cvtepi32_ps(snq_256_from_bytes(source)))
-      high = _mm256_mul_ps(_mm256_loadu_ps(place + 8), _mm256_cvtepi32_ps(snq_256_from_bytes(source + 8)))
-    }
   }
 
   @inline(__always)
@@ -125,7 +104,6 @@ private struct RowCursor {
   let second: Int
   let panelStep: Int
   let scaleStep: Int
-  let scaleBytes: Int
   let constant: Int32
   let firstScales: UnsafeRawPointer
   var weights: UnsafePointer<UInt8>
@@ -144,18 +122,15 @@ private struct RowCursor {
     self.asksAhead = asksAhead
     panel = place.panel
     self.constant = constant
-    scaleBytes =
-      args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT32)
-      ? 64 : args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) ? 32 : 16
     second = place.panels > 1 ? panel &+ 1 : panel
-    scaleStep = place.panels > 1 ? scaleBytes &* level.groups : 0
+    scaleStep = place.panels > 1 ? level.scaleBytes &* level.groups : 0
     panelStep = place.panels > 1 ? Int(args.pointee.panelStride) : 0
     firstScales = scales
     self.weights = weights + panel &* Int(args.pointee.panelStride)
     self.codes =
       UnsafeRawPointer(codes).assumingMemoryBound(to: UInt8.self) + place.row &* Int(args.pointee.codeStride)
     self.sums = sums + place.row &* args.pointee.groupSumStride
-    self.scales = scales + panel &* level.groups &* scaleBytes
+    self.scales = scales + panel &* level.groups &* level.scaleBytes
   }
 
   /// z of one group, and on to the next.
@@ -169,19 +144,19 @@ private struct RowCursor {
     var dots = RowDots(constant &* sums.pointee)
     addDots(&dots, RowGroup(weights: weights, panelStep: panelStep, codes: codes, channels: channels))
     let factors = level.args.pointee.outputScale
-    z0.add(dots.first, RowFloats(isHalves: isHalves, level, scales, factors, panel))
-    z1.add(dots.second, RowFloats(isHalves: isHalves, level, scales + scaleStep, factors, second))
+    z0.add(dots.first, level.numbers(isHalves: isHalves, scales, factors, panel))
+    z1.add(dots.second, level.numbers(isHalves: isHalves, scales + scaleStep, factors, second))
     if !isHalves, let offsets = level.args.pointee.groupOffsets {
       let sum = RowDots(sums.pointee).first
       let place = offsets + (scales - firstScales)
       let factors = level.args.pointee.outputOffset
-      z0.add(sum, RowFloats(isHalves: false, level, place, factors, panel))
-      z1.add(sum, RowFloats(isHalves: false, level, place + scaleStep, factors, second))
+      z0.add(sum, level.numbers(place, factors, panel))
+      z1.add(sum, level.numbers(place + scaleStep, factors, second))
     }
     weights += bytes
     codes += channels
     sums += 1
-    scales += isHalves ? 32 : scaleBytes
+    scales += isHalves ? 32 : level.scaleBytes
   }
 }
 

@@ -4,8 +4,19 @@ import CSIMD
 // All groups of a block for one tile of up to 6 rows x 1 panel, in one function: a call for each of them made AVX2 and
 // AVX-VNNI slower by a tenth. How they are multiplied, says the module.
 
-/// The groups of a block for one tile of outputs.
-struct GroupRun {
+/// The numbers of a panel and some rows with which the products of a group end; rows count from the first of a tile.
+protocol GroupNumbers {
+  var hasOffsets: Bool { get }
+  func scales(_ group: Int) -> GroupScales
+  func offsets(_ group: Int) -> GroupScales
+  /// What the constant of the weights adds: in all lanes.
+  func start(_ row: Int, _ group: Int) -> Int32
+  /// Q.
+  func sum(_ row: Int, _ group: Int) -> Float
+}
+
+/// Some groups for one tile of outputs.
+struct GroupRun<Numbers: GroupNumbers> {
   let weights: UnsafePointer<UInt8>
   /// Bytes from group to group.
   let groupBytes: Int
@@ -18,13 +29,7 @@ struct GroupRun {
   /// Of the first row: y and z, 16 floats a row.
   let totals: UnsafeMutablePointer<Float>
   let parts: UnsafeMutablePointer<Float>
-  /// 16 a group.
-  let scales: UnsafePointer<Float>
-  let offsets: UnsafePointer<Float>
-  let hasOffsets: Bool
-  /// What the constant of the weights adds to every group, and Q: `blockGroups` numbers from row to row.
-  let starts: UnsafePointer<Int32>
-  let groupSums: UnsafePointer<Float>
+  let numbers: Numbers
   /// Of the first row, and numbers to the next one's.
   let rowScales: UnsafePointer<Float>
   let rowScaleStride: Int
@@ -41,8 +46,14 @@ struct GroupRun {
 struct GroupPlace {
   var weights: UnsafePointer<UInt8>
   var codes: UnsafePointer<UInt8>
-  var starts: UnsafePointer<Int32>
+  let codeStride: Int
   var channels: Int
+  /// Memory for the sums of a tile: [row][half].
+  let sums: UnsafeMutablePointer<__m256i>
+  /// Behind them, for 64 bytes a row of up to four.
+  @inline(__always) var halves: UnsafeMutablePointer<UInt8> {
+    UnsafeMutableRawPointer(sums + 8).assumingMemoryBound(to: UInt8.self)
+  }
 }
 
 /// 16 scales or offsets.
@@ -51,17 +62,29 @@ struct GroupScales {
   let high: __m256
 
   @inline(__always)
-  init(_ scales: UnsafePointer<Float>) {
-    low = _mm256_loadu_ps(scales)
-    high = _mm256_loadu_ps(scales + 8)
+  init(low: __m256, high: __m256) {
+    self.low = low
+    self.high = high
+  }
+
+  @inline(__always)
+  init(_ memory: UnsafePointer<Float>) {
+    low = _mm256_loadu_ps(memory)
+    high = _mm256_loadu_ps(memory + 8)
+  }
+
+  @inline(__always)
+  func store(_ memory: UnsafeMutablePointer<Float>) {
+    _mm256_storeu_ps(memory, low)
+    _mm256_storeu_ps(memory + 8, high)
   }
 }
 
 /// What ends a group: z += I * s + Q * d, or y += the same * scale of the row.
-private struct GroupEnd {
+private struct GroupEnd<Numbers: GroupNumbers> {
   let isDirect: Bool
   let hasOffsets: Bool
-  let run: GroupRun
+  let run: GroupRun<Numbers>
   let group: Int
   let scales: GroupScales
   /// Of the first row.
@@ -75,10 +98,10 @@ private struct GroupEnd {
     low = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), scales.low, low)
     high = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), scales.high, high)
     if hasOffsets {
-      let sum = _mm256_set1_ps(run.groupSums[r &* blockGroups &+ group])
-      let offsets = run.offsets + 16 &* group
-      low = _mm256_fmadd_ps(sum, _mm256_loadu_ps(offsets), low)
-      high = _mm256_fmadd_ps(sum, _mm256_loadu_ps(offsets + 8), high)
+      let sum = _mm256_set1_ps(run.numbers.sum(r, group))
+      let offsets = run.numbers.offsets(group)
+      low = _mm256_fmadd_ps(sum, offsets.low, low)
+      high = _mm256_fmadd_ps(sum, offsets.high, high)
     }
     if isDirect {
       let scale = _mm256_set1_ps(rowScales[r &* run.rowScaleStride])
@@ -120,10 +143,6 @@ struct GroupRows {
     }
   }
 
-  /// From what the constant of the weights adds.
-  @inline(__always)
-  init(_ rows: Int, _ starts: UnsafePointer<Int32>) { self.init(rows) { .start(starts, $0) } }
-
   /// Adds the channels of one register of codes.
   @inline(__always)
   mutating func add(
@@ -158,18 +177,11 @@ struct GroupRows {
   }
 }
 
-extension OutputVectors {
-  /// -c * Q of a row, in all lanes.
-  @inline(__always)
-  static func start(_ starts: UnsafePointer<Int32>, _ r: Int) -> OutputVectors {
-    let start = _mm256_set1_epi32(starts[r &* blockGroups])
-    return OutputVectors(low: start, high: start)
-  }
-}
-
 /// y += z * the scale of the row, z = 0.
 @inline(never)
-private func endScale(_ run: GroupRun, _ rows: Int, _ rowScales: UnsafePointer<Float>) {
+private func endScale<Numbers: GroupNumbers>(
+  _ run: GroupRun<Numbers>, _ rows: Int, _ rowScales: UnsafePointer<Float>
+) {
   for r in 0..<rows {
     let scale = _mm256_set1_ps(rowScales[r &* run.rowScaleStride])
     for half in 0..<2 {
@@ -180,19 +192,30 @@ private func endScale(_ run: GroupRun, _ rows: Int, _ rowScales: UnsafePointer<F
   }
 }
 
-/// All groups of a run; rows and whether every group has a scale of the row are literals. `dots` gives I of a group.
+/// How I of one group is made, from `start` of every row.
+protocol GroupDots {
+  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows
+}
+
+/// All groups of a run; rows and whether every group has a scale of the row are literals.
 @inline(__always)
-func multiplyGroups(_ rows: Int, isDirect: Bool, _ run: GroupRun, _ dots: (GroupPlace) -> GroupRows) {
+private func multiplyGroups<Dots: GroupDots, Numbers: GroupNumbers>(
+  _: Dots.Type, _ rows: Int, isDirect: Bool, _ run: GroupRun<Numbers>
+) {
   var place = GroupPlace(
-    weights: run.weights, codes: run.codes.bytes, starts: run.starts, channels: run.groupLength)
+    weights: run.weights, codes: run.codes.bytes, codeStride: run.codes.stride, channels: run.groupLength,
+    sums: run.sums)
   var rowScales = run.rowScales
   var (group, restOfScale) = (0, run.restOfScale)
   repeat {
     let isLast = group &+ 1 == run.groups
     if isLast { place.channels = run.lastChannels }
-    let tile = dots(place)
-    let scales = GroupScales(run.scales + 16 &* group)
-    if run.hasOffsets {
+    let tile = Dots.dots(rows, place) { [group] in
+      let start = _mm256_set1_epi32(run.numbers.start($0, group))
+      return OutputVectors(low: start, high: start)
+    }
+    let scales = run.numbers.scales(group)
+    if run.numbers.hasOffsets {
       let end = GroupEnd(
         isDirect: isDirect, hasOffsets: true, run: run, group: group, scales: scales, rowScales: rowScales)
       tile.forEach { end.add($0, $1) }
@@ -213,7 +236,47 @@ func multiplyGroups(_ rows: Int, isDirect: Bool, _ run: GroupRun, _ dots: (Group
     }
     place.weights += run.groupBytes
     place.codes += run.groupLength
-    place.starts += 1
     group &+= 1
   } while group < run.groups
+}
+
+/// Rows of a tile, as a type: one function a tile shape, because the optimiser stops inlining when a caller grows.
+private protocol TileRows { static var count: Int { get } }
+private enum Rows1: TileRows { static var count: Int { 1 } }
+private enum Rows2: TileRows { static var count: Int { 2 } }
+private enum Rows4: TileRows { static var count: Int { 4 } }
+private enum Rows6: TileRows { static var count: Int { 6 } }
+
+@inline(never)
+private func multiplyShared<Dots: GroupDots, Rows: TileRows, Numbers: GroupNumbers>(
+  _: Dots.Type, _: Rows.Type, _ run: GroupRun<Numbers>
+) {
+  multiplyGroups(Dots.self, Rows.count, isDirect: false, run)
+}
+
+@inline(never)
+private func multiplyDirect<Dots: GroupDots, Rows: TileRows, Numbers: GroupNumbers>(
+  _: Dots.Type, _: Rows.Type, _ run: GroupRun<Numbers>
+) {
+  multiplyGroups(Dots.self, Rows.count, isDirect: true, run)
+}
+
+@inline(__always)
+private func multiplyTile<Dots: GroupDots, Rows: TileRows, Numbers: GroupNumbers>(
+  _: Dots.Type, _: Rows.Type, _ isDirect: Bool, _ run: GroupRun<Numbers>
+) {
+  if isDirect { multiplyDirect(Dots.self, Rows.self, run) } else { multiplyShared(Dots.self, Rows.self, run) }
+}
+
+/// All groups of one tile of 1, 2, 4 or 6 rows; `isDirect`: every group has a scale of the row.
+@inline(__always)
+func multiplyTile<Dots: GroupDots, Numbers: GroupNumbers>(
+  _: Dots.Type, rows: Int, isDirect: Bool, _ run: GroupRun<Numbers>
+) {
+  switch rows {
+  case 6: multiplyTile(Dots.self, Rows6.self, isDirect, run)
+  case 4: multiplyTile(Dots.self, Rows4.self, isDirect, run)
+  case 2: multiplyTile(Dots.self, Rows2.self, isDirect, run)
+  default: multiplyTile(Dots.self, Rows1.self, isDirect, run)
+  }
 }

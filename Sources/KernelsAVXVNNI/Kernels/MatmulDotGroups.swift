@@ -87,62 +87,42 @@ extension GroupRows {
   }
 }
 
-/// I of a group. Straight code for 32 channels: a branch would be mispredicted at the end of most groups.
-@inline(__always)
-private func dots(_ rows: Int, _ run: GroupRun, _ place: GroupPlace) -> GroupRows {
-  var tile = GroupRows(rows, place.starts)
-  var (weights, codes, rest) = (place.weights, place.codes, place.channels)
-  let stride = run.codes.stride
-  while rest >= 32 {
-    tile.addQuad(weights, codes, stride)
-    tile.addQuad(weights + 64, codes + 4, stride)
-    tile.addQuad(weights + 128, codes + 8, stride)
-    tile.addQuad(weights + 192, codes + 12, stride)
-    tile.addQuad(weights + 256, codes + 16, stride)
-    tile.addQuad(weights + 320, codes + 20, stride)
-    tile.addQuad(weights + 384, codes + 24, stride)
-    tile.addQuad(weights + 448, codes + 28, stride)
-    weights += 512
-    codes += 32
-    rest &-= 32
+/// Straight code for 32 channels: a branch would be mispredicted at the end of most groups.
+private enum ByteGroups: GroupDots {
+  @inline(__always)
+  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
+    var tile = GroupRows(rows, start)
+    var (weights, codes, rest) = (place.weights, place.codes, place.channels)
+    let stride = place.codeStride
+    while rest >= 32 {
+      tile.addQuad(weights, codes, stride)
+      tile.addQuad(weights + 64, codes + 4, stride)
+      tile.addQuad(weights + 128, codes + 8, stride)
+      tile.addQuad(weights + 192, codes + 12, stride)
+      tile.addQuad(weights + 256, codes + 16, stride)
+      tile.addQuad(weights + 320, codes + 20, stride)
+      tile.addQuad(weights + 384, codes + 24, stride)
+      tile.addQuad(weights + 448, codes + 28, stride)
+      weights += 512
+      codes += 32
+      rest &-= 32
+    }
+    while rest > 0 {
+      tile.addQuad(weights, codes, stride)
+      weights += 64
+      codes += 4
+      rest &-= 4
+    }
+    return tile
   }
-  while rest > 0 {
-    tile.addQuad(weights, codes, stride)
-    weights += 64
-    codes += 4
-    rest &-= 4
-  }
-  return tile
 }
-
-// One function a tile shape, because the optimiser stops inlining when a caller grows.
-
-@inline(never)
-private func tile6(_ run: GroupRun) { multiplyGroups(6, isDirect: false, run) { dots(6, run, $0) } }
-@inline(never)
-private func tile6Direct(_ run: GroupRun) { multiplyGroups(6, isDirect: true, run) { dots(6, run, $0) } }
-@inline(never)
-private func tile4(_ run: GroupRun) { multiplyGroups(4, isDirect: false, run) { dots(4, run, $0) } }
-@inline(never)
-private func tile4Direct(_ run: GroupRun) { multiplyGroups(4, isDirect: true, run) { dots(4, run, $0) } }
-@inline(never)
-private func tile2(_ run: GroupRun) { multiplyGroups(2, isDirect: false, run) { dots(2, run, $0) } }
-@inline(never)
-private func tile2Direct(_ run: GroupRun) { multiplyGroups(2, isDirect: true, run) { dots(2, run, $0) } }
-@inline(never)
-private func tile1(_ run: GroupRun) { multiplyGroups(1, isDirect: false, run) { dots(1, run, $0) } }
-@inline(never)
-private func tile1Direct(_ run: GroupRun) { multiplyGroups(1, isDirect: true, run) { dots(1, run, $0) } }
 
 /// All groups of one tile of 1, 2, 4 or 6 rows.
 @inline(__always)
-func multiplyTile(_ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun) {
-  switch rows {
-  case 6: isDirect ? tile6Direct(run) : tile6(run)
-  case 4: isDirect ? tile4Direct(run) : tile4(run)
-  case 2: isDirect ? tile2Direct(run) : tile2(run)
-  default: isDirect ? tile1Direct(run) : tile1(run)
-  }
+func multiplyTile<Numbers: GroupNumbers>(
+  _ form: GroupForm, rows: Int, isDirect: Bool, _ run: GroupRun<Numbers>
+) {
+  multiplyTile(ByteGroups.self, rows: rows, isDirect: isDirect, run)
 }
 
 extension RowDots {
