@@ -4,7 +4,6 @@ import SoniqCore
 import SoniqGraph
 import SoniqMemory
 import SoniqRuntime
-import Synchronization
 
 /// Behind a soniq_matrix: immutable but for the multipliers that wait for a caller.
 final class MatrixHandle: Handle {
@@ -23,7 +22,7 @@ final class MatrixHandle: Handle {
   let sumsAreExact: Bool
   private let texts: TextStore
   /// Multipliers that no caller uses now: one for each caller that ever ran at the same time.
-  private let idle: Mutex<[MatrixMultiplier]>
+  private let idle = IdleMultipliers()
 
   var matrix: PackedMatrix { storage.matrix }
 
@@ -53,7 +52,7 @@ final class MatrixHandle: Handle {
     largestCodes = codes
     commonLargestCode = codes.allSatisfy { $0 == codes[0] } ? codes[0] : nil
     sumsAreExact = Self.sumsAreExact(storage.matrix)
-    idle = Mutex([first])
+    idle.push(WaitingMultiplier(first))
     super.init()
   }
 
@@ -82,19 +81,18 @@ final class MatrixHandle: Handle {
   /// Runs a body with a multiplier of the caller's own. Allocates only when none is idle.
   @inline(__always)
   func withMultiplier(_ body: (MatrixMultiplier) throws(Failure) -> Void) throws(Failure) {
-    let waiting = idle.withLock { $0.popLast() }
-    let multiplier = if let waiting { waiting } else { try anotherMultiplier() }
-    defer { idle.withLock { $0.append(multiplier) } }
-    try body(multiplier)
+    let waiting = if let waiting = idle.pop() { waiting } else { try anotherMultiplier() }
+    defer { idle.push(waiting) }
+    try body(waiting.multiplier)
   }
 
   /// For one more caller at the same time.
-  private func anotherMultiplier() throws(Failure) -> MatrixMultiplier {
+  private func anotherMultiplier() throws(Failure) -> WaitingMultiplier {
     guard let reserve = snq_reserve_begin(Reserve.base) else {
       throw Failure(MemoryError.outOfMemory(byteCount: 0))
     }
     defer { snq_reserve_end(reserve) }
-    return try Self.makeMultiplier(storage, preparedWeights, options)
+    return WaitingMultiplier(try Self.makeMultiplier(storage, preparedWeights, options))
   }
 
   /// The level with this index.
