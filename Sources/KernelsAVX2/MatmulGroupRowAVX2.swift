@@ -123,8 +123,8 @@ private func halfNibblesRow(_ row: GroupRow) {
   }
 }
 
-/// Panels that are longer have left the caches before their turn comes: 4096 channels from memory ran at 0.71 of the ungrouped kernel
-/// with asking and at 0.92 without, 640 channels at 0.92 and 0.77 (Zen 3).
+/// Measured on Zen 3: 4096 channels from memory ran at 0.71 of the ungrouped kernel with asking and at 0.92 without,
+/// 640 channels at 0.92 and 0.77. Longer panels have presumably left the caches before their turn comes.
 @inline(__always)
 private func asksForBytes(_ row: GroupRow) -> Bool { row.level.args.pointee.panelStride <= 48 &* 1024 }
 
