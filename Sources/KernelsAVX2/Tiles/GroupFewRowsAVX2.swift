@@ -19,12 +19,12 @@ private struct StoredNumbers: GroupNumbers {
   @inline(__always) var hasOffsets: Bool { offsetBytes != nil }
 
   @inline(__always)
-  func scales(_ group: Int) -> GroupScales {
+  func scales(_ group: Int) -> GroupFloats {
     level.numbers(scaleBytes + level.scaleBytes &* group, level.args.pointee.outputScale, panel)
   }
 
   @inline(__always)
-  func offsets(_ group: Int) -> GroupScales {
+  func offsets(_ group: Int) -> GroupFloats {
     let place = (offsetBytes ?? scaleBytes) + level.scaleBytes &* group
     return level.numbers(place, level.args.pointee.outputOffset, panel)
   }

@@ -40,15 +40,15 @@ struct GroupLevel {
   @inline(__always)
   func numbers(
     isHalves: Bool = false, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?, _ panel: Int
-  ) -> GroupScales {
+  ) -> GroupFloats {
     let type = args.pointee.scaleType
     if isHalves || type == UInt32(SNQ_GROUP_FLOAT16) {
-      return GroupScales(low: snq_256_from_halves(source), high: snq_256_from_halves(source + 16))
+      return GroupFloats(low: snq_256_from_halves(source), high: snq_256_from_halves(source + 16))
     }
-    if type == UInt32(SNQ_GROUP_FLOAT32) { return GroupScales(source.assumingMemoryBound(to: Float.self)) }
-    guard let factors else { return GroupScales(low: _mm256_setzero_ps(), high: _mm256_setzero_ps()) }
-    let scales = GroupScales(factors + 16 &* panel)
-    return GroupScales(
+    if type == UInt32(SNQ_GROUP_FLOAT32) { return GroupFloats(source.assumingMemoryBound(to: Float.self)) }
+    guard let factors else { return GroupFloats(low: _mm256_setzero_ps(), high: _mm256_setzero_ps()) }
+    let scales = GroupFloats(factors + 16 &* panel)
+    return GroupFloats(
       low: _mm256_mul_ps(scales.low, _mm256_cvtepi32_ps(snq_256_from_bytes(source))),
       high: _mm256_mul_ps(scales.high, _mm256_cvtepi32_ps(snq_256_from_bytes(source + 8))))
   }
@@ -135,8 +135,8 @@ private struct BlockNumbers: GroupNumbers {
   let starts: UnsafePointer<Int32>
   let sums: UnsafePointer<Float>
 
-  @inline(__always) func scales(_ group: Int) -> GroupScales { GroupScales(scaleFloats + 16 &* group) }
-  @inline(__always) func offsets(_ group: Int) -> GroupScales { GroupScales(offsetFloats + 16 &* group) }
+  @inline(__always) func scales(_ group: Int) -> GroupFloats { GroupFloats(scaleFloats + 16 &* group) }
+  @inline(__always) func offsets(_ group: Int) -> GroupFloats { GroupFloats(offsetFloats + 16 &* group) }
   @inline(__always) func start(_ row: Int, _ group: Int) -> Int32 { starts[row &* blockGroups &+ group] }
   @inline(__always) func sum(_ row: Int, _ group: Int) -> Float { sums[row &* blockGroups &+ group] }
 }

@@ -26,36 +26,18 @@ struct RowDots {
   }
 }
 
-/// y or z of one row and panel.
-private struct RowFloats {
-  var low = _mm256_setzero_ps()
-  var high = _mm256_setzero_ps()
-
+extension GroupFloats {
   @inline(__always)
-  mutating func add(_ dots: OutputVectors, _ scales: GroupScales) {
+  fileprivate mutating func add(_ dots: OutputVectors, _ scales: GroupFloats) {
     low = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), scales.low, low)
     high = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), scales.high, high)
   }
 
   @inline(__always)
-  mutating func add(_ parts: RowFloats, _ rowScale: Float) {
+  fileprivate mutating func add(_ parts: GroupFloats, _ rowScale: Float) {
     let scale = _mm256_set1_ps(rowScale)
     low = _mm256_fmadd_ps(parts.low, scale, low)
     high = _mm256_fmadd_ps(parts.high, scale, high)
-  }
-
-  @inline(__always) init() {}
-
-  @inline(__always)
-  init(_ memory: UnsafePointer<Float>) {
-    low = _mm256_loadu_ps(memory)
-    high = _mm256_loadu_ps(memory + 8)
-  }
-
-  @inline(__always)
-  func store(_ memory: UnsafeMutablePointer<Float>) {
-    _mm256_storeu_ps(memory, low)
-    _mm256_storeu_ps(memory + 8, high)
   }
 }
 
@@ -136,7 +118,7 @@ private struct RowCursor {
   /// z of one group, and on to the next.
   @inline(__always)
   mutating func addGroup(
-    _ channels: Int, _ z0: inout RowFloats, _ z1: inout RowFloats,
+    _ channels: Int, _ z0: inout GroupFloats, _ z1: inout GroupFloats,
     _ addDots: (inout RowDots, RowGroup) -> Void
   ) {
     let bytes = channels &* level.channelBytes
@@ -172,11 +154,11 @@ func multiplyGroupRow(
     let rowScales = args.pointee.rowScales
   else { return }
   var rowScale = rowScales + place.row &* args.pointee.rowScaleStride
-  var (y0, y1) = (RowFloats(place.totals), RowFloats(place.totals + 16))
+  var (y0, y1) = (GroupFloats(place.totals), GroupFloats(place.totals + 16))
   let lastChannels = Int(args.pointee.paddedChannels) &- (level.groups &- 1) &* level.groupLength
   var rest = level.groups
   repeat {
-    var (z0, z1) = (RowFloats(), RowFloats())
+    var (z0, z1) = (GroupFloats(), GroupFloats())
     var count = min(rest, level.groupsOfScale)
     rest &-= count
     repeat {

@@ -7,8 +7,8 @@ import CSIMD
 /// The numbers of a panel and some rows with which the products of a group end; rows count from the first of a tile.
 protocol GroupNumbers {
   var hasOffsets: Bool { get }
-  func scales(_ group: Int) -> GroupScales
-  func offsets(_ group: Int) -> GroupScales
+  func scales(_ group: Int) -> GroupFloats
+  func offsets(_ group: Int) -> GroupFloats
   /// What the constant of the weights adds: in all lanes.
   func start(_ row: Int, _ group: Int) -> Int32
   /// Q.
@@ -56,10 +56,12 @@ struct GroupPlace {
   }
 }
 
-/// 16 scales or offsets.
-struct GroupScales {
-  let low: __m256
-  let high: __m256
+/// 16 outputs as floats: y or z of one row, or scales or offsets.
+struct GroupFloats {
+  var low = _mm256_setzero_ps()
+  var high = _mm256_setzero_ps()
+
+  @inline(__always) init() {}
 
   @inline(__always)
   init(low: __m256, high: __m256) {
@@ -86,7 +88,7 @@ private struct GroupEnd<Numbers: GroupNumbers> {
   let hasOffsets: Bool
   let run: GroupRun<Numbers>
   let group: Int
-  let scales: GroupScales
+  let scales: GroupFloats
   /// Of the first row.
   let rowScales: UnsafePointer<Float>
 
