@@ -776,8 +776,8 @@ typedef struct soniq_decoder_options {
   uint32_t abi_version;
   uint32_t thread_count; /* as in soniq_session_options */
   uint32_t maximum_isa;  /* likewise */
-  /* Tokens that go through the model at a time; longer runs are done in parts of so many. More need more memory.
-   * 0: 256, or as many as the model allows. */
+  /* Tokens that go through the model at a time, of one sequence or of several; longer runs are done in parts of so many.
+   * More need more memory. 0: 256, or as many as the model allows. */
   uint32_t maximum_tokens;
   uint32_t maximum_outputs; /* rows of logits of a run, of all items together, at most 65536; 0: 16 */
   uint64_t capacity; /* of the sequences that it is for, which have no more; 0: as many positions as the model allows */
@@ -818,8 +818,9 @@ typedef struct soniq_decoder_item {
 } soniq_decoder_item;
 
 /* Puts the tokens of up to 1024 items behind their sequences and computes the logits that are wanted: a prompt, a step,
- * or steps of many sequences. For now the items are done one after the other. All or nothing: after a failure, for
- * whatever reason, all sequences are as before, and there is no output. Allocates nothing when it succeeds.
+ * or steps of many sequences, which read the weights once: tokens of all items go through the model together, as many as
+ * maximum_tokens at a time. All or nothing: after a failure, for whatever reason, all sequences are as before, and there
+ * is no output. Allocates nothing when it succeeds.
  * Errors, before anything is computed: INVALID_ARGUMENT (an item; more rows of logits than maximum_outputs), CAPACITY (a
  * sequence would be too long), DATA (an unknown token), STATE (a sequence is in use); and CANCELLED. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_decoder_run(soniq_decoder *decoder, const soniq_decoder_item *items,

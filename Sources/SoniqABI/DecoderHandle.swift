@@ -121,21 +121,26 @@ final class DecoderHandle: ExclusiveHandle {
   ) throws(Failure) {
     let progress = Progress(function: progress, context: progressContext, host: host)
     guard progress.report(0, of: total) else { throw Self.cancelled }
-    var before = 0
+    decoder.begin()
     for index in items.indices {
-      let item = items[index]
-      let sequence = try SequenceHandle.borrow(item.sequence).sequence
-      let tokens = try Self.tokens(item, index)
-      do throws(RuntimeError) {
-        let isWhole = try decoder.append(
-          tokens, to: sequence, Decoder.Rows(constant: item.outputs) ?? .none, first: firstRows[index], host
-        ) { progress.report(before + $0, of: total) }
-        guard isWhole else { throw RuntimeError(.hostParallelForFailed) }
-      } catch {
-        throw error.code == .hostParallelForFailed ? Self.cancelled : Failure(error, nodeName: model.nodeName)
+      let item = Decoder.Item(
+        tokens: try Self.tokens(items[index], index),
+        sequence: try SequenceHandle.borrow(items[index].sequence).sequence,
+        rows: Decoder.Rows(constant: items[index].outputs) ?? .none)
+      try advance { () throws(RuntimeError) in
+        try decoder.append(item, host) { progress.report($0, of: total) }
       }
-      before += tokens.count
     }
+    try advance { () throws(RuntimeError) in try decoder.finish(host) { progress.report($0, of: total) } }
+  }
+
+  /// Does a part of a run, which says whether the host lets it go on.
+  private func advance(_ part: () throws(RuntimeError) -> Bool) throws(Failure) {
+    let goesOn: Bool
+    do throws(RuntimeError) { goesOn = try part() } catch {
+      throw error.code == .hostParallelForFailed ? Self.cancelled : Failure(error, nodeName: model.nodeName)
+    }
+    guard goesOn else { throw Self.cancelled }
   }
 
   private static var cancelled: Failure {

@@ -91,15 +91,17 @@ package final class Session: @unchecked Sendable {
     areOutputsReady = true
   }
 
-  /// The same on states of growing kinds that are not the session's: made for this graph and sizes that it was planned for.
-  func run(_ host: HostFloatState?, on states: SessionStates) throws(RuntimeError) {
+  /// The same on states that are not the session's: those of texts whose rows are the run's, which has a batch of one.
+  /// The states grow, and were made for this graph and sizes that the session was planned for.
+  func run(_ host: HostFloatState?, on texts: PartOfRun) throws(RuntimeError) {
     areOutputsReady = false
     try inputs.prepare()
-    try states.prepare(runner.sizes)
-    runner.frame.pointee.states = UnsafePointer(states.storages)
-    defer { runner.frame.pointee.states = UnsafePointer(runner.states.storages) }
+    try texts.prepare(runner.sizes)
+    runner.frame.pointee.texts = UnsafePointer(texts.rows)
+    runner.frame.pointee.textCount = texts.count
+    defer { runner.frame.pointee.textCount = 0 }
     try runner.run(host)
-    states.commit(runner.sizes, slots: runner.storages)
+    texts.commit(runner.sizes, slots: runner.storages)
     areOutputsReady = true
   }
 

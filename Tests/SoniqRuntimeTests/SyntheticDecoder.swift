@@ -22,8 +22,12 @@ struct SyntheticDecoder {
   private(set) var owners: [AnyObject] = []
   private(set) var graph = Graph()
 
-  /// Quantised matrices have a scale for each row of activations.
-  init(seed: UInt64, isQuantized: Bool = false, states type: ElementType = .float32, capacity: Int = 24) {
+  /// Quantised matrices have a scale for each row of activations. With chosen rows it is what decoders run, with summed
+  /// ones a token sees all before it in its run outside attention, too.
+  init(
+    seed: UInt64, isQuantized: Bool = false, states type: ElementType = .float32, capacity: Int = 24,
+    choosesRows: Bool = false, sumsRows: Bool = false
+  ) {
     var generator = SeededGenerator(seed: seed)
     table = (0..<Self.vocabulary * Self.hidden).map { _ in Double(Float.random(in: -1...1, using: &generator))
     }
@@ -36,13 +40,18 @@ struct SyntheticDecoder {
     ]
     graph.values = [Value(name: "ids", elementType: .int32, shape: [.symbol(0), .symbol(1)])]
     graph.inputs = [GraphInput(value: 0)]
+    if choosesRows {
+      graph.symbols.append(Symbol(name: "logits", maximum: 16))
+      graph.values.append(Value(name: "logit_positions", elementType: .int32, shape: [.symbol(3)]))
+      graph.inputs.append(GraphInput(value: 1, fill: -1))
+    }
     let width = Self.keyHeads * Self.length
     graph.states = (0..<4).map { index in
       GraphState(
         name: "\(index % 2 == 0 ? "keys" : "values") \(index / 2)", elementType: type,
         shape: [.symbol(0), .symbol(2), .fixed(width)], kind: .growing)
     }
-    build(isQuantized: isQuantized, &generator)
+    build(isQuantized: isQuantized, choosesRows: choosesRows, sumsRows: sumsRows, &generator)
   }
 
   private mutating func dense(_ numbers: [Float], _ shape: [Int]) -> ConstantID {
@@ -67,7 +76,9 @@ struct SyntheticDecoder {
     return graph.add(.linear(matrix: graph.constants.count - 1), [input])
   }
 
-  private mutating func build(isQuantized: Bool, _ generator: inout SeededGenerator) {
+  private mutating func build(
+    isQuantized: Bool, choosesRows: Bool, sumsRows: Bool, _ generator: inout SeededGenerator
+  ) {
     let pairs = Self.length / 2
     let words = dense(table.map { Float($0) }, [Self.vocabulary, Self.hidden])
     let cosine = dense(angles.flatMap { $0.map { Float(Glibc.cos($0)) } }, [Self.positions, pairs])
@@ -93,7 +104,10 @@ struct SyntheticDecoder {
       let seen = graph.add(.groupedAttention(attention), [query, key, value])
       x = graph.add(.add, [x, linear(seen, Self.hidden, isQuantized: isQuantized, &generator)])
     }
+    if sumsRows { x = graph.add(.cumulate(axis: 1, isExclusive: false, isReversed: false), [x]) }
+    if choosesRows { x = graph.add(.gather(axis: 1), [x, 1]) }
     graph.outputs = [linear(x, Self.vocabulary, isQuantized: isQuantized, &generator)]
+    graph.values[graph.outputs[0]].name = "logits"
   }
 
   func model() throws -> Model { try Model(ModelDescription(graph: graph, metadata: [], owner: owners)) }

@@ -15,7 +15,7 @@ package struct DecoderOptions: Sendable {
   package init() {}
 }
 
-/// Runs a decoder on sequences, one after the other. One thread at a time.
+/// Runs a decoder on sequences, several at once. One thread at a time.
 package final class Decoder {
   /// Which positions of an item logits are wanted of.
   package enum Rows { case none, last, all }
@@ -24,17 +24,16 @@ package final class Decoder {
   package let form: DecoderForm
   package let capacity: Int
   package let maximumOutputs: Int
-  private let maximumTokens: Int
-  /// Rows of logits of a run of the session.
-  private let maximumRows: Int
   private let session: Session
   private let arena: MemoryArena
   private let memory: PlanMemory
   /// [maximumOutputs][vocabulary]
   private let outputs: UnsafeMutablePointer<Float>
-  /// 0, 1, 2, ...
-  private let positions: UnsafePointer<Int32>
+  private let part: PartOfRun
+  /// Of the part's tokens, then of its outputs.
   private let shape: UnsafeMutablePointer<Int64>
+  /// Of the run: tokens done, and rows of logits.
+  private var (done, keptRows) = (0, 0)
 
   /// Makes the plan, takes the memory and starts the threads.
   ///
@@ -43,9 +42,11 @@ package final class Decoder {
     form = try DecoderForm(model)
     self.model = model
     capacity = try form.capacity(options.capacity)
-    maximumTokens = try Self.limit(options.maximumTokens, 256, "maximum_tokens", most: form.tokens.maximum)
+    let maximumTokens = try Self.limit(
+      options.maximumTokens, 256, "maximum_tokens", most: form.tokens.maximum)
     maximumOutputs = try Self.limit(options.maximumOutputs, 16, "maximum_outputs", most: 65536)
-    maximumRows = min(maximumOutputs, form.rows.maximum, maximumTokens)
+    // Of a run of the session.
+    let maximumRows = min(maximumOutputs, form.rows.maximum, maximumTokens)
     var session = options.session
     session.keepsStates = false
     session.maximums = form.maximums(capacity: capacity)
@@ -58,8 +59,8 @@ package final class Decoder {
     guard !overflow else { throw RuntimeError(.outOfMemory, actual: .max) }
     outputs = try memory.allocate(byteCount: byteCount)
       .bindMemory(to: Float.self, capacity: form.vocabulary * maximumOutputs)
-    positions = UnsafePointer(try memory.store((0..<maximumRows).map { Int32($0) }))
-    shape = try memory.store(repeating: 1, count: 2)
+    part = try PartOfRun(maximumTokens: maximumTokens, maximumOutputs: maximumRows, memory)
+    shape = try memory.store(repeating: 1, count: 3)
   }
 
   private static func limit(
@@ -90,62 +91,82 @@ package final class Decoder {
     }
   }
 
-  /// Puts tokens behind a sequence for which `check` has passed. Allocates nothing. Where it throws, some of them may be
-  /// there.
+  /// Tokens for a sequence of the model, which has at most the positions that the decoder is made for, and of which of them
+  /// logits are wanted.
+  package struct Item {
+    var tokens: UnsafeBufferPointer<Int32>
+    var sequence: Sequence
+    var rows: Rows
+
+    package init(tokens: UnsafeBufferPointer<Int32>, sequence: Sequence, rows: Rows) {
+      (self.tokens, self.sequence, self.rows) = (tokens, sequence, rows)
+    }
+  }
+
+  // MARK: A run
+
+  /// Begins a run: `append` for each item, of sequences of which none is in two, then `finish`. Logits lie in the order of
+  /// the items, and there must be room for them. Nothing of it allocates. Where one throws or is stopped, some tokens may
+  /// be there.
+  package func begin() {
+    part.clear()
+    (done, keptRows) = (0, 0)
+  }
+
+  /// Puts the tokens of an item, for which `check` has passed, behind its sequence, or keeps them for `finish`, until when the
+  /// caller keeps both alive.
   ///
   /// - Parameters:
-  ///   - tokens: at least one.
-  ///   - sequence: of the same model, with at most the positions that this decoder is made for.
-  ///   - rows: of which of them logits are wanted.
-  ///   - first: the first row of the outputs that they go to; there is room.
+  ///   - item: with at least one token.
   ///   - host: as in `Session.run`.
   ///   - goesOn: asked with the number of tokens done, behind each part of them; false stops.
   /// - Returns: false when it was stopped.
   /// - Throws: `hostParallelForFailed`, `idOutOfRange`.
   package func append(
-    _ tokens: UnsafeBufferPointer<Int32>, to sequence: Sequence, _ rows: Rows, first: Int,
-    _ host: HostFloatState?, goesOn: (Int) -> Bool
+    _ item: Item, _ host: HostFloatState?, goesOn: (Int) -> Bool
   ) throws(RuntimeError) -> Bool {
-    defer { forgetInputs() }
-    var done = 0
-    while done < tokens.count {
-      let count = min(rows == .all ? maximumRows : maximumTokens, tokens.count - done)
-      try setInputs(tokens, done..<done + count, rows)
-      try session.run(host, on: sequence.states)
-      done += count
-      switch rows {
-      case .all: try keepLogits(count, at: first + done - count)
-      case .last where done == tokens.count: try keepLogits(1, at: first)
-      case .last, .none: break
-      }
-      guard goesOn(done) else { return false }
+    var begin = 0
+    while begin < item.tokens.count {
+      begin += part.add(item, from: begin)
+      let isWhole = begin == item.tokens.count && form.joinsTexts
+      if isWhole { continue }
+      guard try finish(host, goesOn: goesOn) else { return false }
     }
     return true
   }
 
-  private func setInputs(
-    _ tokens: UnsafeBufferPointer<Int32>, _ range: Range<Int>, _ rows: Rows
-  ) throws(RuntimeError) {
-    shape[0] = 1
-    shape[1] = Int64(range.count)
+  /// Runs what has not run yet.
+  package func finish(_ host: HostFloatState?, goesOn: (Int) -> Bool) throws(RuntimeError) -> Bool {
+    guard part.tokenCount > 0 else { return true }
+    defer { forgetInputs() }
+    try setInputs()
+    try session.run(host, on: part)
+    if part.outputCount > 0 { try keepLogits() }
+    done += part.tokenCount
+    return goesOn(done)
+  }
+
+  private func setInputs() throws(RuntimeError) {
+    (shape[0], shape[1], shape[2]) = (1, Int64(part.tokenCount), Int64(part.outputCount))
     try session.setInput(
-      form.ids, data: tokens.baseAddress.map { UnsafeRawPointer($0 + range.lowerBound) },
-      elementType: .int32, shape: shape, rank: 2, borrowing: true)
-    // Without, there is the last one.
-    guard rows == .all else { return try session.clearInput(form.positions) }
+      form.ids, data: part.tokens, elementType: .int32, shape: shape, rank: 2, borrowing: true)
+    // Without, there is the last one, which nobody reads.
+    guard part.outputCount > 0 else { return try session.clearInput(form.positions) }
     try session.setInput(
-      form.positions, data: positions, elementType: .int32, shape: shape + 1, rank: 1, borrowing: true)
+      form.positions, data: part.outputs, elementType: .int32, shape: shape + 2, rank: 1, borrowing: true)
   }
 
   private func forgetInputs() {
+    part.clear()
     try? session.clearInput(form.ids)
     try? session.clearInput(form.positions)
   }
 
-  private func keepLogits(_ count: Int, at row: Int) throws(RuntimeError) {
+  private func keepLogits() throws(RuntimeError) {
     let logits = try session.output(form.logits, shape: nil, capacity: 0).data
-    UnsafeMutableRawPointer(outputs + row * form.vocabulary)
-      .copyMemory(from: logits, byteCount: 4 * form.vocabulary * count)
+    UnsafeMutableRawPointer(outputs + keptRows * form.vocabulary)
+      .copyMemory(from: logits, byteCount: 4 * form.vocabulary * part.outputCount)
+    keptRows += part.outputCount
   }
 
   /// Logits of a row, until the next run.

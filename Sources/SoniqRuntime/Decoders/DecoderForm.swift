@@ -15,6 +15,8 @@ package struct DecoderForm: Sendable {
   let rows: Symbol
   let capacity: Symbol
   let batch: Symbol?
+  /// Tokens of several texts may be rows of one run.
+  let joinsTexts: Bool
 
   /// - Throws: `notADecoder`.
   package init(_ model: Model) throws(RuntimeError) {
@@ -53,6 +55,11 @@ package struct DecoderForm: Sendable {
     case .fixed(1): batch = nil
     case let dimension: batch = try symbol(dimension, "it takes several sequences only")
     }
+    let shapes = (model.inputs[ids].shape, model.outputs[logits].shape)
+    joinsTexts =
+      RowIndependence(
+        graph: graph, tokens: shapes.0, chosen: Array(shapes.1[..<2]), choice: graph.inputs[positions].value
+      ).holds
   }
 
   private static func refusal(_ reason: String) -> RuntimeError {

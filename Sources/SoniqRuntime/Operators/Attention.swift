@@ -149,21 +149,29 @@ struct AttentionStep: RowStep {
   var valueState: StateID
 
   func units(_ frame: borrowing RunFrame, lanes: Int) -> StepUnits {
-    let count = frame.size(batch) &* Int(arguments.heads)
+    let entries = frame.entryCount(batch: batch)
+    let count = entries &* Int(arguments.heads)
     // Heads next to each other share keys and values, which a call reads once. With many rows that is little beside
     // the products, and lanes that take one head at a time end together.
-    let queries = frame.size(sequence)
-    let isOneCall = lanes == 1 || queries == 1
+    let queries = frame.size(batch) &* frame.size(sequence)
+    let isOneCall = lanes == 1 || queries == entries
     return StepUnits(count: count, size: isOneCall ? max(1, (count &+ lanes &- 1) / lanes) : 1)
   }
 
   func multiplyAccumulates(_ frame: borrowing RunFrame) -> Int {
-    let sequence = frame.size(sequence)
-    let past = keyState >= 0 ? frame.states[keyState].length : 0
-    var pairs = arguments.isCausal != 0 ? sequence &* (sequence &+ 1) / 2 : sequence &* sequence
-    pairs &+= past &* sequence
-    if arguments.window > 0 { pairs = min(pairs, sequence &* Int(arguments.window)) }
-    return 2 &* pairs &* Int(arguments.headDim)
+    let entries = frame.entryCount(batch: batch)
+    var pairs = 0
+    for index in 0..<entries { pairs &+= self.pairs(frame.entry(index, sequence: frame.size(sequence))) }
+    return 2 &* pairs / entries &* Int(arguments.headDim)
+  }
+
+  /// Of queries and keys.
+  private func pairs(_ entry: RunEntry) -> Int {
+    let queries = entry.count
+    let past = keyState >= 0 ? entry.states[keyState].length : 0
+    let own = arguments.isCausal != 0 ? queries &* (queries &+ 1) / 2 : queries &* queries
+    let pairs = own &+ past &* queries
+    return arguments.window > 0 ? min(pairs, queries &* Int(arguments.window)) : pairs
   }
 
   @inline(__always)
@@ -173,7 +181,6 @@ struct AttentionStep: RowStep {
     (call.query, call.queryStride) = query.place(frame)
     (call.key, call.keyStride) = key.place(frame)
     (call.value, call.valueStride) = value.place(frame)
-    if keyState >= 0 { bindStates(frame, &call) }
     if mask >= 0 { call.mask = UnsafePointer(frame.storages[mask].integers(all)) }
     call.batch = UInt32(frame.size(batch))
     call.sequence = UInt32(frame.size(sequence))
@@ -181,19 +188,42 @@ struct AttentionStep: RowStep {
     call.output = frame.storages[output].floats(all)
     call.outputStride = frame.storages[output].stride
     call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: UInt8.self)
-    function(&call, UInt32(units.lowerBound), UInt32(units.upperBound))
+    guard keyState >= 0 else { return function(&call, UInt32(units.lowerBound), UInt32(units.upperBound)) }
+    runOnStates(frame, call, units)
   }
 }
 
 extension AttentionStep {
-  private func bindStates(_ frame: borrowing RunFrame, _ call: inout snq_attention_args) {
-    let (keys, values) = (frame.states[keyState], frame.states[valueState])
-    call.key = UnsafePointer(keys.base.assumingMemoryBound(to: Float.self))
-    call.value = UnsafePointer(values.base.assumingMemoryBound(to: Float.self))
+  /// A call for each entry that has any of the pairs.
+  private func runOnStates(_ frame: borrowing RunFrame, _ whole: snq_attention_args, _ pairs: Range<Int>) {
+    let heads = Int(whole.heads)
+    var first = pairs.lowerBound
+    while first < pairs.upperBound {
+      let index = first / heads
+      let end = min(pairs.upperBound, (index &+ 1) &* heads)
+      var call = whole
+      bind(frame.entry(index, sequence: frame.size(sequence)), &call)
+      let before = index &* heads
+      function(
+        &call, UInt32(truncatingIfNeeded: first &- before), UInt32(truncatingIfNeeded: end &- before))
+      first = end
+    }
+  }
+
+  /// Makes a call one of this entry alone.
+  private func bind(_ entry: RunEntry, _ call: inout snq_attention_args) {
+    let (keys, values) = (entry.states[keyState], entry.states[valueState])
+    call.batch = 1
+    call.sequence = UInt32(truncatingIfNeeded: entry.count)
+    call.query = call.query + entry.firstRow &* call.queryStride
+    call.output = call.output + entry.firstRow &* call.outputStride
+    call.key = UnsafePointer(keys.start(entry.index).assumingMemoryBound(to: Float.self))
+    call.value = UnsafePointer(values.start(entry.index).assumingMemoryBound(to: Float.self))
     (call.keyStride, call.valueStride) = (keys.channels, values.channels)
     call.keyBatchRows = keys.room
     call.isHalf = keys.form == .float16 ? 1 : 0
-    (call.keySteps, call.valueSteps) = (UnsafePointer(keys.steps), UnsafePointer(values.steps))
+    call.keySteps = UnsafePointer(keys.step(entry.index, 0, 0))
+    call.valueSteps = UnsafePointer(values.step(entry.index, 0, 0))
     call.past = UInt32(truncatingIfNeeded: keys.length)
   }
 }

@@ -61,23 +61,28 @@ struct AppendStep: RowStep {
   var encode: snq_append_codes_function
 
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
+    let scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
+    let ofRun = window.firstRow &+ rows.lowerBound..<window.firstRow &+ rows.upperBound
     for index in 0..<count {
-      let (source, state) = (frame.storages[inputs[index]], frame.states[states[index]])
-      if state.form.isCodes {
-        appendCodes(source, state, frame, window, rows)
-      } else {
-        appendFloats(source.floats(window), source.stride, state, frame.size(sequence), window.firstRow, rows)
+      let source = frame.storages[inputs[index]]
+      // Rows count from the first of the run.
+      let input = UnsafePointer(source.floats(window)) - window.firstRow &* source.stride
+      frame.forEachEntry(ofRun, sequence: frame.size(sequence)) { entry, rows in
+        let state = entry.states[states[index]]
+        if state.form.isCodes {
+          appendCodes(input, source.stride, state, entry, rows, scratch)
+        } else {
+          appendFloats(input, source.stride, state, entry, rows)
+        }
       }
     }
   }
 
   private func appendFloats(
-    _ input: UnsafeMutablePointer<Float>, _ stride: Int, _ state: StateStorage, _ sequence: Int, _ first: Int,
-    _ rows: Range<Int>
+    _ input: UnsafePointer<Float>, _ stride: Int, _ state: StateStorage, _ entry: RunEntry, _ rows: Range<Int>
   ) {
     for row in rows {
-      let (entry, position) = ((first &+ row) / sequence, (first &+ row) % sequence)
-      let target = state.row(entry, state.length &+ position)
+      let target = state.row(entry.index, state.length &+ row &- entry.firstRow)
       let from = input + row &* stride
       if state.form == .float16 {
         let halves = target.assumingMemoryBound(to: UInt16.self)
@@ -89,24 +94,26 @@ struct AppendStep: RowStep {
   }
 
   private func appendCodes(
-    _ source: RowStorage, _ state: StateStorage, _ frame: borrowing RunFrame, _ window: RowWindow,
-    _ rows: Range<Int>
+    _ input: UnsafePointer<Float>, _ stride: Int, _ state: StateStorage, _ entry: RunEntry,
+    _ rows: Range<Int>,
+    _ scratch: UnsafeMutablePointer<Float>
   ) {
     var call = snq_append_codes_args()
-    // Kernels count rows from the first of the run.
-    call.input = UnsafePointer(source.floats(window)) - window.firstRow &* source.stride
-    call.inputStride = source.stride
-    call.codes = state.base.assumingMemoryBound(to: Int8.self)
-    call.steps = state.steps
+    // Kernels count rows from the first of the entry.
+    let first = entry.firstRow
+    call.input = input + first &* stride
+    call.inputStride = stride
+    call.codes = state.start(entry.index).assumingMemoryBound(to: Int8.self)
+    call.steps = state.step(entry.index, 0, 0)
     call.heads = UInt32(truncatingIfNeeded: state.heads)
     call.headDim = UInt32(truncatingIfNeeded: state.headLength)
     call.capacity = UInt32(truncatingIfNeeded: state.room)
-    call.sequence = UInt32(truncatingIfNeeded: frame.size(sequence))
+    call.sequence = UInt32(truncatingIfNeeded: entry.count)
     call.past = UInt32(truncatingIfNeeded: state.length)
     call.isKey = state.form == .keyCodes ? 1 : 0
-    call.scratch = (frame.scratch + window.lane * frame.scratchStride).assumingMemoryBound(to: Float.self)
+    call.scratch = scratch
     encode(
-      &call, UInt32(truncatingIfNeeded: window.firstRow &+ rows.lowerBound),
-      UInt32(truncatingIfNeeded: window.firstRow &+ rows.upperBound))
+      &call, UInt32(truncatingIfNeeded: rows.lowerBound &- first),
+      UInt32(truncatingIfNeeded: rows.upperBound &- first))
   }
 }

@@ -34,9 +34,11 @@ struct PositionsStep: RowStep {
 
   @inline(__always)
   func run(_ frame: borrowing RunFrame, _ window: RowWindow, _ rows: Range<Int>) {
-    let sequence = frame.size(sequence)
-    let past = state >= 0 ? frame.states[state].length : 0
-    let target = frame.storages[output].integers(window)
-    for row in rows { target[row] = Int32(truncatingIfNeeded: past + (window.firstRow + row) % sequence) }
+    let target = frame.storages[output].integers(window) - window.firstRow
+    let ofRun = window.firstRow + rows.lowerBound..<window.firstRow + rows.upperBound
+    frame.forEachEntry(ofRun, sequence: frame.size(sequence)) { entry, rows in
+      let past = state >= 0 ? entry.states[state].length : 0
+      for row in rows { target[row] = Int32(truncatingIfNeeded: past + row - entry.firstRow) }
+    }
   }
 }

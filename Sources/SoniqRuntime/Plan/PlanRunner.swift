@@ -44,8 +44,8 @@ final class PlanRunner: @unchecked Sendable {
       options.isProfiling ? try memory.store(repeating: StepCost(), count: costCount) : nil
     frame = try memory.store(
       RunFrame(
-        storages: storages, steps: plan.steps, states: UnsafePointer(states.storages), sizes: sizes,
-        costs: costs, faults: faults,
+        storages: storages, steps: plan.steps, states: UnsafePointer(states.storages),
+        texts: UnsafePointer(try memory.store([TextRows]())), sizes: sizes, costs: costs, faults: faults,
         stepCount: plan.stepCount,
         scratch: workspace.start + plan.outline.layout.scratchOffset,
         scratchStride: plan.outline.layout.scratchStride))

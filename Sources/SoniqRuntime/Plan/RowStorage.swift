@@ -74,6 +74,9 @@ struct RunFrame: BitwiseCopyable {
   var steps: UnsafePointer<Step>
   /// By state.
   var states: UnsafePointer<StateStorage>
+  /// Of the texts whose rows a run of one batch entry has; none where states are the frame's own.
+  var texts: UnsafePointer<TextRows>
+  var textCount = 0
   /// Sizes bound to the symbols for this run.
   var sizes: UnsafeMutablePointer<Int>
   /// [lane][step], nil when not profiling.

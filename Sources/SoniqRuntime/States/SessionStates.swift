@@ -106,16 +106,19 @@ package final class SessionStates: @unchecked Sendable {
 
   /// Whether the sizes of a run, by symbol, fit the states; those that no run has replaced yet are zero then.
   ///
+  /// - Parameters:
+  ///   - sizes: of the run.
+  ///   - appended: rows that states grow by; nil: those of the run.
   /// - Throws: `stateSizeDiffers`, `capacityExceeded`.
-  func prepare(_ sizes: UnsafePointer<Int>) throws(RuntimeError) {
+  func prepare(_ sizes: UnsafePointer<Int>, appended: Int? = nil) throws(RuntimeError) {
     for index in changes.indices {
       try requireSameSizes(index, sizes)
       guard case .growth(let rows) = changes[index] else { continue }
-      let storage = storages[index]
-      guard size(rows, sizes) <= storage.capacity &- storage.length else {
+      let (storage, growth) = (storages[index], appended ?? size(rows, sizes))
+      guard growth <= storage.capacity &- storage.length else {
         throw RuntimeError(
           .capacityExceeded, subject: list[index].name, position: storage.length,
-          actual: storage.length &+ size(rows, sizes), expected: storage.capacity)
+          actual: storage.length &+ growth, expected: storage.capacity)
       }
     }
     for index in changes.indices where storages[index].isZero {
@@ -135,12 +138,12 @@ package final class SessionStates: @unchecked Sendable {
     }
   }
 
-  /// Makes what a run of these sizes has made the states.
-  func commit(_ sizes: UnsafePointer<Int>, slots: UnsafePointer<RowStorage>) {
+  /// Makes what a run of these sizes has made the states; `appended` as in `prepare`.
+  func commit(_ sizes: UnsafePointer<Int>, slots: UnsafePointer<RowStorage>, appended: Int? = nil) {
     for symbol in isWatched.indices where isWatched[symbol] { boundSizes[symbol] = sizes[symbol] }
     for index in changes.indices {
       switch changes[index] {
-      case .growth(let rows): storages[index].length &+= size(rows, sizes)
+      case .growth(let rows): storages[index].length &+= appended ?? size(rows, sizes)
       case .replacement(let slot):
         storages[index].base.copyMemory(from: slots[slot].base, byteCount: byteCount(index))
         storages[index].isZero = false

@@ -38,6 +38,9 @@ struct StateStorage: BitwiseCopyable {
     base + (entry &* capacity &+ position) &* rowBytes
   }
 
+  /// The first byte of an entry of the batch.
+  func start(_ entry: Int) -> UnsafeMutableRawPointer { base + entry &* room &* rowBytes }
+
   /// The codes of a head, from position 0 on.
   func plane(_ entry: Int, _ head: Int) -> UnsafeMutableRawPointer {
     base + (entry &* heads &+ head) &* room &* headLength

@@ -287,6 +287,8 @@ def test_bench(path: Path) -> None:
     for line, words in ((prompt, "prompt +40"), (decode, "decode +5")):
         match = re.fullmatch(rf"{words} tokens +(\d+\.\d) tokens/s \(\d+\.\d to \d+\.\d in 2 runs\)", line)
         assert match and float(match[1]) > 0
+    several = run("bench", path, "--prompt", 9, "--tokens", 1, "--repetitions", 1, "--threads", 1, "--texts", 20)
+    assert re.search(r"^decode +1 tokens of each of 20 texts +\d+\.\d tokens/s", several.stdout, re.M), several.stderr
 
 
 def test_versions() -> None:

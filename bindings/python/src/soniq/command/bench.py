@@ -22,29 +22,45 @@ def run(options: argparse.Namespace) -> int:
     prompt = np.random.default_rng(0).integers(0, vocabulary, options.prompt).astype(np.int32)
     capacity = options.prompt + options.tokens
     with asked_by("--prompt and --tokens"):
-        sequence, decoder = model.sequence(capacity), model.decoder(capacity=capacity)
+        sequence = model.sequence(capacity)
+        decoder = model.decoder(capacity=capacity, maximum_outputs=max(16, options.texts))
     threads = options.threads or "all"
     print(f"{options.model}: soniq {library_version()}, {cpu_isa()}, {threads} thread{'' if threads == 1 else 's'}")
     # The first run reads the file from the disk.
-    _measure(decoder, sequence, prompt[: min(len(prompt), 16)], 2, vocabulary)
-    times = [_measure(decoder, sequence, prompt, options.tokens, vocabulary) for _ in range(options.repetitions)]
-    for place, (name, count) in enumerate((("prompt", options.prompt), ("decode", options.tokens))):
-        rates = sorted(count / seconds[place] for seconds in times)
-        spread = f"{rates[0]:.1f} to {rates[-1]:.1f} in {len(rates)} runs"
-        print(f"{name} {count:6} tokens {statistics.median(rates):9.1f} tokens/s ({spread})")
+    _measure(decoder, sequence, prompt[:16], min(2, options.tokens), options.texts, vocabulary)
+    times = [
+        _measure(decoder, sequence, prompt, options.tokens, options.texts, vocabulary)
+        for _ in range(options.repetitions)
+    ]
+    _print(f"prompt {options.prompt:6} tokens", options.prompt, [prompt for prompt, _ in times])
+    texts = f" of each of {options.texts} texts" if options.texts > 1 else ""
+    _print(f"decode {options.tokens:6} tokens{texts}", options.tokens * options.texts, [decode for _, decode in times])
     return 0
 
 
+def _print(what: str, tokens: int, seconds: list[float]) -> None:
+    rates = sorted(tokens / each for each in seconds)
+    spread = f"{rates[0]:.1f} to {rates[-1]:.1f} in {len(rates)} runs"
+    print(f"{what} {statistics.median(rates):9.1f} tokens/s ({spread})")
+
+
 def _measure(
-    decoder: Decoder, sequence: Sequence, prompt: np.ndarray, tokens: int, vocabulary: int
+    decoder: Decoder, sequence: Sequence, prompt: np.ndarray, tokens: int, texts: int, vocabulary: int
 ) -> tuple[float, float]:
-    """Seconds of a prompt, and of tokens behind it, each the most likely one after the last."""
+    """Seconds of a prompt, and of tokens behind it in so many texts, each the most likely one after the last."""
     sequence.truncate(0)
     sampler = Sampler(vocabulary)
     begin = time.perf_counter()
     logits = decoder(sequence, prompt)
     read = time.perf_counter()
+    sequences = [sequence, *(sequence.copy() for _ in range(texts - 1))]
+    rows = [logits] * texts
+    start = time.perf_counter()
     for _ in range(tokens):
-        assert logits is not None
-        logits = decoder(sequence, [sampler.sample(logits[-1]).token])
-    return read - begin, time.perf_counter() - read
+        items = [
+            (each, [sampler.sample(row[-1]).token])
+            for each, row in zip(sequences, rows, strict=True)
+            if row is not None
+        ]
+        rows = decoder.run(items)
+    return read - begin, time.perf_counter() - start

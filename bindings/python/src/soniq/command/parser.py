@@ -37,7 +37,8 @@ The text is cut into pieces of --context tokens, and every token behind the firs
 the token that begins a text, where the model's file says that there is one."""
 BENCH = """examples:
   soniq bench model.soniq
-  soniq bench model.soniq --prompt 2048 --tokens 64 --threads 2"""
+  soniq bench model.soniq --prompt 2048 --tokens 64 --threads 2
+  soniq bench model.soniq --texts 8"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     command = _command(commands, "bench", "measure tokens per second", BENCH, bench.run)
     command.add_argument("--prompt", type=_count, default=512, metavar="N", help="tokens of the prompt (%(default)s)")
     command.add_argument("--tokens", type=_count, default=64, metavar="N", help="tokens behind it (%(default)s)")
+    command.add_argument(
+        "--texts", type=_count, default=1, metavar="N", help="texts that these are written in at once (%(default)s)"
+    )
     command.add_argument("--repetitions", type=_count, default=3, metavar="N", help="the median counts (%(default)s)")
     return result
 
