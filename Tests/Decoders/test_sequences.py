@@ -76,6 +76,16 @@ def test_copies_and_saved_ones(model: soniq.Model) -> None:
     assert np.array_equal(session(input_ids=ids[None, 30:])["logits"][0], expected[-1:])
 
 
+def test_a_copy_has_the_capacity(model: soniq.Model) -> None:
+    (ids,) = texts(model, [9])
+    decoder, sequence = model.decoder(capacity=10), model.sequence(10)
+    decoder(sequence, ids, "none")
+    first, second = decoder.run([(sequence, [3]), (sequence.copy(), [3])])
+    assert np.array_equal(first, second)
+    with pytest.raises(soniq.SoniqError, match="has room for 64 positions, the decoder is made for 10"):
+        decoder(sequence.copy(2, capacity=0), [3])
+
+
 def test_what_is_refused(model: soniq.Model) -> None:
     decoder = model.decoder(maximum_outputs=3)
     sequence, small = model.sequence(), model.sequence(8)

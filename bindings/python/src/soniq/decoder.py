@@ -20,7 +20,8 @@ class Sequence:
 
     def __init__(self, model: ctypes.c_void_p, capacity: int) -> None:
         self._model = model
-        options = _abi.SequenceOptions(capacity=arguments.integer(capacity, "capacity", 0, arguments.UINT64_MAXIMUM))
+        self._capacity = arguments.integer(capacity, "capacity", 0, arguments.UINT64_MAXIMUM)
+        options = _abi.SequenceOptions(capacity=self._capacity)
         self._handle = ctypes.c_void_p()
         call("soniq_sequence_create", ctypes.byref(self._handle), model, ctypes.byref(options))
         self._finalizer = weakref.finalize(self, library().soniq_sequence_destroy, self._handle)
@@ -35,9 +36,10 @@ class Sequence:
         """Forgets the tokens from `length` on, as if they had not been."""
         call("soniq_sequence_truncate", self._handle, arguments.integer(length, "length", 0, 2**63 - 1))
 
-    def copy(self, length: int | None = None, *, capacity: int = 0) -> Sequence:
-        """A sequence of its own with the first `length` tokens of this one, all by default."""
-        copy = Sequence(self._model, capacity)
+    def copy(self, length: int | None = None, *, capacity: int | None = None) -> Sequence:
+        """A sequence of its own with the first `length` tokens of this one, all by default, and with its capacity unless
+        another is given; 0 is the most that the model allows."""
+        copy = Sequence(self._model, self._capacity if capacity is None else capacity)
         count = len(self) if length is None else arguments.integer(length, "length", 0, 2**63 - 1)
         call("soniq_sequence_copy", copy._handle, self._handle, count)
         return copy
