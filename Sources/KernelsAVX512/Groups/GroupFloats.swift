@@ -64,41 +64,46 @@ struct GroupSums {
   let first: UnsafePointer<Float>
   let stride: Int
 
-  /// From the fourth row on.
-  @inline(__always) var lower: GroupSums { GroupSums(first: first + 3 &* stride, stride: stride) }
+  /// Without the first rows.
+  @inline(__always)
+  func behind(_ rows: Int) -> GroupSums { GroupSums(first: first + rows &* stride, stride: stride) }
 }
 
-/// y or z of three rows.
-struct RowFloats {
-  var row0 = FloatPair()
-  var row1 = FloatPair()
-  var row2 = FloatPair()
-
-  @inline(__always)
-  static func loaded(_ memory: UnsafePointer<__m512>) -> RowFloats {
-    RowFloats(row0: .loaded(memory), row1: .loaded(memory + 2), row2: .loaded(memory + 4))
-  }
-
-  @inline(__always)
-  func store(_ memory: UnsafeMutablePointer<__m512>) {
-    row0.store(memory)
-    row1.store(memory + 2)
-    row2.store(memory + 4)
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: RowDots, _ scales: FloatPair) {
-    row0.add(dots.row0, scales)
-    row1.add(dots.row1, scales)
-    row2.add(dots.row2, scales)
-  }
-
+/// y or z of the rows and panels of a tile.
+protocol GroupFloats {
+  associatedtype Dots
+  /// Zeros.
+  init()
+  init(_ memory: UnsafePointer<__m512>)
+  func store(_ memory: UnsafeMutablePointer<__m512>)
+  /// z = fma(float(I), s, z).
+  mutating func add(_ dots: Dots, _ scales: FloatPair)
   /// z = fma(Q, d, z).
+  mutating func add(_ sums: GroupSums, offsets: FloatPair)
+  /// y = fma(z, scale of the row, y) with the z of this group alone.
+  mutating func add(_ dots: Dots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int)
+  mutating func add(
+    _ dots: Dots, _ scales: FloatPair, _ sums: GroupSums, _ offsets: FloatPair,
+    _ rowScales: UnsafePointer<Float>, _ stride: Int)
+}
+
+/// Of one row.
+struct RowFloats: GroupFloats {
+  var pair = FloatPair()
+
+  @inline(__always) init() {}
+  @inline(__always) init(_ memory: UnsafePointer<__m512>) { pair = .loaded(memory) }
+  @inline(__always) func store(_ memory: UnsafeMutablePointer<__m512>) { pair.store(memory) }
+
   @inline(__always)
-  mutating func add(_ sums: GroupSums, offsets: FloatPair) {
-    row0.add(sums.first[0], offsets: offsets)
-    row1.add(sums.first[sums.stride], offsets: offsets)
-    row2.add(sums.first[2 &* sums.stride], offsets: offsets)
+  mutating func add(_ dots: RowDots, _ scales: FloatPair) { pair.add(dots.pair, scales) }
+
+  @inline(__always)
+  mutating func add(_ sums: GroupSums, offsets: FloatPair) { pair.add(sums.first.pointee, offsets: offsets) }
+
+  @inline(__always)
+  mutating func add(_ dots: RowDots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int) {
+    pair.add(dots.pair, scales, rowScales.pointee)
   }
 
   @inline(__always)
@@ -106,64 +111,60 @@ struct RowFloats {
     _ dots: RowDots, _ scales: FloatPair, _ sums: GroupSums, _ offsets: FloatPair,
     _ rowScales: UnsafePointer<Float>, _ stride: Int
   ) {
-    row0.add(dots.row0, scales, sums.first[0], offsets, rowScales[0])
-    row1.add(dots.row1, scales, sums.first[sums.stride], offsets, rowScales[stride])
-    row2.add(dots.row2, scales, sums.first[2 &* sums.stride], offsets, rowScales[2 &* stride])
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: RowDots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int) {
-    row0.add(dots.row0, scales, rowScales[0])
-    row1.add(dots.row1, scales, rowScales[stride])
-    row2.add(dots.row2, scales, rowScales[2 &* stride])
+    pair.add(dots.pair, scales, sums.first.pointee, offsets, rowScales.pointee)
   }
 }
 
-/// y or z of the rows and panels of a tile.
-struct GroupFloats {
-  let rows: Int
-  var upper = RowFloats()
-  var lower = RowFloats()
-
-  @inline(__always) init(_ rows: Int) { self.rows = rows }
+/// Of the rows of one, and behind them those of another.
+struct JoinedFloats<Upper: GroupFloats, Lower: GroupFloats>: GroupFloats
+where Upper.Dots: GroupDots, Lower.Dots: GroupDots {
+  typealias Dots = JoinedDots<Upper.Dots, Lower.Dots>
+  var upper: Upper
+  var lower: Lower
 
   @inline(__always)
-  mutating func load(_ memory: UnsafePointer<__m512>) {
-    upper = .loaded(memory)
-    if rows > 3 { lower = .loaded(memory + 6) }
+  init() {
+    upper = Upper()
+    lower = Lower()
+  }
+
+  @inline(__always)
+  init(_ memory: UnsafePointer<__m512>) {
+    upper = Upper(memory)
+    lower = Lower(memory + 2 &* Upper.Dots.rows)
   }
 
   @inline(__always)
   func store(_ memory: UnsafeMutablePointer<__m512>) {
     upper.store(memory)
-    if rows > 3 { lower.store(memory + 6) }
+    lower.store(memory + 2 &* Upper.Dots.rows)
   }
 
   @inline(__always)
-  mutating func add(_ dots: GroupDots, _ scales: FloatPair) {
+  mutating func add(_ dots: Dots, _ scales: FloatPair) {
     upper.add(dots.upper, scales)
-    if rows > 3 { lower.add(dots.lower, scales) }
+    lower.add(dots.lower, scales)
   }
 
   @inline(__always)
   mutating func add(_ sums: GroupSums, offsets: FloatPair) {
     upper.add(sums, offsets: offsets)
-    if rows > 3 { lower.add(sums.lower, offsets: offsets) }
+    lower.add(sums.behind(Upper.Dots.rows), offsets: offsets)
+  }
+
+  @inline(__always)
+  mutating func add(_ dots: Dots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int) {
+    upper.add(dots.upper, scales, rowScales, stride)
+    lower.add(dots.lower, scales, rowScales + Upper.Dots.rows &* stride, stride)
   }
 
   @inline(__always)
   mutating func add(
-    _ dots: GroupDots, _ scales: FloatPair, _ sums: GroupSums, _ offsets: FloatPair,
+    _ dots: Dots, _ scales: FloatPair, _ sums: GroupSums, _ offsets: FloatPair,
     _ rowScales: UnsafePointer<Float>, _ stride: Int
   ) {
     upper.add(dots.upper, scales, sums, offsets, rowScales, stride)
-    if rows > 3 { lower.add(dots.lower, scales, sums.lower, offsets, rowScales + 3 &* stride, stride) }
-  }
-
-  @inline(__always)
-  mutating func add(_ dots: GroupDots, _ scales: FloatPair, _ rowScales: UnsafePointer<Float>, _ stride: Int)
-  {
-    upper.add(dots.upper, scales, rowScales, stride)
-    if rows > 3 { lower.add(dots.lower, scales, rowScales + 3 &* stride, stride) }
+    let rows = Upper.Dots.rows
+    lower.add(dots.lower, scales, sums.behind(rows), offsets, rowScales + rows &* stride, stride)
   }
 }

@@ -19,8 +19,6 @@ struct GroupLevel {
   let lastChannels: Int
   let codeStride: Int
   let rowScaleStride: Int
-  /// See `fill`.
-  let startStride: Int
   let paddedChannels: Int
   let groupLength: Int
   let groups: Int
@@ -40,7 +38,7 @@ struct GroupLevel {
   let table: __m512i
 
   @inline(__always)
-  init?(_ args: UnsafePointer<snq_group_matmul_args>, panels: Int, repeatsRow: Bool) {
+  init?(_ args: UnsafePointer<snq_group_matmul_args>, panels: Int) {
     guard let weights = args.pointee.weights, let codes = args.pointee.codes,
       let sums = args.pointee.groupSums, let rowScales = args.pointee.rowScales,
       let scales = args.pointee.groupScales
@@ -52,12 +50,11 @@ struct GroupLevel {
     self.rowScales = rowScales
     self.scales = scales
     panelStride = Int(args.pointee.panelStride)
-    codeStride = repeatsRow ? 0 : Int(args.pointee.codeStride)
-    rowScaleStride = repeatsRow ? 0 : Int(args.pointee.rowScaleStride)
+    codeStride = Int(args.pointee.codeStride)
+    rowScaleStride = Int(args.pointee.rowScaleStride)
     paddedChannels = Int(args.pointee.paddedChannels)
     groupLength = max(4, Int(args.pointee.groupLength))
     groups = (Int(args.pointee.channels) &+ groupLength &- 1) / groupLength
-    startStride = repeatsRow ? 0 : groups
     let rowGroupLength = Int(args.pointee.rowGroupLength)
     groupsOfScale = rowGroupLength == 0 ? groups : rowGroupLength / groupLength
     scaleType = args.pointee.scaleType
@@ -85,13 +82,9 @@ struct GroupLevel {
     return _mm512_broadcast_i32x4(bytes)
   }
 
-  /// How the tiles take the weights.
-  @inline(__always)
-  var form: GroupForm {
-    let isPlain = args.pointee.codebook == nil && args.pointee.weightMultiplier == 1
-    if args.pointee.layout == UInt32(SNQ_NIBBLES) { return isPlain ? .nibbles : .entries }
-    return isPlain ? .bytes : .twice
-  }
+  @inline(__always) var isNibbles: Bool { args.pointee.layout == UInt32(SNQ_NIBBLES) }
+  /// Weights are multiplied as they lie.
+  @inline(__always) var isPlain: Bool { args.pointee.codebook == nil && args.pointee.weightMultiplier == 1 }
 
   /// 16 scales or offsets as binary32.
   @inline(__always)
@@ -120,8 +113,8 @@ struct GroupLevel {
   @inline(never)
   func endScale(_ tile: GroupPlace, _ group: Int, _ memory: GroupMemory) {
     let index = group / groupsOfScale
-    for r in tile.skipped..<tile.rows {
-      let scale = _mm512_set1_ps(rowScales[(tile.row &+ r) &* Int(args.pointee.rowScaleStride) &+ index])
+    for r in 0..<tile.rows {
+      let scale = _mm512_set1_ps(rowScales[(tile.row &+ r) &* rowScaleStride &+ index])
       for place in 2 &* r..<2 &* r &+ 2 {
         let total = memory.totals + place
         _mm512_store_ps(
@@ -139,7 +132,7 @@ struct GroupLevel {
     for p in 0..<tile.panels {
       let first = (tile.panel &+ p) &* 16
       let mask = outputMask(Int(args.pointee.outputs), first)
-      for r in tile.skipped..<tile.rows {
+      for r in 0..<tile.rows {
         let place = args.pointee.output + ((tile.row &+ r) &* Int(args.pointee.outputStride) &+ first)
         let begin =
           accumulates ? _mm512_maskz_loadu_ps(mask, place) : _mm512_loadu_ps(args.pointee.bias + first)
@@ -154,7 +147,7 @@ struct GroupLevel {
     for p in 0..<tile.panels {
       let first = (tile.panel &+ p) &* 16
       let mask = outputMask(Int(args.pointee.outputs), first)
-      for r in tile.skipped..<tile.rows {
+      for r in 0..<tile.rows {
         let place = args.pointee.output + ((tile.row &+ r) &* Int(args.pointee.outputStride) &+ first)
         _mm512_mask_storeu_ps(place, mask, _mm512_load_ps(memory.totals + (r &* 2 &+ p)))
       }
@@ -176,11 +169,10 @@ struct GroupLevel {
   }
 }
 
-/// The outputs of a tile: 3 or 6 rows are computed, of which the first `skipped` were before, or are one row repeated.
+/// The outputs of a tile.
 struct GroupPlace {
   let row: Int
   let rows: Int
-  let skipped: Int
   let panel: Int
   let panels: Int
   /// Of the first row: see `GroupLevel.fill`.
@@ -199,13 +191,4 @@ struct GroupNumbers {
     sums = UnsafeMutableRawPointer(starts + Int(SNQ_GROUP_SCRATCH_ROWS) &* groups)
       .assumingMemoryBound(to: Float.self)
   }
-}
-
-enum GroupForm {
-  case bytes
-  /// Twice the bytes, for a multiplier of 2.
-  case twice
-  case nibbles
-  /// Nibbles looked up in `GroupLevel.table`.
-  case entries
 }

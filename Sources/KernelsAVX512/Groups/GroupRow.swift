@@ -5,9 +5,7 @@ import CSIMD
 // is done for a group. Nibbles come from one panel at a time, as one stream that is asked for far ahead: groups are sums
 // of their own, so that nothing waits for the products before. Bytes come from four panels, as four streams.
 
-/// Bytes from nibbles, and from scales, to those that are asked for meanwhile: beyond the panel's end they are the next
-/// one's.
-private let nibblesAhead = 8192
+/// Bytes from scales to those that are asked for meanwhile, as `weightsAhead` of weights.
 private let scalesAhead = 1024
 
 /// One register for each of up to four panels: I.
@@ -40,7 +38,7 @@ private struct RowQuad {
   /// Adds 8 channels of nibbles of one panel.
   @inline(__always)
   mutating func addNibbles(_ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>) {
-    snq_prefetch_first(tile + nibblesAhead)
+    snq_prefetch_first(tile + weightsAhead)
     let bytes = _mm512_loadu_si512(tile)
     first = _mm512_dpbusd_epi32(
       first, _mm512_and_si512(bytes, _mm512_set1_epi8(0x0f)), snq_broadcast4_512(codes))

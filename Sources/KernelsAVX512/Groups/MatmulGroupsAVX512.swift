@@ -1,49 +1,30 @@
 import CKernelABI
 import CSIMD
 
-@inline(__always)
-private func multiplyTile(_ level: UnsafePointer<GroupLevel>, _ place: GroupPlace, _ memory: GroupMemory) {
-  let isLarge = place.rows > 3
-  let isDirect = level.pointee.isDirect
-  level.pointee.start(place, memory)
-  switch level.pointee.form {
-  case .bytes where isDirect:
-    isLarge ? bytes6Direct(level, place, memory) : bytes3Direct(level, place, memory)
-  case .bytes: isLarge ? bytes6Parts(level, place, memory) : bytes3Parts(level, place, memory)
-  case .twice where isDirect:
-    isLarge ? twice6Direct(level, place, memory) : twice3Direct(level, place, memory)
-  case .twice: isLarge ? twice6Parts(level, place, memory) : twice3Parts(level, place, memory)
-  case .nibbles where isDirect:
-    isLarge ? nibbles6Direct(level, place, memory) : nibbles3Direct(level, place, memory)
-  case .nibbles: isLarge ? nibbles6Parts(level, place, memory) : nibbles3Parts(level, place, memory)
-  case .entries where isDirect:
-    isLarge ? entries6Direct(level, place, memory) : entries3Direct(level, place, memory)
-  case .entries: isLarge ? entries6Parts(level, place, memory) : entries3Parts(level, place, memory)
-  }
-  level.pointee.store(place, memory)
-}
-
-/// All rows against up to two panels, which stay in the caches meanwhile. Rows that are left over are computed with those
-/// before them; fewer than three, each three times: a tile of their own would be slower code of the same kind.
+/// All rows against up to two panels, which stay in the caches meanwhile.
 private func multiplyPanels(
   _ args: UnsafePointer<snq_group_matmul_args>, _ begin: Int, _ end: Int, _ panel: Int, _ panels: Int,
   _ memory: GroupMemory, _ numbers: GroupNumbers
 ) {
-  guard var level = GroupLevel(args, panels: panels, repeatsRow: end &- begin < 3) else { return }
+  guard var level = GroupLevel(args, panels: panels) else { return }
   var row = begin
   while row < end {
-    let rest = end &- row
-    let size = rest > 3 && end &- begin >= 6 ? 6 : 3
-    let repeats = end &- begin < 3
-    let rows = repeats ? 1 : min(size, rest)
-    // The first row of the tile, from where there are as many.
-    let first = repeats ? row : min(row, end &- size)
+    let rows = tileRows(end &- row)
     let place = GroupPlace(
-      row: first, rows: row &+ rows &- first, skipped: row &- first, panel: panel, panels: panels,
-      starts: numbers.starts + (first &- begin) &* level.groups,
-      sums: numbers.sums + (first &- begin) &* level.groups)
+      row: row, rows: rows, panel: panel, panels: panels,
+      starts: numbers.starts + (row &- begin) &* level.groups,
+      sums: numbers.sums + (row &- begin) &* level.groups)
     withUnsafePointer(to: &level) { multiplyTile($0, place, memory) }
     row &+= rows
+  }
+}
+
+/// Rows of the next tile of so many: the last two are about as large, for a tile of one row takes half as long as one of six.
+private func tileRows(_ rest: Int) -> Int {
+  switch rest {
+  case ...6: rest
+  case 7...9: (rest &+ 1) / 2
+  default: 6
   }
 }
 
@@ -52,22 +33,20 @@ private func multiplyOneRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ begin: Int, _ end: Int, _ memory: GroupMemory,
   _ numbers: GroupNumbers
 ) -> Int {
-  guard var level = GroupLevel(args, panels: 4, repeatsRow: true) else { return end }
-  let form = level.form
-  guard form == .bytes || form == .nibbles else { return begin }
+  guard var level = GroupLevel(args, panels: 4) else { return end }
+  guard level.isPlain else { return begin }
   let isHalves = level.scaleType == UInt32(SNQ_GROUP_FLOAT16) && level.offsets == nil
-  let panels = form == .bytes ? 4 : 1
+  let panels = level.isNibbles ? 1 : 4
   var panel = begin
   withUnsafePointer(to: &level) { level in
     while end &- panel >= panels {
       let place = GroupPlace(
-        row: row, rows: 1, skipped: 0, panel: panel, panels: panels, starts: numbers.starts,
-        sums: numbers.sums)
+        row: row, rows: 1, panel: panel, panels: panels, starts: numbers.starts, sums: numbers.sums)
       level.pointee.start(place, memory)
-      if form == .bytes {
-        isHalves ? halfBytesRow(level, place, memory) : bytesRow(level, place, memory)
-      } else {
+      if level.pointee.isNibbles {
         isHalves ? halfNibblesRow(level, place, memory) : nibblesRow(level, place, memory)
+      } else {
+        isHalves ? halfBytesRow(level, place, memory) : bytesRow(level, place, memory)
       }
       level.pointee.store(place, memory)
       panel &+= panels
@@ -85,7 +64,7 @@ private struct GroupCall {
   let panelEnd: Int
 
   func run(_ memory: GroupMemory) {
-    guard let scratch = args.pointee.scratch, let level = GroupLevel(args, panels: 2, repeatsRow: false)
+    guard let scratch = args.pointee.scratch, let level = GroupLevel(args, panels: 2)
     else { return }
     let numbers = GroupNumbers(scratch, groups: level.groups)
     var row = rowBegin
