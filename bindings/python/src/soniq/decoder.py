@@ -37,8 +37,10 @@ class Sequence:
         call("soniq_sequence_truncate", self._handle, arguments.integer(length, "length", 0, 2**63 - 1))
 
     def copy(self, length: int | None = None, *, capacity: int | None = None) -> Sequence:
-        """A sequence of its own with the first `length` tokens of this one, all by default, and with its capacity unless
-        another is given; 0 is the most that the model allows."""
+        """A sequence of its own with the first `length` tokens of this one, all by default.
+
+        It has this one's capacity unless another is given; 0 is the most that the model allows.
+        """
         copy = Sequence(self._model, self._capacity if capacity is None else capacity)
         count = len(self) if length is None else arguments.integer(length, "length", 0, 2**63 - 1)
         call("soniq_sequence_copy", copy._handle, self._handle, count)
