@@ -39,6 +39,7 @@ enum PackedNibbles: ShortForm {
   static func add(
     _ sums: inout GroupRows, _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
   ) {
+    askAhead(tile)
     let nibbles = OutputVectors.loaded(tile)
     sums.add(nibbles.lowNibbles(), codes, stride) { $0.addSigned($1, $2) }
     sums.add(nibbles.highNibbles(), codes + 4, stride) { $0.addSigned($1, $2) }
@@ -167,10 +168,8 @@ extension GroupRows {
     var result = GroupRows(rows, start)
     result.row0.widen(row0, factor)
     if rows > 1 { result.row1.widen(row1, factor) }
-    if rows > 2 {
-      result.row2.widen(row2, factor)
-      result.row3.widen(row3, factor)
-    }
+    if rows > 2 { result.row2.widen(row2, factor) }
+    if rows > 3 { result.row3.widen(row3, factor) }
     if rows > 4 {
       result.row4.widen(row4, factor)
       result.row5.widen(row5, factor)

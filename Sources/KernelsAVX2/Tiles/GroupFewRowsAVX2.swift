@@ -4,6 +4,10 @@ import CSIMD
 // Few rows: to unpack a block of weights for them takes as long as to multiply it. So weights are split where they are
 // multiplied, a panel at a time, and its numbers are read where they lie.
 
+/// Asks for the weights 8 KiB behind a tile, which are of the same panel or of the next ones.
+@inline(__always)
+func askAhead(_ tile: UnsafePointer<UInt8>) { snq_prefetch_first(tile + 8192) }
+
 /// Numbers of a panel and some rows as the file and the quantiser have them.
 private struct StoredNumbers: GroupNumbers {
   let level: GroupLevel
@@ -83,7 +87,8 @@ func multiplyFewRows<Dots: GroupDots>(
   for panel in part.panelBegin..<part.panelEnd {
     var row = part.rowBegin
     while row < part.rowEnd {
-      let rows = min(4, tileRows(part.rowEnd &- row))
+      let rest = part.rowEnd &- row
+      let rows = rest == 5 ? 3 : min(4, rest)
       let tile = FewRowsTile(
         level: level, row: row, rows: rows, panel: panel, constant: constant, memory: memory)
       guard let run = tile.run() else { return }

@@ -117,7 +117,7 @@ private struct GroupEnd<Numbers: GroupNumbers> {
 
 typealias GroupProduct = (inout OutputVectors, __m256i, OutputVectors) -> Void
 
-/// Sums of a tile of 1, 2, 4 or 6 rows: 12 of the 16 registers; two hold weights, one codes.
+/// Sums of a tile of 1 to 4 or 6 rows: 12 of the 16 registers; two hold weights, one codes.
 struct GroupRows {
   let rows: Int
   var row0 = OutputVectors()
@@ -135,10 +135,8 @@ struct GroupRows {
     self.rows = rows
     row0 = start(0)
     if rows > 1 { row1 = start(1) }
-    if rows > 2 {
-      row2 = start(2)
-      row3 = start(3)
-    }
+    if rows > 2 { row2 = start(2) }
+    if rows > 3 { row3 = start(3) }
     if rows > 4 {
       row4 = start(4)
       row5 = start(5)
@@ -153,10 +151,8 @@ struct GroupRows {
     let later = codes + 3 &* stride
     product(&row0, snq_broadcast4_256(codes), weights)
     if rows > 1 { product(&row1, snq_broadcast4_256(codes + stride), weights) }
-    if rows > 2 {
-      product(&row2, snq_broadcast4_256(codes + 2 &* stride), weights)
-      product(&row3, snq_broadcast4_256(later), weights)
-    }
+    if rows > 2 { product(&row2, snq_broadcast4_256(codes + 2 &* stride), weights) }
+    if rows > 3 { product(&row3, snq_broadcast4_256(later), weights) }
     if rows > 4 {
       product(&row4, snq_broadcast4_256(later + stride), weights)
       product(&row5, snq_broadcast4_256(later + 2 &* stride), weights)
@@ -168,10 +164,8 @@ struct GroupRows {
   func forEach(_ body: (OutputVectors, Int) -> Void) {
     body(row0, 0)
     if rows > 1 { body(row1, 1) }
-    if rows > 2 {
-      body(row2, 2)
-      body(row3, 3)
-    }
+    if rows > 2 { body(row2, 2) }
+    if rows > 3 { body(row3, 3) }
     if rows > 4 {
       body(row4, 4)
       body(row5, 5)
@@ -246,6 +240,7 @@ private func multiplyGroups<Dots: GroupDots, Numbers: GroupNumbers>(
 private protocol TileRows { static var count: Int { get } }
 private enum Rows1: TileRows { static var count: Int { 1 } }
 private enum Rows2: TileRows { static var count: Int { 2 } }
+private enum Rows3: TileRows { static var count: Int { 3 } }
 private enum Rows4: TileRows { static var count: Int { 4 } }
 private enum Rows6: TileRows { static var count: Int { 6 } }
 
@@ -270,7 +265,7 @@ private func multiplyTile<Dots: GroupDots, Rows: TileRows, Numbers: GroupNumbers
   if isDirect { multiplyDirect(Dots.self, Rows.self, run) } else { multiplyShared(Dots.self, Rows.self, run) }
 }
 
-/// All groups of one tile of 1, 2, 4 or 6 rows; `isDirect`: every group has a scale of the row.
+/// All groups of one tile of 1 to 4 or 6 rows; `isDirect`: every group has a scale of the row.
 @inline(__always)
 func multiplyTile<Dots: GroupDots, Numbers: GroupNumbers>(
   _: Dots.Type, rows: Int, isDirect: Bool, _ run: GroupRun<Numbers>
@@ -278,6 +273,7 @@ func multiplyTile<Dots: GroupDots, Numbers: GroupNumbers>(
   switch rows {
   case 6: multiplyTile(Dots.self, Rows6.self, isDirect, run)
   case 4: multiplyTile(Dots.self, Rows4.self, isDirect, run)
+  case 3: multiplyTile(Dots.self, Rows3.self, isDirect, run)
   case 2: multiplyTile(Dots.self, Rows2.self, isDirect, run)
   default: multiplyTile(Dots.self, Rows1.self, isDirect, run)
   }

@@ -83,7 +83,19 @@ extension GroupRows {
   fileprivate mutating func addQuad(
     _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
   ) {
+    askAhead(tile)
     add(.loaded(tile), codes, stride) { $0.addSignedDots($1, $2) }
+  }
+
+  /// The same of 8 channels of nibbles.
+  @inline(__always)
+  fileprivate mutating func addEight(
+    _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ stride: Int
+  ) {
+    askAhead(tile)
+    let nibbles = OutputVectors.loaded(tile)
+    add(nibbles.lowNibbles(), codes, stride) { $0.addSignedDots($1, $2) }
+    add(nibbles.highNibbles(), codes + 4, stride) { $0.addSignedDots($1, $2) }
   }
 }
 
@@ -112,6 +124,32 @@ private enum ByteGroups: GroupDots {
       weights += 64
       codes += 4
       rest &-= 4
+    }
+    return tile
+  }
+}
+
+/// Nibbles where they lie, likewise.
+private enum NibbleGroups: GroupDots {
+  @inline(__always)
+  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
+    var tile = GroupRows(rows, start)
+    var (weights, codes, rest) = (place.weights, place.codes, place.channels)
+    let stride = place.codeStride
+    while rest >= 32 {
+      tile.addEight(weights, codes, stride)
+      tile.addEight(weights + 64, codes + 8, stride)
+      tile.addEight(weights + 128, codes + 16, stride)
+      tile.addEight(weights + 192, codes + 24, stride)
+      weights += 256
+      codes += 32
+      rest &-= 32
+    }
+    while rest > 0 {
+      tile.addEight(weights, codes, stride)
+      weights += 64
+      codes += 8
+      rest &-= 8
     }
     return tile
   }
@@ -222,11 +260,17 @@ private func halfNibblesRow(_ row: GroupRow) {
   }
 }
 
+/// Rows up to which nibbles are multiplied where they lie.
+private let fewRows = 32
+
 /// Any level with scales per group, any part of the rows and panels.
 func multiplyDotGroups(
   _ args: UnsafePointer<snq_group_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let level = GroupLevel(args)
+  if level.isPlain, level.isNibbles, part.rows > 1, part.rows <= fewRows {
+    return multiplyFewRows(NibbleGroups.self, level, part, GroupForm.bytes.constant(level), scratch)
+  }
   guard part.rows == 1, level.isPlain else {
     return multiplyGroupBlocks(level, GroupForm(level), part, scratch)
   }
