@@ -94,7 +94,10 @@ final class DecoderHandle: ExclusiveHandle {
     }
     let tokens = try Self.tokens(item, index)
     do throws(RuntimeError) { try decoder.check(tokens, behind: sequence) } catch {
-      throw Failure(error, nodeName: model.nodeName)
+      var failure = Failure(error, nodeName: model.nodeName)
+      failure.field = "items[\(index)]"
+      failure.message = "items[\(index)]: \(failure.message)"
+      throw failure
     }
     switch rows {
     case .none: return 0

@@ -89,7 +89,7 @@ def test_a_copy_has_the_capacity(model: soniq.Model) -> None:
 def test_what_is_refused(model: soniq.Model) -> None:
     decoder = model.decoder(maximum_outputs=3)
     sequence, small = model.sequence(), model.sequence(8)
-    with pytest.raises(soniq.SoniqError, match="0 positions and room for 8") as caught:
+    with pytest.raises(soniq.SoniqError, match=r"items\[1\]: .*0 positions and room for 8") as caught:
         decoder.run([(sequence, [1, 2]), (small, list(range(9)))])
     assert caught.value.status == "CAPACITY" and len(sequence) == len(small) == 0
     with pytest.raises(soniq.SoniqError, match="4 rows of logits, the decoder has room for 3"):
