@@ -68,6 +68,7 @@ final class DecoderHandle: ExclusiveHandle {
 
   /// Makes the sequence of an item this call's own.
   private func enter(_ item: soniq_decoder_item, _ index: Int) throws(Failure) {
+    guard item.sequence != nil else { throw .null("items[\(index)].sequence") }
     let handle = try SequenceHandle.borrow(item.sequence)
     guard handle.model === model else {
       throw .argument("items[\(index)].sequence", "is a sequence of another model")

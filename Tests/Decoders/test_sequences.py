@@ -53,6 +53,34 @@ def test_texts_side_by_side(name: str, tmp_path_factory: pytest.TempPathFactory)
                 assert len(sequences[place]) == len(text)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_share_a_part(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every family's rows meet in attention alone: parts of a run do not end with a text."""
+    model = soniq.load(pack(MODELS / f"{name}.gguf", tmp_path_factory.mktemp(name) / "model.soniq"), threads=1)
+    calls: list[tuple[int, int]] = []
+    decoder = model.decoder(maximum_tokens=5, progress=lambda done, total: calls.append((done, total)))
+    decoder.run([(model.sequence(), [1, 2, 3, 4]) for _ in range(3)])
+    assert calls == [(0, 12), (5, 12), (10, 12), (12, 12)]
+
+
+def test_progress_stops_a_run(model: soniq.Model) -> None:
+    first, second = model.sequence(), model.sequence()
+    items = [(first, [1, 2, 3, 4]), (second, [5, 6, 7])]
+    with pytest.raises(soniq.SoniqError, match="asked to stop") as caught:
+        model.decoder(maximum_tokens=2, progress=lambda done, _: done < 4).run(items)
+    assert caught.value.status == "CANCELLED" and len(first) == len(second) == 0
+
+    def fail(done: int, total: int) -> None:
+        if done:
+            raise ValueError(f"{done} of {total}")
+
+    decoder = model.decoder(maximum_tokens=6, progress=fail)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="6 of 7"):
+            decoder.run(items)
+    assert len(first) == len(second) == 0
+
+
 def test_copies_and_saved_ones(model: soniq.Model) -> None:
     (ids,) = texts(model, [40])
     expected = plain(model, ids)

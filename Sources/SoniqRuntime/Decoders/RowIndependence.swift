@@ -21,7 +21,7 @@ struct RowIndependence {
     case .groupedAttention(let attention):
       return attention.keyState != nil && areAlike(node, tokens)
     case .embedding, .linear, .rmsNorm, .layerNorm, .activation, .add, .unary, .binary, .cast, .rotary,
-      .gatedProduct, .softcap, .statePositions:
+      .gatedProduct, .softcap, .statePositions, .reshape:
       return areAlike(node, tokens) || areAlike(node, chosen)
     default: return false
     }
@@ -35,7 +35,7 @@ struct RowIndependence {
 
   private func hasRows(_ value: ValueID, _ rows: [Dimension]) -> Bool {
     let shape = graph.values[value].shape
-    return shape.count <= 3 && shape.starts(with: rows) && shape.dropFirst(rows.count).allSatisfy(isFixed)
+    return shape.starts(with: rows) && shape.dropFirst(rows.count).allSatisfy(isFixed)
   }
 
   private func isFixed(_ dimension: Dimension) -> Bool {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _abi, arguments
+from ._abi_structs import ProgressFunction
+from .errors import SoniqError
 from .library import call, library
 from .session import SessionSettings
 
@@ -75,7 +77,11 @@ class Decoder:
         capacity: int,
         maximum_tokens: int,
         maximum_outputs: int,
+        progress: Callable[[int, int], object] | None,
     ) -> None:
+        self._raised: list[BaseException] = []
+        # Kept, so that the library can call it.
+        self._callback = _reporting(progress, self._raised)
         options = _abi.DecoderOptions(
             thread_count=settings.threads,
             maximum_isa=settings.maximum_isa,
@@ -83,6 +89,7 @@ class Decoder:
             maximum_outputs=arguments.integer(maximum_outputs, "maximum_outputs", 0, arguments.UINT32_MAXIMUM),
             capacity=arguments.integer(capacity, "capacity", 0, arguments.UINT64_MAXIMUM),
             kernel_profile=settings.kernel_profile,
+            progress=self._callback,
         )
         self._handle = ctypes.c_void_p()
         call("soniq_decoder_create", ctypes.byref(self._handle), model, ctypes.byref(options))
@@ -107,7 +114,8 @@ class Decoder:
 
         Raises:
             TypeError, ValueError: what is no such list.
-            SoniqError: a sequence that is full (CAPACITY), an unknown token (DATA), more logits than there is room for.
+            SoniqError: a sequence that is full (CAPACITY), an unknown token (DATA), more logits than there is room for;
+                CANCELLED where `progress` returned False. What it raises, is raised.
         """
         entries = [item if len(item) == 3 else (*item, "last") for item in items]
         arrays = [_tokens(tokens, index) for index, (_, tokens, _) in enumerate(entries)]
@@ -117,7 +125,12 @@ class Decoder:
                 for index, ((sequence, _, outputs), array) in enumerate(zip(entries, arrays, strict=True))
             )
         )
-        call("soniq_decoder_run", self._handle, structs, len(entries))
+        try:
+            call("soniq_decoder_run", self._handle, structs, len(entries))
+        except SoniqError:
+            if self._raised:
+                raise self._raised.pop() from None
+            raise
         return [None if outputs == "none" else self._output(index) for index, (_, _, outputs) in enumerate(entries)]
 
     def _output(self, index: int) -> npt.NDArray[np.float32]:
@@ -126,6 +139,19 @@ class Decoder:
         shape = tuple(tensor.dimensions[: tensor.rank])
         buffer = ctypes.string_at(tensor.data, tensor.byte_count)
         return np.frombuffer(bytearray(buffer), np.float32).reshape(shape)
+
+
+def _reporting(progress: Callable[[int, int], object] | None, raised: list[BaseException]) -> Any:
+    """A C function that calls `progress`, and keeps what it raises."""
+
+    def report(_: object, done: int, total: int) -> int:
+        try:
+            return int(progress is not None and progress(done, total) is False)
+        except BaseException as error:
+            raised.append(error)
+            return 1
+
+    return ProgressFunction() if progress is None else ProgressFunction(report)
 
 
 def _handle(sequence: Any, index: int) -> ctypes.c_void_p:

@@ -110,15 +110,24 @@ class Model:
         """An empty text of a decoder, with memory for `capacity` positions; 0: as many as the model allows."""
         return Sequence(self._handle, capacity)
 
-    def decoder(self, *, capacity: int = 0, maximum_tokens: int = 0, maximum_outputs: int = 0) -> Decoder:
+    def decoder(
+        self,
+        *,
+        capacity: int = 0,
+        maximum_tokens: int = 0,
+        maximum_outputs: int = 0,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Decoder:
         """What puts tokens behind sequences, with the threads and the instruction set of this model.
 
         Args:
             capacity: the most that its sequences have; 0: as many as the model allows.
             maximum_tokens: how many go through the model at a time; 0: 256. More need more memory.
             maximum_outputs: rows of logits of a run; 0: 16.
+            progress: called in runs with the tokens done and those in all, before the first and behind every part; a
+                run that it answers with False stops, and leaves the sequences as they were.
         """
-        return Decoder(self._handle, self._settings, capacity, maximum_tokens, maximum_outputs)
+        return Decoder(self._handle, self._settings, capacity, maximum_tokens, maximum_outputs, progress)
 
     @overload
     def generate(
