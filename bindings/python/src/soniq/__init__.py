@@ -6,8 +6,9 @@
 
 from .comparison import Comparison, LayerDifference, OutputDifference, compare
 from .decoder import Decoder, Sequence
-from .errors import SoniqError
+from .errors import GrammarError, SoniqError
 from .generation import Generation, TextGeneration
+from .grammar import Grammar
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
@@ -25,6 +26,8 @@ __all__ = [
     "ComparisonError",
     "Decoder",
     "Generation",
+    "Grammar",
+    "GrammarError",
     "KernelReport",
     "LayerDifference",
     "Level",

@@ -29,3 +29,7 @@ class SoniqError(RuntimeError):
         self.node = node
         self.field = field
         self.offset = offset
+
+
+class GrammarError(RuntimeError):
+    """A grammar could not go on while an answer was made, as where its limits or the model's tokens do not allow it."""

@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from . import _abi, arguments
 from .errors import SoniqError
+from .grammar import Grammar
 from .lookup import Lookup
-from .sampler import Sampler
+from .sampler import Sampler, mask_words
 
 if TYPE_CHECKING:
+    from . import tokenizer as text_tokenizer
+    from .matcher import Matcher
     from .model import Model
     from .states import StatefulSession
 
@@ -43,7 +46,7 @@ class Tokenizer(Protocol):
     """What text is generated with."""
 
     def encode(self, text: str) -> npt.NDArray[np.int32]: ...
-    def stream(self) -> TextStream: ...
+    def stream(self, *, continues: bool = ...) -> TextStream: ...
 
 
 class TextStream(Protocol):
@@ -60,8 +63,8 @@ class Generation(Iterator[int]):
         tokens: those that came so far, without the one that ended it.
         log_probabilities: of these tokens, by the logits as the model gave them.
         logits: float32 [vocabulary], of which the last token was chosen; None before the first.
-        stop_reason: "stop" after a token that ends a text, "length" after max_tokens, "capacity" where the session has
-            no room for another; None until then.
+        stop_reason: "stop" after a token that ends a text, or where a grammar lets nothing follow; "length" after
+            max_tokens; "capacity" where the session has no room for another; None until then.
         session: holds the prompt and all tokens but the last.
         runs: how often the model ran; with `lookup` fewer times than there are tokens.
     """
@@ -76,6 +79,7 @@ class Generation(Iterator[int]):
         max_tokens: int | None,
         ends: frozenset[int],
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
+        matcher: Matcher | None,
         lookup: int,
     ) -> None:
         self.runs = 0
@@ -96,18 +100,16 @@ class Generation(Iterator[int]):
         self._max_tokens = max_tokens
         self._ends = ends
         self._allowed = allowed
+        self._matcher = matcher
 
     def __next__(self) -> int:
-        if self.stop_reason is None and len(self.tokens) == self._max_tokens:
-            self.stop_reason = "length"
-        elif self.stop_reason is None and len(self._next) > self._room:
-            self.stop_reason = "capacity"
+        if self.stop_reason is None:
+            self.stop_reason = self._end()
         if self.stop_reason is not None:
             raise StopIteration
         self._go_on()
         assert self.logits is not None
-        mask = None if self._allowed is None else self._allowed(self.tokens)
-        choice = self._sampler.sample(self.logits, mask)
+        choice = self._sampler.sample(self.logits, self._mask())
         # An end is no token of the text, but the sequence goes on with it where it is continued.
         self._next = np.array([choice.token], np.int32)
         if choice.token in self._ends:
@@ -116,6 +118,22 @@ class Generation(Iterator[int]):
         self.tokens.append(choice.token)
         self.log_probabilities.append(choice.log_probability)
         return choice.token
+
+    def _end(self) -> str | None:
+        """Why no token is to come next, or None."""
+        if self._matcher is not None and self._matcher.is_finished(self.tokens):
+            return "stop"
+        if len(self.tokens) == self._max_tokens:
+            return "length"
+        return "capacity" if len(self._next) > self._room else None
+
+    def _mask(self) -> npt.ArrayLike | None:
+        """Which tokens may come next, or None for all."""
+        mask = None if self._allowed is None else self._allowed(self.tokens)
+        if self._matcher is None:
+            return mask
+        words = self._matcher.allowed(self.tokens)
+        return words if mask is None else words & mask_words(mask, self._sampler.vocabulary)
 
     @property
     def session(self) -> StatefulSession:
@@ -224,6 +242,7 @@ def generate(
     stop: str | int | Iterable[str | int] | None,
     ignore_end: bool,
     allowed: Callable[[list[int]], npt.ArrayLike | None] | None,
+    grammar: Grammar | None,
     session: StatefulSession | None,
     sampler: Sampler | None,
     lookup: int,
@@ -237,7 +256,9 @@ def generate(
         raise TypeError(f"{next(iter(options))} is an option of the sampler, which is given too")
     stops = [stop] if isinstance(stop, (str, int)) else list(stop or ())
     texts = tuple(entry for entry in stops if isinstance(entry, str))
-    tokenizer = _tokenizer(model) if isinstance(prompt, str) else None
+    tokenizer = None
+    if isinstance(prompt, str):
+        tokenizer = _tokenizer(model, "the prompt is text", "give the ids of its tokens")
     if tokenizer is None and texts:
         raise TypeError(f"stop has the text {texts[0]!r}: a prompt of token ids takes tokens")
     if "" in texts:
@@ -245,18 +266,14 @@ def generate(
     ends = {arguments.integer(entry, "stop", 0, vocabulary - 1) for entry in stops if not isinstance(entry, str)}
     if not ignore_end:
         ends |= {int(model.metadata[key]) for key in ENDS if key in model.metadata}
+    matcher = None if grammar is None else _matcher(model, grammar, frozenset(ends))
     ids = _ids(prompt if tokenizer is None else tokenizer.encode(str(prompt)))
     lookup = arguments.integer(lookup, "lookup", 0, MOST_GUESSES)
     if session is None:
         session = model.session(maximums=session_limits(model, len(ids), max_tokens, lookup))
     if lookup and any(state.kind != "growing" for state in session.states):
         raise ValueError("lookup takes guesses back, and the model has states that do not go back")
-    room = free_positions(session)
-    if len(ids) + (max_tokens or 1) - 1 > room:
-        asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
-        raise ValueError(
-            f"the prompt has {len(ids)} tokens, and with {asked} there is no room: {room} positions are free"
-        )
+    room = _room(session, len(ids), max_tokens)
     sampler = sampler or Sampler(vocabulary, **options)
     sampler.accept(ids)
     generation = Generation(
@@ -267,9 +284,32 @@ def generate(
         max_tokens=max_tokens,
         ends=frozenset(ends),
         allowed=allowed,
+        matcher=matcher,
         lookup=lookup,
     )
-    return generation if tokenizer is None else TextGeneration(generation, tokenizer.stream(), texts)
+    if tokenizer is None:
+        return generation
+    # A grammar counts every space, the first one too.
+    stream = tokenizer.stream() if matcher is None else tokenizer.stream(continues=True)
+    return TextGeneration(generation, stream, texts)
+
+
+def _room(session: StatefulSession, length: int, max_tokens: int | None) -> int:
+    """How many tokens the session has room for; raises ValueError where that is too few for the prompt and these."""
+    room = free_positions(session)
+    if length + (max_tokens or 1) - 1 > room:
+        asked = f"max_tokens={max_tokens}" if max_tokens else "a token"
+        raise ValueError(
+            f"the prompt has {length} tokens, and with {asked} there is no room: {room} positions are free"
+        )
+    return room
+
+
+def _matcher(model: Model, grammar: object, ends: frozenset[int]) -> Matcher:
+    if not isinstance(grammar, Grammar):
+        raise TypeError(f"grammar must be a soniq.Grammar, not {type(grammar).__name__}: Grammar.json_schema makes one")
+    tokenizer = _tokenizer(model, "a grammar is given", "generate without one")
+    return grammar.matcher(tokenizer, vocabulary_size(model), ends)
 
 
 def vocabulary_size(model: Model) -> int:
@@ -281,13 +321,13 @@ def vocabulary_size(model: Model) -> int:
     return logits.shape[-1]
 
 
-def _tokenizer(model: Model) -> Tokenizer:
+def _tokenizer(model: Model, reason: str, advice: str) -> text_tokenizer.Tokenizer:
     try:
         return model.tokenizer
     except SoniqError as error:
         if error.code != _abi.ERROR_NOT_FOUND:
             raise
-        raise TypeError(f"the prompt is text, and {error}: give the ids of its tokens") from None
+        raise TypeError(f"{reason}, and {error}: {advice}") from None
 
 
 def _ids(prompt: Any) -> npt.NDArray[np.int32]:

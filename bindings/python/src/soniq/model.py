@@ -17,6 +17,7 @@ import numpy.typing as npt
 from . import _abi, arguments, generation
 from .decoder import Decoder, Sequence
 from .generation import Generation, SamplingOptions, TextGeneration
+from .grammar import Grammar
 from .library import call, isa_code, library, text
 from .sampler import Sampler
 from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
@@ -138,6 +139,7 @@ class Model:
         stop: str | int | Iterable[str | int] | None = ...,
         ignore_end: bool = ...,
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
+        grammar: Grammar | None = ...,
         session: StatefulSession | None = ...,
         sampler: Sampler | None = ...,
         lookup: int = ...,
@@ -153,6 +155,7 @@ class Model:
         stop: int | Iterable[int] | None = ...,
         ignore_end: bool = ...,
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = ...,
+        grammar: Grammar | None = ...,
         session: StatefulSession | None = ...,
         sampler: Sampler | None = ...,
         lookup: int = ...,
@@ -167,6 +170,7 @@ class Model:
         stop: str | int | Iterable[str | int] | None = None,
         ignore_end: bool = False,
         allowed: Callable[[list[int]], npt.ArrayLike | None] | None = None,
+        grammar: Grammar | None = None,
         session: StatefulSession | None = None,
         sampler: Sampler | None = None,
         lookup: int = 0,
@@ -184,6 +188,8 @@ class Model:
                 file do so too.
             ignore_end: they do not.
             allowed: gets the tokens so far and returns which ones may follow (see `Sampler.sample`), or None for all.
+            grammar: the form of the answer, from its first token on; what `allowed` says applies too. The answer ends
+                where nothing may follow. Tokens that end it may come only where its text is whole.
             session: one whose positions the prompt goes on with; None for a new one. The tokens are the same however
                 a text is divided. `Generation.session` is the one to go on with: it lacks the last token, which is to
                 be the first of the next prompt.
@@ -197,6 +203,7 @@ class Model:
             TypeError: the model is no decoder or has no tokenizer for a text, or a parameter has a wrong type.
             ValueError: a value out of range, or a prompt and max_tokens that there is no room for.
             SoniqError: what the library refuses, such as a token that is unknown.
+            GrammarError: in iterating, a grammar that cannot go on.
         """
         return generation.generate(
             self,
@@ -205,6 +212,7 @@ class Model:
             stop=stop,
             ignore_end=ignore_end,
             allowed=allowed,
+            grammar=grammar,
             session=session,
             sampler=sampler,
             lookup=lookup,

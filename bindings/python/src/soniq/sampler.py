@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ class Sampler:
         numbers = arguments.floats(logits, "logits")
         if numbers.shape != (self.vocabulary,):
             raise ValueError(f"logits has shape {numbers.shape}, not ({self.vocabulary},)")
-        words = None if allowed is None else _words(allowed, self.vocabulary)
+        words = None if allowed is None else mask_words(allowed, self.vocabulary)
         token, probability = ctypes.c_int32(), ctypes.c_float()
         call(
             "soniq_sampler_sample",
@@ -130,8 +130,8 @@ def _biases(bias: Mapping[int, float] | None, vocabulary: int) -> ctypes.Array[_
     )
 
 
-def _words(allowed: npt.ArrayLike, vocabulary: int) -> npt.NDArray[Any]:
-    """The bits of tokens that may be chosen."""
+def mask_words(allowed: npt.ArrayLike, vocabulary: int) -> npt.NDArray[np.uint32]:
+    """The bits of tokens that may be chosen, as `Sampler.sample` takes them: uint32 words, lowest first."""
     array = np.asarray(allowed)
     if array.dtype == np.bool_:
         if array.shape != (vocabulary,):
@@ -143,4 +143,4 @@ def _words(allowed: npt.ArrayLike, vocabulary: int) -> npt.NDArray[Any]:
         raise TypeError(f"allowed must be bool, uint32 or int32, not {array.dtype}")
     if array.shape != ((vocabulary + 31) // 32,):
         raise ValueError(f"allowed has shape {array.shape}, not ({(vocabulary + 31) // 32},)")
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array).view(np.uint32)

@@ -96,18 +96,18 @@ class Tokenizer:
             raise
         return token.value
 
-    def stream(self, *, skip_special: bool = True) -> TextStream:
-        """Decodes tokens as they come."""
-        return TextStream(self, skip_special)
+    def stream(self, *, skip_special: bool = True, continues: bool = False) -> TextStream:
+        """Decodes tokens as they come; `skip_special` and `continues` as of `decode_bytes`."""
+        return TextStream(self, skip_special, continues)
 
 
 class TextStream:
     """Text of tokens that come one after the other; what ends within a character waits for the rest of it."""
 
-    def __init__(self, tokenizer: Tokenizer, skip_special: bool) -> None:
-        self._tokenizer, self._skips = tokenizer, skip_special
+    def __init__(self, tokenizer: Tokenizer, skip_special: bool, continues: bool) -> None:
+        self._tokenizer, self._skips, self._continues = tokenizer, skip_special, continues
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._has_begun = False
+        self._has_begun = continues
 
     def push(self, ids: Iterable[int] | int) -> str:
         """The text that is whole with these tokens, maybe ""."""
@@ -118,7 +118,7 @@ class TextStream:
 
     def finish(self) -> str:
         """What is left: U+FFFD where a character was not finished, else "". The stream begins anew."""
-        self._has_begun = False
+        self._has_begun = self._continues
         left = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         return left

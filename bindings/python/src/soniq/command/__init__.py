@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import SoniqError
+from ..errors import GrammarError, SoniqError
 from ..library import LibraryNotFoundError
 from .opening import CommandError
 from .parser import parser
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED
-    except (CommandError, SoniqError, LibraryNotFoundError, OSError) as error:
+    except (CommandError, GrammarError, SoniqError, LibraryNotFoundError, OSError) as error:
         print(f"soniq: {error}", file=sys.stderr)
         return 1
 

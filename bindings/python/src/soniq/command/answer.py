@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..generation import Generation, TextGeneration, free_positions
+from ..grammar import Grammar
 from ..model import Model
 from ..sampler import Sampler
 from ..states import StatefulSession
@@ -28,13 +29,20 @@ class Answer(TextGeneration):
         max_tokens: int,
         stops: tuple[str, ...],
         lookup: int = 0,
+        grammar: Grammar | None = None,
     ) -> None:
         """Goes on with what the session holds. Raises CommandError where it has no room for the prompt."""
-        self._clock = _TimedStream(model.tokenizer.stream())
+        # A grammar counts every space, the first one too.
+        self._clock = _TimedStream(model.tokenizer.stream(continues=grammar is not None))
         fits = len(prompt) + max_tokens - 1 <= free_positions(session)
         try:
             generation = model.generate(
-                prompt, max_tokens=max_tokens if fits else None, session=session, sampler=sampler, lookup=lookup
+                prompt,
+                max_tokens=max_tokens if fits else None,
+                grammar=grammar,
+                session=session,
+                sampler=sampler,
+                lookup=lookup,
             )
         except ValueError as error:
             raise CommandError(f"{error}. Give less text") from None

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..generation import PIECE, free_positions, session_limits, vocabulary_size
+from ..grammar import Grammar
 from ..model import Model
 from ..sampler import Sampler
 from .answer import Answer
 from .generate import sampling, show, speed
-from .opening import CommandError, asked_by, open_model, open_tokenizer, read_text
+from .opening import CommandError, asked_by, open_grammar, open_model, open_tokenizer, read_text
 from .template import ChatTemplate, Messages
 
 
@@ -30,8 +31,12 @@ class Chat:
         system: str | None = None,
         context: int = 0,
         lookup: int = 0,
+        grammar: Grammar | None = None,
     ) -> None:
-        """Begins a conversation, with room for `context` tokens; 0: as many as the file allows."""
+        """Begins a conversation, with room for `context` tokens; 0: as many as the file allows.
+
+        Each answer has the form of `grammar`.
+        """
         limits = session_limits(model, PIECE, None, lookup) | ({"capacity": context} if context else {})
         self.messages: Messages = [] if system is None else [{"role": "system", "content": system}]
         with asked_by("--context"):
@@ -39,7 +44,7 @@ class Chat:
         self.capacity = free_positions(self.session)
         self._kept = len(self.messages)
         self._model, self._template, self._sampler = model, template, sampler
-        self._lookup = lookup
+        self._lookup, self._grammar = lookup, grammar
         self._held: list[int] = []
 
     def ask(self, text: str, *, max_tokens: int, stops: tuple[str, ...] = ()) -> Answer:
@@ -60,7 +65,14 @@ class Chat:
         self._held = ids.tolist()
         new = ids[common:]
         return Answer(
-            self._model, new, self._sampler, self.session, max_tokens=max_tokens, stops=stops, lookup=self._lookup
+            self._model,
+            new,
+            self._sampler,
+            self.session,
+            max_tokens=max_tokens,
+            stops=stops,
+            lookup=self._lookup,
+            grammar=self._grammar,
         )
 
     def close(self, answer: Answer) -> None:
@@ -88,12 +100,21 @@ class Chat:
 
 def run(options: argparse.Namespace) -> int:
     """Answers each line of standard input, until its end."""
+    grammar = open_grammar(options)
     model = open_model(options.model, options.threads)
     open_tokenizer(options.model, model)
     source = None if options.template is None else read_text(options.template)
     template = ChatTemplate(model, source)
     sampler = Sampler(vocabulary_size(model), **sampling(options))
-    chat = Chat(model, template, sampler, system=options.system, context=options.context, lookup=options.lookup)
+    chat = Chat(
+        model,
+        template,
+        sampler,
+        system=options.system,
+        context=options.context,
+        lookup=options.lookup,
+        grammar=grammar,
+    )
     status = 0
     for line in _lines():
         turns = len(chat.messages)

@@ -9,7 +9,7 @@ import sys
 from ..generation import SamplingOptions, session_limits, vocabulary_size
 from ..sampler import Sampler
 from .answer import Answer
-from .opening import CommandError, open_model, open_tokenizer
+from .opening import CommandError, open_grammar, open_model, open_tokenizer
 
 STOPPED = {
     "length": "stopped after --max-tokens",
@@ -19,6 +19,7 @@ STOPPED = {
 
 def run(options: argparse.Namespace) -> int:
     """Writes what follows the text to standard output, and its speed to standard error."""
+    grammar = open_grammar(options)
     model = open_model(options.model, options.threads)
     tokenizer = open_tokenizer(options.model, model)
     # Arguments of the shell are bytes, which are UTF-8 or not.
@@ -28,8 +29,16 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError("the text is empty: give one that the model is to go on with")
     sampler = Sampler(vocabulary_size(model), **sampling(options))
     session = model.session(maximums=session_limits(model, len(ids), None, options.lookup))
-    stops = tuple(options.stop)
-    answer = Answer(model, ids, sampler, session, max_tokens=options.max_tokens, stops=stops, lookup=options.lookup)
+    answer = Answer(
+        model,
+        ids,
+        sampler,
+        session,
+        max_tokens=options.max_tokens,
+        stops=tuple(options.stop),
+        lookup=options.lookup,
+        grammar=grammar,
+    )
     try:
         show(answer)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from .. import _abi
 from ..errors import SoniqError
 from ..generation import vocabulary_size
+from ..grammar import Grammar
 from ..model import Model, load
 from ..tokenizer import Tokenizer
 
@@ -49,6 +51,19 @@ def open_tokenizer(path: str | os.PathLike[str], model: Model) -> Tokenizer:
             f"{path}: {error}. Text needs one: pack a GGUF file of this model, which has its tokenizer, or give token "
             "ids to Model.generate in Python"
         ) from None
+
+
+def open_grammar(options: argparse.Namespace) -> Grammar | None:
+    """What answers must look like, or None; raises CommandError where that cannot be done."""
+    try:
+        if options.regex is not None:
+            return Grammar.regex(options.regex)
+        if options.json_schema is not None:
+            return Grammar.json_schema(read_text(options.json_schema))
+    except (ImportError, TypeError, ValueError) as error:
+        place = "--regex" if options.json_schema is None else f"--json-schema {options.json_schema}"
+        raise CommandError(f"{place}: {error}") from None
+    return None
 
 
 def read_text(path: str) -> str:

@@ -20,12 +20,15 @@ GENERATE = """examples:
   soniq generate model.soniq "The capital of France is"
   soniq generate model.soniq "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
   soniq generate model.soniq - --stop "\\n\\n" < prompt.txt
+  soniq generate model.soniq "Alice is 31. The same as JSON: " --json-schema person.json
+  soniq generate model.soniq "Berlin has how many letters? " --regex "[0-9]+"
 
 The same model, text and options give the same tokens on every machine and with any number of threads."""
 CHAT = """examples:
   soniq chat model.soniq
   soniq chat model.soniq --system "You answer in one sentence." --temperature 0
   echo "Who are you?" | soniq chat model.soniq
+  echo "Is Paris in France?" | soniq chat model.soniq --regex "yes|no"
 
 Each line is a message. Ctrl-C ends an answer, Ctrl-D the conversation. The chat template of the model's file is
 rendered by the package jinja2."""
@@ -124,6 +127,9 @@ def _sampling(command: argparse.ArgumentParser, *, temperature: float, top_p: fl
         "guess up to so many tokens by what followed before: the same text, sooner where it repeats",
     )
     command.add_argument("--stop", type=_text, action="append", default=[], metavar="TEXT", help="text that ends it")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json-schema", metavar="FILE", help="each answer is JSON that this JSON schema describes")
+    form.add_argument("--regex", metavar="PATTERN", help="this regular expression matches all of each answer")
 
 
 def _guesses(text: str) -> int:
