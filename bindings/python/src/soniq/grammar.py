@@ -28,9 +28,9 @@ class Grammar:
     """
 
     def __init__(self, definition: Mapping[str, Any], name: str) -> None:
-        """Takes a grammar in the JSON of llguidance, and what errors call it. The functions below are easier."""
+        """Takes a grammar in the JSON of llguidance, and what errors call it: for the functions below."""
         parts = [{"lark_grammar": START}, {"name": "answer", **definition}]
-        self._definition = json.dumps({"grammars": parts}, ensure_ascii=False)
+        self._definition = _text(json.dumps({"grammars": parts}, ensure_ascii=False), name)
         self._name = name
         validate = llguidance().LLMatcher.validate_grammar_with_warnings
         is_error, messages = validate(self._definition, limits=limits())

@@ -201,7 +201,8 @@ class Model:
 
         Raises:
             TypeError: the model is no decoder or has no tokenizer for a text, or a parameter has a wrong type.
-            ValueError: a value out of range, or a prompt and max_tokens that there is no room for.
+            ValueError: a value out of range, a prompt and max_tokens that there is no room for, or a grammar that
+                names an unknown token.
             SoniqError: what the library refuses, such as a token that is unknown.
             GrammarError: in iterating, a grammar that cannot go on.
         """
