@@ -305,6 +305,10 @@ def test_bytes_of_tokens(name: str, made) -> None:
     ids = tokenizer.encode(b"\n" + text, add_special=False).tolist()
     assert b"".join(pieces[token] for token in ids).endswith(b"\n" + text)
     assert all(pieces[token] == b"" for token in control_tokens(model))
+    stream = tokenizer.stream(continues=True)
+    for _ in range(2):
+        assert "".join(stream.push(token) for token in ids) == b"".join(pieces[token] for token in ids).decode()
+        assert stream.finish() == ""
 
 
 def test_a_grammar_that_cannot_go_on_is_an_error(model: soniq.Model, tmp_path: Path) -> None:
@@ -317,7 +321,11 @@ def test_a_grammar_that_cannot_go_on_is_an_error(model: soniq.Model, tmp_path: P
     for _ in range(2):
         with pytest.raises(soniq.GrammarError, match="no token of the model goes on with the text"):
             list(answer)
-    matcher = soniq.Grammar.regex("abc").matcher(model.tokenizer, size + PADDING, frozenset())
+    # llguidance has limits, which are met as the answer comes.
+    with pytest.raises(soniq.GrammarError, match="too many expressions"):
+        list(model.generate("x", grammar=soniq.Grammar.regex("([a-z]{1,1000}){1,1000}x"), ignore_end=True))
+    # Ends that are no tokens, as files may have them, are none.
+    matcher = soniq.Grammar.regex("abc").matcher(model.tokenizer, size + PADDING, frozenset({-1, size + PADDING}))
     wrong = [model.tokenizer.id("a"), model.tokenizer.id("x")]
     for _ in range(2):
         with pytest.raises(soniq.GrammarError, match="behind 1 tokens"):

@@ -67,7 +67,7 @@ class Matcher:
         self._name = name
         self._vocabulary = vocabulary
         is_end = np.zeros(vocabulary, np.bool_)
-        is_end[list(ends)] = True
+        is_end[[end for end in ends if 0 <= end < vocabulary]] = True
         self._ends = mask_words(is_end, vocabulary)
         self._consumed = 0
         self._words: npt.NDArray[np.uint32] | None = None

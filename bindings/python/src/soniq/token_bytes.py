@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .tokenizer import Tokenizer
 
@@ -32,7 +33,7 @@ def _divider(tokenizer: Tokenizer) -> int | None:
     return None
 
 
-def _block(tokenizer: Tokenizer, block: np.ndarray, divider: int | None) -> list[bytes]:
+def _block(tokenizer: Tokenizer, block: npt.NDArray[np.int32], divider: int | None) -> list[bytes]:
     if divider is not None:
         # One call for all is many times as fast as a call for each.
         divided = np.full(2 * len(block), divider, np.int32)
