@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import sys
 import threading
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import numpy as np
 import pytest
 
 import soniq
-from soniq.matcher import Matcher
 from soniq.token_bytes import token_bytes
 
 families = pytest.importorskip("families", exc_type=ImportError)
@@ -309,83 +306,3 @@ def test_bytes_of_tokens(name: str, made) -> None:
     for _ in range(2):
         assert "".join(stream.push(token) for token in ids) == b"".join(pieces[token] for token in ids).decode()
         assert stream.finish() == ""
-
-
-def test_a_grammar_that_cannot_go_on_is_an_error(model: soniq.Model, tmp_path: Path) -> None:
-    keys = families.FAMILIES["gpt-2"]().keys
-    tokens, size = list(keys["tokens"]), len(keys["tokens"])
-    # Nothing else has this byte.
-    tokens[tokens.index("ą")] = "Zz9"
-    other = random_decoder(tmp_path, keys | {"tokens": tokens})
-    answer = other.generate("x", grammar=soniq.Grammar.regex("ab\x05c"), max_tokens=9)
-    for _ in range(2):
-        with pytest.raises(soniq.GrammarError, match="no token of the model goes on with the text"):
-            list(answer)
-    # llguidance has limits, which are met as the answer comes.
-    with pytest.raises(soniq.GrammarError, match="too many expressions"):
-        list(model.generate("x", grammar=soniq.Grammar.regex("([a-z]{1,1000}){1,1000}x"), ignore_end=True))
-    # Ends that are no tokens, as files may have them, are none.
-    matcher = soniq.Grammar.regex("abc").matcher(model.tokenizer, size + PADDING, frozenset({-1, size + PADDING}))
-    wrong = [model.tokenizer.id("a"), model.tokenizer.id("x")]
-    for _ in range(2):
-        with pytest.raises(soniq.GrammarError, match="behind 1 tokens"):
-            matcher.allowed(wrong)
-
-
-def test_wrong_grammars(model: soniq.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    grammar = soniq.Grammar
-    for make, value, error, words in [
-        (grammar.json_schema, {"type": "text"}, ValueError, "JSON schema cannot be used: Invalid type: text"),
-        (grammar.json_schema, {"type": "string", "not": {}}, ValueError, 'Unimplemented keys: ["not"]'),
-        (grammar.json_schema, {"oneOf": [{"minimum": 1}, {"maximum": 5}]}, ValueError, "oneOf"),
-        (grammar.json_schema, '{"type":', ValueError, "the JSON schema is no JSON"),
-        (grammar.json_schema, False, ValueError, "Unsatisfiable"),
-        (grammar.json_schema, [1], TypeError, "must be an object or a boolean, not list"),
-        (grammar.json_schema, "3", TypeError, "must be an object or a boolean, not int"),
-        (grammar.json_schema, {"const": b"x"}, TypeError, "schema is no JSON"),
-        (grammar.json_schema, {"minimum": float("nan")}, ValueError, "schema is no JSON"),
-        (grammar.regex, "a(", ValueError, "unclosed group"),
-        (grammar.regex, "(?=a)b", ValueError, "look-around"),
-        (grammar.json_schema, {"const": "\ud800"}, ValueError, "UTF-8"),
-        (grammar.regex, 5, TypeError, "pattern must be a str, not int"),
-        (grammar.regex, "\ud800", ValueError, "UTF-8"),
-        (grammar.lark, "start: foo", ValueError, 'unknown name: "foo"'),
-        (grammar.lark, "", ValueError, "no start rule"),
-        (grammar.choice, [], ValueError, "at least one text"),
-        (grammar.choice, "yes", ValueError, "list of at least one text"),
-        (grammar.choice, [1], TypeError, "an entry of texts must be a str"),
-    ]:
-        with pytest.raises(error, match=re.escape(words)) as caught:
-            make(value)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(TypeError, match="must be a soniq.Grammar, not dict: Grammar.json_schema"):
-        model.generate("x", grammar=PERSON)
-    # Tokens are known with the model: before anything runs.
-    with pytest.raises(ValueError, match="unknown special token"):
-        model.generate("x", grammar=grammar.lark("start: <|nothing|>"))
-    monkeypatch.setitem(sys.modules, "llguidance", None)
-    with pytest.raises(ImportError, match=re.escape("pip install 'soniq[grammar]'")):
-        grammar.regex("a")
-
-
-def test_models_without_a_tokenizer(tmp_path: Path) -> None:
-    keys = families.FAMILIES["gpt-2"]().keys
-    model = random_decoder(tmp_path, keys | {"pre": "tekken"})
-    with pytest.raises(TypeError, match="a grammar is given, and .*no tokenizer"):
-        model.generate([1, 2], grammar=soniq.Grammar.regex("a"))
-
-
-def test_models_are_let_go(tmp_path: Path) -> None:
-    model = random_decoder(tmp_path, families.FAMILIES["gpt-2"]().keys)
-    kept = weakref.ref(model.tokenizer)
-    "".join(model.generate("x", grammar=soniq.Grammar.regex("abc")))
-    del model
-    gc.collect()
-    assert kept() is None
-
-
-def test_nothing_is_printed(model: soniq.Model, capfd: pytest.CaptureFixture[str]) -> None:
-    "".join(model.generate("x", grammar=soniq.Grammar.json_schema(PERSON), max_tokens=20))
-    with pytest.raises(soniq.GrammarError):
-        soniq.Grammar.regex("abc").matcher(model.tokenizer, model.outputs[0].shape[-1], frozenset()).allowed([5])
-    assert Matcher and capfd.readouterr() == ("", "")

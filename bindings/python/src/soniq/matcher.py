@@ -71,6 +71,7 @@ class Matcher:
         self._ends = mask_words(is_end, vocabulary)
         self._consumed = 0
         self._words: npt.NDArray[np.uint32] | None = None
+        self._failure: str | None = None
 
     def is_finished(self, tokens: list[int]) -> bool:
         """Whether these tokens of the answer are a whole text that nothing can follow.
@@ -86,11 +87,18 @@ class Matcher:
 
     def _following(self, tokens: list[int]) -> npt.NDArray[np.uint32]:
         """The bits of tokens that go on with the text."""
+        if self._failure is not None:
+            # A matcher that failed allows what it takes for an end: it must not be asked again.
+            raise GrammarError(self._failure)
         if self._words is not None and self._consumed == len(tokens):
             return self._words
+        if self._words is None:
+            # The first call, or behind one that was interrupted, at whatever place.
+            self._matcher.reset()
+            self._consumed = 0
+        self._words = None
         while self._consumed < len(tokens):
             token = tokens[self._consumed]
-            # A matcher that failed allows what it takes for an end: it must not be asked again.
             if not self._matcher.consume_token(token):
                 self._fail(f"token {token}: ")
             self._consumed += 1
@@ -107,7 +115,8 @@ class Matcher:
         message = one_line(self._matcher.get_error())
         if message == "NoExtensionBias":
             message = "no token of the model goes on with the text"
-        raise GrammarError(f"{self._name} cannot go on behind {self._consumed} tokens: {place}{message}")
+        self._failure = f"{self._name} cannot go on behind {self._consumed} tokens: {place}{message}"
+        raise GrammarError(self._failure)
 
 
 class _Vocabularies:

@@ -34,7 +34,8 @@ class Answer(TextGeneration):
         """Goes on with what the session holds. Raises CommandError where it has no room for the prompt."""
         # A grammar counts every space, the first one too.
         self._clock = _TimedStream(model.tokenizer.stream(continues=grammar is not None))
-        fits = len(prompt) + max_tokens - 1 <= free_positions(session)
+        room = free_positions(session)
+        fits = len(prompt) + max_tokens - 1 <= room
         try:
             generation = model.generate(
                 prompt,
@@ -45,7 +46,7 @@ class Answer(TextGeneration):
                 lookup=lookup,
             )
         except ValueError as error:
-            raise CommandError(f"{error}. Give less text") from None
+            raise CommandError(f"{error}. Give less text" if len(prompt) > room else str(error)) from None
         self._prompt_length = len(prompt)
         super().__init__(generation, self._clock, stops)
         self.ids: Generation = generation
