@@ -580,9 +580,11 @@ typedef struct soniq_state_info {
   int64_t dimensions[SONIQ_MAXIMUM_RANK]; /* the largest of this session; the first `rank` count, the rest is 0 */
   uint64_t length;     /* positions that a growing state has now; 0 of a recurrent one */
   uint64_t byte_count; /* of its memory */
+  uint32_t element_bits; /* of an element: those of its type, of codes 4, 6 or 8 */
+  uint32_t reserved;     /* 0 */
 } soniq_state_info;
 
-#define SONIQ_STATE_INFO_INIT {(uint32_t)sizeof(soniq_state_info), 0, 0, 0, NULL, {0}, 0, 0}
+#define SONIQ_STATE_INFO_INIT {(uint32_t)sizeof(soniq_state_info), 0, 0, 0, NULL, {0}, 0, 0, 0, 0}
 
 /* Number of states. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_state_count(soniq_session *session, uint32_t *count,

@@ -264,6 +264,8 @@ struct IntegerLanes {
 
 /// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 16
+/// Whether rows that read the same do so together.
+let rowsShareReads = true
 
 /// Two words of 16 bits in each of 16 lanes.
 struct WordPairs {
@@ -276,6 +278,25 @@ struct WordPairs {
     low = _mm256_cvtepi8_epi16(_mm_loadu_si128(source))
     high = _mm256_cvtepi8_epi16(_mm_loadu_si128(source + 1))
   }
+  @inline(__always) init(_ bytes: ByteBlock) {
+    low = _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes.value))
+    high = _mm256_cvtepu8_epi16(snq_256_upper_bytes(bytes.value))
+  }
+}
+
+/// 32 unsigned bytes.
+struct ByteBlock {
+  let value: __m256i
+
+  @inline(__always) init(_ value: __m256i) { self.value = value }
+  @inline(__always) init(repeating byte: Int8) { value = _mm256_set1_epi8(byte) }
+  @inline(__always) init(load pointer: UnsafePointer<UInt8>) {
+    value = _mm256_loadu_si256(UnsafeRawPointer(pointer).assumingMemoryBound(to: __m256i.self))
+  }
+  @inline(__always) static func & (a: Self, b: Self) -> Self { Self(_mm256_and_si256(a.value, b.value)) }
+  @inline(__always) static func | (a: Self, b: Self) -> Self { Self(_mm256_or_si256(a.value, b.value)) }
+  /// What comes into a byte from above is not defined.
+  @inline(__always) func shiftedRight(_ count: Int32) -> Self { Self(_mm256_srli_epi16(value, count)) }
 }
 
 /// sum + the exact products of the two words of each lane and those of `words`, the low one first.

@@ -206,6 +206,8 @@ struct IntegerLanes {
 
 /// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 16
+/// Whether rows that read the same do so together. Here each lane is a call or more, and reading is nothing beside them.
+let rowsShareReads = false
 
 /// Two words of 16 bits in each of 16 lanes.
 struct WordPairs {
@@ -217,6 +219,27 @@ struct WordPairs {
     let bytes = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD32<Int8>.self)
     low = SIMD16(truncatingIfNeeded: bytes.evenHalf)
     high = SIMD16(truncatingIfNeeded: bytes.oddHalf)
+  }
+  @inline(__always) init(_ bytes: ByteBlock) {
+    low = SIMD16<Int32>(truncatingIfNeeded: bytes.value.evenHalf)
+    high = SIMD16<Int32>(truncatingIfNeeded: bytes.value.oddHalf)
+  }
+}
+
+/// 32 unsigned bytes.
+struct ByteBlock {
+  let value: SIMD32<UInt8>
+
+  @inline(__always) init(_ value: SIMD32<UInt8>) { self.value = value }
+  @inline(__always) init(repeating byte: Int8) { value = SIMD32(repeating: UInt8(bitPattern: byte)) }
+  @inline(__always) init(load pointer: UnsafePointer<UInt8>) {
+    value = UnsafeRawPointer(pointer).loadUnaligned(as: SIMD32<UInt8>.self)
+  }
+  @inline(__always) static func & (a: Self, b: Self) -> Self { Self(a.value & b.value) }
+  @inline(__always) static func | (a: Self, b: Self) -> Self { Self(a.value | b.value) }
+  /// What comes into a byte from above is not defined.
+  @inline(__always) func shiftedRight(_ count: Int32) -> Self {
+    Self(value &>> SIMD32(repeating: UInt8(truncatingIfNeeded: count)))
   }
 }
 

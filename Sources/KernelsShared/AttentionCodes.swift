@@ -13,15 +13,20 @@ struct CodeAttentionScratch {
   let row: UnsafeMutablePointer<Float>
   /// Codes of four query rows, two words in each: [4][headDim / 2].
   let queries: UnsafeMutablePointer<Int32>
+  /// What the sums of a row start from, and what turns them into scores, but for the steps of the keys: [4].
+  let starts: UnsafeMutablePointer<Int32>
+  let factors: UnsafeMutablePointer<Float>
 
   @inline(__always) init(_ start: UnsafeMutablePointer<UInt8>, _ keys: Int, _ headDim: Int) {
     scores = UnsafeMutableRawPointer(start).assumingMemoryBound(to: Float.self)
     block = UnsafeMutableRawPointer(scores + 4 &* roundedUp(keys, to: 32)).assumingMemoryBound(to: Int32.self)
     row = UnsafeMutableRawPointer(block + 16).assumingMemoryBound(to: Float.self)
     queries = UnsafeMutableRawPointer(row + roundedUp(headDim, to: 16)).assumingMemoryBound(to: Int32.self)
+    starts = queries + 2 &* headDim
+    factors = UnsafeMutableRawPointer(starts + 4).assumingMemoryBound(to: Float.self)
   }
   @inline(__always) static func byteCount(_ keys: Int, _ headDim: Int) -> Int {
-    16 &* roundedUp(keys, to: 32) &+ 64 &+ 4 &* roundedUp(headDim, to: 16) &+ 8 &* headDim
+    16 &* roundedUp(keys, to: 32) &+ 64 &+ 4 &* roundedUp(headDim, to: 16) &+ 8 &* headDim &+ 32
   }
 }
 
@@ -64,9 +69,13 @@ struct CodeAttentionScratch {
   let (queryStride, outputStride, step) =
     heads > 1 ? (headDim, headDim, 0) : (args.queryStride, args.outputStride, 1)
   let spans = RowSpans(args, row, step: step, rows)
-  let factors = encodeQueries(args, unit.query + row &* args.queryStride, queryStride, rows, scratch)
+  encodeQueries(args, unit.query + row &* args.queryStride, queryStride, rows, scratch)
   let padded = roundedUp(Int(args.past) &+ Int(args.sequence), to: 32)
-  scoreKeys(unit, scratch, headDim, spans, factors, rows, padded)
+  switch args.keyBits {
+  case 4: scoreKeys(NibbleKeys.self, unit, scratch, headDim, spans, rows, padded)
+  case 6: scoreKeys(SixBitKeys.self, unit, scratch, headDim, spans, rows, padded)
+  default: scoreKeys(ByteKeys.self, unit, scratch, headDim, spans, rows, padded)
+  }
   if args.softcap > 0 {
     capScores(scratch.scores, padded, spans.a.lowerBound & ~15, spans.d.upperBound, args.softcap)
   }
@@ -77,8 +86,14 @@ struct CodeAttentionScratch {
     }
   }
   let output = unit.output + row &* args.outputStride
-  let values = CodeRows(start: unit.values, stride: headDim)
-  weighRows(values, UnsafePointer(scratch.scores), padded, spans, headDim, output, outputStride, rows)
+  let weights = UnsafePointer(scratch.scores)
+  if args.valueBits == 4 {
+    let values = NibbleRows(start: unit.values, stride: nibbleRowBytes(headDim))
+    weighRows(values, weights, padded, spans, headDim, output, outputStride, rows)
+  } else {
+    let values = ByteRows(start: unit.values, stride: headDim)
+    weighRows(values, weights, padded, spans, headDim, output, outputStride, rows)
+  }
   for index in 0..<rows { turnBack(output + index &* outputStride, headDim) }
 }
 
@@ -96,8 +111,8 @@ struct CodeAttentionScratch {
 private struct CodeUnit {
   let query: UnsafePointer<Float>
   let output: UnsafeMutablePointer<Float>
-  let keys: UnsafePointer<Int8>
-  let values: UnsafePointer<Int8>
+  let keys: UnsafePointer<UInt8>
+  let values: UnsafePointer<UInt8>
   let keySteps: UnsafePointer<Float>
   let valueSteps: UnsafePointer<Float>
 
@@ -111,71 +126,81 @@ private struct CodeUnit {
     self.query = query + (position &* args.queryStride &+ head &* Int(args.headDim))
     self.output = output + (position &* args.outputStride &+ head &* Int(args.headDim))
     let steps = (entry &* (heads / sharing) &+ head / sharing) &* args.keyBatchRows
-    let codes = steps &* Int(args.headDim)
-    keys = UnsafeRawPointer(key).assumingMemoryBound(to: Int8.self) + codes
-    values = UnsafeRawPointer(value).assumingMemoryBound(to: Int8.self) + codes
+    let headDim = Int(args.headDim)
+    let valueBytes = args.valueBits == 4 ? nibbleRowBytes(headDim) : headDim
+    keys =
+      UnsafeRawPointer(key).assumingMemoryBound(to: UInt8.self) + steps &* (headDim &* Int(args.keyBits) / 8)
+    values = UnsafeRawPointer(value).assumingMemoryBound(to: UInt8.self) + steps &* valueBytes
     self.keySteps = keySteps + steps
     self.valueSteps = valueSteps + steps
   }
 }
 
-/// The words of up to four query rows; returns what turns their sums into scores, but for the steps of the keys.
+/// The words of up to four query rows.
 @inline(__always) private func encodeQueries(
   _ args: snq_attention_args, _ first: UnsafePointer<Float>, _ stride: Int, _ rows: Int,
   _ scratch: CodeAttentionScratch
-) -> (Float, Float, Float, Float) {
+) {
   let headDim = Int(args.headDim)
   let limit = FloatLanes(repeating: 32767)
-  var factors: (Float, Float, Float, Float) = (0, 0, 0, 0)
   for row in 0..<rows {
     copyRotated(first + row &* stride, headDim, scratch.row)
     let source = UnsafePointer(scratch.row)
     let step = guardedScale(greatestMagnitude(source, headDim) / 32767)
     let inverse = FloatLanes(repeating: 1 / step)
     let target = scratch.queries + row &* headDim / 2
+    var sum = IntegerLanes(repeating: 0)
     var channel = 0
     while channel < headDim {
       let width = min(16, headDim &- channel)
       let x = loadBlock(source + channel, width) * inverse
-      minimum(maximum(x, FloatLanes(repeating: -32767)), limit).nearestInteger().store(scratch.block)
+      let codes = minimum(maximum(x, FloatLanes(repeating: -32767)), limit).nearestInteger()
+      codes.store(scratch.block)
+      sum = sum &+ codes
       for pair in 0..<width / 2 {
         target[channel / 2 &+ pair] = scratch.block[2 &* pair] & 0xffff | scratch.block[2 &* pair &+ 1] &<< 16
       }
       channel &+= 16
     }
-    let factor = step * (args.scale * inverseLength(headDim))
-    switch row {
-    case 0: factors.0 = factor
-    case 1: factors.1 = factor
-    case 2: factors.2 = factor
-    default: factors.3 = factor
-    }
+    scratch.starts[row] = 0 &- codeOffset(args.keyBits) &* sum.sum()
+    scratch.factors[row] = step * (args.scale * inverseLength(headDim))
   }
-  return factors
+}
+
+/// What is taken from unsigned codes of keys.
+@inline(__always) private func codeOffset(_ bits: UInt32) -> Int32 {
+  bits == 4 ? NibbleKeys.offset : bits == 6 ? SixBitKeys.offset : ByteKeys.offset
 }
 
 /// Scores of the keys that any of the rows sees, in blocks of 16.
-@inline(__always) private func scoreKeys(
-  _ unit: CodeUnit, _ scratch: CodeAttentionScratch, _ headDim: Int, _ spans: RowSpans,
-  _ factors: (Float, Float, Float, Float), _ rows: Int, _ padded: Int
+@inline(__always) private func scoreKeys<Form: KeyForm>(
+  _: Form.Type, _ unit: CodeUnit, _ scratch: CodeAttentionScratch, _ headDim: Int, _ spans: RowSpans,
+  _ rows: Int, _ padded: Int
 ) {
+  let tileBytes = Form.tileBytes(headDim)
   var key = spans.a.lowerBound & ~15
   while key < spans.d.upperBound {
-    let (tile, steps) = (unit.keys + key &* headDim, FloatLanes(load: unit.keySteps + key))
-    prefetchCodes(tile + 64 &* headDim, 16 &* headDim)
-    let (queries, target) = (UnsafePointer(scratch.queries), scratch.scores + key)
-    switch rows {
-    case 1: scoreBlock(1, tile, steps, headDim, queries, factors, target, padded)
-    case 2: scoreBlock(2, tile, steps, headDim, queries, factors, target, padded)
-    case 3: scoreBlock(3, tile, steps, headDim, queries, factors, target, padded)
-    default: scoreBlock(4, tile, steps, headDim, queries, factors, target, padded)
+    let (tile, steps) = (unit.keys + key / 16 &* tileBytes, FloatLanes(load: unit.keySteps + key))
+    prefetchCodes(tile + 4 &* tileBytes, tileBytes)
+    let block = KeyBlock(
+      tile: tile, steps: steps, headDim: headDim, scratch: scratch, scores: scratch.scores + key,
+      padded: padded)
+    if !rowsShareReads {
+      for row in 0..<rows { block.score(Form.self, row, 1) }
+    } else {
+      switch rows {
+      case 1: block.score(Form.self, 0, 1)
+      case 2: block.score(Form.self, 0, 2)
+      case 3: block.score(Form.self, 0, 3)
+      default: block.score(Form.self, 0, 4)
+      }
     }
     key &+= 16
   }
 }
 
 /// The lines of `count` codes.
-@inline(__always) private func prefetchCodes(_ codes: UnsafePointer<Int8>, _ count: Int) {
+@inline(__always) private func prefetchCodes(_ codes: UnsafePointer<UInt8>, _ count: Int) {
   var byte = 0
   while byte < count {
     prefetch(codes + byte)
@@ -183,25 +208,27 @@ private struct CodeUnit {
   }
 }
 
-/// Sixteen keys against `rows` rows, a constant of the caller.
-@inline(__always) private func scoreBlock(
-  _ rows: Int, _ tile: UnsafePointer<Int8>, _ steps: FloatLanes, _ headDim: Int,
-  _ queries: UnsafePointer<Int32>,
-  _ factors: (Float, Float, Float, Float), _ target: UnsafeMutablePointer<Float>, _ padded: Int
-) {
-  let pairs = headDim / 2
-  let zero = IntegerLanes(repeating: 0)
-  var (a, b, c, d) = (zero, zero, zero, zero)
-  for pair in 0..<pairs {
-    let keys = WordPairs(signedBytes: tile + 32 &* pair)
-    let query = queries + pair
-    a = dot(a, query[0], keys)
-    if rows > 1 { b = dot(b, query[pairs], keys) }
-    if rows > 2 { c = dot(c, query[2 &* pairs], keys) }
-    if rows > 3 { d = dot(d, query[3 &* pairs], keys) }
+/// Sixteen keys.
+private struct KeyBlock {
+  let tile: UnsafePointer<UInt8>
+  let steps: FloatLanes
+  let headDim: Int
+  let scratch: CodeAttentionScratch
+  /// Of the first row; those of the others are `padded` apart.
+  let scores: UnsafeMutablePointer<Float>
+  let padded: Int
+
+  /// Against `rows` rows from `row` on, constants of the caller.
+  @inline(__always) func score<Form: KeyForm>(_: Form.Type, _ row: Int, _ rows: Int) {
+    var sums = KeySums(rows, scratch.starts + row)
+    Form.add(&sums, rows, tile, headDim, scratch.queries + row &* headDim / 2)
+    store(sums.a, row)
+    if rows > 1 { store(sums.b, row &+ 1) }
+    if rows > 2 { store(sums.c, row &+ 2) }
+    if rows > 3 { store(sums.d, row &+ 3) }
   }
-  (FloatLanes(a) * FloatLanes(repeating: factors.0) * steps).store(target)
-  if rows > 1 { (FloatLanes(b) * FloatLanes(repeating: factors.1) * steps).store(target + padded) }
-  if rows > 2 { (FloatLanes(c) * FloatLanes(repeating: factors.2) * steps).store(target + 2 &* padded) }
-  if rows > 3 { (FloatLanes(d) * FloatLanes(repeating: factors.3) * steps).store(target + 3 &* padded) }
+
+  @inline(__always) private func store(_ sums: IntegerLanes, _ row: Int) {
+    (FloatLanes(sums) * FloatLanes(repeating: scratch.factors[row]) * steps).store(scores + row &* padded)
+  }
 }

@@ -28,42 +28,68 @@ struct RowSpans {
 
 /// Rows of values.
 protocol ValueRows {
-  associatedtype Number: BitwiseCopyable
-  var start: UnsafePointer<Number> { get }
-  /// Numbers from row to row.
-  var stride: Int { get }
-  /// The first `count` (1...16) of sixteen channels; what the other lanes are is nobody's business.
-  static func lanes(_ source: UnsafePointer<Number>, count: Int) -> FloatLanes
-}
-
-extension ValueRows {
-  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafePointer<Number> {
-    start + (row &* stride &+ channel)
-  }
+  /// The first `count` (1...16) of sixteen channels, those from `channel`, a multiple of 32, and sixteen for each block on;
+  /// what the other lanes are is nobody's business.
+  func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes
+  /// Where a channel lies, to be asked for.
+  func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer
 }
 
 struct HalfRows: ValueRows {
   let start: UnsafePointer<UInt16>
+  /// Numbers from row to row.
   let stride: Int
-  @inline(__always) static func lanes(_ source: UnsafePointer<UInt16>, count: Int) -> FloatLanes {
-    halfBlock(source, count)
+
+  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
+    halfBlock(start + (row &* stride &+ channel &+ 16 &* block), count)
+  }
+  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
+    UnsafeRawPointer(start + (row &* stride &+ channel))
   }
 }
 
 struct FloatRows: ValueRows {
   let start: UnsafePointer<Float>
   let stride: Int
-  @inline(__always) static func lanes(_ source: UnsafePointer<Float>, count: Int) -> FloatLanes {
-    loadBlock(source, count)
+
+  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
+    loadBlock(start + (row &* stride &+ channel &+ 16 &* block), count)
+  }
+  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
+    UnsafeRawPointer(start + (row &* stride &+ channel))
   }
 }
 
-/// Codes; fifteen bytes behind the last row are readable.
-struct CodeRows: ValueRows {
-  let start: UnsafePointer<Int8>
+/// Codes of 8 bits; fifteen bytes behind the last row are readable.
+struct ByteRows: ValueRows {
+  let start: UnsafePointer<UInt8>
   let stride: Int
-  @inline(__always) static func lanes(_ source: UnsafePointer<Int8>, count: Int) -> FloatLanes {
-    FloatLanes(IntegerLanes(signedBytes: source))
+
+  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
+    let bytes = start + (row &* stride &+ channel &+ 16 &* block)
+    return FloatLanes(IntegerLanes(signedBytes: UnsafeRawPointer(bytes).assumingMemoryBound(to: Int8.self)))
+  }
+  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
+    UnsafeRawPointer(start + (row &* stride &+ channel))
+  }
+}
+
+/// Bytes of a row of codes of 4 bits.
+@inline(__always) func nibbleRowBytes(_ headDim: Int) -> Int { (headDim &+ 31) / 32 &* 16 }
+
+/// Codes of 4 bits, in rows of `nibbleRowBytes`.
+struct NibbleRows: ValueRows {
+  let start: UnsafePointer<UInt8>
+  let stride: Int
+
+  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
+    let bytes = IntegerLanes(bytes: start + (row &* stride &+ (channel / 32 &+ block / 2) &* 16))
+    let codes =
+      block & 1 == 0 ? bytes & IntegerLanes(repeating: 15) : bytes.arithmeticallyShiftedRight(4)
+    return FloatLanes(codes &- IntegerLanes(repeating: 8))
+  }
+  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
+    UnsafeRawPointer(start + (row &* stride &+ channel / 2))
   }
 }
 
@@ -72,6 +98,13 @@ struct CodeRows: ValueRows {
   _ values: Rows, _ weights: UnsafePointer<Float>, _ padded: Int, _ spans: RowSpans, _ headDim: Int,
   _ output: UnsafeMutablePointer<Float>, _ stride: Int, _ rows: Int
 ) {
+  if !rowsShareReads {
+    for row in 0..<rows {
+      let spans = RowSpans(spans.span(row))
+      weighRow(values, weights + row &* padded, spans, headDim, output + row &* stride)
+    }
+    return
+  }
   let most = rows == 1 ? 64 : rows == 2 ? 32 : channelsOfFourRows
   var channel = 0
   while channel < headDim {
@@ -89,6 +122,20 @@ struct CodeRows: ValueRows {
       block.weigh(rows, OneBlock.self, values)
     }
     channel &+= width
+  }
+}
+
+@inline(__always) private func weighRow<Rows: ValueRows>(
+  _ values: Rows, _ weights: UnsafePointer<Float>, _ spans: RowSpans, _ headDim: Int,
+  _ output: UnsafeMutablePointer<Float>
+) {
+  var channel = 0
+  while channel < headDim {
+    WeighedBlock(
+      weights: weights, padded: 0, spans: spans, channel: channel, width: min(16, headDim &- channel),
+      output: output + channel, stride: 0
+    ).weigh(OneRow.self, OneBlock.self, values)
+    channel &+= 16
   }
 }
 
@@ -129,7 +176,7 @@ private struct WeighedBlock {
     }
   }
 
-  @inline(__always) private func weigh<Count: RowCount, Width: BlockWidth, Rows: ValueRows>(
+  @inline(__always) func weigh<Count: RowCount, Width: BlockWidth, Rows: ValueRows>(
     _: Count.Type, _: Width.Type, _ values: Rows
   ) {
     let (rows, isPair) = (Count.rows, Width.isPair)
@@ -166,9 +213,11 @@ private struct WeighedBlock {
   @inline(__always) private func load<Rows: ValueRows>(
     _ values: Rows, _ key: Int, _ isPair: Bool
   ) -> (FloatLanes, FloatLanes) {
-    let source = values.place(key, channel)
-    let low = Rows.lanes(source, count: min(16, width))
-    return (low, isPair ? Rows.lanes(source + 16, count: width &- 16) : low)
+    if isPair {
+      return (values.lanes(key, channel, 0, count: 16), values.lanes(key, channel, 1, count: width &- 16))
+    }
+    let block = values.lanes(key, channel & ~31, channel / 16 & 1, count: width)
+    return (block, block)
   }
 
   @inline(__always) private func add(
@@ -194,11 +243,10 @@ private struct WeighedBlock {
       let weight = FloatLanes(repeating: weights[key])
       prefetch(values.place(key &+ rowsAhead, channel))
       prefetch(values.place(key &+ rowsAhead, channel &+ 32))
-      let source = values.place(key, channel)
-      a = fma(weight, Rows.lanes(source, count: 16), a)
-      b = fma(weight, Rows.lanes(source + 16, count: 16), b)
-      c = fma(weight, Rows.lanes(source + 32, count: 16), c)
-      d = fma(weight, Rows.lanes(source + 48, count: 16), d)
+      a = fma(weight, values.lanes(key, channel, 0, count: 16), a)
+      b = fma(weight, values.lanes(key, channel, 1, count: 16), b)
+      c = fma(weight, values.lanes(key, channel, 2, count: 16), c)
+      d = fma(weight, values.lanes(key, channel, 3, count: 16), d)
     }
     a.store(output)
     b.store(output + 16)

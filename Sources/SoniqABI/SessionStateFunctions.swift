@@ -62,6 +62,7 @@ extension soniq_state_info {
     }
     length = UInt64(clamping: info.length)
     byte_count = UInt64(clamping: info.byteCount)
+    element_bits = UInt32(clamping: info.bits)
   }
 }
 

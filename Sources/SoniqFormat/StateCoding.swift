@@ -12,8 +12,7 @@ enum StateCoding {
       sink.text(state.name)
       sink.byte(Int(state.isGrowing ? Kind.growing.rawValue : Kind.recurrent.rawValue))
       sink.byte(Int(state.elementType.rawValue))
-      // Bits of an element: those of its type.
-      sink.byte(8 * state.elementType.byteCount)
+      sink.byte(state.bits)
       sink.byte(state.shape.count)
       for dimension in state.shape { ModelSerializer.write(dimension, to: &sink) }
       if case .recurrent(let value, let next) = state.kind {
@@ -41,9 +40,8 @@ enum StateCoding {
       let name = try cursor.uniqueName("name", in: &names)
       let kind = try cursor.tag(Kind.self, "kind")
       let elementType = try cursor.tag(ElementType.self, "elementType")
-      // Codes of fewer bits than the type come with a later version.
-      let bits = 8 * elementType.byteCount
-      _ = try cursor.byte("bits", in: bits...bits)
+      let most = 8 * elementType.byteCount
+      let bits = try cursor.byte("bits", in: (elementType == .int8 ? 4 : most)...most)
       let rank = try ModelReader.readRank(&cursor)
       var shape: [Dimension] = []
       for _ in 0..<rank {
@@ -54,7 +52,7 @@ enum StateCoding {
         let value = try cursor.index("value", below: valueCount)
         form = .recurrent(value: value, next: try cursor.index("next", below: valueCount))
       }
-      states.append(GraphState(name: name, elementType: elementType, shape: shape, kind: form))
+      states.append(GraphState(name: name, elementType: elementType, bits: bits, shape: shape, kind: form))
     }
     return (states, places)
   }

@@ -7,6 +7,8 @@ package typealias StateID = Int
 package struct GraphState: Sendable, Hashable {
   package var name: String
   package var elementType: ElementType
+  /// Bits of an element: those of its type or, of the codes of a growing state, 4, 6 or 8.
+  package var bits: Int
   /// Of a growing state [batch, capacity, channels].
   package var shape: [Dimension]
   package var kind: Kind
@@ -14,17 +16,21 @@ package struct GraphState: Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     /// Zero at the start; nodes read it as `value`, and a run puts `next`, which a node makes, in its place.
     case recurrent(value: ValueID, next: ValueID)
-    /// Attention appends rows of channels to it: floats or, of int8, codes with a step for each position and head.
+    /// Attention appends rows of channels to it: floats or, of int8, codes with a step for each position and head, 4 or 8
+    /// bits of values, 4, 6 or 8 of keys.
     case growing
   }
 
-  package init(name: String, elementType: ElementType, shape: [Dimension], kind: Kind) {
+  package init(name: String, elementType: ElementType, bits: Int? = nil, shape: [Dimension], kind: Kind) {
     (self.name, self.elementType, self.shape, self.kind) = (name, elementType, shape, kind)
+    self.bits = bits ?? 8 * elementType.byteCount
   }
 
   /// The value that nodes read a recurrent state as.
   package var value: ValueID? { if case .recurrent(let value, _) = kind { value } else { nil } }
   package var isGrowing: Bool { kind == .growing }
+  /// Of keys or values, with steps.
+  package var isCodes: Bool { isGrowing && elementType == .int8 }
 }
 
 /// The most states of a graph.
@@ -41,6 +47,10 @@ extension Graph {
     for (index, state) in states.enumerated() {
       guard names.insert(state.name).inserted, !state.name.isEmpty else {
         throw GraphError(.invalidName, field: "states[\(index)].name")
+      }
+      guard state.bits == 8 * state.elementType.byteCount || state.isCodes && [4, 6].contains(state.bits)
+      else {
+        throw GraphError(.invalidSize, field: "states[\(index)].bits")
       }
       switch state.kind {
       case .growing: try validateGrowing(index)

@@ -97,7 +97,8 @@ package struct Inspection {
     }
     if !graph.states.isEmpty { lines.append("states") }
     for state in graph.states {
-      lines.append("  \(state.name): \(state.elementType) \(words(state.shape)), \(Self.kind(state))")
+      let bits = state.isCodes && state.bits < 8 ? " of \(state.bits) bits" : ""
+      lines.append("  \(state.name): \(state.elementType)\(bits) \(words(state.shape)), \(Self.kind(state))")
     }
     lines.append("weights")
     for weight in weights {
@@ -152,7 +153,8 @@ package struct Inspection {
           graph.states.map {
             .object([
               JSONMember("name", .text($0.name)), JSONMember("kind", .text(Self.kind($0))),
-              JSONMember("type", .text("\($0.elementType)")), JSONMember("shape", .text(words($0.shape))),
+              JSONMember("type", .text("\($0.elementType)")), JSONMember("bits", .integer($0.bits)),
+              JSONMember("shape", .text(words($0.shape))),
             ])
           })),
       JSONMember("nodes", .integer(graph.nodes.count)),

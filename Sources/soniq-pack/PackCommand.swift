@@ -44,7 +44,10 @@ struct PackCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Language models: bits of the keys and values that a sequence holds, 8, 16 or 32 (default: 8; of f32 weights 32).",
+      """
+      Language models: bits of the keys and values that a sequence holds, 8, 4, 16 or 32, or of keys (8, 6, 4) and of \
+      values (8, 4), such as 6,4 (default: 8; of f32 weights 32).
+      """,
       valueName: "BITS"))
   var cache: String?
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import soniq
@@ -50,23 +51,37 @@ def test_logits_are_those_of_transformers(name: str, ending: str, tmp_path: Path
     assert np.array_equal(last, got[:, -1:])
 
 
+def cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
     """As the file has them, with keys and values of fewer bits."""
     stored = np.load(MODELS / f"{name}.npz")
-    for options, dtype, tolerance in (([], np.int8, 1e-1), (["--cache", "16"], np.float16, 1e-2)):
+    for options, dtype, bits, tolerance in (
+        ([], np.int8, [8, 8], 1e-3),
+        (["--cache", "16"], np.float16, [16, 16], 1e-5),
+        (["--cache", "8,4"], np.int8, [8, 4], 3e-2),
+        (["--cache", "4"], np.int8, [4, 4], 3e-2),
+    ):
         output = pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "keep", *options)
         model = soniq.load(output)
         got = logits(model, stored["ids"], [20, 4])
-        assert np.abs(got - stored["logits"]).max() <= tolerance * np.abs(stored["logits"]).max()
-        assert {state.dtype for state in model.session().states} == {np.dtype(dtype)}
+        assert 1 - cosine(got, stored["logits"]) <= tolerance
+        states = model.session().states
+        assert {state.dtype for state in states} == {np.dtype(dtype)}
+        assert [state.bits for state in states] == bits * (len(states) // 2)
         assert np.array_equal(logits(model, stored["ids"], [1] * 24), got)
 
 
 def test_what_keys_and_values_can_be(tmp_path: Path) -> None:
     for options, words in (
-        (["--cache", "4"], 'cache "4": keys and values have one of 8'),
-        (["--cache", "half"], 'cache "half": keys and values have one of 8'),
+        (["--cache", "half"], 'cache "half": keys and values have one of 32'),
+        (["--cache", "6"], 'cache "6": keys and values have one of 32'),
+        (["--cache", "8,3"], 'cache "8,3": keys and values have one of 32'),
+        (["--cache", "4,4,4"], 'cache "4,4,4": keys and values have one of 32'),
+        (["--cache", "16,8"], 'cache "16,8": keys and values have one of 32'),
     ):
         command = [os.environ["SONIQ_PACK"], "pack", str(MODELS / "llama.gguf"), "-o", str(tmp_path / "model.soniq")]
         result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)

@@ -8,7 +8,8 @@ import Testing
 @Suite struct DamageTests {
   @Test(arguments: [
     SampleModel.small, .tensors, .convolutions, .bias, .levels, .tied, .decoder, .sizes, .outputs, .types,
-    .images, .states, .codedStates, .recurrence, .scatter, .sampled, .sorted, .byteTokens, .scoredTokens,
+    .images, .states, .codedStates, .narrowStates, .recurrence, .scatter, .sampled, .sorted, .byteTokens,
+    .scoredTokens,
   ])
   func everyTruncationIsAnError(sample: SampleModel) throws {
     let bytes = try ModelWriter.serialize(sample.make())
@@ -31,7 +32,8 @@ import Testing
     arguments: [UInt8(0x01), 0x80, 0xff],
     [
       SampleModel.small, .tensors, .convolutions, .bias, .levels, .decoder, .sizes, .outputs, .types, .images,
-      .states, .codedStates, .recurrence, .scatter, .sampled, .sorted, .byteTokens, .scoredTokens,
+      .states, .codedStates, .narrowStates, .recurrence, .scatter, .sampled, .sorted, .byteTokens,
+      .scoredTokens,
     ])
   func everyFlippedByte(mask: UInt8, sample: SampleModel) throws {
     let original = try ModelWriter.serialize(sample.make())

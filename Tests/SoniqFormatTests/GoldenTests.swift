@@ -13,7 +13,7 @@ import Testing
   /// What version 3 added.
   static let version3: [SampleModel] = [
     .levels, .tied, .decoder, .sizes, .outputs, .types, .images, .states, .codedStates,
-    .recurrence, .functions, .scatter, .sampled, .sorted, .byteTokens,
+    .narrowStates, .recurrence, .functions, .scatter, .sampled, .sorted, .byteTokens,
     .scoredTokens, .rankedTokens, .wordTokens, .likelyTokens,
   ]
   static func file(_ sample: SampleModel, _ suffix: String) -> URL {

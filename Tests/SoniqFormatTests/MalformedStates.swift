@@ -80,6 +80,24 @@ enum MalformedStates {
       try $0.set(states: "values", 1, to: UInt8(3))
       try $0.set(states: "values", 2, to: UInt8(16))
     },
+    MalformedCase("codes of 5 bits", .invalidModel, "states[0].bits", in: .codedStates) {
+      try $0.set(states: "keys", 2, to: UInt8(5))
+    },
+    MalformedCase("codes of 3 bits", .outOfRange, "states[0].bits", in: .codedStates) {
+      try $0.set(states: "keys", 2, to: UInt8(3))
+    },
+    MalformedCase("a recurrent state of 4 bits", .invalidModel, "states[2].bits", in: .codedStates) {
+      try $0.set(states: "total", 1, to: UInt8(4))
+      try $0.set(states: "total", 2, to: UInt8(4))
+    },
+    MalformedCase(
+      "keys of 6 bits with heads of 4 channels", .invalidModel, "nodes[2].keyState", in: .codedStates
+    ) {
+      try $0.set(states: "keys", 2, to: UInt8(6))
+    },
+    MalformedCase("values of 6 bits", .invalidModel, "nodes[2].valueState", in: .narrowStates) {
+      try $0.set(states: "values", 2, to: UInt8(6))
+    },
     MalformedCase("a capacity that inputs have", .invalidModel, "states[0].shape[1]", in: .states) {
       try $0.set(states: "keys", 8, to: UInt32(0x8000_0001))
     },

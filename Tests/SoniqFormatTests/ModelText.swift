@@ -15,7 +15,10 @@ enum ModelText {
         + symbol.equals.map { size($0, "must be", of: index) }
     }
     lines += graph.values.map { "value \($0.name) \($0.elementType) \(shape($0.shape))" }
-    lines += graph.states.map { "state \($0.name) \($0.elementType) \(shape($0.shape)) \(kind($0.kind))" }
+    lines += graph.states.map { state in
+      let bits = state.isCodes && state.bits < 8 ? " \(state.bits) bits" : ""
+      return "state \(state.name) \(state.elementType)\(bits) \(shape(state.shape)) \(kind(state.kind))"
+    }
     for (name, constant) in zip(graph.constantNames, graph.constants) {
       lines.append("constant \(name) \(summary(constant))")
       lines += constant.fields.map {

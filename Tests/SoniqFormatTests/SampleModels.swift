@@ -19,6 +19,7 @@ enum SampleModel: CaseIterable {
   case images
   case states
   case codedStates
+  case narrowStates
   case branches
   case recurrence
   case functions
@@ -49,6 +50,7 @@ enum SampleModel: CaseIterable {
     case .images: SampleModels.images()
     case .states: SampleModels.states()
     case .codedStates: SampleModels.states(of: .int8)
+    case .narrowStates: SampleModels.states(of: .int8, keyBits: 6, valueBits: 4)
     case .branches: SampleModels.branches()
     case .recurrence: SampleModels.recurrence()
     case .functions: SampleModels.functions()

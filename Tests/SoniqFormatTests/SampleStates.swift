@@ -2,8 +2,12 @@ import SoniqGraph
 
 extension SampleModels {
   /// What lives between runs, keys and values as floats or codes: files of version 3.
-  static func states(of type: ElementType = .float16) -> ModelDescription {
+  /// Heads of keys have 4 channels; of 6 bits all 8 are one head.
+  static func states(
+    of type: ElementType = .float16, keyBits: Int? = nil, valueBits: Int? = nil
+  ) -> ModelDescription {
     let constants = SampleConstants()
+    let heads = keyBits == 6 ? 2 : 4
     let tokens: [Dimension] = [.symbol(0), .symbol(1)]
     func rows(_ name: String, _ channels: Int) -> Value {
       Value(name: name, elementType: .float32, shape: tokens + [.fixed(channels)])
@@ -26,14 +30,14 @@ extension SampleModels {
     graph.constantNames = ["cosine", "sine"]
     let cache: [Dimension] = [.symbol(0), .symbol(2), .fixed(8)]
     graph.states = [
-      GraphState(name: "keys", elementType: type, shape: cache, kind: .growing),
-      GraphState(name: "values", elementType: type, shape: cache, kind: .growing),
+      GraphState(name: "keys", elementType: type, bits: keyBits, shape: cache, kind: .growing),
+      GraphState(name: "values", elementType: type, bits: valueBits, shape: cache, kind: .growing),
       GraphState(
         name: "total", elementType: .float32, shape: [.symbol(0), .fixed(16)],
         kind: .recurrent(value: 8, next: 9)),
     ]
     let attention = GroupedAttention(
-      heads: 4, keyValueHeads: 2, scale: 0.5, isCausal: true, window: 4, softcap: 20, keyState: 0,
+      heads: heads, keyValueHeads: heads / 2, scale: 0.5, isCausal: true, window: 4, softcap: 20, keyState: 0,
       valueState: 1)
     graph.nodes = [
       Node(name: "positions", operation: .statePositions(StatePositions(state: 0)), inputs: [3], output: 4),

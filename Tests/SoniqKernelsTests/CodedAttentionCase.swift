@@ -18,6 +18,8 @@ struct CodedAttentionCase {
   var softcap: Float = 0
   /// All units of a call together; else each on its own.
   var isTogether = true
+  var keyBits = 8
+  var valueBits = 8
   /// Rows of a call of `append`; 0: all.
   var appended = 0
   var queries: [Float] = []
@@ -55,14 +57,19 @@ struct CodedAttentionCase {
 
   /// Codes and steps of keys or values, in memory that holds rubbish.
   struct Codes {
-    var codes: GuardedBuffer<Int8>
+    var codes: GuardedBuffer<UInt8>
     var steps: GuardedBuffer<Float>
+  }
+
+  func headBytes(isKey: Bool) -> Int {
+    if isKey { return headDim * keyBits / 8 }
+    return valueBits == 8 ? headDim : (headDim + 31) / 32 * 16
   }
 
   func codes(_ numbers: [Float], isKey: Bool, _ function: snq_append_codes_function) -> Codes {
     let input = GuardedBuffer(numbers)
     let result = Codes(
-      codes: GuardedBuffer([Int8](repeating: -77, count: batch * keyHeads * room * headDim)),
+      codes: GuardedBuffer([UInt8](repeating: 179, count: batch * keyHeads * room * headBytes(isKey: isKey))),
       steps: GuardedBuffer([Float](repeating: .nan, count: batch * keyHeads * room)))
     var args = snq_append_codes_args()
     let scratch = GuardedBuffer([Float](repeating: .nan, count: headDim))
@@ -70,6 +77,7 @@ struct CodedAttentionCase {
     (args.heads, args.headDim, args.capacity) = (UInt32(keyHeads), UInt32(headDim), UInt32(room))
     args.inputStride = keyWidth
     args.isKey = isKey ? 1 : 0
+    args.bits = UInt32(isKey ? keyBits : valueBits)
     let length = appended == 0 ? positions : appended
     for first in stride(from: 0, to: positions, by: length) {
       let count = min(length, positions - first)
@@ -104,6 +112,7 @@ struct CodedAttentionCase {
     args.value = UnsafeRawPointer(values.codes.start).assumingMemoryBound(to: Float.self)
     (args.keySteps, args.valueSteps) = (UnsafePointer(keys.steps.start), UnsafePointer(values.steps.start))
     args.keyBatchRows = room
+    (args.keyBits, args.valueBits) = (UInt32(keyBits), UInt32(valueBits))
     (args.batch, args.sequence, args.past) = (UInt32(batch), UInt32(count), UInt32(past))
     (args.heads, args.headDim, args.queryHeads) = (UInt32(heads), UInt32(headDim), UInt32(sharing))
     args.scale = 1 / Float(headDim).squareRoot()
@@ -138,13 +147,26 @@ struct CodedAttentionCase {
     return head
   }
 
+  /// By the plain rule: the step and the codes of a turned head. NaN has the lowest code.
+  static func encoded(_ head: [Float], bits: Int) -> (step: Float, codes: [Int]) {
+    let half = Float(1 << (bits - 1))
+    let magnitude = head.reduce(Float(0)) { $1.isNaN ? $0 : max($0, abs($1)) }
+    let raw = magnitude / (bits == 8 ? 127 : half)
+    var step = raw.isNormal && raw.isFinite ? raw : 1
+    let greatest = head.reduce(Float(0)) { $1.isNaN ? $0 : max($0, $1) }
+    if bits < 8 && greatest == magnitude { step = -step }
+    let (least, most) = bits == 8 ? (-127, 127) : (-half, half - 1)
+    let codes = head.map { number -> Int in
+      let scaled = number * (1 / step)
+      return Int(scaled.isNaN ? least : min(max(scaled, least), most).rounded(.toNearestOrEven))
+    }
+    return (step, codes)
+  }
+
   /// A head as its codes say.
-  private func rounded(_ numbers: [Float], _ first: Int) -> [Double] {
-    let head = Self.turned(Array(numbers[first..<first + headDim]))
-    var greatest: Float = 0
-    for number in head { greatest = max(greatest, abs(number)) }
-    let step = greatest / 127
-    let codes = head.map { Double(step) * Double(($0 * (1 / step)).rounded(.toNearestOrEven)) }
+  private func rounded(_ numbers: [Float], _ first: Int, bits: Int) -> [Double] {
+    let (step, integers) = Self.encoded(Self.turned(Array(numbers[first..<first + headDim])), bits: bits)
+    let codes = integers.map { Double(step) * Double($0) }
     let length = Double(headDim & -headDim)
     return Self.turned(codes).map { $0 / length }
   }
@@ -158,7 +180,7 @@ struct CodedAttentionCase {
     let query = (entry * positions + position) * width + head * headDim
     let scores = (first...position).map { key -> Double in
       var dot = 0.0
-      for (channel, number) in rounded(keys, row(key)).enumerated() {
+      for (channel, number) in rounded(keys, row(key), bits: keyBits).enumerated() {
         dot += Double(queries[query + channel]) * number
       }
       let score = dot / Double(headDim).squareRoot()
@@ -169,7 +191,7 @@ struct CodedAttentionCase {
     let total = weights.reduce(0, +)
     var result = [Double](repeating: 0, count: headDim)
     for (index, weight) in weights.enumerated() {
-      for (channel, number) in rounded(values, row(first + index)).enumerated() {
+      for (channel, number) in rounded(values, row(first + index), bits: valueBits).enumerated() {
         result[channel] += weight * number / total
       }
     }

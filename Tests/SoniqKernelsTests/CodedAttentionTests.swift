@@ -9,6 +9,10 @@ import Testing
     (1, 4), (2, 20), (5, 8), (15, 16), (16, 36), (17, 64), (33, 64), (49, 80), (40, 128), (21, 256),
   ]
 
+  private static let bits: [(keys: Int, values: Int)] = [
+    (8, 8), (6, 4), (4, 8), (4, 4), (8, 4), (6, 8), (8, 8),
+  ]
+
   private func cases(_ generator: inout SeededGenerator) -> [CodedAttentionCase] {
     var cases: [CodedAttentionCase] = []
     for (index, (positions, headDim)) in Self.sizes.enumerated() {
@@ -16,6 +20,9 @@ import Testing
         for (heads, sharing) in [(2, 1), (3, 3), (8, 4), (6, 6)] {
           var attention = CodedAttentionCase(positions, headDim, heads: heads, sharing: sharing, &generator)
           (attention.window, attention.softcap) = (window, (index + window) % 3 == 0 ? 1.5 : 0)
+          let bits = Self.bits[cases.count % Self.bits.count]
+          attention.keyBits = bits.keys == 6 && headDim % 8 != 0 ? 4 : bits.keys
+          attention.valueBits = bits.values
           cases.append(attention)
         }
       }
@@ -33,7 +40,8 @@ import Testing
 
   private func label(_ attention: CodedAttentionCase) -> String {
     "\(attention.positions) positions, d \(attention.headDim), heads \(attention.heads) by \(attention.sharing), "
-      + "window \(attention.window), cap \(attention.softcap), past \(attention.past)"
+      + "window \(attention.window), cap \(attention.softcap), past \(attention.past), "
+      + "bits \(attention.keyBits) and \(attention.valueBits)"
   }
 
   @Test(arguments: RowKernels.faster)
@@ -45,10 +53,13 @@ import Testing
           == output(attention).map(\.comparableBits), "\(label(attention))")
     }
     for content in RowKernels.Content.allCases {
-      let attention = CodedAttentionCase(35, 20, heads: 4, sharing: 2, content: content, &generator)
-      #expect(
-        try output(attention, instructionSet).map(\.comparableBits)
-          == output(attention).map(\.comparableBits), "\(content)")
+      for bits in Self.bits {
+        var attention = CodedAttentionCase(35, 24, heads: 4, sharing: 2, content: content, &generator)
+        (attention.keyBits, attention.valueBits) = bits
+        #expect(
+          try output(attention, instructionSet).map(\.comparableBits)
+            == output(attention).map(\.comparableBits), "\(content), \(label(attention))")
+      }
     }
   }
 
@@ -80,6 +91,8 @@ import Testing
       for window in [0, 1, 3, 20] {
         var whole = CodedAttentionCase(50, headDim, heads: heads, sharing: sharing, &generator)
         (whole.window, whole.softcap) = (window, window == 3 ? 4 : 0)
+        whole.keyBits = headDim % 8 == 0 ? [8, 6, 4, 6][window % 4] : 4
+        whole.valueBits = (headDim + window) % 2 == 0 ? 4 : 8
         let expected = try output(whole, instructionSet)
         for past in [0, 1, 2, 15, 16, 17, 31, 45, 46, 49] {
           var part = whole
@@ -104,44 +117,66 @@ import Testing
     let append = try RowKernels.kernel(RowKernelRegistry.appendCodes, of: instructionSet)
     var generator = SeededGenerator(seed: 4804)
     for content in RowKernels.Content.allCases {
-      for (positions, headDim) in [(1, 4), (18, 20), (33, 64), (3, 36)] {
-        let attention = CodedAttentionCase(
+      for (positions, headDim) in [(1, 4), (18, 20), (33, 64), (3, 36), (2, 8), (17, 48), (5, 96)] {
+        var attention = CodedAttentionCase(
           positions, headDim, heads: 4, sharing: 2, content: content, &generator)
-        for isKey in [false, true] {
+        for (isKey, bits) in [(false, 8), (false, 4), (true, 8), (true, 4), (true, 6)] {
+          guard bits != 6 || headDim % 8 == 0 else { continue }
+          (attention.keyBits, attention.valueBits) = (bits, bits)
           let numbers = isKey ? attention.keys : attention.values
           let actual = attention.codes(numbers, isKey: isKey, append.function)
           #expect(
-            Self.isRight(actual, numbers, attention, isKey: isKey),
-            "\(content), \(positions) x \(headDim), key \(isKey)")
+            Self.isRight(actual, numbers, attention, isKey: isKey, bits),
+            "\(content), \(positions) x \(headDim), key \(isKey), \(bits) bits")
         }
       }
     }
   }
 
   private static func isRight(
-    _ actual: CodedAttentionCase.Codes, _ numbers: [Float], _ attention: CodedAttentionCase, isKey: Bool
+    _ actual: CodedAttentionCase.Codes, _ numbers: [Float], _ attention: CodedAttentionCase, isKey: Bool,
+    _ bits: Int
   ) -> Bool {
     let (headDim, room) = (attention.headDim, attention.room)
     let (codes, steps) = (actual.codes.elements, actual.steps.elements)
+    let planeBytes = room * attention.headBytes(isKey: isKey)
     for row in 0..<attention.batch * attention.positions * attention.keyHeads {
       let (position, head) = (row / attention.keyHeads, row % attention.keyHeads)
       let plane = position / attention.positions * attention.keyHeads + head
       let place = position % attention.positions
       let source = CodedAttentionCase.turned(Array(numbers[row * headDim..<(row + 1) * headDim]))
-      let raw = source.reduce(Float(0)) { $1.isNaN ? $0 : max($0, abs($1)) } / 127
-      let step = raw.isNormal && raw.isFinite ? raw : 1
-      guard steps[plane * room + place] == step else { return false }
-      for (channel, number) in source.enumerated() {
-        let scaled = number * (1 / step)
-        let code = scaled.isNaN ? -127 : Int8(min(max(scaled, -127), 127).rounded(.toNearestOrEven))
-        var offset = place * headDim + channel
-        if isKey {
-          let tile = place / 16 * 16 * headDim + channel / 2 * 32
-          offset = tile + place % 16 * 2 + channel % 2
-        }
-        guard codes[plane * room * headDim + offset] == code else { return false }
+      let expected = CodedAttentionCase.encoded(source, bits: bits)
+      guard steps[plane * room + place] == expected.step else { return false }
+      let part = Array(codes[plane * planeBytes..<(plane + 1) * planeBytes])
+      for (channel, code) in expected.codes.enumerated() {
+        let found =
+          isKey ? key(part, place, channel, headDim, bits) : value(part, place, channel, headDim, bits)
+        guard found == code else { return false }
       }
     }
     return true
+  }
+
+  /// Of a head's tiles, as attention.h says where codes lie.
+  private static func key(_ codes: [UInt8], _ position: Int, _ channel: Int, _ headDim: Int, _ bits: Int)
+    -> Int
+  {
+    let tile = position / 16 * 2 * bits * headDim + position % 16 * 2 + channel % 2
+    switch bits {
+    case 8: return Int(Int8(bitPattern: codes[tile + channel / 2 * 32]))
+    case 4: return Int(codes[tile + channel / 4 * 32] >> (channel % 4 < 2 ? 0 : 4) & 15) - 8
+    default:
+      let group = tile + channel / 8 * 96
+      if channel % 8 < 6 { return Int(codes[group + channel % 8 / 2 * 32] & 63) - 32 }
+      return (0..<3).reduce(-32) { $0 + Int(codes[group + 32 * $1] >> 6) << (2 * $1) }
+    }
+  }
+
+  private static func value(_ codes: [UInt8], _ position: Int, _ channel: Int, _ headDim: Int, _ bits: Int)
+    -> Int
+  {
+    if bits == 8 { return Int(Int8(bitPattern: codes[position * headDim + channel])) }
+    let byte = codes[position * ((headDim + 31) / 32 * 16) + channel / 32 * 16 + channel % 16]
+    return Int(byte >> (channel % 32 < 16 ? 0 : 4) & 15) - 8
   }
 }

@@ -103,10 +103,10 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true], [ElementType.float32, .float16, .int8])
-  func textsAreAsIfAlone(isQuantized: Bool, type: ElementType) throws {
+  @Test(arguments: [false, true], CacheNumbers.allCases)
+  func textsAreAsIfAlone(isQuantized: Bool, cache: CacheNumbers) throws {
     var generator = SeededGenerator(seed: 9500)
-    let decoder = SyntheticDecoder(seed: 9501, isQuantized: isQuantized, states: type, choosesRows: true)
+    let decoder = SyntheticDecoder(seed: 9501, isQuantized: isQuantized, states: cache, choosesRows: true)
     let expected = try Self.texts.indices.map { try Self.whole(decoder, text: $0) }
     for tokens in [0, 1, 4, 7] {
       for lanes in 1...3 {

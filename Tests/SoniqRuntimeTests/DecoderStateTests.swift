@@ -47,20 +47,20 @@ import Testing
     try run(Session(decoder.model(), options: options()), [ids])[0]
   }
 
-  @Test(arguments: [ElementType.float32, .float16, .int8])
-  func isADecoder(type: ElementType) throws {
-    let decoder = SyntheticDecoder(seed: 9400, states: type)
+  @Test(arguments: CacheNumbers.allCases)
+  func isADecoder(cache: CacheNumbers) throws {
+    let decoder = SyntheticDecoder(seed: 9400, states: cache)
     let truth = decoder.truth(Self.ids).flatMap { $0 }
     let session = try Session(decoder.model(), options: Self.options())
     let floats = try Self.run(session, Self.ids, by: [1, 7, 5]).map(Float.init(bitPattern:))
     let worst = zip(floats, truth).map { abs(Double($0) - $1) }.max() ?? .infinity
-    let bound = type == .float32 ? 2e-5 : type == .float16 ? 2e-2 : 5e-2
+    let bound = cache == .float32 ? 2e-5 : cache == .float16 ? 2e-2 : cache == .bytes ? 5e-2 : 0.5
     #expect(floats.count == truth.count && worst < bound, "\(worst)")
   }
 
-  @Test(arguments: [false, true], [ElementType.float32, .float16, .int8])
-  func runsOfAnyLength(isQuantized: Bool, type: ElementType) throws {
-    let decoder = SyntheticDecoder(seed: 9401, isQuantized: isQuantized, states: type)
+  @Test(arguments: [false, true], CacheNumbers.allCases)
+  func runsOfAnyLength(isQuantized: Bool, cache: CacheNumbers) throws {
+    let decoder = SyntheticDecoder(seed: 9401, isQuantized: isQuantized, states: cache)
     let expected = try Self.whole(decoder)
     let ones = [Int](repeating: 1, count: Self.ids.count)
     for lengths in [ones, [1, 7, 5], [8, 5], [4, 4, 4, 1], [12, 1]] {
@@ -73,9 +73,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true], [ElementType.float32, .int8])
-  func entriesOfABatchAreAlone(isQuantized: Bool, type: ElementType) throws {
-    let decoder = SyntheticDecoder(seed: 9402, isQuantized: isQuantized, states: type)
+  @Test(arguments: [false, true], [CacheNumbers.float32, .bytes, .nibbles])
+  func entriesOfABatchAreAlone(isQuantized: Bool, cache: CacheNumbers) throws {
+    let decoder = SyntheticDecoder(seed: 9402, isQuantized: isQuantized, states: cache)
     let others = [Self.ids, Self.ids.reversed(), Self.ids.map { ($0 + 1) % 11 }]
     let alone = try others.map { ids in
       try Self.run(Session(decoder.model(), options: Self.options()), [ids])[0]
@@ -110,8 +110,10 @@ import Testing
     #expect(try Self.run(session, [Array(Self.ids[..<6])])[0] == both)
   }
 
-  @Test(arguments: [ElementType.float32, .int8]) func truncatedStatesContinue(type: ElementType) throws {
-    let decoder = SyntheticDecoder(seed: 9404, states: type)
+  @Test(arguments: [CacheNumbers.float32, .bytes, .nibbles]) func truncatedStatesContinue(cache: CacheNumbers)
+    throws
+  {
+    let decoder = SyntheticDecoder(seed: 9404, states: cache)
     let expected = try Self.whole(decoder)
     let session = try Session(decoder.model(), options: Self.options(batch: 2))
     let vocabulary = SyntheticDecoder.vocabulary
@@ -142,7 +144,7 @@ import Testing
     #expect(session.states.byteCount == 4 * 24 * 8 * 4)
     #expect(session.states.info(2).shape == [1, 24, 8] && session.states.info(2).name == "keys 1")
     // Codes have room for whole tiles of 16 positions, and a step for each position and head.
-    let codes = try Session(SyntheticDecoder(seed: 9405, states: .int8).model())
+    let codes = try Session(SyntheticDecoder(seed: 9405, states: .bytes).model())
     #expect(codes.states.byteCount == 4 * (32 * 8 + 32 * 2 * 4))
     #expect(
       codes.states.info(2).elementType == .int8 && codes.states.info(2).byteCount == 32 * 8 + 32 * 2 * 4)
@@ -162,16 +164,14 @@ import Testing
     try bytes.withUnsafeBytes { try session.writeStates(from: $0) }
   }
 
-  @Test(arguments: [ElementType.float32, .float16, .int8])
-  func savedStatesContinueElsewhere(type: ElementType) throws {
-    let decoder = SyntheticDecoder(seed: 9406, states: type)
+  @Test(arguments: CacheNumbers.allCases)
+  func savedStatesContinueElsewhere(cache: CacheNumbers) throws {
+    let decoder = SyntheticDecoder(seed: 9406, states: cache)
     let others = [Self.ids, Self.ids.reversed()]
     let first = try Session(decoder.model(), options: Self.options(batch: 3))
     _ = try Self.run(first, others.map { Array($0[..<5]) })
     let saved = try Self.copy(first)
-    let positions = 4 * 2 * 5
-    let dataBytes =
-      positions * 8 * type.byteCount + (type == .int8 ? positions * SyntheticDecoder.keyHeads * 4 : 0)
+    let dataBytes = 2 * 2 * 5 * (cache.rowBytes(isKey: true) + cache.rowBytes(isKey: false))
     #expect(saved.count == 48 + 4 * 24 + dataBytes)
     let expected = try Self.run(first, others.map { Array($0[5...]) })
     // In another session of other sizes, which has states already; and in the same.

@@ -4,6 +4,31 @@ import SoniqGraph
 import SoniqRuntime
 import SoniqTestSupport
 
+/// What keys and values are.
+enum CacheNumbers: CaseIterable {
+  case float32, float16, bytes
+  /// Codes of 4 bits, of values or of both.
+  case nibbleValues, nibbles
+
+  var type: ElementType { self == .float32 ? .float32 : self == .float16 ? .float16 : .int8 }
+
+  func bits(isKey: Bool) -> Int {
+    switch self {
+    case .float32: 32
+    case .float16: 16
+    case .bytes: 8
+    case .nibbleValues: isKey ? 8 : 4
+    case .nibbles: 4
+    }
+  }
+
+  /// Bytes of a position of two heads of four channels; values of 4 bits take those of 32 channels.
+  func rowBytes(isKey: Bool) -> Int {
+    let steps = type == .int8 ? 2 * 4 : 0
+    return steps + (bits(isKey: isKey) == 4 && !isKey ? 2 * 16 : bits(isKey: isKey))
+  }
+}
+
 /// A decoder of two layers with random weights: as a graph with states, and in double precision.
 struct SyntheticDecoder {
   static let vocabulary = 11
@@ -25,7 +50,7 @@ struct SyntheticDecoder {
   /// Quantised matrices have a scale for each row of activations. With chosen rows it is what decoders run, with summed
   /// ones a token sees all before it in its run outside attention, too.
   init(
-    seed: UInt64, isQuantized: Bool = false, states type: ElementType = .float32, capacity: Int = 24,
+    seed: UInt64, isQuantized: Bool = false, states: CacheNumbers = .float32, capacity: Int = 24,
     choosesRows: Bool = false, sumsRows: Bool = false
   ) {
     var generator = SeededGenerator(seed: seed)
@@ -48,8 +73,9 @@ struct SyntheticDecoder {
     let width = Self.keyHeads * Self.length
     graph.states = (0..<4).map { index in
       GraphState(
-        name: "\(index % 2 == 0 ? "keys" : "values") \(index / 2)", elementType: type,
-        shape: [.symbol(0), .symbol(2), .fixed(width)], kind: .growing)
+        name: "\(index % 2 == 0 ? "keys" : "values") \(index / 2)", elementType: states.type,
+        bits: states.bits(isKey: index % 2 == 0), shape: [.symbol(0), .symbol(2), .fixed(width)],
+        kind: .growing)
     }
     build(isQuantized: isQuantized, choosesRows: choosesRows, sumsRows: sumsRows, &generator)
   }

@@ -27,7 +27,7 @@
 //
 // attention_codes (keys and values are codes that append_codes has made; always causal, no mask and no bias):
 //  * a row of q is turned as keys and values are; step = max|x| / 32767 over headDim, guarded as above; code = rne(min(max(x * (1 / step), -32767), 32767))
-//  * I = sum of q code * k code, exact in int32; score = (float(I) * (step * (scale / n))) * keyStep_j; softcap as above
+//  * I = sum of q code * k code, exact in int32 (of unsigned u: - h * sum of q codes + sum of q code * u); score = (float(I) * (step * (scale / n))) * keyStep_j; softcap as above
 //  * p as of attention_float; out = (fma chain over the keys in order of (p_j * valueStep_j) * v code), turned, * (1 / n)
 //
 // attention_integer (both products exact in int32):
@@ -69,6 +69,7 @@ typedef struct {
   // attention_codes only: key and value are codes as in snq_append_codes_args, keyBatchRows is their capacity, and their
   // strides are not read.
   const float *keySteps, *valueSteps;
+  uint32_t keyBits, valueBits;
   uint8_t *scratch;  // 64-byte aligned; one per thread (so one args value per thread); its bytes by
                      // snq_attention_integer_scratch, snq_attention_float_scratch or
                      // snq_attention_codes_scratch of past + sequence
@@ -76,20 +77,31 @@ typedef struct {
 
 typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t unitBegin,
                                        uint32_t unitEnd);
-// Rows of keys or of values as codes of 8 bits with a step for each position and head. A head is turned first: a Walsh-
-// Hadamard transform, not normalised, of every n channels, n the largest power of two that divides headDim; x[i] + x[i + d]
-// and x[i] - x[i + d] for d = 1, 2, 4, ... n / 2. Then step = guarded max|x| / 127 over the head, code = rne(min(max(x * (1 / step), -127), 127)); NaN is passed over by max and has code -127.
+// Rows of keys or of values as codes with a step for each position and head. A head is turned first: a Walsh-Hadamard
+// transform, not normalised, of every n channels, n the largest power of two that divides headDim; x[i] + x[i + d] and
+// x[i] - x[i + d] for d = 1, 2, 4, ... n / 2. Then, with m = max|x| over the head, NaN passed over:
+//  * 8 bits: step = guarded m / 127, code = rne(min(max(x * (1 / step), -127), 127)); NaN has code -127
+//  * 4 and 6 bits, h = 2^(bits - 1): step = guarded m / h, negative when the greatest x is m;
+//    code = rne(min(max(x * (1 / step), -h), h - 1)); NaN has code -h. So the number that is m has the code -h.
 // Row r is that of batch entry r / sequence and of position past + r % sequence.
+//
+// Codes of 8 bits are signed bytes, the others lie as u = code + h. By entry and head:
+//  * values [capacity][headDim bytes]; of 4 bits 16 bytes for every 32 channels, the rest like 32: channel c in the low
+//    nibble of byte c, channel 16 + c in the high one; u = 8 for channels that are not there
+//  * keys in tiles of 16 positions, 2 * bits * headDim bytes: blocks [16 positions][2 bytes], of which the even channels of a
+//    group have the first byte and the odd ones the second. 8 bits: a block for 2 channels. 4 bits: a block for 4 channels,
+//    channels 0 and 1 in the low nibbles, 2 and 3 in the high ones. 6 bits: three blocks for 8 channels, block b with
+//    channels 2 b and 2 b + 1 in the low 6 bits, and above them bits 2 b and 2 b + 1 of channels 6 and 7
 typedef struct {
   const float *input;  // [batch * sequence][inputStride], head h at h * headDim
   size_t inputStride;
-  // By entry and head: values [capacity][headDim], keys in tiles [capacity / 16][headDim / 2][16 positions][2 channels].
-  int8_t *codes;
+  uint8_t *codes;
   float *steps;        // [batch][heads][capacity]
   uint32_t heads, headDim;
   uint32_t capacity;   // a multiple of 16
   uint32_t sequence, past;
   uint32_t isKey;      // 0 or 1
+  uint32_t bits;       // 8 or 4, of keys also 6, with a headDim that 8 divides
   float *scratch;      // [headDim], of the thread
 } snq_append_codes_args;
 

@@ -12,6 +12,9 @@ SNQ_INLINE("avx") __m256 snq_256_nearest(__m256 a) {
   return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+// Bytes 16 to 31.
+SNQ_INLINE("avx2") __m128i snq_256_upper_bytes(__m256i a) { return _mm256_extracti128_si256(a, 1); }
+
 // The last steps of the 16-lane rule: lanes i and i+4, i+2, i+1, lower lane first.
 SNQ_INLINE("avx") float snq_256_sum(__m256 a) {
   __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -104,6 +104,11 @@ package struct GroupedAttention: Operator {
     guard keys.shape == values.shape, keys.elementType == values.elementType else {
       throw node.fault(.shapeMismatch, "valueState")
     }
+    // Keys of 6 bits lie in groups of eight channels.
+    guard keys.bits != 6 || channels / keyValueHeads % 8 == 0 else {
+      throw node.fault(.shapeMismatch, "keyState")
+    }
+    guard values.bits != 6 else { throw node.fault(.elementTypeMismatch, "valueState") }
     try node.require(isCausal, "isCausal")
     try node.require(!hasBias, "hasBias")
     try node.requireInputs(3...3)

@@ -65,11 +65,16 @@ struct DecoderGraph<Weights: DecoderWeights> {
     // The last position, unless the host asks for others.
     graph.inputs = [GraphInput(value: 0), GraphInput(value: 1, fill: -1)]
     chosen = 1
+    guard options.cache.keyBits != 6 || sizes.headLength % 8 == 0 else {
+      throw PackError(
+        .usage, place: "--cache",
+        "keys of 6 bits are for heads whose length 8 divides, and here it is \(sizes.headLength): use 8 or 4")
+    }
     for layer in sizes.layers.indices {
-      for what in ["keys", "values"] {
+      for (what, bits) in [("keys", options.cache.keyBits), ("values", options.cache.valueBits)] {
         graph.states.append(
           GraphState(
-            name: "\(what) \(layer)", elementType: options.stateType,
+            name: "\(what) \(layer)", elementType: options.cache.elementType, bits: bits,
             shape: [.symbol(0), .symbol(2), .fixed(sizes.keyValueHeads * sizes.headLength)], kind: .growing))
       }
     }

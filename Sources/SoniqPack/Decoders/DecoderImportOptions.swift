@@ -6,7 +6,7 @@ package struct DecoderImportOptions: Sendable {
   package let palette: String
   let treatment: WeightTreatment
   /// What keys and values of the positions before are.
-  let stateType: ElementType
+  let cache: CacheForm
   /// The largest sizes, by name: batch, sequence, capacity and logits.
   package var maximums: [String: Int] = [:]
 
@@ -19,10 +19,10 @@ package struct DecoderImportOptions: Sendable {
   private static let wordBits = 8
 
   /// * palette: `keep`, `f32`, or the bits of codes, 2 to 8.
-  /// * cache: bits of the keys and values that a sequence holds: 8, 16 or 32; else 8, with `f32` 32.
+  /// * cache: bits of the keys and values that a sequence holds, as `CacheForm` reads them; else 8, with `f32` 32.
   /// - Throws: `usage` for anything else.
   package init(palette: String = DecoderImportOptions.keep, cache: String? = nil) throws(PackError) {
-    stateType = try Self.stateType(cache ?? (palette == "f32" ? "32" : "8"))
+    self.cache = try CacheForm(cache ?? (palette == "f32" ? "32" : "8"))
     self.palette = palette
     switch palette {
     case Self.keep: treatment = .kept
@@ -36,18 +36,6 @@ package struct DecoderImportOptions: Sendable {
             + "\(GroupRounding.groupLength) channels)")
       }
       treatment = .rounded(GroupRounding(bits: bits), words: GroupRounding(bits: Self.wordBits))
-    }
-  }
-
-  private static func stateType(_ bits: String) throws(PackError) -> ElementType {
-    switch bits {
-    case "8": .int8
-    case "16": .float16
-    case "32": .float32
-    default:
-      throw PackError(
-        .usage, place: "cache \"\(bits)\"",
-        "keys and values have one of 8 (codes, with a scale for each position and head), 16 and 32 (floats)")
     }
   }
 

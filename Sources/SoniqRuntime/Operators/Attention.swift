@@ -25,7 +25,7 @@ struct AttentionForm {
   var states: (key: StateID, value: StateID)?
 
   func numbers(_ graph: Graph) -> AttentionNumbers {
-    if let states, graph.states[states.key].elementType == .int8 { return .codes }
+    if let states, graph.states[states.key].isCodes { return .codes(keyBits: graph.states[states.key].bits) }
     return precision == .int8 ? .integers : .floats
   }
 }
@@ -36,7 +36,7 @@ enum AttentionNumbers {
   /// Codes of queries, keys and values, made for the call.
   case integers
   /// Codes of keys and values that states hold.
-  case codes
+  case codes(keyBits: Int)
 
   var kernels: KernelFamily<snq_attention_function> {
     switch self {
@@ -51,7 +51,7 @@ enum AttentionNumbers {
     switch self {
     case .floats: "float32"
     case .integers: "8x8"
-    case .codes: "16x8"
+    case .codes(let keyBits): "16x\(keyBits)"
     }
   }
 
@@ -224,6 +224,7 @@ extension AttentionStep {
     call.isHalf = keys.form == .float16 ? 1 : 0
     call.keySteps = UnsafePointer(keys.step(entry.index, 0, 0))
     call.valueSteps = UnsafePointer(values.step(entry.index, 0, 0))
+    (call.keyBits, call.valueBits) = (UInt32(keys.form.codeBits ?? 0), UInt32(values.form.codeBits ?? 0))
     call.past = UInt32(truncatingIfNeeded: keys.length)
   }
 }

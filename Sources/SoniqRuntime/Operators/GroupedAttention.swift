@@ -32,7 +32,7 @@ struct AppendWork: ScheduledWork {
     let graph = sizing.schedule.graph
     let rows = graph.growingRows
     return states.reduce(0) { most, state in
-      guard graph.states[state].elementType == .int8,
+      guard graph.states[state].isCodes,
         case .fixed(let channels)? = graph.states[state].shape.last,
         let heads = rows[state]?.heads
       else { return most }
@@ -46,7 +46,7 @@ struct AppendWork: ScheduledWork {
       inputs: UnsafePointer(try emitter.memory.store(step.reads)),
       states: UnsafePointer(try emitter.memory.store(states)), count: states.count,
       sequence: step.space[1].sizeReference, encode: row.function)
-    let hasCodes = states.contains { emitter.graph.states[$0].elementType == .int8 }
+    let hasCodes = states.contains { emitter.graph.states[$0].isCodes }
     return (try emitter.step(append), emitter.describe(step, "append", hasCodes ? row.name : "copy"))
   }
 }
@@ -103,14 +103,15 @@ struct AppendStep: RowStep {
     let first = entry.firstRow
     call.input = input + first &* stride
     call.inputStride = stride
-    call.codes = state.start(entry.index).assumingMemoryBound(to: Int8.self)
+    call.codes = state.start(entry.index).assumingMemoryBound(to: UInt8.self)
     call.steps = state.step(entry.index, 0, 0)
     call.heads = UInt32(truncatingIfNeeded: state.heads)
     call.headDim = UInt32(truncatingIfNeeded: state.headLength)
     call.capacity = UInt32(truncatingIfNeeded: state.room)
     call.sequence = UInt32(truncatingIfNeeded: entry.count)
     call.past = UInt32(truncatingIfNeeded: state.length)
-    call.isKey = state.form == .keyCodes ? 1 : 0
+    if case .keyCodes = state.form { call.isKey = 1 }
+    call.bits = UInt32(truncatingIfNeeded: state.form.codeBits ?? 0)
     call.scratch = scratch
     encode(
       &call, UInt32(truncatingIfNeeded: rows.lowerBound &- first),

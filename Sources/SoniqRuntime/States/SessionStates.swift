@@ -51,12 +51,9 @@ package final class SessionStates: @unchecked Sendable {
         storage.capacity = Self.size(state.shape[1], maximums)
         storage.channels = Self.size(state.shape[2], maximums)
         storage.heads = rows[index]?.heads ?? 1
-        switch state.elementType {
-        case .int8:
-          storage.form = rows[index]?.isKey == true ? .keyCodes : .valueCodes
+        storage.form = StateForm(state, isKey: rows[index]?.isKey == true)
+        if storage.form.isCodes {
           storage.steps = (storage.base + layout.stepOffsets[index]).assumingMemoryBound(to: Float.self)
-        case .float16: storage.form = .float16
-        default: storage.form = .float32
         }
       }
       storages.append(storage)
@@ -153,14 +150,10 @@ package final class SessionStates: @unchecked Sendable {
 
   /// What a state takes with the sizes of the runs since the start; of a growing one up to its length.
   func byteCount(_ index: StateID) -> Int {
+    if list[index].isGrowing { return size(index, 0) &* size(index, 1) &* storages[index].copiedRowBytes }
     var bytes = list[index].elementType.byteCount
     for position in list[index].shape.indices { bytes &*= size(index, position) }
-    return bytes &+ stepCount(index) &* 4
-  }
-
-  /// How many steps there are of the codes up to the length.
-  func stepCount(_ index: StateID) -> Int {
-    storages[index].steps == nil ? 0 : size(index, 0) &* size(index, 1) &* storages[index].heads
+    return bytes
   }
 
   /// The same with the sizes of a run, of a recurrent one.
@@ -216,6 +209,7 @@ package final class SessionStates: @unchecked Sendable {
   package struct Info {
     package var name: String
     package var elementType: ElementType
+    package var bits: Int
     package var isGrowing: Bool
     /// As large as they can be in this session.
     package var shape: [Int]
@@ -226,7 +220,7 @@ package final class SessionStates: @unchecked Sendable {
   package func info(_ index: StateID) -> Info {
     let state = list[index]
     return Info(
-      name: state.name, elementType: state.elementType, isGrowing: state.isGrowing,
+      name: state.name, elementType: state.elementType, bits: state.bits, isGrowing: state.isGrowing,
       shape: state.shape.map { Self.size($0, maximums) }, length: storages[index].length,
       byteCount: layout.byteCounts[index])
   }

@@ -11,8 +11,8 @@ import SoniqGraph
 ///     32 u64      XXH64 of all bytes from 48 on
 ///     40 u64      XXH64 of bytes 0 to 39
 ///     48          for each state its dimensions, u64 each (0 before the first run), of a growing one its length
-///                 for its capacity; then the elements of all states, row-major and without gaps, behind codes
-///                 their steps, float32 [batch, length, heads]
+///                 for its capacity; then the elements of all states, row-major and without gaps; of codes the bytes of
+///                 each head of each position, and behind them the steps, float32 [batch, length, heads]
 private enum CopyLayout {
   static let magic = UInt64(littleEndian: 0x5345_5441_5453_5153)
   static let version: UInt32 = 1
@@ -94,13 +94,11 @@ extension SessionStates {
       }
     }
     forEachHead { entry, position, head in
-      let plane = storage.plane(entry, head)
-      guard storage.form == .keyCodes else {
-        return body(plane + position * storage.headLength, storage.headLength)
-      }
-      // Pairs of channels of sixteen positions lie next to each other.
-      let first = plane + position / 16 * 16 * storage.headLength + position % 16 * 2
-      for pair in 0..<storage.headLength / 2 { body(first + 32 * pair, 2) }
+      let (plane, bytes) = (storage.plane(entry, head), storage.headBytes)
+      guard case .keyCodes = storage.form else { return body(plane + position * bytes, bytes) }
+      // Blocks of sixteen positions, two bytes each.
+      let first = plane + position / 16 * 16 * bytes + position % 16 * 2
+      for block in 0..<bytes / 2 { body(first + 32 * block, 2) }
     }
     forEachHead { entry, position, head in
       if let step = storage.step(entry, head, position) { body(UnsafeMutableRawPointer(step), 4) }
@@ -177,7 +175,7 @@ extension SessionStates {
     var sizes: [[Int]] = []
     for (index, state) in list.enumerated() {
       var dimensions: [Int] = []
-      var bytes = state.elementType.byteCount
+      var bytes = state.isGrowing ? storages[index].copiedRowBytes : state.elementType.byteCount
       for (position, dimension) in state.shape.enumerated() {
         guard place + 8 <= source.count else { throw Self.refusal("they end early") }
         let number = UInt64(littleEndian: source.loadUnaligned(fromByteOffset: place, as: UInt64.self))
@@ -187,10 +185,9 @@ extension SessionStates {
         }
         try check(size, index, position, dimension, &bound)
         // Within what the layout of this session holds.
-        bytes *= size
+        if !state.isGrowing || position < 2 { bytes *= size }
         dimensions.append(size)
       }
-      if storages[index].steps != nil { bytes += 4 * storages[index].heads * dimensions[0] * dimensions[1] }
       // Positions are of some entry.
       guard !state.isGrowing || dimensions[0] > 0 || dimensions[1] == 0 else {
         throw Self.refusal("state \"\(state.name)\" has positions of no entry")
@@ -239,7 +236,7 @@ extension StateStorage {
     }
     for head in 0..<heads {
       // Whole tiles of keys.
-      let bytes = StateLayout.room(length) * headLength
+      let bytes = StateLayout.room(length) * headBytes
       plane(entry, head).copyMemory(from: source.plane(entry, head), byteCount: bytes)
       guard let steps = step(entry, head, 0), let others = source.step(entry, head, 0) else { return }
       steps.update(from: others, count: length)

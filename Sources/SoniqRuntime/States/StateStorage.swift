@@ -2,14 +2,41 @@ import SoniqGraph
 import SoniqMemory
 
 /// What the numbers of a state are, and how they lie.
-enum StateForm: BitwiseCopyable {
+enum StateForm: Equatable, BitwiseCopyable {
   /// Rows of channels, as in the graph.
   case float32, float16
-  /// Codes of 8 bits by heads, and steps behind them: see snq_append_codes_args.
-  case keyCodes, valueCodes
+  /// Codes by heads, and steps behind them: see snq_append_codes_args.
+  case keyCodes(bits: Int)
+  case valueCodes(bits: Int)
 
-  var isCodes: Bool { self == .keyCodes || self == .valueCodes }
-  var elementBytes: Int { self == .float32 ? 4 : self == .float16 ? 2 : 1 }
+  /// - Parameter isKey: of a growing state; else nothing reads it.
+  init(_ state: GraphState, isKey: Bool) {
+    switch state.elementType {
+    case .int8 where state.isGrowing:
+      self = isKey ? .keyCodes(bits: state.bits) : .valueCodes(bits: state.bits)
+    case .float16: self = .float16
+    default: self = .float32
+    }
+  }
+
+  /// Bits of a code; nil of floats.
+  var codeBits: Int? {
+    switch self {
+    case .float32, .float16: nil
+    case .keyCodes(let bits), .valueCodes(let bits): bits
+    }
+  }
+  var isCodes: Bool { codeBits != nil }
+
+  /// Bytes of a head of a position.
+  func headBytes(_ length: Int) -> Int {
+    switch self {
+    case .float32: 4 &* length
+    case .float16: 2 &* length
+    case .keyCodes(let bits): length &* bits / 8
+    case .valueCodes(let bits): bits == 8 ? length : (length &+ 31) / 32 &* 16
+    }
+  }
 }
 
 /// Where a state lies, for the steps of a run.
@@ -28,10 +55,13 @@ struct StateStorage: BitwiseCopyable {
   var isZero = false
 
   /// Bytes of a position; of codes without the steps.
-  var rowBytes: Int { channels &* form.elementBytes }
+  var rowBytes: Int { heads &* headBytes }
+  /// The same, of codes with the steps.
+  var copiedRowBytes: Int { rowBytes &+ (form.isCodes ? 4 &* heads : 0) }
   /// Positions that memory has room for.
   var room: Int { form.isCodes ? StateLayout.room(capacity) : capacity }
   var headLength: Int { channels / heads }
+  var headBytes: Int { form.headBytes(headLength) }
 
   /// A position of an entry of the batch, of floats.
   func row(_ entry: Int, _ position: Int) -> UnsafeMutableRawPointer {
@@ -43,7 +73,7 @@ struct StateStorage: BitwiseCopyable {
 
   /// The codes of a head, from position 0 on.
   func plane(_ entry: Int, _ head: Int) -> UnsafeMutableRawPointer {
-    base + (entry &* heads &+ head) &* room &* headLength
+    base + (entry &* heads &+ head) &* room &* headBytes
   }
 
   /// The step of a position and head.
@@ -77,16 +107,19 @@ struct StateLayout {
         case .symbol(let symbol): maximums[symbol]
         }
       }
-      let hasCodes = state.isGrowing && state.elementType == .int8
+      let form = StateForm(state, isKey: rows[index]?.isKey == true)
+      let heads = rows[index]?.heads ?? 1
       var bytes = state.elementType.byteCount
-      for (position, size) in sizes.enumerated() {
-        bytes = try Self.product(bytes, hasCodes && position == 1 ? Self.room(size) : size, of: state)
+      for size in sizes where !form.isCodes { bytes = try Self.product(bytes, size, of: state) }
+      if form.isCodes {
+        let room = try Self.product(Self.room(sizes[1]), sizes[0], of: state)
+        bytes = try Self.product(heads * form.headBytes(sizes[2] / heads), room, of: state)
+        // Kernels read sixteen codes at a time, at the end of a row what follows: the steps.
+        bytes = try Self.sum(bytes, 63, of: state) & ~63
       }
-      // Kernels read sixteen codes at a time, at the end of a row what follows: the steps.
-      if hasCodes { bytes = try Self.sum(bytes, 63, of: state) & ~63 }
       stepOffsets.append(bytes)
-      if hasCodes {
-        let steps = try Self.product(4 * (rows[index]?.heads ?? 1) * Self.room(sizes[1]), sizes[0], of: state)
+      if form.isCodes {
+        let steps = try Self.product(4 * heads * Self.room(sizes[1]), sizes[0], of: state)
         bytes = try Self.sum(bytes, steps, of: state)
       }
       offsets.append(byteCount)

@@ -74,7 +74,8 @@ def states(table: Table) -> list[str]:
     lines = []
     for _ in range(table.one("I")):
         name, (kind, element_type, bits, rank) = table.text(), table.take("4B")
-        assert bits == {1: 32, 2: 32, 3: 16, 4: 8, 5: 8}[element_type]
+        codes = " 4 bits" if bits == 4 else " 6 bits" if bits == 6 else ""
+        assert bits == {1: 32, 2: 32, 3: 16, 4: 8, 5: 8}[element_type] or (codes and (kind, element_type) == (2, 4))
         shape = dimensions(table, rank)
         words = "growing"
         if kind == 1:
@@ -82,7 +83,7 @@ def states(table: Table) -> list[str]:
             words = f"recurrent {value} <- {following}"
         else:
             assert kind == 2
-        lines.append(f"state {name} {ELEMENT_TYPES[element_type]} {shape} {words}")
+        lines.append(f"state {name} {ELEMENT_TYPES[element_type]}{codes} {shape} {words}")
     return lines
 
 

@@ -180,6 +180,8 @@ class StateInfo(SizedStruct):
         ("dimensions", c_int64 * MAXIMUM_RANK),
         ("length", c_uint64),
         ("byte_count", c_uint64),
+        ("element_bits", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class StateInfo:
     """A tensor that lives between runs.
 
-    `shape` is the largest of this session; a growing state holds `length` positions.
+    `shape` is the largest of this session; a growing state holds `length` positions. `bits` are those of an element: of
+    its dtype, or 4, 6 or 8 of codes, whose dtype is int8.
     """
 
     name: str
@@ -29,6 +30,7 @@ class StateInfo:
     shape: tuple[int, ...]
     length: int
     byte_count: int
+    bits: int
 
 
 KINDS = {_abi.STATE_RECURRENT: "recurrent", _abi.STATE_GROWING: "growing"}
@@ -64,6 +66,7 @@ class StatefulSession:
                 shape=tuple(info.dimensions[: info.rank]),
                 length=info.length,
                 byte_count=info.byte_count,
+                bits=info.element_bits,
             )
             for info in self._session.states()
         ]
