@@ -9,7 +9,7 @@ enum StateForm: Equatable, BitwiseCopyable {
   case keyCodes(bits: Int)
   case valueCodes(bits: Int)
 
-  /// - Parameter isKey: of a growing state; else nothing reads it.
+  /// `isKey` is read of growing states alone.
   init(_ state: GraphState, isKey: Bool) {
     switch state.elementType {
     case .int8 where state.isGrowing:
