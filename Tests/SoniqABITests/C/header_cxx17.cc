@@ -12,7 +12,7 @@ static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeo
                                       sizeof(soniq_tensor) == 96 && sizeof(soniq_metadata) == 56 &&
                                       sizeof(soniq_kernel_report) == 56 && sizeof(soniq_profile_entry) == 64 &&
                                       sizeof(soniq_model_statistics) == 48 &&
-                                      sizeof(soniq_session_statistics) == 64 && sizeof(soniq_state_info) == 104 &&
+                                      sizeof(soniq_session_statistics) == 64 && sizeof(soniq_state_info) == 112 &&
                                       sizeof(soniq_sequence_options) == 24 && sizeof(soniq_decoder_options) == 80 &&
                                       sizeof(soniq_decoder_item) == 32 && sizeof(soniq_sampler_options) == 72 && sizeof(soniq_token_bias) == 8 &&
                                       sizeof(soniq_matrix_info) == 48),
