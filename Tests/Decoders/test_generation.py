@@ -131,7 +131,8 @@ class Bytes:
     def encode(self, text: str) -> Ids:
         return np.frombuffer(text.encode(), np.uint8).astype(np.int32) % WORDS
 
-    def stream(self) -> Stream:
+    def stream(self, *, continues: bool = False) -> Stream:
+        assert continues
         return Stream()
 
 

@@ -56,6 +56,7 @@ static void describes(soniq_session *session) {
   CHECK(strcmp(info.name, "values") == 0 && info.kind == SONIQ_STATE_GROWING && info.element_type == SONIQ_FLOAT16);
   CHECK(info.rank == 3 && info.dimensions[0] == 1 && info.dimensions[1] == 7 && info.dimensions[2] == KEYS);
   CHECK(info.dimensions[3] == 0 && info.length == 0 && info.byte_count == 7 * KEYS * 2);
+  CHECK(info.element_bits == 16 && info.reserved == 0);
   OK(soniq_session_get_state_info(session, 2, &info, &error));
   CHECK(strcmp(info.name, "total") == 0 && info.kind == SONIQ_STATE_RECURRENT && info.rank == 2);
   FAILS(SONIQ_ERROR_NOT_FOUND, soniq_session_get_state_info(session, 3, &info, &error));

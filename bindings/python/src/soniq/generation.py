@@ -289,9 +289,7 @@ def generate(
     )
     if tokenizer is None:
         return generation
-    # A grammar counts every space, the first one too.
-    stream = tokenizer.stream() if matcher is None else tokenizer.stream(continues=True)
-    return TextGeneration(generation, stream, texts)
+    return TextGeneration(generation, tokenizer.stream(continues=True), texts)
 
 
 def _room(session: StatefulSession, length: int, max_tokens: int | None) -> int:

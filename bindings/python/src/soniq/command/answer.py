@@ -30,10 +30,14 @@ class Answer(TextGeneration):
         stops: tuple[str, ...],
         lookup: int = 0,
         grammar: Grammar | None = None,
+        continues: bool = True,
     ) -> None:
-        """Goes on with what the session holds. Raises CommandError where it has no room for the prompt."""
+        """Goes on with what the session holds. Raises CommandError where it has no room for the prompt.
+
+        `continues`: a space that the answer begins with is part of it.
+        """
         # A grammar counts every space, the first one too.
-        self._clock = _TimedStream(model.tokenizer.stream(continues=grammar is not None))
+        self._clock = _TimedStream(model.tokenizer.stream(continues=continues or grammar is not None))
         room = free_positions(session)
         fits = len(prompt) + max_tokens - 1 <= room
         try:

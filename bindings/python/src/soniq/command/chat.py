@@ -73,6 +73,7 @@ class Chat:
             stops=stops,
             lookup=self._lookup,
             grammar=self._grammar,
+            continues=False,
         )
 
     def close(self, answer: Answer) -> None:
