@@ -75,6 +75,28 @@ def test_files_of_floats_are_kept(name: str, tmp_path: Path) -> None:
         assert np.array_equal(logits(model, stored["ids"], [1] * 24), got)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_states(name: str, tmp_path: Path) -> None:
+    """With the states before the output matrix as an output: all logits are one linear function of them."""
+    model = pack(MODELS / f"{name}.gguf", tmp_path / "model.soniq", "--palette", "f32")
+    exposed = tmp_path / "exposed.soniq"
+    command = [os.environ["SONIQ_PACK"], "expose", str(model), "-o", str(exposed), "--value", "output_norm"]
+    subprocess.run(command, check=True, capture_output=True)
+    ids = np.load(MODELS / f"{name}.npz")["ids"]
+    places = np.arange(ids.shape[1], dtype=np.int32)
+    both = soniq.load(exposed)
+    run = both.session(maximums={"batch": 2})(input_ids=ids, logit_positions=places)
+    assert np.array_equal(run["logits"], logits(soniq.load(model), ids, [ids.shape[1]]))
+    # A decoder takes such a file, too.
+    rows = both.decoder(maximum_outputs=64)(both.sequence(), ids[0], "all")
+    assert np.array_equal(rows, run["logits"][0])
+    if name == "gemma2":
+        return  # It bends its logits.
+    states, rows = run["output_norm"].reshape(ids.size, -1), run["logits"].reshape(ids.size, -1)
+    matrix, *_ = np.linalg.lstsq(states, rows, rcond=None)
+    assert states.shape[1] < ids.size and np.abs(states @ matrix - rows).max() < 1e-4 * np.abs(rows).max()
+
+
 def test_what_keys_and_values_can_be(tmp_path: Path) -> None:
     for options, words in (
         (["--cache", "half"], 'cache "half": keys and values have one of 32'),
