@@ -143,7 +143,9 @@ import Testing
     try refused("states[0].next", .neverProduced) { $0.states[0].kind = .recurrent(value: 1, next: 0) }
     try refused("states[0].next", .indexOutOfRange) { $0.states[0].kind = .recurrent(value: 1, next: -1) }
     try refused("states[0].value", .shapeMismatch) { $0.states[0].shape = [.symbol(0), .fixed(5)] }
-    try refused("states[0].value", .elementTypeMismatch) { $0.states[0].elementType = .float16 }
+    try refused("states[0].value", .elementTypeMismatch) {
+      ($0.states[0].elementType, $0.states[0].bits) = (.float16, 16)
+    }
     try refused("states[1].elementType", .elementTypeMismatch) { $0.states[1].kind = .growing }
     try refused("states[0].shape", .shapeMismatch) { $0.states[0].kind = .growing }
   }
@@ -187,7 +189,12 @@ import Testing
     refused("window", .invalidAttribute) { attention(&$0) { $0.window = -1 } }
     refused("keyState", .shapeMismatch) { $0.states[0].shape[2] = .fixed(9) }
     refused("valueState", .shapeMismatch) { $0.states[1].shape[1] = .fixed(9) }
-    refused("valueState", .shapeMismatch) { $0.states[1].elementType = .float16 }
+    refused("valueState", .shapeMismatch) { ($0.states[1].elementType, $0.states[1].bits) = (.float16, 16) }
+    refused("states[1].bits", .invalidSize) { $0.states[1].bits = 16 }
+    refused("valueState", .elementTypeMismatch) { graph in
+      for index in 0..<2 { (graph.states[index].elementType, graph.states[index].bits) = (.int8, 8) }
+      graph.states[1].bits = 6
+    }
     refused("states[0].shape", .invalidSize) { $0.states[0].shape[1] = .fixed(maximumCapacity + 1) }
     refused("states[0].shape", .shapeMismatch) { $0.states[0].shape[1] = .symbol(1) }
     refused("states[0].shape", .invalidSize) { $0.states[0].shape[0] = .symbol(2) }

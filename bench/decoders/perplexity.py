@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 import soniq
+from decoders import files
 from soniq.command.opening import read_text
 from soniq.command.perplexity import Ids, chunks_of, perplexity, surprise, surprise_of
-
-from decoders import files
 
 TEXT = Path("/usr/share/common-licenses/GPL-3")
 CACHES = ("16", "8", "8,4", "6,4", "4")
