@@ -30,7 +30,7 @@ PERSON = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "maxLength": 9},
-        "größe": {"type": "number"},
+        "größe": {"enum": [1.75, 2, -1e3]},
         "age": {"type": "integer", "minimum": 0, "maximum": 130},
         "city": {"enum": ["Köln", "東京", "😀 \"x\"", "Rome"]},
         "tags": {"type": "array", "items": {"type": "string", "maxLength": 4}, "minItems": 1, "maxItems": 3},
@@ -46,7 +46,7 @@ def check_person(value: Any) -> None:
     """What `PERSON` says, by hand."""
     assert list(value) == PERSON["required"]
     assert isinstance(value["name"], str) and len(value["name"]) <= 9
-    assert isinstance(value["größe"], (int, float)) and not isinstance(value["größe"], bool)
+    assert value["größe"] in (1.75, 2, -1000)
     assert type(value["age"]) is int and 0 <= value["age"] <= 130
     assert value["city"] in PERSON["properties"]["city"]["enum"]
     assert 1 <= len(value["tags"]) <= 3 and all(isinstance(tag, str) and len(tag) <= 4 for tag in value["tags"])
