@@ -35,42 +35,50 @@ protocol ValueRows {
   func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer
 }
 
-struct HalfRows: ValueRows {
-  let start: UnsafePointer<UInt16>
-  /// Numbers from row to row.
-  let stride: Int
+/// Rows of numbers of whole bytes, `stride` of them from row to row.
+protocol PlainRows: ValueRows {
+  associatedtype Number
+  var start: UnsafePointer<Number> { get }
+  var stride: Int { get }
+  /// The first `count` of sixteen numbers.
+  static func block(_ numbers: UnsafePointer<Number>, _ count: Int) -> FloatLanes
+}
 
+extension PlainRows {
   @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
-    halfBlock(start + (row &* stride &+ channel &+ 16 &* block), count)
+    Self.block(start + (row &* stride &+ channel &+ 16 &* block), count)
   }
   @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
     UnsafeRawPointer(start + (row &* stride &+ channel))
   }
 }
 
-struct FloatRows: ValueRows {
+struct HalfRows: PlainRows {
+  let start: UnsafePointer<UInt16>
+  let stride: Int
+
+  @inline(__always) static func block(_ numbers: UnsafePointer<UInt16>, _ count: Int) -> FloatLanes {
+    halfBlock(numbers, count)
+  }
+}
+
+struct FloatRows: PlainRows {
   let start: UnsafePointer<Float>
   let stride: Int
 
-  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
-    loadBlock(start + (row &* stride &+ channel &+ 16 &* block), count)
-  }
-  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
-    UnsafeRawPointer(start + (row &* stride &+ channel))
+  @inline(__always) static func block(_ numbers: UnsafePointer<Float>, _ count: Int) -> FloatLanes {
+    loadBlock(numbers, count)
   }
 }
 
 /// Codes of 8 bits; fifteen bytes behind the last row are readable.
-struct ByteRows: ValueRows {
+struct ByteRows: PlainRows {
   let start: UnsafePointer<UInt8>
   let stride: Int
 
-  @inline(__always) func lanes(_ row: Int, _ channel: Int, _ block: Int, count: Int) -> FloatLanes {
-    let bytes = start + (row &* stride &+ channel &+ 16 &* block)
-    return FloatLanes(IntegerLanes(signedBytes: UnsafeRawPointer(bytes).assumingMemoryBound(to: Int8.self)))
-  }
-  @inline(__always) func place(_ row: Int, _ channel: Int) -> UnsafeRawPointer {
-    UnsafeRawPointer(start + (row &* stride &+ channel))
+  @inline(__always) static func block(_ numbers: UnsafePointer<UInt8>, _ count: Int) -> FloatLanes {
+    let codes = UnsafeRawPointer(numbers).assumingMemoryBound(to: Int8.self)
+    return FloatLanes(IntegerLanes(signedBytes: codes))
   }
 }
 

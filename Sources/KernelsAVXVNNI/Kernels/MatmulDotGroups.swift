@@ -99,59 +99,61 @@ extension GroupRows {
   }
 }
 
-/// Straight code for 32 channels: a branch would be mispredicted at the end of most groups.
-private enum ByteGroups: GroupDots {
-  @inline(__always)
-  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
-    var tile = GroupRows(rows, start)
-    var (weights, codes, rest) = (place.weights, place.codes, place.channels)
-    let stride = place.codeStride
-    while rest >= 32 {
-      tile.addQuad(weights, codes, stride)
-      tile.addQuad(weights + 64, codes + 4, stride)
-      tile.addQuad(weights + 128, codes + 8, stride)
-      tile.addQuad(weights + 192, codes + 12, stride)
-      tile.addQuad(weights + 256, codes + 16, stride)
-      tile.addQuad(weights + 320, codes + 20, stride)
-      tile.addQuad(weights + 384, codes + 24, stride)
-      tile.addQuad(weights + 448, codes + 28, stride)
-      weights += 512
-      codes += 32
-      rest &-= 32
-    }
-    while rest > 0 {
-      tile.addQuad(weights, codes, stride)
-      weights += 64
-      codes += 4
-      rest &-= 4
-    }
-    return tile
+/// Adds the tiles of a group, 64 bytes and 4 or 8 channels each, 32 channels in straight code: a branch would be
+/// mispredicted at the end of most groups.
+@inline(__always)
+private func addTiles<Sums>(
+  _ sums: inout Sums, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ channels: Int,
+  tileChannels: Int, _ add: (inout Sums, UnsafePointer<UInt8>, UnsafePointer<UInt8>) -> Void
+) {
+  var (tile, place, rest) = (weights, codes, channels)
+  let eight = 512 / tileChannels
+  while rest >= 32 {
+    addEight(&sums, tile, place, tileChannels, add)
+    addEight(&sums, tile + eight, place + 8, tileChannels, add)
+    addEight(&sums, tile + 2 &* eight, place + 16, tileChannels, add)
+    addEight(&sums, tile + 3 &* eight, place + 24, tileChannels, add)
+    tile += 4 &* eight
+    place += 32
+    rest &-= 32
+  }
+  while rest > 0 {
+    add(&sums, tile, place)
+    tile += 64
+    place += tileChannels
+    rest &-= tileChannels
   }
 }
 
-/// Nibbles where they lie, likewise.
+@inline(__always)
+private func addEight<Sums>(
+  _ sums: inout Sums, _ tile: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ tileChannels: Int,
+  _ add: (inout Sums, UnsafePointer<UInt8>, UnsafePointer<UInt8>) -> Void
+) {
+  add(&sums, tile, codes)
+  if tileChannels == 4 { add(&sums, tile + 64, codes + 4) }
+}
+
+private enum ByteGroups: GroupDots {
+  @inline(__always)
+  static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
+    var sums = GroupRows(rows, start)
+    addTiles(&sums, place.weights, place.codes, place.channels, tileChannels: 4) {
+      $0.addQuad($1, $2, place.codeStride)
+    }
+    return sums
+  }
+}
+
+/// Nibbles where they lie.
 private enum NibbleGroups: GroupDots {
   @inline(__always)
   static func dots(_ rows: Int, _ place: GroupPlace, _ start: (Int) -> OutputVectors) -> GroupRows {
-    var tile = GroupRows(rows, start)
-    var (weights, codes, rest) = (place.weights, place.codes, place.channels)
-    let stride = place.codeStride
-    while rest >= 32 {
-      tile.addEight(weights, codes, stride)
-      tile.addEight(weights + 64, codes + 8, stride)
-      tile.addEight(weights + 128, codes + 16, stride)
-      tile.addEight(weights + 192, codes + 24, stride)
-      weights += 256
-      codes += 32
-      rest &-= 32
+    var sums = GroupRows(rows, start)
+    addTiles(&sums, place.weights, place.codes, place.channels, tileChannels: 8) {
+      $0.addEight($1, $2, place.codeStride)
     }
-    while rest > 0 {
-      tile.addEight(weights, codes, stride)
-      weights += 64
-      codes += 8
-      rest &-= 8
-    }
-    return tile
+    return sums
   }
 }
 
@@ -181,51 +183,18 @@ extension RowDots {
     second.addSignedDots(later, others.highNibbles())
   }
 
-  /// A group of bytes of two panels, 32 channels of them in straight code.
+  /// A group of two panels.
   @inline(__always)
   fileprivate mutating func addBytes(_ group: RowGroup) {
-    var (tile, codes, rest) = (group.weights, group.codes, group.channels)
-    let step = group.panelStep
-    while rest >= 32 {
-      addBytes(tile, step, codes)
-      addBytes(tile + 64, step, codes + 4)
-      addBytes(tile + 128, step, codes + 8)
-      addBytes(tile + 192, step, codes + 12)
-      addBytes(tile + 256, step, codes + 16)
-      addBytes(tile + 320, step, codes + 20)
-      addBytes(tile + 384, step, codes + 24)
-      addBytes(tile + 448, step, codes + 28)
-      tile += 512
-      codes += 32
-      rest &-= 32
-    }
-    while rest > 0 {
-      addBytes(tile, step, codes)
-      tile += 64
-      codes += 4
-      rest &-= 4
+    addTiles(&self, group.weights, group.codes, group.channels, tileChannels: 4) {
+      $0.addBytes($1, group.panelStep, $2)
     }
   }
 
-  /// The same of nibbles.
   @inline(__always)
   fileprivate mutating func addNibbles(_ group: RowGroup) {
-    var (tile, codes, rest) = (group.weights, group.codes, group.channels)
-    let step = group.panelStep
-    while rest >= 32 {
-      addNibbles(tile, step, codes)
-      addNibbles(tile + 64, step, codes + 8)
-      addNibbles(tile + 128, step, codes + 16)
-      addNibbles(tile + 192, step, codes + 24)
-      tile += 256
-      codes += 32
-      rest &-= 32
-    }
-    while rest > 0 {
-      addNibbles(tile, step, codes)
-      tile += 64
-      codes += 8
-      rest &-= 8
+    addTiles(&self, group.weights, group.codes, group.channels, tileChannels: 8) {
+      $0.addNibbles($1, group.panelStep, $2)
     }
   }
 }
