@@ -106,7 +106,8 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
+    // Without its streams, which alone would bring all of Foundation: 35 MB.
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0", traits: []),
   ],
   targets: [
     // MARK: ABI
@@ -175,7 +176,14 @@ let package = Package(
         "CSoniq", "SoniqPack", "SoniqCalibration", "SoniqKernels", "SoniqFormat", "SoniqGraph", "SoniqCore",
         argumentParser,
       ],
-      swiftSettings: common),
+      swiftSettings: common,
+      linkerSettings: [
+        .unsafeFlags(
+          [
+            "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "--no-export-dynamic", "-Xlinker",
+            "--wrap=hypotf",
+          ], .when(configuration: .release))
+      ]),
 
     // Kernels for scales per group against those for one scale an output.
     .executableTarget(

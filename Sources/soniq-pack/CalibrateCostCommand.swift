@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import SoniqCalibration
 import SoniqKernels
 import SoniqPack
@@ -63,7 +63,7 @@ struct CalibrateCostCommand: ParsableCommand {
   private static func machine() -> String {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-    let name = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+    let name = line?.split(separator: ":").last?.drop(while: \.isWhitespace) ?? "unknown"
     return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
   }
 

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Glibc
 
 /// What a file is, whatever it is called: links and other spellings of a path lead to the same one.
@@ -20,14 +20,20 @@ struct FileIdentity: Equatable {
 
   /// The path of this file inside a folder, or nil.
   func file(under folder: String) -> String? {
-    guard let files = FileManager.default.enumerator(atPath: folder) else { return nil }
-    var count = 0
-    for case let name as String in files {
-      if files.level >= Self.mostLevels { files.skipDescendants() }
-      count += 1
-      guard count <= Self.mostFiles else { return nil }
+    var left = Self.mostFiles
+    return file(under: folder, levels: Self.mostLevels, &left)
+  }
+
+  private func file(under folder: String, levels: Int, _ left: inout Int) -> String? {
+    guard levels > 0, let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+      return nil
+    }
+    for name in names {
+      left -= 1
+      guard left >= 0 else { return nil }
       let path = folder + (folder.hasSuffix("/") ? "" : "/") + name
       if FileIdentity(path: path) == self { return path }
+      if let found = file(under: path, levels: levels - 1, &left) { return found }
     }
     return nil
   }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import SwiftProtobuf
 
 /// A decoded ONNX file, and the folder that its external data may lie in.
