@@ -9,7 +9,7 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install \
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install wheel \
 	asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -95,6 +95,9 @@ lint: ## Check format and style
 
 install: build ## Install into PREFIX (default /usr/local)
 	@.ci/install-prefix $(abspath $(PREFIX))
+
+wheel: build ## Pack library, packer and Python package into build/wheel, for pip
+	@.ci/wheel
 
 asan: deps ## Run the Swift tests under AddressSanitizer
 	@.ci/test-swift address
