@@ -1,4 +1,4 @@
-"""The wheel and the sdist of `make wheel`, as people meet them: in an environment of their own, with nothing else of soniq."""
+"""The wheel and the sdist of `make wheel`, as people meet them: in an environment with nothing else of soniq."""
 
 from __future__ import annotations
 
