@@ -1,16 +1,17 @@
 # The commands of the project. Each is one short call: the logic, and the reasons for it, are in .ci/.
-# Set JOBS to use more than two cores, PREFIX and DESTDIR to choose where `install` puts things.
+# Set JOBS to use more than two cores, PREFIX, LIBDIR (lib64 ...) and DESTDIR to choose where `install` puts things.
 
 export JOBS ?= 2
 export SWIFT ?= swift
 export DESTDIR ?=
+export LIBDIR ?= lib
 PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install wheel \
-	asan tsan fuzz clean
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install \
+	wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -98,6 +99,14 @@ install: build ## Install into PREFIX (default /usr/local)
 
 wheel: build ## Pack library, packer and Python package into build/wheel, for pip
 	@.ci/wheel
+
+deb: build ## Pack four Debian packages into build/deb, checked by lintian
+	@.ci/install-debian-packages packages
+	@.ci/deb
+
+release: build ## Wheel, sdist, Debian packages, tarball, checksums and a bill of materials in build/release
+	@.ci/install-debian-packages packages
+	@.ci/release
 
 asan: deps ## Run the Swift tests under AddressSanitizer
 	@.ci/test-swift address
