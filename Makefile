@@ -10,8 +10,8 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train lint install \
-	wheel deb release asan tsan fuzz clean
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train docs \
+	lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -90,6 +90,9 @@ images-train: ## Train the float networks of `make images` anew, in 20 minutes (
 	@.ci/install-debian-packages images
 	@.ci/with-library build images train -- examples/images/train.py digits
 	@.ci/with-library build images train -- examples/images/train.py glyphs
+
+docs: ## Build the documentation as a site into build/site
+	@.ci/docs
 
 lint: ## Check format and style
 	@.ci/lint
