@@ -1,0 +1,134 @@
+"""`soniq report`: the page, the pictures on it, and the command."""
+
+from __future__ import annotations
+
+import html.parser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soniq.model import StepProfile
+from soniq.report import pictures
+from soniq.report.contents import Part, weights
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+# Tags that have no end.
+VOID = {"meta", "br", "rect"}
+
+
+class Nesting(html.parser.HTMLParser):
+    """Every tag that begins must end, and in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "soniq", "report", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def texts(page: str) -> str:
+    nesting = Nesting()
+    nesting.feed(page)
+    assert not nesting.open
+    return " ".join(nesting.texts)
+
+
+def step(name: str, milliseconds: float, operation: str = "linear") -> StepProfile:
+    return StepProfile(name, operation, "4x8", "a kernel", milliseconds, 1, 0)
+
+
+def test_page_of_an_encoder(model_path: Path, tmp_path: Path) -> None:
+    result = run(model_path, "-o", "page.html", "--size", "sequence=7", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "page.html\n"), result.stderr
+    page = (tmp_path / "page.html").read_text()
+    shown = texts(page)
+    assert "Where the bits are" in shown and "batch 1, sequence 7" in shown
+    assert re.search(r"\d+\.\d{3} ms a run", shown)
+    # Every weight of the file has its row, and each a picture that can be read aloud.
+    names = re.findall(r"^  (\S+)  (?:linear|table|convolution) ", inspected(model_path), re.M)
+    assert names and all(name in shown for name in names)
+    assert page.count('class="bar" role="img" aria-label=') >= 2 * len(names)
+    # Nothing is fetched from elsewhere.
+    assert not re.search(r"(?:src|href)=", page)
+
+
+def inspected(path: Path) -> str:
+    from soniq.tool import find
+
+    return subprocess.run([find(None), "inspect", path], capture_output=True, text=True, check=True).stdout
+
+
+def test_page_without_a_run(model_path: Path, tmp_path: Path) -> None:
+    result = run(model_path, "--no-run", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Not measured" in texts((tmp_path / f"{model_path.stem}.html").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint", "status"),
+    [
+        (["no-such.soniq"], "no-such.soniq", 1),
+        (["{model}", "--size", "length=3"], "no size 'length'", 1),
+        (["{model}", "--size", "sequence"], "NAME=NUMBER", 2),
+        (["{model}", "--size", "sequence=100000"], "sequence", 1),
+        (["{model}", "-o", "no/such/folder.html"], "no/such", 1),
+    ],
+)
+def test_refusals(arguments: list[str], complaint: str, status: int, model_path: Path, tmp_path: Path) -> None:
+    result = run(*[argument.format(model=model_path) for argument in arguments], folder=tmp_path)
+    assert result.returncode == status and complaint in result.stderr, result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_widths_of_channels() -> None:
+    about = {"name": "w", "kind": "linear", "shape": "4 x 8", "bits": 3.0, "bytes": 12}
+    levels = ["w1a1 x 6 channels, bipolar", "w4a8 x 2 channels, affine zero 8"]
+    (two,) = weights({"weights": [{**about, "levels": levels}]})
+    assert two.parts == (Part(1, 1, 6), Part(4, 8, 2)) and two.count == 32
+    (floats,) = weights({"weights": [{**about, "levels": []}]})
+    assert floats.parts == (Part(32, None, 1),)
+    bar = pictures.channels_bar(two.parts)
+    assert 'width="75.000%"' in bar and 'x="75.000%" width="25.000%"' in bar
+    assert pictures.colour(1) in bar and pictures.colour(4) in bar
+    whole = pictures.whole_bar([two, floats])
+    assert re.findall(r"<title>(.+?)</title>", whole) == [
+        "1 bits: 37.5 % of all weights", "4 bits: 12.5 % of all weights", "floats: 50.0 % of all weights",
+    ]  # fmt: skip
+
+
+def test_time_by_parts() -> None:
+    steps = [step("layers.0/attention/qkv", 3), step("layers.0/expand + act", 1), step("layers.1/expand", 4)]
+    root = pictures.tree(steps)
+    assert root.milliseconds == 8 and list(root.parts) == ["layers.0", "layers.1"]
+    first = root.parts["layers.0"]
+    assert first.milliseconds == 4 and first.parts["attention"].parts["qkv"].parts["linear"].milliseconds == 3
+    drawn = pictures.icicle(root)
+    assert "layers.0: 4.000 ms" in drawn and 'viewBox="0 0 900 88"' in drawn
+    # A part that is as wide as all begins at the left and ends at the right.
+    assert re.search(r'<rect x="450.00" y="0" width="450.00"', drawn)
+
+
+def test_nothing_measured_draws_nothing() -> None:
+    assert pictures.icicle(pictures.tree([step("a", 0)])).count("<rect") == 0
