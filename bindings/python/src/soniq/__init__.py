@@ -6,7 +6,8 @@
 
 from .comparison import Comparison, LayerDifference, OutputDifference, compare
 from .decoder import Decoder, Sequence
-from .errors import GrammarError, SoniqError
+from .encoder import Encoder
+from .errors import GrammarError, PackError, SoniqError
 from .generation import Generation, TextGeneration
 from .grammar import Grammar
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
@@ -25,6 +26,7 @@ __all__ = [
     "Comparison",
     "ComparisonError",
     "Decoder",
+    "Encoder",
     "Generation",
     "Grammar",
     "GrammarError",
@@ -36,6 +38,7 @@ __all__ = [
     "Model",
     "OutputDifference",
     "Outputs",
+    "PackError",
     "Sampler",
     "Sequence",
     "SoniqError",
