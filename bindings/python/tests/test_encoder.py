@@ -186,6 +186,6 @@ def test_models_that_are_no_encoders(model_path: Path, tmp_path: Path) -> None:
     plain = encoder_model.pack(encoder_model.write_folder(tmp_path / "bert", "bert"), tmp_path / "bert.soniq")
     with pytest.raises(TypeError, match="no sentence_embedding"):
         soniq.Encoder(plain)
-    images = encoder_model.pack(encoder_model.FOLDERS / "vit", tmp_path / "vit.soniq", {"batch": 1})
+    images = soniq.pack(encoder_model.FOLDERS / "vit", tmp_path / "vit.soniq", palette="f32")
     with pytest.raises(TypeError, match="the model takes pixel_values"):
         soniq.Encoder(images)

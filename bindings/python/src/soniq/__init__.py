@@ -13,6 +13,7 @@ from .grammar import Grammar
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .packing import pack, pack_plan
 from .reference import ComparisonError
 from .sampler import Choice, Sampler
 from .session import Outputs
@@ -54,4 +55,6 @@ __all__ = [
     "cpu_isa",
     "library_version",
     "load",
+    "pack",
+    "pack_plan",
 ]

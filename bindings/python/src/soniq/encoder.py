@@ -150,7 +150,7 @@ class Encoder:
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
     ) -> Iterator[Embeddings]:
-        """The embedding of each text, float32 [dim], in order, of any number of texts: only a few are held at a time."""
+        """The embedding of each text, float32 [dim], in order, of any number of texts: few are held at a time."""
         texts = iter(sentences)
         size = AHEAD * arguments.integer(batch_size, "batch_size", 1, arguments.UINT32_MAXIMUM)
         while window := list(itertools.islice(texts, size)):
