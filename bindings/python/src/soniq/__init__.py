@@ -13,11 +13,13 @@ from .grammar import Grammar
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .onnxruntime import InferenceSession, SessionOptions
 from .packing import pack, pack_plan
 from .reference import ComparisonError
 from .sampler import Choice, Sampler
 from .session import Outputs
 from .states import StatefulSession, StateInfo
+from .streaming import iterate_async
 from .tokenizer import TextStream, Tokenizer
 
 __version__ = "0.1.0"
@@ -31,6 +33,7 @@ __all__ = [
     "Generation",
     "Grammar",
     "GrammarError",
+    "InferenceSession",
     "KernelReport",
     "LayerDifference",
     "Level",
@@ -42,6 +45,7 @@ __all__ = [
     "PackError",
     "Sampler",
     "Sequence",
+    "SessionOptions",
     "SoniqError",
     "StateInfo",
     "StatefulSession",
@@ -53,6 +57,7 @@ __all__ = [
     "build_info",
     "compare",
     "cpu_isa",
+    "iterate_async",
     "library_version",
     "load",
     "pack",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import sys
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from . import arguments
 from .embedding_model import EmbeddingModel
 from .model import Model, load
+from .streaming import iterate_async
 
 Embeddings = npt.NDArray[np.float32]
 # Batches of texts that `encode_stream` reads ahead, to put texts of about one length together.
@@ -136,8 +136,7 @@ class Encoder:
     ) -> Embeddings:
         """`encode`, in threads of asyncio's executor. Where it is cancelled no further batch is begun."""
         work = self._work(sentences, prompt, batch_size, truncate_dim)
-        batches = work.batches()
-        while await asyncio.to_thread(next, batches, None) is not None:
+        async for _ in iterate_async(work.batches()):
             pass
         return work.result(normalize_embeddings)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +25,6 @@ StrPath: TypeAlias = str | os.PathLike[str]
 Calibration: TypeAlias = StrPath | Mapping[str, npt.ArrayLike] | npt.ArrayLike
 Progress: TypeAlias = Callable[[str], object]
 NOTE = "soniq-pack: note: "
-logger = logging.getLogger("soniq.pack")
 
 
 class PackOptions(TypedDict, total=False):
@@ -77,8 +76,7 @@ def pack(
     """Packs an ONNX or GGUF file, or a Hugging Face folder, and returns the path of the `.soniq` file.
 
     Args:
-        source: the model.
-        output: the file to write. It is replaced only when packing succeeds; its folder must exist.
+        source, output: the model, and the file to write, which is replaced only when packing succeeds.
         palette: "8", "4,8", "w4a8", "f32" and so on; None: "8", and of a GGUF file with codes "keep", its own weights.
         calibrate: a .npz, .npy or .safetensors file; or arrays by the names of the inputs, samples along their first
             axis; or one array for a model of one input. None: random tokens, where the model takes tokens.
@@ -88,9 +86,8 @@ def pack(
         maximum: the largest value of a dynamic size, by its name.
         value: what an input of an ONNX model is in every run: a number for all elements, or one for each.
         state: inputs of an ONNX model, each with the output that takes its place in the next run.
-        rounds: the most rounds that a loop of an ONNX model is unrolled to; None: 256.
+        rounds, name: the most rounds that a loop is unrolled to, None: 256; the model's name, None: the folder's.
         part, head: "text" or "vision" of a folder that has both; False packs the encoder without its head.
-        name: the model's name in the file; None: the folder's.
         calibration_tokens, calibration_samples: the most to calibrate on; None: 16384 and 64.
         coarse_share: part, 0 to 1, of every layer's channels at the coarse level, in place of measuring sensitivity.
         ends, outlier_split: False gives up what `--no-ends` and `--no-outlier-split` of the tool do.
@@ -162,7 +159,10 @@ def _hand_on(line: str, said: list[str], progress: Progress | None) -> None:
     if progress is not None:
         progress(line)
     elif line.startswith(NOTE):
-        logger.warning("%s", line.removeprefix(NOTE))
+        # Here, because `import soniq` does without it.
+        import logging
+
+        logging.getLogger("soniq.pack").warning("%s", line.removeprefix(NOTE))
 
 
 def _complaint(said: list[str], status: int) -> str:
@@ -233,9 +233,11 @@ def _calibration(calibrate: Calibration, folder: Path) -> str:
         arrays = {
             _text(name, "calibrate"): _samples(values, f"calibrate[{name!r}]") for name, values in calibrate.items()
         }
-        # The type of savez takes names for its own option.
-        save: Any = np.savez
-        save(path, **arrays)
+        # Not by savez, which has names for options of its own that an input may have too.
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
         return str(path)
     path = folder / "calibrate.npy"
     np.save(path, _samples(calibrate, "calibrate"))
