@@ -72,6 +72,11 @@ class Encoder:
         least = self._embedding.special + 1
         self._max_length = arguments.integer(length, "max_length", least, self._embedding.limit)
 
+    @property
+    def maximum_batch(self) -> int:
+        """The most texts that the model takes at a time; `encode` takes any number."""
+        return self._embedding.maximum_batch
+
     def get_sentence_embedding_dimension(self) -> int:
         """How many numbers an embedding has."""
         return self._embedding.dimension
@@ -173,8 +178,7 @@ class Encoder:
     def _work(
         self, sentences: str | Sequence[str], prompt: str | None, batch_size: int, truncate_dim: int | None
     ) -> _Work:
-        most = self._embedding.maximum_batch
-        size = min(most, arguments.integer(batch_size, "batch_size", 1, arguments.UINT32_MAXIMUM))
+        size = min(self.maximum_batch, arguments.integer(batch_size, "batch_size", 1, arguments.UINT32_MAXIMUM))
         dimension = self._embedding.dimension
         if truncate_dim is not None:
             dimension = arguments.integer(truncate_dim, "truncate_dim", 1, dimension)
