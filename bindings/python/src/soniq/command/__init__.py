@@ -1,4 +1,4 @@
-"""The command `soniq`: language models from the shell."""
+"""The command `soniq`: language models and embeddings from the shell, and what is wrong with an installation."""
 
 from __future__ import annotations
 
