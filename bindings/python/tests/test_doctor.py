@@ -22,6 +22,7 @@ PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "MEASURED", 0.01)
+    monkeypatch.setattr(diagnosis, "SIZE", 256)
 
 
 def asked(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:

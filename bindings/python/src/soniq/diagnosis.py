@@ -30,7 +30,7 @@ EXTRAS = {
 }
 FRAMEWORKS = ("scikit-learn", "langchain-core", "llama-index-core", "sentence-transformers")
 # 1 bit has no zero.
-LEVELS = {bits: Level(bits, bits, *(2 * ["bipolar" if bits == 1 else "affine"])) for bits in (8, 4, 2, 1)}
+LEVELS = {**{bits: Level(bits, bits) for bits in (8, 4, 2)}, 1: Level(1, 1, "bipolar", "bipolar")}
 ROWS, SIZE = 32, 1024
 # Seconds that each speed is measured for, with what comes before it under three in all.
 MEASURED = 0.25

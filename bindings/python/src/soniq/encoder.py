@@ -169,7 +169,7 @@ class Encoder:
     def similarity(self, first: npt.ArrayLike, second: npt.ArrayLike) -> Embeddings:
         """Cosines, float32 [first, second], of embeddings [first, dim] and [second, dim]; one may be [dim] alone."""
         left, right = (_unit(np.atleast_2d(arguments.floats(each, "embeddings"))) for each in (first, second))
-        return left @ right.T
+        return np.asarray(left @ right.T, np.float32)
 
     def _ids(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         length = self._max_length
@@ -231,7 +231,7 @@ def _texts(sentences: Iterable[str]) -> list[str]:
 def _unit(rows: Embeddings) -> Embeddings:
     """Rows of length 1; those of zeros stay so."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
 
 
 def _refuse_others(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi, arguments, generation, sources
+from ._abi_structs import ProgressFunction
 from .decoder import Decoder, Sequence
 from .errors import SoniqError
 from .generation import Generation, SamplingOptions, TextGeneration
@@ -259,7 +260,7 @@ class Model:
 
     def verify(self) -> None:
         """Checks every byte of the file; raises SoniqError naming the field and offset that is wrong."""
-        call("soniq_model_verify", self._handle, _abi.ProgressFunction(0), None)
+        call("soniq_model_verify", self._handle, ProgressFunction(0), None)
 
     def _prepare(self, inputs: dict[str, npt.ArrayLike]) -> list[tuple[int, npt.NDArray[Any]]]:
         known = [info.name for info in self.inputs]

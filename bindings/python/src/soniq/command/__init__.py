@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,5 +36,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _take_any_text() -> None:
     """Models write any character, and files hold any bytes, whatever the locale is."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

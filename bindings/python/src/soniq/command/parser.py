@@ -122,7 +122,10 @@ class _Command(argparse.ArgumentParser):
 
     takes_many = False
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    # The base has two signatures for what is one here.
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
         if not self.takes_many:
             return super().parse_known_args(args, namespace)
         # Which calls this method in turn.

@@ -22,6 +22,8 @@ class TextEmbedder:
     The file is opened when it is first needed, also behind pickling and cloning, in each process anew.
     """
 
+    _encoder: Encoder | None
+
     def __init__(
         self,
         model: str | os.PathLike[str],
@@ -91,7 +93,8 @@ class TextEmbedder:
             return self._encoder
 
     def _forget(self) -> None:
-        self._lock, self._encoder = threading.Lock(), None
+        self._lock = threading.Lock()
+        self._encoder = None
 
     # What is open stays in its process.
     def __getstate__(self) -> dict[str, Any]:
