@@ -180,6 +180,44 @@ def test_an_open_model(encoder: soniq.Encoder) -> None:
         soniq.Encoder(encoder.model, threads=1)
 
 
+@pytest.mark.parametrize("shape", [("batch", "sequence"), (3, 9), (1, "sequence")])
+@pytest.mark.parametrize("has_mask", [True, False])
+def test_a_model_without_a_tokenizer(
+    encoder: soniq.Encoder, tmp_path: Path, shape: tuple[int | str, int | str], has_mask: bool
+) -> None:
+    """Packed of an ONNX file, perhaps of one size only: the sum of rows of a table, in a single output."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto
+    table = np.random.default_rng(3).integers(-9, 9, (40, 4)).astype(np.float32)
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["rows"])]
+    if has_mask:
+        nodes.append(helper.make_node("Cast", ["attention_mask"], ["numbers"], to=kind.FLOAT))
+        nodes.append(helper.make_node("Unsqueeze", ["numbers", "last"], ["column"]))
+        nodes.append(helper.make_node("Mul", ["rows", "column"], ["kept"]))
+    nodes.append(helper.make_node("ReduceSum", ["kept" if has_mask else "rows", "axis"], ["sum"], keepdims=0))
+    names = ["input_ids", "attention_mask"] if has_mask else ["input_ids"]
+    inputs = [helper.make_tensor_value_info(name, kind.INT64, shape) for name in names]
+    outputs = [helper.make_tensor_value_info("sum", kind.FLOAT, [shape[0], 4])]
+    constants = {"table": table, "axis": np.array([1]), "last": np.array([2])}
+    constants = {name: value for name, value in constants.items() if has_mask or name != "last"}
+    initializers = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "sums", inputs, outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "sums.onnx")
+    packed = soniq.pack(tmp_path / "sums.onnx", tmp_path / "sums.soniq", palette="f32")
+    tokenizer = encoder.model.tokenizer
+    if shape == (3, 9) and not has_mask:
+        with pytest.raises(TypeError, match="9 tokens, no fewer, and no attention_mask"):
+            soniq.Encoder(packed, tokenizer=tokenizer)
+        return
+    with pytest.raises(TypeError, match="tokenizer="):
+        soniq.Encoder(packed)
+    other = soniq.Encoder(packed, threads=1, tokenizer=tokenizer, max_length=9)
+    ids = [tokenizer.encode(text) for text in TEXTS]
+    cut = [each if len(each) <= 9 else np.append(each[:8], each[-1:]) for each in ids]
+    assert np.array_equal(other.encode(TEXTS), np.stack([table[each].sum(0) for each in cut]))
+
+
 def test_models_that_are_no_encoders(model_path: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"no tokenizer.*tokenizer\.json"):
         soniq.Encoder(model_path)

@@ -29,16 +29,20 @@ class EmbeddingModel:
         special: tokens that are set before and behind every text.
     """
 
-    def __init__(self, model: Model) -> None:
-        """Raises TypeError where the model is none of texts, or has no tokenizer."""
+    def __init__(self, model: Model, tokenizer: Tokenizer | None = None) -> None:
+        """Takes the file's own tokenizer for None. Raises TypeError where the model is none of texts, or has none."""
         self._model = model
         self._inputs = [info.name for info in model.inputs]
         tokens = _token_input(model)
         self.maximum_batch, self.limit = tokens.maximum_shape
+        # Sizes that the model takes no other than; None for those that change.
+        self._rows, self._length = (size if isinstance(size, int) else None for size in tokens.shape)
+        if self._length is not None and MASK not in self._inputs:
+            raise TypeError(f"the model takes {self._length} tokens, no fewer, and no {MASK} to hide padding with")
         output = _output(model)
         self._output = output.name
         self.dimension = output.maximum_shape[1]
-        self._tokenizer = _tokenizer(model)
+        self._tokenizer = tokenizer or _tokenizer(model)
         found = (self._tokenizer.id(name) for name in PADDING)
         self._padding = next((token for token in found if token is not None), 0)
         self._behind, self.special = _special(self._tokenizer)
@@ -51,8 +55,8 @@ class EmbeddingModel:
         return np.concatenate((ids[: length - self._behind], ids[len(ids) - self._behind :]))
 
     def padded(self, ids: list[Ids]) -> dict[str, Ids]:
-        """The model's inputs, int32 [texts, longest], for texts of these ids."""
-        shape = (len(ids), max(map(len, ids), default=0))
+        """The model's inputs, int32 [texts, longest], or of the model's one size, for texts of these ids."""
+        shape = (self._rows or len(ids), self._length or max(map(len, ids), default=0))
         inputs = {TOKENS: np.full(shape, self._padding, np.int32), MASK: np.zeros(shape, np.int32)}
         for row, tokens in enumerate(ids):
             inputs[TOKENS][row, : len(tokens)] = tokens
@@ -74,7 +78,7 @@ class EmbeddingModel:
 
     def _run(self, ids: list[Ids]) -> npt.NDArray[np.float32]:
         inputs: dict[str, Any] = self.padded(ids)
-        return np.array(self._model(**inputs)[self._output], np.float32)
+        return np.array(self._model(**inputs)[self._output][: len(ids)], np.float32)
 
 
 def _token_input(model: Model) -> TensorInfo:
@@ -107,7 +111,8 @@ def _tokenizer(model: Model) -> Tokenizer:
     except SoniqError as error:
         if error.code != _abi.ERROR_NOT_FOUND:
             raise
-        raise TypeError(f"{error}: pack a folder that has tokenizer.json, or give token ids to soniq.Model") from None
+        advice = "pack a folder that has tokenizer.json, or give the one of another file as tokenizer="
+        raise TypeError(f"{error}: {advice}") from None
 
 
 def _special(tokenizer: Tokenizer) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from . import arguments
 from .embedding_model import EmbeddingModel
 from .model import Model, load
 from .streaming import iterate_async
+from .tokenizer import Tokenizer
 
 Embeddings = npt.NDArray[np.float32]
 # Batches of texts that `encode_stream` reads ahead, to put texts of about one length together.
@@ -36,7 +37,12 @@ class Encoder:
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] | Model, *, threads: int = 0, max_length: int | None = None
+        self,
+        model: str | os.PathLike[str] | Model,
+        *,
+        threads: int = 0,
+        max_length: int | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         """Opens a file that has a tokenizer, or takes a model that is open.
 
@@ -45,6 +51,8 @@ class Encoder:
             threads: threads of each call; 0 for as many as the process may use. Of an open model those of `soniq.load`.
             max_length: tokens that a text is cut to; None for as many as the model takes. The file does not say what
                 sentence-transformers cuts to: 256 for all-MiniLM-L6-v2.
+            tokenizer: the `Model.tokenizer` of another file, for a model whose own file has none, as those packed of
+                ONNX files.
 
         Raises:
             TypeError: the model takes other inputs than tokens, makes no embedding of a text or has no tokenizer.
@@ -57,7 +65,7 @@ class Encoder:
             self.model = model
         else:
             self.model = load(model, threads=threads)
-        self._embedding = EmbeddingModel(self.model)
+        self._embedding = EmbeddingModel(self.model, tokenizer)
         self._max_length = self._embedding.limit
         if max_length is not None:
             self.max_seq_length = max_length

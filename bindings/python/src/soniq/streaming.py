@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 Item = TypeVar("Item")
@@ -30,6 +31,8 @@ async def _next(items: Iterator[Any]) -> Any:
     try:
         return await asyncio.shield(job)
     except asyncio.CancelledError:
-        # A thread cannot be stopped, and the next user of what it works on must not meet it.
-        await asyncio.wait([job])
+        # A thread cannot be stopped, and the next user of what it works on must not meet it, however often one cancels.
+        while not job.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([job])
         raise
