@@ -181,7 +181,7 @@ def test_the_encoder_embeds_as_the_demo_does(packed: dict[str, Path], sentences,
     assert np.array_equal(encoder.encode(texts), demo.embed(encoder.model, *sentences))
     tokenizer.enable_truncation(24)
     try:
-        long = [" ".join(texts[place : place + 3]) for place in range(8)]
+        long = [" ".join(texts[place : place + 9]) for place in range(8)]
         cut = demo.tokenize(tokenizer, long)
     finally:
         tokenizer.no_truncation()

@@ -114,11 +114,22 @@ def test_failures_say_what_the_tool_said(tmp_path: Path) -> None:
 
 
 def test_an_exception_of_the_caller_ends_the_tool(tmp_path: Path) -> None:
+    slow, ended = tmp_path / "slow-pack", tmp_path / "ended"
+    slow.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(ended)!r}).touch(), sys.exit(1)))\n"
+        "print('importing 0 %', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    )
+    slow.chmod(0o755)
+
     def stop(line: str) -> None:
+        assert line == "importing 0 %"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        soniq.pack(FOLDER, tmp_path / "a.soniq", progress=stop)
+        soniq.pack(FOLDER, tmp_path / "a.soniq", tool=slow, progress=stop)
+    # It was waited for.
+    assert ended.exists()
 
 
 def test_notes_go_to_a_logger(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -92,7 +92,7 @@ def pack(
         coarse_share: part, 0 to 1, of every layer's channels at the coarse level, in place of measuring sensitivity.
         ends, outlier_split: False gives up what `--no-ends` and `--no-outlier-split` of the tool do.
         progress: called with each line that the tool says while it works, such as "importing 50 %". An exception of
-            it ends the tool, and nothing is written. Without it, notes of the tool go to the logger "soniq.pack".
+            it ends the tool, which leaves no part of a file. Without it, notes go to the logger "soniq.pack".
         tool: `soniq-pack`; None: what SONIQ_PACK names, or the first of PATH, Python's own folder and the checkout.
 
     Raises:
