@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ["asyncio", "logging", "jinja2", "llguidance", "onnxruntime", "torch", "tqdm", "http", "email", "argparse"]
+HEAVY = ["argparse", "asyncio", "email", "http", "logging", "zipfile", "jinja2", "llguidance", "onnxruntime", "torch"]
 
 
 def test_it_stays_light() -> None:

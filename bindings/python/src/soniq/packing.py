@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -233,7 +232,9 @@ def _calibration(calibrate: Calibration, folder: Path) -> str:
         arrays = {
             _text(name, "calibrate"): _samples(values, f"calibrate[{name!r}]") for name, values in calibrate.items()
         }
-        # Not by savez, which has names for options of its own that an input may have too.
+        # Here, because `import soniq` does without it. Not by savez, whose own options have names of inputs.
+        import zipfile
+
         with zipfile.ZipFile(path, "w") as archive:
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
