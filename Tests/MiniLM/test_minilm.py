@@ -172,3 +172,19 @@ def test_its_tokenizer_is_in_the_file(packed: dict[str, Path], folder: Path) -> 
         ids = tokenizer.encode(text, parse_special=True).tolist()
         assert ids == expected.ids, repr(text)
         assert tokenizer.decode(ids) == reference_tokenizer.decode(ids), repr(text)
+
+
+def test_the_encoder_embeds_as_the_demo_does(packed: dict[str, Path], sentences, tokenizer) -> None:
+    """soniq.Encoder with the file's tokenizer, and the `tokenizers` package before the model: equal to the bit."""
+    texts = demo.read_lines("sentences.txt")
+    encoder = soniq.Encoder(packed["8"], max_length=256)
+    assert np.array_equal(encoder.encode(texts), demo.embed(encoder.model, *sentences))
+    tokenizer.enable_truncation(24)
+    try:
+        long = [" ".join(texts[place : place + 9]) for place in range(8)]
+        cut = demo.tokenize(tokenizer, long)
+    finally:
+        tokenizer.no_truncation()
+    encoder.max_seq_length = 24
+    assert cut[0].shape == (8, 24) and np.array_equal(encoder.tokenize(long)["input_ids"], cut[0])
+    assert np.array_equal(encoder.encode(long), demo.embed(encoder.model, *cut))

@@ -120,6 +120,14 @@ def test_errors_are_one_line_and_leave_no_file(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "images/0"])
+def test_any_name_of_an_input(tmp_path: Path, name: str) -> None:
+    picture = save(tmp_path / "a.png", noise(8, 8))
+    assert calibrate.main([str(picture), "--size", "8", "--input", name, "-o", str(tmp_path / "a.npz")]) == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays.files == [name] and arrays[name].shape == (1, 3, 8, 8)
+
+
 @pytest.mark.parametrize("arguments", [["--size", "0"], ["--size", "8x8x8"], ["--size", "8", "--mean", "x"]])
 def test_wrong_usage_ends_with_the_usual_status(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -6,16 +6,20 @@
 
 from .comparison import Comparison, LayerDifference, OutputDifference, compare
 from .decoder import Decoder, Sequence
-from .errors import GrammarError, SoniqError
+from .encoder import Encoder
+from .errors import GrammarError, PackError, SoniqError
 from .generation import Generation, TextGeneration
 from .grammar import Grammar
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
 from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .onnxruntime import InferenceSession, SessionOptions
+from .packing import pack, pack_plan
 from .reference import ComparisonError
 from .sampler import Choice, Sampler
 from .session import Outputs
 from .states import StatefulSession, StateInfo
+from .streaming import iterate_async
 from .tokenizer import TextStream, Tokenizer
 
 __version__ = "0.1.0"
@@ -25,9 +29,11 @@ __all__ = [
     "Comparison",
     "ComparisonError",
     "Decoder",
+    "Encoder",
     "Generation",
     "Grammar",
     "GrammarError",
+    "InferenceSession",
     "KernelReport",
     "LayerDifference",
     "Level",
@@ -36,8 +42,10 @@ __all__ = [
     "Model",
     "OutputDifference",
     "Outputs",
+    "PackError",
     "Sampler",
     "Sequence",
+    "SessionOptions",
     "SoniqError",
     "StateInfo",
     "StatefulSession",
@@ -49,6 +57,9 @@ __all__ = [
     "build_info",
     "compare",
     "cpu_isa",
+    "iterate_async",
     "library_version",
     "load",
+    "pack",
+    "pack_plan",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Preparation:
         left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
         picture = picture.crop((left, top, left + self.width, top + self.height))
         values = np.asarray(picture, np.float32).reshape(self.height, self.width, len(self.mean)) / 255
-        values = (values - np.float32(self.mean)) / np.float32(self.deviation)
+        values = (values - np.array(self.mean, np.float32)) / np.array(self.deviation, np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
 
 
@@ -134,7 +135,10 @@ def write(path: str | os.PathLike[str], arrays: np.ndarray, name: str = "input")
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         if path.suffix == ".npz":
-            np.savez(unfinished, **{name: arrays})
+            # A name that savez has an option of may be an input's, too.
+            with zipfile.ZipFile(unfinished, "w") as archive:
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, arrays, allow_pickle=False)
         else:
             np.save(unfinished, arrays)
         unfinished.replace(path)
@@ -185,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns its exit status; an error is one line on standard error."""
     options = _parser().parse_args(arguments)
     try:
-        preparation = Preparation(*options.size, options.mean, options.std, options.margin)
+        width, height = options.size
+        preparation = Preparation(width, height, options.mean, options.std, options.margin)
         paths = find_pictures(options.sources, options.limit)
         pictures = read_pictures(paths, preparation, _show if sys.stderr.isatty() else None)
         write(options.output, pictures, options.input)

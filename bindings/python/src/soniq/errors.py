@@ -33,3 +33,18 @@ class SoniqError(RuntimeError):
 
 class GrammarError(RuntimeError):
     """A grammar could not go on while an answer was made, as where its limits or the model's tokens do not allow it."""
+
+
+class PackError(RuntimeError):
+    """`soniq-pack` failed, or could not be run.
+
+    Attributes:
+        message: what it said.
+        status: its exit status, 64 for wrong options, 65 for wrong data, 66 for a missing input and so on
+            (`soniq-pack --help`); negative: the signal that ended it; None: it did not run.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status

@@ -27,7 +27,8 @@ def llguidance() -> ModuleType:
         import llguidance
     except ImportError as error:
         raise ImportError(f"grammars need the package llguidance: pip install 'soniq[grammar]' ({error})") from None
-    return llguidance
+    package: ModuleType = llguidance
+    return package
 
 
 def limits() -> Any:

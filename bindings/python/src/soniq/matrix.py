@@ -172,7 +172,7 @@ class Matrix:
         index = arguments.integer(level, "level", 0, arguments.UINT32_MAXIMUM)
         pointer = ctypes.POINTER(ctypes.c_float)()
         call("soniq_matrix_scales", self._handle, index, ctypes.byref(pointer))
-        return np.ctypeslib.as_array(pointer, (self.shape[0],)).copy()
+        return np.array(np.ctypeslib.as_array(pointer, (self.shape[0],)), np.float32)
 
     @property
     def kernel(self) -> str:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import _abi, arguments, generation
+from . import _abi, arguments, generation, sources
+from ._abi_structs import ProgressFunction
 from .decoder import Decoder, Sequence
+from .errors import SoniqError
 from .generation import Generation, SamplingOptions, TextGeneration
 from .grammar import Grammar
 from .library import call, isa_code, library, text
@@ -258,7 +260,7 @@ class Model:
 
     def verify(self) -> None:
         """Checks every byte of the file; raises SoniqError naming the field and offset that is wrong."""
-        call("soniq_model_verify", self._handle, _abi.ProgressFunction(0), None)
+        call("soniq_model_verify", self._handle, ProgressFunction(0), None)
 
     def _prepare(self, inputs: dict[str, npt.ArrayLike]) -> list[tuple[int, npt.NDArray[Any]]]:
         known = [info.name for info in self.inputs]
@@ -347,7 +349,7 @@ def load(
 
     Raises:
         TypeError, ValueError: a parameter of a wrong type or out of range; the message names it.
-        SoniqError: the file cannot be read or is not a valid model.
+        SoniqError: the file cannot be read or is not a valid model; one that is to be packed first is named as such.
         LibraryNotFoundError: libsoniq.so is not installed.
     """
     settings = SessionSettings(
@@ -358,7 +360,10 @@ def load(
         kernel_profile=None if kernel_profile is None else arguments.text(kernel_profile, "kernel_profile"),
     )
     flags = (_abi.MODEL_VERIFY if verify else 0) | (0 if copies else _abi.MODEL_NO_COPIES)
-    return Model(path, settings, flags)
+    try:
+        return Model(path, settings, flags)
+    except SoniqError as error:
+        raise sources.advised(error, path) from None
 
 
 def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]:

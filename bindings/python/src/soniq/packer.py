@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .library import CHECKOUT
 from .reference import ComparisonError, dimension_names
+from .tool import ENVIRONMENT_VARIABLE, ToolNotFoundError, find
 
 if TYPE_CHECKING:
     from .model import Model
-
-ENVIRONMENT_VARIABLE = "SONIQ_PACK"
 
 
 class Packer:
@@ -23,15 +20,11 @@ class Packer:
 
     def __init__(self, tool: str | os.PathLike[str] | None, folder: Path) -> None:
         """Raises ComparisonError when there is no such command."""
-        named = os.fspath(tool) if tool is not None else os.environ.get(ENVIRONMENT_VARIABLE)
-        found = shutil.which(named) if named else shutil.which("soniq-pack")
-        built = CHECKOUT / "build/bin/soniq-pack"
-        if found is None and not named and built.exists():
-            found = str(built)
-        if found is None:
-            missing = f"{named} is no command" if named else "soniq-pack is not on PATH"
-            raise ComparisonError(f"{missing}; set {ENVIRONMENT_VARIABLE}, or compare the outputs alone (layers=False)")
-        self._tool = found
+        try:
+            self._tool = find(tool)
+        except ToolNotFoundError as error:
+            advice = f"set {ENVIRONMENT_VARIABLE}, or compare the outputs alone (layers=False)"
+            raise ComparisonError(f"{error}; {advice}") from None
         self._folder = folder
         self._count = 0
 

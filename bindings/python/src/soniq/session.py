@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi, arguments
+from ._abi_structs import SizedStruct
 from .errors import SoniqError
 from .library import call, library
 
-Entry = TypeVar("Entry", bound=_abi.SizedStruct)
+Entry = TypeVar("Entry", bound=SizedStruct)
 
 ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     _abi.FLOAT32: np.dtype(np.float32),

@@ -53,7 +53,7 @@ class Tokenizer:
             # Normalising can make a text longer.
             tokens = np.empty(count, np.int32)
             self._encode(data, flags, tokens)
-        return tokens[:count].copy()
+        return np.array(tokens[:count])
 
     def _encode(self, data: bytes, flags: int, tokens: npt.NDArray[np.int32]) -> int:
         count = ctypes.c_size_t()

@@ -1,7 +1,8 @@
-"""The command `soniq`: language models from the shell."""
+"""The command `soniq`: language models and embeddings from the shell, and what is wrong with an installation."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,5 +36,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _take_any_text() -> None:
     """Models write any character, and files hold any bytes, whatever the locale is."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

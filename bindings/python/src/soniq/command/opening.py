@@ -26,10 +26,7 @@ def open_model(path: str | os.PathLike[str], threads: int) -> Model:
     except SoniqError as error:
         # Errors of the system name the file themselves.
         place = "" if error.status == "IO" else f"{path}: "
-        hint = ""
-        if error.status == "FORMAT" and os.fspath(path).endswith((".gguf", ".safetensors")):
-            hint = f". Pack it first: soniq-pack pack {path} -o model.soniq"
-        raise CommandError(f"{place}{error}{hint}") from None
+        raise CommandError(f"{place}{error}") from None
     try:
         vocabulary_size(model)
     except TypeError:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from typing import Any
 
 from ..generation import MOST_GUESSES
-from . import bench, chat, generate, perplexity
+from . import bench, chat, doctor, embed, generate, perplexity
 
 EXAMPLES = """examples:
   soniq generate model.soniq "The capital of France is" --max-tokens 40
   soniq chat model.soniq --system "You answer in one sentence."
   soniq perplexity model.soniq text.txt
   soniq bench model.soniq --threads 1
+  soniq embed minilm.soniq "The cat sits outside"
+  soniq doctor
 
-A model is packed from a GGUF file: soniq-pack pack model.gguf -o model.soniq"""
+A model is packed from a GGUF file or a folder: soniq-pack pack model.gguf -o model.soniq"""
 GENERATE = """examples:
   soniq generate model.soniq "The capital of France is"
   soniq generate model.soniq "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
@@ -44,15 +47,27 @@ BENCH = """examples:
   soniq bench model.soniq --texts 8"""
 
 
+EMBED = """examples:
+  soniq embed minilm.soniq "The cat sits outside" "A dog barks"
+  soniq embed minilm.soniq --normalize --npy embeddings.npy - < sentences.txt
+  soniq embed minilm.soniq --json "The cat sits outside"
+
+Writes a line of numbers for each text; of standard input each line is a text. An embedding does not depend on the texts
+beside it."""
+DOCTOR = """Tells which library and which soniq-pack are used and where they were found, what the machine has, which
+optional packages are installed, and how fast a small matrix product is. The exit status is 1 where something keeps
+soniq from working; a line that begins with "problem:" then says what to do. Put all of it into a bug report."""
+
+
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="soniq",
-        description="Runs language models that soniq-pack has packed.",
+        description="Runs language models and encoders of texts that soniq-pack has packed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--version", action=_Version, nargs=0, help="show the versions of package and library")
-    commands = result.add_subparsers(metavar="COMMAND", required=True)
+    commands = result.add_subparsers(metavar="COMMAND", required=True, parser_class=_Command)
 
     command = _command(commands, "generate", "go on with a text", GENERATE, generate.run)
     command.add_argument("text", metavar="TEXT", help="what to go on with; - reads it from standard input")
@@ -78,7 +93,47 @@ def parser() -> argparse.ArgumentParser:
         "--texts", type=_count, default=1, metavar="N", help="texts that these are written in at once (%(default)s)"
     )
     command.add_argument("--repetitions", type=_count, default=3, metavar="N", help="the median counts (%(default)s)")
+
+    _embed(commands)
+    command = _command(commands, "doctor", "find out what is wrong", DOCTOR, doctor.run, takes_model=False)
+    command.add_argument("--json", action="store_true", help="write a JSON object")
     return result
+
+
+def _embed(commands: argparse._SubParsersAction[_Command]) -> None:
+    command = _command(commands, "embed", "make embeddings of texts", EMBED, embed.run)
+    command.takes_many = True
+    command.add_argument("text", metavar="TEXT", nargs="*", help="texts; - or none: each line of standard input")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="write a JSON object for each text, a line each")
+    form.add_argument("--npy", metavar="FILE", help="write float32 [texts, size] as a file of numpy")
+    command.add_argument("--normalize", action="store_true", help="divide each embedding by its length")
+    command.add_argument("--prompt", metavar="TEXT", help="text that is set before each of them")
+    command.add_argument(
+        "--max-length", type=_count, metavar="N", help="cut texts to so many tokens (default: what the model takes)"
+    )
+    command.add_argument("--batch-size", type=_count, default=32, metavar="N", help="texts at a time (%(default)s)")
+
+
+class _Command(argparse.ArgumentParser):
+    """The parser of a command. With `takes_many` any number of texts may stand behind options too, which argparse does
+    only when it is asked twice.
+    """
+
+    takes_many = False
+
+    # The base has two signatures for what is one here.
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
+        if not self.takes_many:
+            return super().parse_known_args(args, namespace)
+        # Which calls this method in turn.
+        self.takes_many = False
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.takes_many = True
 
 
 class _Version(argparse.Action):
@@ -90,12 +145,13 @@ class _Version(argparse.Action):
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Command],
     name: str,
     description: str,
     epilog: str,
     run: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
+    takes_model: bool = True,
+) -> _Command:
     command = commands.add_parser(
         name,
         help=description,
@@ -104,8 +160,9 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    command.add_argument("model", metavar="MODEL", help="the .soniq file")
-    command.add_argument("--threads", type=_whole, default=0, metavar="N", help="threads; 0, the default: all")
+    if takes_model:
+        command.add_argument("model", metavar="MODEL", help="the .soniq file")
+        command.add_argument("--threads", type=_whole, default=0, metavar="N", help="threads; 0, the default: all")
     return command
 
 

@@ -67,7 +67,11 @@ def _compiled(source: str) -> Any:
         raise CommandError(
             "chat templates need the package jinja2: pip install jinja2 (or soniq[chat]). soniq generate works without"
         ) from None
-    class Marked(jinja2.ext.Extension):
+
+    # Of jinja2's types the checkers know nothing.
+    extension: Any = jinja2.ext.Extension
+
+    class Marked(extension):  # type: ignore[misc]
         """`generation` marks what a model says, for those who train it."""
 
         tags = {"generation"}

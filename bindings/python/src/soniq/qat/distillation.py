@@ -35,7 +35,8 @@ def attention_relations(
     """KL between the softmaxed scaled products of pairs [batch, heads, positions, channels]: (query, key) for
     attention, (value, value) for the relation of values, as MiniLM (Wang et al. 2020) does. Mean over queries that
     `mask` [batch, positions] keeps."""
-    targets = _relation(*(side.detach() for side in teacher), mask)
+    first, second = teacher
+    targets = _relation(first.detach(), second.detach(), mask)
     predictions = _relation(*student, mask)
     rows = (targets.exp() * (targets - predictions)).sum(-1)
     if mask is None:

@@ -37,7 +37,7 @@ class _Exported(nn.Module):
         return self.node.apply(x, *(getattr(self, operand) for operand in self.operands))
 
 
-def _node(operator: str, attributes: dict[str, Any], layer: nn.Module) -> type:
+def _node(operator: str, attributes: dict[str, Any], layer: nn.Module) -> Any:
     """A function that runs `layer` and exports as `soniq::operator`."""
 
     shape: list[int | None] = []
@@ -45,14 +45,14 @@ def _node(operator: str, attributes: dict[str, Any], layer: nn.Module) -> type:
 
     class Node(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x, *operands):
+        def forward(ctx: Any, x: Any, *operands: Any) -> Any:
             output = layer(x)
             shape[:] = [None] * output.ndim
             shape[channel_axis] = output.shape[channel_axis]
             return output
 
         @staticmethod
-        def symbolic(g, x, *operands):
+        def symbolic(g: Any, x: Any, *operands: Any) -> Any:
             output = g.op(f"{DOMAIN}::{operator}", x, *operands, **attributes)
             output.setType(torch._C.TensorType.get().with_dtype(torch.float32).with_sizes(shape))
             return output
@@ -156,7 +156,7 @@ def export(
         unfinished.unlink(missing_ok=True)
 
 
-def _arguments(model: nn.Module, example: Any) -> tuple:
+def _arguments(model: nn.Module, example: Any) -> tuple[Any, ...]:
     """Positional arguments on the CPU, in the order of the model's parameters."""
     if isinstance(example, dict):
         bound = inspect.signature(model.forward).bind(**example)

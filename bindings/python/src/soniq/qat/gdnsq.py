@@ -7,6 +7,7 @@ penalty of `WidthPenalty` drives it below its target.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class _RoundingNoise(torch.autograd.Function):
     after the division is that of uniform rounding noise, 1/12; LSQ takes r = n instead."""
 
     @staticmethod
-    def forward(ctx, v, scale, estimator, axes):
+    def forward(ctx: Any, v: Any, scale: Any, estimator: Any, axes: Any) -> Any:
         noise = torch.round(v) - v
         ctx.save_for_backward(noise, scale)
         ctx.estimator = estimator
@@ -44,7 +45,7 @@ class _RoundingNoise(torch.autograd.Function):
         return noise
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Any) -> Any:
         noise, scale = ctx.saved_tensors
         v_gradient = None
         if ctx.estimator == EWGS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ class _Grid(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, scale, zero, top, code, scale_gradient):
+    def forward(ctx: Any, x: Any, scale: Any, zero: Any, top: Any, code: Any, scale_gradient: Any) -> Any:
         if code == AFFINE:
             steps = x * scale.reciprocal()
             integers = steps.clamp(-zero, top - zero).round_()
@@ -46,7 +48,7 @@ class _Grid(torch.autograd.Function):
         return integers.mul_(scale)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Any) -> Any:
         error, scale, of_scale = ctx.saved_tensors
         x_gradient = only_within(gradient, error, ctx.reach)
         if of_scale is None:
@@ -59,13 +61,13 @@ class _Bounded(torch.autograd.Function):
     """Clamp, whose bounds get the gradients of what they cut off."""
 
     @staticmethod
-    def forward(ctx, x, low, high):
+    def forward(ctx: Any, x: Any, low: Any, high: Any) -> Any:
         clipped = x.clamp(low, high)
         ctx.save_for_backward(x - clipped, low, high)
         return clipped
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Any) -> Any:
         excess, low, high = ctx.saved_tensors
         x_gradient = only_within(gradient, excess, torch.finfo(excess.dtype).tiny)
         _, of_low, of_high = ctx.needs_input_grad

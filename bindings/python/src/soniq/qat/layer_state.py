@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -102,6 +104,12 @@ class LayerState(nn.Module):
         low, high = self._searched_bits()
         return (held(bits_of(self.precision), low, high) - low) / (high - low)
 
+    def learned_widths(self) -> tuple[GdnsqWeights, GdnsqActivations]:
+        """What GDNSQ learns the widths with. Raises PhaseError for a layer of another method."""
+        if self.gdnsq_weights is None or self.gdnsq_activations is None:
+            raise PhaseError("this layer does not learn widths by GDNSQ")
+        return self.gdnsq_weights, self.gdnsq_activations
+
     def set_channel_levels(self, levels: Tensor) -> None:
         """Fixes the level of every channel, uint8 [channels], and leaves the search."""
         self.channel_levels.copy_(levels)
@@ -115,13 +123,13 @@ class LayerState(nn.Module):
         self.order = torch.argsort(levels, stable=True)
         self.run_lengths = tuple(int(count) for count in torch.bincount(levels, minlength=len(self.levels)))
 
-    def get_extra_state(self) -> dict:
+    def get_extra_state(self) -> dict[str, str]:
         return {"phase": self.phase}
 
-    def set_extra_state(self, state: dict) -> None:
+    def set_extra_state(self, state: dict[str, str]) -> None:
         self.phase = state["phase"]
 
-    def _load_from_state_dict(self, state, prefix, *rest) -> None:
+    def _load_from_state_dict(self, state: Any, prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(state, prefix, *rest)
         self._sort_channels()
         self._note_zeros()
@@ -155,7 +163,8 @@ class LayerState(nn.Module):
             return (x,)
         if self.channels not in self.run_lengths:
             x = x.index_select(axis, self.order)
-        return x.split(self.run_lengths, axis)
+        runs: tuple[Tensor, ...] = x.split(self.run_lengths, axis)
+        return runs
 
     def _unsorted(self, sorted_weight: Tensor) -> Tensor:
         return sorted_weight.index_select(1, torch.argsort(self.order))

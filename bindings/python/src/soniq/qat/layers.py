@@ -22,7 +22,7 @@ class QuantLayer(CodedLayer):
     @torch.no_grad()
     def calibrate(self, low: float, high: float, sample: Tensor) -> None:
         """Finds scales from weights and from inputs: their least and greatest value, and a sample of values."""
-        if self.gdnsq_weights is not None:
+        if self.gdnsq_weights is not None and self.gdnsq_activations is not None:
             self.gdnsq_weights.calibrate(self.weight)
             self.gdnsq_activations.calibrate(low, high)
             return
@@ -54,16 +54,16 @@ class QuantLayer(CodedLayer):
     def fix_widths(self) -> None:
         """GDNSQ's learned scales become those of the level's whole bits; a width above its target is cut down."""
         level = self.levels[0]
+        learned_weights, learned = self.learned_widths()
         rows = self.weight.flatten(1)
         low, span = rows.amin(1), rows.amax(1) - rows.amin(1)
         needed = span / (2**level.weight_bits - 1)
-        self.weight_scale[0] = torch.maximum(torch.exp2(self.gdnsq_weights.log_scale), needed)
+        self.weight_scale[0] = torch.maximum(torch.exp2(learned_weights.log_scale), needed)
         self.weight_offset[0] = low
-        learned = self.gdnsq_activations
         self.activation_scale[0] = torch.exp2(learned.log_range - level.activation_bits)
         top = 2**level.activation_bits - 1
         self.activation_zero[0] = torch.round(-learned.lower / self.activation_scale[0]).clamp(0, top)
-        for parameter in (*self.gdnsq_weights.parameters(), *learned.parameters()):
+        for parameter in (*learned_weights.parameters(), *learned.parameters()):
             parameter.requires_grad_(False)
         self.phase = FIXED
 
@@ -117,12 +117,12 @@ class QuantLayer(CodedLayer):
         if len({level.activation_code for level in self.levels}) == 1:
             chosen = self.channel_levels.long()
             columns = (scales[chosen], self.activation_zero[chosen], self.activation_top[chosen])
-            parts = (as_entry(self._channels(values, x), x) for values in columns)
-            return fake_quantize(x, self.levels[0].activation_code, *parts, damping)
-        limits = zip(self.activation_zero, self.activation_top, strict=True)
+            scale, zero, top = (as_entry(self._channels(values, x), x) for values in columns)
+            return fake_quantize(x, self.levels[0].activation_code, scale, zero, top, damping)
+        ends = zip(self.activation_zero, self.activation_top, strict=True)
         sides = [
             fake_quantize(x, level.activation_code, scale, zero, top, damping)
-            for level, scale, (zero, top) in zip(self.levels, scales, limits, strict=True)
+            for level, scale, (zero, top) in zip(self.levels, scales, ends, strict=True)
         ]
         return torch.where(self._channels(self.channel_levels, x) == 0, *sides)
 

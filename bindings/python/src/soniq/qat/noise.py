@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,13 +34,13 @@ class _Held(torch.autograd.Function):
     """Clamp whose gradient passes where a step would lead back inside."""
 
     @staticmethod
-    def forward(ctx, x, low, high):
+    def forward(ctx: Any, x: Any, low: Any, high: Any) -> Any:
         ctx.save_for_backward(x)
         ctx.limits = (low, high)
         return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Any) -> Any:
         (x,) = ctx.saved_tensors
         low, high = ctx.limits
         outward = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))

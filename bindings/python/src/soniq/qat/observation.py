@@ -34,7 +34,7 @@ def observe(model: nn.Module, names: list[str], examples: Iterable[Any]) -> dict
     for name in names:
         module = model.get_submodule(name)
 
-        def record(module, inputs, output, name=name):
+        def record(module: Any, inputs: Any, output: Any, name: str = name) -> None:
             _record(seen, name, module, inputs[0], output, generator)
 
         hooks.append(module.register_forward_hook(record))

@@ -17,6 +17,7 @@ from .gdnsq import WidthPenalty
 from .layer_state import FIXED, SEARCH
 from .layers import QuantLayer
 from .modules import QuantEmbedding
+from .palette import Precision
 
 # What GDNSQ multiplies the learning rate by for each batch after its widths have converged.
 DECAY = 0.9985
@@ -53,6 +54,9 @@ class Quantization(nn.Module):
         quantization.freeze()
         quantization.export("model.onnx", example)
     """
+
+    step: Tensor
+    is_converged: Tensor
 
     def __init__(
         self, model: nn.Module, shapes: dict[str, Shape], method: str, target: Target | None, search_steps: int
@@ -91,7 +95,7 @@ class Quantization(nn.Module):
 
     def parameter_groups(
         self, learning_rate: float, weight_decay: float = 0.0, precision_rate: float | None = None
-    ) -> list[dict]:
+    ) -> list[dict[str, Any]]:
         """For an optimiser of the Adam family: weights; scales and norms without weight decay; what precisions are
         learned with, at `precision_rate` (default: 10 / the steps of the search, so that s can cross the palette)."""
         precisions, plain, decayed = [], [], []
@@ -128,12 +132,12 @@ class Quantization(nn.Module):
             return task_loss.new_zeros(())
         if self.penalty is not None:
             layers = list(searching.values())
-            widths = [layer.gdnsq_weights.widths(layer.weight) for layer in layers]
+            widths = [layer.learned_widths()[0].widths(layer.weight) for layer in layers]
             targets = [
                 torch.full_like(width, layer.levels[0].weight_bits)
                 for width, layer in zip(widths, layers, strict=True)
             ]
-            of_activations = torch.stack([layer.gdnsq_activations.width() for layer in layers])
+            of_activations = torch.stack([layer.learned_widths()[1].width() for layer in layers])
             activation_targets = of_activations.new_tensor([layer.levels[0].activation_bits for layer in layers])
             return self.penalty(
                 task_loss, (torch.cat(widths), torch.cat(targets)), (of_activations, activation_targets)
@@ -150,7 +154,7 @@ class Quantization(nn.Module):
             if step >= self.search_steps and self._searching():
                 self.freeze()
             return
-        if step > WARM_UP_PART * self.search_steps:
+        if self.penalty is not None and step > WARM_UP_PART * self.search_steps:
             rate = optimizer.param_groups[0]["lr"] if optimizer else DEFAULT_RATE
             self.penalty.advance(max(rate, SHORTEST_GROWTH / self.search_steps))
         if self._searching():
@@ -167,7 +171,7 @@ class Quantization(nn.Module):
         """Whether the greatest actual width, log2(greatest code - least code + 1), is within its target everywhere."""
         for layer in self._searching().values():
             level = layer.levels[0]
-            if layer.gdnsq_weights is not None and (
+            if layer.gdnsq_weights is not None and layer.gdnsq_activations is not None and (
                 layer.gdnsq_weights.actual_widths(layer.weight).max() > level.weight_bits
                 or layer.gdnsq_activations.actual_width() > level.activation_bits
             ):
@@ -196,12 +200,13 @@ class Quantization(nn.Module):
 
     # Costs
 
-    def _cost(self, shape: Shape, levels: tuple, counts: tuple[int, ...]) -> float:
+    def _cost(self, shape: Shape, levels: tuple[Precision, ...], counts: tuple[int, ...]) -> float:
         if self.target is not None and self.target.costs is not None:
             return self.target.costs.milliseconds(shape, levels, counts)
         return stored_bits(shape, levels, counts)
 
     def _budget(self) -> Budget:
+        assert self.target is not None
         if self.target.costs is not None:
             return Budget(self.target.value, self._fixed_cost(), unit="ms")
         weights = sum(shape.weights for shape in self.shapes.values())
@@ -252,7 +257,7 @@ class Quantization(nn.Module):
                 fine = stored_bits(shape, layer.levels, (0, shape.channels))
                 total += coarse + (fine - coarse) * float(layer.fraction().mean())
             elif layer.phase == SEARCH:
-                total += shape.weights * float(layer.gdnsq_weights.widths(layer.weight).mean())
+                total += shape.weights * float(layer.learned_widths()[0].widths(layer.weight).mean())
             else:
                 total += stored_bits(shape, layer.levels, layer.run_lengths)
         return total / sum(shape.weights for shape in self.shapes.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -170,7 +170,7 @@ class Trainer:
     def _bar(self, done: int, batches: Iterable[Any], loss: float) -> None:
         if self.stream is None or not self.stream.isatty():
             return
-        count = len(batches) if hasattr(batches, "__len__") else None
+        count = len(batches) if isinstance(batches, Sized) else None
         of = f"/{count}" if count else ""
         filled = "#" * (30 * done // count) if count else ""
         end = "\r\033[K" if done == count else ""
