@@ -18,11 +18,14 @@ REFERENCE = {
     "Models": ["load", "Model", "Outputs", "TensorInfo", "KernelReport", "StepProfile", "StatefulSession", "StateInfo"],
     "Language models": [
         "TextGeneration", "Generation", "Tokenizer", "TextStream", "Sampler", "Choice", "Sequence", "Decoder",
-        "Grammar",
+        "Grammar", "iterate_async",
     ],
+    "Embeddings of texts": ["Encoder"],
+    "Packing": ["pack", "pack_plan"],
+    "In the place of ONNX Runtime": ["InferenceSession", "SessionOptions"],
     "Matrices": ["Matrix", "Level"],
     "What packing cost": ["compare", "Comparison", "OutputDifference", "LayerDifference"],
-    "Errors": ["SoniqError", "GrammarError", "ComparisonError", "LibraryNotFoundError"],
+    "Errors": ["SoniqError", "PackError", "GrammarError", "ComparisonError", "LibraryNotFoundError"],
     "Library": ["library_version", "build_info", "cpu_isa"],
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import soniq
 from soniq.model import StepProfile
 from soniq.report import pictures
 from soniq.report.contents import Part, weights
@@ -44,7 +46,10 @@ class Nesting(html.parser.HTMLParser):
 
 def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "soniq", "report", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": str(Path(soniq.__file__).parents[1])}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def texts(page: str) -> str:
@@ -91,7 +96,7 @@ def test_page_without_a_run(model_path: Path, tmp_path: Path) -> None:
         (["no-such.soniq"], "no-such.soniq", 1),
         (["{model}", "--size", "length=3"], "no size 'length'", 1),
         (["{model}", "--size", "sequence"], "NAME=NUMBER", 2),
-        (["{model}", "--size", "sequence=100000"], "sequence", 1),
+        (["{model}", "--size", "sequence=100000"], "sequence is 100000, and the model takes at most 32", 1),
         (["{model}", "-o", "no/such/folder.html"], "no/such", 1),
     ],
 )

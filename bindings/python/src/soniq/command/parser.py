@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..generation import MOST_GUESSES
-from . import bench, chat, doctor, embed, generate, perplexity
+from . import bench, chat, doctor, embed, generate, perplexity, report
 
 EXAMPLES = """examples:
   soniq generate model.soniq "The capital of France is" --max-tokens 40
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   soniq perplexity model.soniq text.txt
   soniq bench model.soniq --threads 1
   soniq embed minilm.soniq "The cat sits outside"
+  soniq report model.soniq
   soniq doctor
 
 A model is packed from a GGUF file or a folder: soniq-pack pack model.gguf -o model.soniq"""
@@ -54,6 +55,13 @@ EMBED = """examples:
 
 Writes a line of numbers for each text; of standard input each line is a text. An embedding does not depend on the texts
 beside it."""
+REPORT = """examples:
+  soniq report model.soniq
+  soniq report minilm.soniq -o minilm.html --size sequence=128
+  soniq report model.soniq --no-run
+
+Writes one page that a browser shows without a network: where the bits and the time are, the kernel of each step, what
+the file says. Times are of this machine, with one thread and made-up inputs."""
 DOCTOR = """Tells which library and which soniq-pack are used and where they were found, what the machine has, which
 optional packages are installed, and how fast a small matrix product is. The exit status is 1 where something keeps
 soniq from working; a line that begins with "problem:" then says what to do. Put all of it into a bug report."""
@@ -95,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--repetitions", type=_count, default=3, metavar="N", help="the median counts (%(default)s)")
 
     _embed(commands)
+    command = _command(commands, "report", "make a page that shows a model", REPORT, report.run, has_threads=False)
+    command.add_argument("-o", "--output", metavar="FILE", help="the page (default: the model's name with .html)")
+    command.add_argument(
+        "--size", type=_size, action="append", default=[], metavar="NAME=NUMBER", help="a dynamic size of the run"
+    )
+    command.add_argument("--no-run", action="store_true", help="show what the file holds, and measure nothing")
     command = _command(commands, "doctor", "find out what is wrong", DOCTOR, doctor.run, takes_model=False)
     command.add_argument("--json", action="store_true", help="write a JSON object")
     return result
@@ -151,6 +165,7 @@ def _command(
     epilog: str,
     run: Callable[[argparse.Namespace], int],
     takes_model: bool = True,
+    has_threads: bool = True,
 ) -> _Command:
     command = commands.add_parser(
         name,
@@ -162,6 +177,7 @@ def _command(
     command.set_defaults(run=run)
     if takes_model:
         command.add_argument("model", metavar="MODEL", help="the .soniq file")
+    if takes_model and has_threads:
         command.add_argument("--threads", type=_whole, default=0, metavar="N", help="threads; 0, the default: all")
     return command
 
@@ -205,6 +221,13 @@ def _count(text: str) -> int:
     if _whole(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
     return int(text)
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, number = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=NUMBER")
+    return name, _count(number)
 
 
 def _length(text: str) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
+import subprocess
 from pathlib import Path
 
-from ..packer import Packer
 from ..report.contents import contents
 from ..report.page import page
+from ..tool import ENVIRONMENT_VARIABLE, ToolNotFoundError, find
 from .opening import CommandError
 
 
@@ -17,10 +17,8 @@ def run(options: argparse.Namespace) -> int:
     """Writes the page and says where."""
     path = Path(options.model)
     output = Path(options.output or f"{path.stem}.html")
-    with tempfile.TemporaryDirectory() as folder:
-        inspected = Packer(None, Path(folder)).inspected(path)
     try:
-        text = page(contents(path, inspected, None if options.no_run else dict(options.size)))
+        text = page(contents(path, _inspected(path), None if options.no_run else dict(options.size)))
     except ValueError as error:
         raise CommandError(str(error)) from None
     # The page is whole or not there.
@@ -32,3 +30,14 @@ def run(options: argparse.Namespace) -> int:
         part.unlink(missing_ok=True)
     print(output)
     return 0
+
+
+def _inspected(path: Path) -> str:
+    try:
+        tool = find()
+    except ToolNotFoundError as error:
+        raise CommandError(f"{error}; set {ENVIRONMENT_VARIABLE} to its path") from None
+    result = subprocess.run([tool, "inspect", path, "--json"], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise CommandError(result.stderr.strip() or f"soniq-pack ended with {result.returncode}")
+    return result.stdout

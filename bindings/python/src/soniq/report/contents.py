@@ -106,7 +106,7 @@ def contents(path: Path, inspected: str, sizes: Mapping[str, int] | None) -> Con
 
     Raises:
         SoniqError: the file cannot be opened, or not run with these sizes.
-        ValueError: a size that the model does not have.
+        ValueError: a size that the model does not have, or more than it takes.
     """
     about = json.loads(inspected)
     measured, reason = None, "not asked for"
@@ -135,6 +135,9 @@ def _measured(model: Model, sizes: Mapping[str, int]) -> Measured:
     unknown = [name for name in sizes if name not in known]
     if unknown:
         raise ValueError(f"the model has no size {unknown[0]!r}: it has {', '.join(known) or 'none'}")
+    for name, size in sizes.items():
+        if size > known[name]:
+            raise ValueError(f"{name} is {size}, and the model takes at most {known[name]}")
     used = {name: sizes.get(name, 1 if name == "batch" else min(USUAL_SIZE, most)) for name, most in known.items()}
     # What may be left out mostly chooses among outputs: it keeps its default.
     needed = [info for info in model.inputs if not info.is_optional]

@@ -33,7 +33,7 @@ def page(contents: Contents) -> str:
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+    return resources.files("soniq.report").joinpath(name).read_text("utf-8")
 
 
 def size(count: int) -> str:
@@ -85,8 +85,9 @@ def _time(contents: Contents) -> str:
     measured = contents.measured
     sizes = ", ".join(f"{name} {value}" for name, value in measured.sizes.items()) or "the only sizes there are"
     return (
-        f"<h2>Where the time goes</h2><p>{measured.milliseconds:.3f} ms a run with made-up inputs ({html.escape(sizes)}) and "
-        f"one thread, each step at its fastest of {RUNS} runs. Parts lie below what they are parts of.</p>"
+        f"<h2>Where the time goes</h2><p>{measured.milliseconds:.3f} ms a run with made-up inputs "
+        f"({html.escape(sizes)}) and one thread, each step at its fastest of {RUNS} runs. Parts lie below what "
+        "they are parts of.</p>"
         f"{pictures.icicle(pictures.tree(measured.steps))}"
     )
 
