@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable
 
 from ..generation import MOST_GUESSES
-from . import bench, chat, generate, perplexity
+from . import bench, chat, generate, perplexity, serve
 
 EXAMPLES = """examples:
   soniq generate model.soniq "The capital of France is" --max-tokens 40
   soniq chat model.soniq --system "You answer in one sentence."
   soniq perplexity model.soniq text.txt
   soniq bench model.soniq --threads 1
+  soniq serve model.soniq --port 8000
 
 A model is packed from a GGUF file: soniq-pack pack model.gguf -o model.soniq"""
 GENERATE = """examples:
@@ -42,6 +43,13 @@ BENCH = """examples:
   soniq bench model.soniq
   soniq bench model.soniq --prompt 2048 --tokens 64 --threads 2
   soniq bench model.soniq --texts 8"""
+
+SERVE = """examples:
+  soniq serve model.soniq
+  soniq serve chat=smollm2.soniq embeddings=minilm.soniq --port 8000 --watch 2
+  SONIQ_API_KEYS="key-of-anna key-of-ben" soniq serve model.soniq --host 0.0.0.0 --workers 2
+
+Limits are those of each worker."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,7 +86,34 @@ def parser() -> argparse.ArgumentParser:
         "--texts", type=_count, default=1, metavar="N", help="texts that these are written in at once (%(default)s)"
     )
     command.add_argument("--repetitions", type=_count, default=3, metavar="N", help="the median counts (%(default)s)")
+
+    command = _command(commands, "serve", "serve models by HTTP, as OpenAI's interface has it", SERVE, serve.run, "+")
+    _serving(command)
     return result
+
+
+def _serving(command: argparse.ArgumentParser) -> None:
+    def option(name: str, kind: Callable[[str], float], default: float, text: str) -> None:
+        command.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (%(default)s)")
+
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
+    option("--port", _whole, 8000, "0: one that is free")
+    command.add_argument(
+        "--api-key", action="append", default=[], type=_text, metavar="KEY",
+        help=f"who knows it may ask, and nobody else; also {serve.KEYS}, with spaces between",
+    )  # fmt: skip
+    option("--workers", _count, 1, "processes that share the file")
+    option("--concurrency", _count, 8, "texts that are written at once")
+    option("--queue", _whole, 64, "requests of a model that may wait; more are told to come later")
+    option("--max-tokens", _count, 1024, "the most tokens of an answer")
+    option("--context", _whole, 0, "the most tokens of a text with its answer; 0: as packed")
+    option("--max-body", _count, 4 << 20, "the most bytes of a request")
+    option("--max-inputs", _count, 2048, "the most texts of a request for embeddings")
+    option("--timeout", _part_or_more, 300.0, "the most seconds of a request")
+    option("--grace", _whole, 30, "seconds for running requests when the server is to end")
+    option("--kept-texts", _whole, 8, "finished texts whose beginnings are used again; 0: none")
+    option("--kept-tokens", _whole, 16384, "the most tokens of all of these")
+    option("--watch", _number, 0.0, "look every N seconds whether a file was replaced; 0: after SIGHUP only")
 
 
 class _Version(argparse.Action):
@@ -95,6 +130,7 @@ def _command(
     description: str,
     epilog: str,
     run: Callable[[argparse.Namespace], int],
+    models: str | None = None,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name,
@@ -104,7 +140,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    command.add_argument("model", metavar="MODEL", help="the .soniq file")
+    text = "the .soniq file" if models is None else "a .soniq file, or NAME=FILE"
+    command.add_argument("model", metavar="MODEL", nargs=models, help=text)
     command.add_argument("--threads", type=_whole, default=0, metavar="N", help="threads; 0, the default: all")
     return command
 

@@ -1,0 +1,158 @@
+"""The application that uvicorn runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from multiprocessing import connection
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from . import decoding, embeddings
+from .gate import Gate
+from .metrics import Metrics
+from .models import Models
+from .opened import OpenError
+from .problems import Problem
+from .serving import Serving, serving
+from .settings import FAILED, VARIABLE, Settings
+
+log = logging.getLogger("soniq.server")
+
+
+def from_environment() -> Gate:
+    """The application of a worker. Ends the process where a model cannot be opened."""
+    _end_with_the_parent()
+    try:
+        return application(Settings.parse(os.environ[VARIABLE]))
+    except OpenError as error:
+        log.error("%s", error)
+        raise SystemExit(FAILED) from None
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would hold the port for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="soniq parent", daemon=True).start()
+
+
+def application(settings: Settings) -> Gate:
+    """One for some settings, with its models open. Raises OpenError."""
+    metrics = Metrics()
+    server = Serving(settings, metrics, Models(settings, metrics))
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(_watch(server))
+        log.info("serving %s", ", ".join(opened.name for opened in server.models))
+        try:
+            yield
+        finally:
+            server.is_ready = False
+            watching.cancel()
+            await asyncio.to_thread(server.models.close)
+
+    app = FastAPI(title="soniq", lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.serving = server
+    app.include_router(embeddings.router)
+    app.include_router(decoding.router)
+    _add_pages(app)
+    _add_errors(app)
+    return Gate(app, settings, metrics)
+
+
+async def _watch(server: Serving) -> None:
+    """Looks at the files after SIGHUP, and every so often with --watch."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    while True:
+        asking = asyncio.create_task(asked.wait())
+        try:
+            await asyncio.wait([asking], timeout=server.settings.watch or None)
+        finally:
+            asking.cancel()
+        asked.clear()
+        try:
+            await server.models.look()
+        except Exception:
+            log.exception("looking at the files failed")
+
+
+def _add_pages(app: FastAPI) -> None:
+    page = resources.files(__package__).joinpath("page.html").read_text("utf-8")
+
+    @app.get("/")
+    async def index() -> Response:
+        policy = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'"
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"})
+
+    @app.get("/health")
+    async def health(request: Request) -> Response:
+        is_well = serving(request).models.are_alive
+        return JSONResponse({"status": "ok" if is_well else "failed"}, 200 if is_well else 503)
+
+    @app.get("/ready")
+    async def ready(request: Request) -> Response:
+        is_ready = serving(request).is_ready
+        return JSONResponse({"status": "ready" if is_ready else "closing"}, 200 if is_ready else 503)
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        text = await asyncio.to_thread(serving(request).metrics.text)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/v1/models")
+    async def models(request: Request) -> dict[str, Any]:
+        data = [
+            {
+                "id": opened.name,
+                "object": "model",
+                "created": opened.created,
+                "owned_by": "soniq",
+                "kind": "embeddings" if opened.decoding is None else "chat",
+            }
+            for opened in serving(request).models
+        ]
+        return {"object": "list", "data": data}
+
+
+def _add_errors(app: FastAPI) -> None:
+    def response(problem: Problem) -> Response:
+        return JSONResponse(problem.body(), problem.status, problem.headers())
+
+    @app.exception_handler(Problem)
+    async def refused(request: Request, error: Problem) -> Response:
+        return response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        return response(Problem(400, f"{place}: {first['msg']}" if place else first["msg"], parameter=place or None))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return response(Problem(error.status_code, str(error.detail)))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        log.exception("a request failed", exc_info=error)
+        return response(Problem(500, "the server failed; its log says more"))
