@@ -24,7 +24,7 @@ from .gate import Gate
 from .metrics import Metrics
 from .models import Models
 from .opened import OpenError
-from .problems import Problem
+from .problems import Problem, wrong_fields
 from .serving import Serving, serving
 from .settings import FAILED, VARIABLE, Settings
 
@@ -144,9 +144,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        return response(Problem(400, f"{place}: {first['msg']}" if place else first["msg"], parameter=place or None))
+        return response(wrong_fields(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

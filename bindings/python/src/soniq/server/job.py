@@ -12,6 +12,7 @@ class Job:
 
     Attributes:
         reused: tokens of the prompt that were not read, because an earlier text began with them.
+        admitted: when it got its places; None: it waits.
         deadline: when its time is over, by time.monotonic.
     """
 
@@ -21,6 +22,7 @@ class Job:
         self.seconds = seconds
         self.reused = 0
         self.begin = time.monotonic()
+        self.admitted: float | None = None
         self.deadline = self.begin + seconds
         self._is_cancelled = False
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    multiprocess,
+)
 
 from .meter import Meter
 
@@ -18,6 +26,8 @@ class Metrics:
     """All counts of a worker. Calls may come from any thread."""
 
     def __init__(self) -> None:
+        # When a series began says nothing here, and doubles the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         own = self._registry
         self.requests = Counter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # OpenAI's names of kinds of errors, by the status that they come with.
@@ -73,3 +74,15 @@ def closing() -> Problem:
 def broken(error: BaseException) -> Problem:
     """For what is no fault of the request."""
     return Problem(500, f"the model failed: {error}", code="model_failed")
+
+
+def wrong_fields(errors: Sequence[Any]) -> Problem:
+    """400 for what pydantic says of a body: something for each type that a field may have."""
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, f"the body is no JSON: {first.get('ctx', {}).get('error', first['msg'])}")
+    field = first["loc"][1] if len(first["loc"]) > 1 else None
+    if field is None:
+        return Problem(400, f"the body: {first['msg']}")
+    texts = dict.fromkeys(error["msg"] for error in errors if error["loc"][1:2] == (field,))
+    return Problem(400, f"{field}: {', or '.join(texts)}", parameter=str(field))

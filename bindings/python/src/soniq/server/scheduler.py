@@ -6,7 +6,6 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..decoder import Sequence
@@ -49,6 +48,8 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: collections.deque[Job] = collections.deque()
         self._running: list[Job] = []
+        # Those of them that have no sequence yet.
+        self._new: list[Job] = []
         self._is_retired = False
         # Seconds of a request that had its turn, as a mean in which the last ones weigh most.
         self._usual = 1.0
@@ -60,10 +61,12 @@ class Scheduler:
         with self._changed:
             if self._is_retired:
                 raise closing()
-            # Those that fit beside all others do not wait, even where none may.
-            if len(self._waiting) >= self._limits.queue and not self._fits(job, self._waiting):
+            if not self._waiting and self._fits(job):
+                self._place(job)
+            elif len(self._waiting) >= self._limits.queue:
                 raise full(f"{len(self._waiting)} requests wait already", self._patience())
-            self._waiting.append(job)
+            else:
+                self._waiting.append(job)
             self._changed.notify()
 
     def retire(self) -> None:
@@ -92,11 +95,10 @@ class Scheduler:
     def _work(self) -> None:
         while self._wait():
             try:
-                for job in self._admitted():
+                for job in self._placed():
                     self._admit(job)
                 self._drop()
-                if self._running:
-                    self._run()
+                self._run()
             except Exception as error:
                 # The thread must live on: without it every later request would wait for ever.
                 log.exception("the scheduler failed")
@@ -113,17 +115,20 @@ class Scheduler:
                 self._changed.wait()
         return True
 
-    def _admitted(self) -> list[Job]:
-        """Moves requests from the queue to places, the oldest first."""
-        admitted: list[Job] = []
+    def _placed(self) -> list[Job]:
+        """Gives places to requests of the queue, the oldest first; all that have places since the last call."""
         with self._changed:
             while self._waiting and self._fits(self._waiting[0]):
-                admitted.append(self._waiting.popleft())
-                self._running.append(admitted[-1])
-        return admitted
+                self._place(self._waiting.popleft())
+            placed, self._new = self._new, []
+        return placed
 
-    def _fits(self, job: Job, others: Iterable[Job] = ()) -> bool:
-        places = sum(not text.is_done for each in (*self._running, *others) for text in each.texts)
+    def _place(self, job: Job) -> None:
+        self._running.append(job)
+        self._new.append(job)
+
+    def _fits(self, job: Job) -> bool:
+        places = sum(not text.is_done for each in self._running for text in each.texts)
         return places + len(job.texts) <= self._limits.concurrency
 
     def _admit(self, job: Job) -> None:
@@ -136,6 +141,7 @@ class Scheduler:
         except SoniqError as error:
             job.fail(broken(error))
             return
+        job.admitted = time.monotonic()
         first.next = first.prompt[job.reused :]
         self._meter.read(len(first.prompt), job.reused)
 
@@ -151,12 +157,15 @@ class Scheduler:
         elif job.is_late:
             job.fail(too_late(job.seconds))
         if job.is_done:
-            self._usual += (time.monotonic() - job.begin - self._usual) / 8
+            if job.admitted is not None:
+                self._usual += (time.monotonic() - job.admitted - self._usual) / 8
         return job.is_done
 
     def _run(self) -> None:
         """Puts the next tokens of all texts through the model, and goes on with each by its logits."""
         parts = self._parts()
+        if not parts:
+            return
         items = [(sequence, ids, "last" if is_whole else "none") for _, _, sequence, ids, is_whole in parts]
         start = time.monotonic()
         try:
@@ -224,18 +233,16 @@ class Scheduler:
 
     def _keep(self, text: Text, sequence: Sequence) -> None:
         text.sequence = None
-        ids = text.written()[: len(sequence)]
-        if len(ids) == len(sequence):
-            self._prefixes.keep(ids, sequence)
+        self._prefixes.keep(text.written()[: len(sequence)], sequence)
 
     def _fail_running(self, error: BaseException) -> None:
         for job in self._running:
             job.fail(error)
 
     def _patience(self) -> int:
-        """Seconds until a place in the queue may be free."""
-        rounds = 1 + len(self._waiting) / self._limits.concurrency
-        return max(1, min(60, round(self._usual * rounds / 4)))
+        """Seconds until about half of those that wait have had their turn."""
+        rounds = len(self._waiting) / self._limits.concurrency
+        return max(1, min(60, round(self._usual * rounds / 2)))
 
     def _tell(self) -> None:
         running = sum(not text.is_done for job in self._running for text in job.texts)

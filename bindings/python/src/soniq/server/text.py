@@ -87,8 +87,8 @@ class Text:
         return len(self.prompt) + self._manner.max_tokens - 1
 
     def written(self) -> Ids:
-        """The tokens that its sequence holds."""
-        return np.concatenate((self.prompt, np.array(self.tokens[:-1], np.int32)))
+        """Prompt and answer; the last token may not have been run."""
+        return np.concatenate((self.prompt, np.array(self.tokens, np.int32)))
 
     def accept(self, logits: Logits) -> None:
         """Goes on by the logits behind its last token. Raises SoniqError or GrammarError where that cannot be."""
