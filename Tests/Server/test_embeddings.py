@@ -48,7 +48,8 @@ def test_many_clients_have_their_own(client: openai.OpenAI, encoder_model: soniq
         texts = [f"{'abcdefgh'[: 1 + (number + place) % 8]} {'pq' * (place % 4)}" for place in range(1 + number % 7)]
         answer = client.embeddings.create(model="letters", input=texts)
         vectors = [np.array(entry.embedding, np.float32) for entry in answer.data]
-        return all(np.array_equal(found, alone(encoder_model, text)) for found, text in zip(vectors, texts, strict=True))
+        pairs = zip(vectors, texts, strict=True)
+        return all(np.array_equal(vector, alone(encoder_model, text)) for vector, text in pairs)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(one, range(40)))

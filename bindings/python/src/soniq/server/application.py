@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
 from multiprocessing import connection
+from types import FrameType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -61,6 +62,7 @@ def application(settings: Settings) -> Gate:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
+        ending = _end_with_grace(server)
         watching = asyncio.create_task(_watch(server))
         log.info("serving %s", ", ".join(opened.name for opened in server.models))
         try:
@@ -68,6 +70,7 @@ def application(settings: Settings) -> Gate:
         finally:
             server.is_ready = False
             watching.cancel()
+            ending.cancel()
             await asyncio.to_thread(server.models.close)
 
     app = FastAPI(title="soniq", lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
@@ -77,6 +80,35 @@ def application(settings: Settings) -> Gate:
     _add_pages(app)
     _add_errors(app)
     return Gate(app, settings, metrics)
+
+
+def _end_with_grace(server: Serving) -> asyncio.Task[None]:
+    """What ends all requests some seconds after a signal, with errors that say so: uvicorn would only cut them off."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def also(number: signal.Signals) -> None:
+        # uvicorn's own, which stops accepting.
+        before = signal.getsignal(number)
+
+        def handle(received: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(asked.set)
+            if callable(before):
+                before(received, frame)
+
+        signal.signal(number, handle)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        also(number)
+
+    async def end() -> None:
+        await asked.wait()
+        server.is_ready = False
+        await asyncio.sleep(server.settings.grace)
+        log.warning("the grace of %s s is over: requests end unfinished", server.settings.grace)
+        server.models.cancel()
+
+    return asyncio.create_task(end())
 
 
 async def _watch(server: Serving) -> None:

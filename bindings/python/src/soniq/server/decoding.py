@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ..tokenizer import Tokenizer
 from . import preparing
@@ -55,12 +56,28 @@ async def _answer(
             ids = prompt(tokenizer, decoding)
             return preparing.job(tokenizer, decoding, server.settings, fields, ids, pieces.sink)
 
+        decoding.scheduler.check(fields.n or 1)
         job = await asyncio.to_thread(prepare)
         decoding.scheduler.submit(job)
     answer = _Answer(form_type(fields.model, tokenizer), job, pieces, server, fields)
     if fields.stream:
-        return StreamingResponse(answer.stream(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        return _Stream(answer.stream(), job)
     return await answer.whole(request)
+
+
+class _Stream(StreamingResponse):
+    def __init__(self, events: AsyncIterator[str], job: Job) -> None:
+        # Proxies are to hand on each event as it comes.
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Also where the client went before the first event.
+            self._job.cancel()
 
 
 class _Answer:

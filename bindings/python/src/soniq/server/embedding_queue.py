@@ -59,12 +59,20 @@ class EmbeddingQueue:
         with self._changed:
             if self._is_retired:
                 raise closing()
-            if len(self._waiting) >= self._queue:
-                waiting = sum(len(row) for each in self._waiting for row in each.rows)
-                seconds = max(1, min(60, round(waiting * self._usual)))
-                raise full(f"{len(self._waiting)} requests wait already", seconds)
+            self._check()
             self._waiting.append(order)
             self._changed.notify()
+
+    def check(self) -> None:
+        """Raises Problem where a request would be refused now: before work is done for it."""
+        with self._changed:
+            self._check()
+
+    def _check(self) -> None:
+        if len(self._waiting) >= self._queue:
+            positions = sum(len(row) for each in self._waiting for row in each.rows)
+            seconds = max(1, min(60, round(positions * self._usual)))
+            raise full(f"{len(self._waiting)} requests wait already", seconds)
 
     def retire(self) -> None:
         """Takes no more requests, computes those it has, and ends."""

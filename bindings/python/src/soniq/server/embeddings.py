@@ -36,6 +36,7 @@ async def embeddings(request: Request, fields: EmbeddingRequest) -> Response:
             )
         if fields.dimensions not in (None, queue.shape.size):
             raise refuse(f"embeddings of this model have {queue.shape.size} numbers", "dimensions")
+        queue.check()
         rows = await asyncio.to_thread(_rows, opened, queue, server.settings, fields)
         order = Order(rows, lambda result: _tell(loop, future, result), server.settings.timeout)
         queue.submit(order)

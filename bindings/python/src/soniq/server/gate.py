@@ -20,6 +20,8 @@ OPEN = {"/", "/health", "/ready"}
 KNOWN = OPEN | {"/metrics", "/v1/models", "/v1/embeddings", "/v1/chat/completions", "/v1/completions"}
 # Seconds for the body of a request.
 PATIENCE = 30
+# Bytes beyond the largest body that are read.
+DISCARDED = 32 << 20
 
 
 class Gate:
@@ -91,16 +93,24 @@ class Gate:
         most = self._settings.maximum_body
         too_large = Problem(413, f"the body is larger than {most} bytes", code="body_too_large")
         length = _header(scope, b"content-length")
-        if length.isdigit() and int(length) > most:
+        if length.isdigit() and int(length) > most + DISCARDED:
             raise too_large
         body = bytearray()
+        count = 0
         while True:
             message = await receive()
-            body += message.get("body", b"")
-            if len(body) > most:
+            data = message.get("body", b"")
+            count += len(data)
+            # A client that is still sending would not see the answer: some of what is too much is read, and forgotten.
+            if count <= most:
+                body += data
+            elif count > most + DISCARDED:
                 raise too_large
             if not message.get("more_body", False):
-                return bytes(body)
+                break
+        if count > most:
+            raise too_large
+        return bytes(body)
 
 
 async def respond(problem: Problem, send: Send) -> None:

@@ -13,6 +13,8 @@ from .problems import Problem
 from .settings import Settings
 
 log = logging.getLogger("soniq.server")
+# In the place of the identity of a file that is not there.
+MISSING: tuple[int, ...] = ()
 
 
 class Models:
@@ -37,9 +39,7 @@ class Models:
         opened = self._opened.get(name)
         if opened is None:
             known = ", ".join(self._opened)
-            raise Problem(
-                404, f"no model {name!r}: here are {known}", code="model_not_found", parameter="model"
-            )
+            raise Problem(404, f"no model {name!r}: here are {known}", code="model_not_found", parameter="model")
         opened.users += 1
         try:
             yield opened
@@ -63,7 +63,9 @@ class Models:
             found = identity(path)
         except OSError as error:
             # Between two steps of whoever replaces it, say; the open file stays usable.
-            log.warning("%s: %s; the file that was opened before is served on", name, error)
+            if self._refused.get(name) != MISSING:
+                log.warning("%s: %s; the file that was opened before is served on", name, error)
+            self._refused[name] = MISSING
             return
         if found in (old.identity, self._refused.get(name)):
             return
@@ -83,11 +85,16 @@ class Models:
     def _open(self, name: str) -> Opened:
         return open_file(name, self._paths[name], self._settings, self._metrics.meter(name))
 
+    def cancel(self) -> None:
+        """Ends all requests with an error."""
+        for opened in (*self._opened.values(), *self._replaced):
+            opened.worker.cancel_all()
+
     def close(self) -> None:
         """Ends all work, finished or not, and waits for the threads. May take as long as a run of a model."""
+        self.cancel()
         every = [*self._opened.values(), *self._replaced]
         for opened in every:
-            opened.worker.cancel_all()
             opened.worker.retire()
         for opened in every:
             if not opened.worker.join(30):

@@ -36,7 +36,8 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        timeout_graceful_shutdown=settings.grace,
+        # The application ends requests sooner; this is for clients that do not take their answers.
+        timeout_graceful_shutdown=settings.grace + 5,
         lifespan="on",
         log_config=LOGGING,
         access_log=False,

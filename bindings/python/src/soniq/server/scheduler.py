@@ -61,13 +61,20 @@ class Scheduler:
         with self._changed:
             if self._is_retired:
                 raise closing()
-            if not self._waiting and self._fits(job):
+            if not self._waiting and self._has_places(len(job.texts)):
                 self._place(job)
             elif len(self._waiting) >= self._limits.queue:
                 raise full(f"{len(self._waiting)} requests wait already", self._patience())
             else:
                 self._waiting.append(job)
             self._changed.notify()
+
+    def check(self, texts: int) -> None:
+        """Raises Problem where a request of so many texts would be refused now: before work is done for it."""
+        with self._changed:
+            is_full = len(self._waiting) >= self._limits.queue
+            if is_full and (self._waiting or not self._has_places(texts)):
+                raise full(f"{len(self._waiting)} requests wait already", self._patience())
 
     def retire(self) -> None:
         """Takes no more requests, writes those it has, and ends."""
@@ -118,7 +125,7 @@ class Scheduler:
     def _placed(self) -> list[Job]:
         """Gives places to requests of the queue, the oldest first; all that have places since the last call."""
         with self._changed:
-            while self._waiting and self._fits(self._waiting[0]):
+            while self._waiting and self._has_places(len(self._waiting[0].texts)):
                 self._place(self._waiting.popleft())
             placed, self._new = self._new, []
         return placed
@@ -127,9 +134,9 @@ class Scheduler:
         self._running.append(job)
         self._new.append(job)
 
-    def _fits(self, job: Job) -> bool:
+    def _has_places(self, texts: int) -> bool:
         places = sum(not text.is_done for each in self._running for text in each.texts)
-        return places + len(job.texts) <= self._limits.concurrency
+        return places + texts <= self._limits.concurrency
 
     def _admit(self, job: Job) -> None:
         """Gives the first text a sequence, with what is known of its prompt; the others copy it later."""
