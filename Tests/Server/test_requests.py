@@ -101,7 +101,7 @@ def test_a_body_that_is_too_large(server: Server) -> None:
     assert answer.status == 413 and answer.body["error"]["code"] == "body_too_large"
     # One that does not say how long it is.
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        connection.sendall(b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         connection.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
         for _ in range(5):
             connection.sendall(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
@@ -112,6 +112,14 @@ def test_a_body_that_is_too_large(server: Server) -> None:
 def test_fields_that_are_not_known_are_let_pass(server: Server) -> None:
     fields = {"model": "chat", "messages": MESSAGES, "max_tokens": 2, "user": "anna", "store": False, "x": {"y": 1}}
     assert server.post("/v1/chat/completions", fields).status == 200
+
+
+def test_names_of_other_sites(server: Server) -> None:
+    for host in ("localhost", "localhost:8000", "127.0.0.1", "[::1]", "[::1]:80"):
+        assert server.get("/v1/models", Host=host).status == 200
+    for host in ("example.com", "example.com:8000", "127.0.0.1.example.com", ""):
+        answer = server.get("/v1/models", Host=host)
+        assert answer.status == 403 and answer.body["error"]["code"] == "wrong_host"
 
 
 def test_pages(server: Server) -> None:

@@ -18,6 +18,7 @@ from .settings import Settings
 # Without a key: probes cannot send one, and the page is the same for everybody.
 OPEN = {"/", "/health", "/ready"}
 KNOWN = OPEN | {"/metrics", "/v1/models", "/v1/embeddings", "/v1/chat/completions", "/v1/completions"}
+LOCAL = {"localhost", "127.0.0.1", "::1"}
 # Seconds for the body of a request.
 PATIENCE = 30
 # Bytes beyond the largest body that are read.
@@ -29,6 +30,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
+        self._is_local = settings.host in LOCAL
         self._keys = [_digest(key.encode()) for key in settings.api_keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +57,7 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            self._check_host(scope)
             self._check_key(scope)
             body = await self._body(scope, receive) if scope["method"] == "POST" else None
         except Problem as problem:
@@ -66,6 +69,15 @@ class Gate:
             return pending.pop() if pending else await receive()
 
         await self._app(scope, receiving, send)
+
+    def _check_host(self, scope: Scope) -> None:
+        """A name of another site that leads to this machine would make its page one of this server's."""
+        if not self._is_local or self._keys:
+            return
+        host = _header(scope, b"host").decode("latin-1")
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if name.strip("[]").lower() not in LOCAL:
+            raise Problem(403, f"the server is for this machine, and knows no host {name!r}", code="wrong_host")
 
     def _check_key(self, scope: Scope) -> None:
         if not self._keys or scope["path"] in OPEN:
