@@ -27,9 +27,11 @@ class Answer(NamedTuple):
 class Server:
     """`soniq serve` with some options; stop it with `stop`."""
 
-    def __init__(self, log: Path, *options: object, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, log: Path, *options: object, threads: int = 1, environment: dict[str, str] | None = None
+    ) -> None:
         self._log = log
-        command = [sys.executable, "-m", "soniq", "serve", *map(str, options), "--port", "0", "--threads", "1"]
+        command = [sys.executable, "-m", "soniq", "serve", *map(str, options), "--port", "0", "--threads", str(threads)]
         with log.open("wb") as file:
             self.process = subprocess.Popen(command, stderr=file, env=os.environ | (environment or {}))
         try:
