@@ -81,6 +81,8 @@ def test_models(server: Server) -> None:
     assert (status, error["code"]) == (404, "model_not_found") and "chat, letters" in error["message"]
     status, error = refused(server, {"model": "letters", "messages": MESSAGES})
     assert (status, error["code"]) == (400, "wrong_model")
+    assert server.get("/v1/models/chat").body["id"] == "chat"
+    assert server.get("/v1/models/gpt").status == 404
     models = server.get("/v1/models").body
     assert [(entry["id"], entry["kind"]) for entry in models["data"]] == [("chat", "chat"), ("letters", "embeddings")]
 

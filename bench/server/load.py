@@ -59,7 +59,7 @@ def start(folder: Path, options: argparse.Namespace, *more: object) -> Server:
 
 def measure(name: str, file: Path, work: Works, options: argparse.Namespace, folder: Path, report: Report) -> None:
     clients, seconds = options.clients, options.seconds
-    single, library = work.in_process(1, seconds / 2), work.in_process(clients, seconds / 2)
+    single, library = work.in_process(1, seconds), work.in_process(clients, seconds)
     report.line(name, "library, 1 beside", "", "", "", "", "", f"{single:.1f} {work.unit}", f"{single / library:.0%}")
     report.line(name, f"library, {clients} beside", "", "", "", "", "", f"{library:.1f} {work.unit}", "100%")
     server = start(folder, options, f"{name}={file}")

@@ -164,6 +164,24 @@ def test_beginnings_are_used_again(model: soniq.Model, client: Client, meter: Co
     assert meter.kept <= 600
 
 
+def test_an_answer_that_was_stopped_is_gone_on_with(model: soniq.Model) -> None:
+    client = Client(model, Scheduler(model, Limits()))
+    prompt = list(range(5, 105))
+    job, pieces = client.job(prompt, 1500)
+    client.scheduler.submit(job)
+    while not job.texts[0].tokens:
+        pieces.get(timeout=60)
+    job.cancel()
+    while not pieces.get(timeout=60).is_last:
+        pass
+    longer = prompt + job.texts[0].tokens + [30]
+    again = client.ask(longer, 5)[0]
+    # Of all but the last token of a text and the last of the new one it is known.
+    assert again.reused >= len(longer) - 2 and again.texts[0].tokens == alone(model, longer, 5)
+    client.scheduler.retire()
+    assert client.scheduler.join(60)
+
+
 def test_ends(model: soniq.Model, client: Client) -> None:
     prompt = list(range(5, 25))
     tokens = alone(model, prompt, 30)

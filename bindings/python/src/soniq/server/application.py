@@ -24,7 +24,7 @@ from . import decoding, embeddings
 from .gate import Gate
 from .metrics import Metrics
 from .models import Models
-from .opened import OpenError
+from .opened import Opened, OpenError
 from .problems import Problem, wrong_fields
 from .serving import Serving, serving
 from .settings import FAILED, VARIABLE, Settings
@@ -159,17 +159,17 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
-        data = [
-            {
-                "id": opened.name,
-                "object": "model",
-                "created": opened.created,
-                "owned_by": "soniq",
-                "kind": "embeddings" if opened.decoding is None else "chat",
-            }
-            for opened in serving(request).models
-        ]
-        return {"object": "list", "data": data}
+        return {"object": "list", "data": [_described(opened) for opened in serving(request).models]}
+
+    @app.get("/v1/models/{name}")
+    async def model(request: Request, name: str) -> dict[str, Any]:
+        with serving(request).models.use(name) as opened:
+            return _described(opened)
+
+
+def _described(opened: Opened) -> dict[str, Any]:
+    kind = "embeddings" if opened.decoding is None else "chat"
+    return {"id": opened.name, "object": "model", "created": opened.created, "owned_by": "soniq", "kind": kind}
 
 
 def _add_errors(app: FastAPI) -> None:

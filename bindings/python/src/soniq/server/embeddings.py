@@ -106,7 +106,8 @@ def _body(fields: EmbeddingRequest, vectors: list[Vector], tokens: int) -> dict[
     def encoded(vector: Vector) -> str | list[float]:
         if fields.encoding_format == "base64":
             return base64.b64encode(vector.astype("<f4").tobytes()).decode()
-        return [float(number) for number in vector]
+        numbers: list[float] = vector.tolist()
+        return numbers
 
     data = [
         {"object": "embedding", "index": index, "embedding": encoded(vector)} for index, vector in enumerate(vectors)

@@ -20,6 +20,9 @@ from .meter import Meter
 from .scheduler import Limits, Scheduler
 from .settings import Settings
 
+# Texts of a run, by soniq.h.
+MOST_TEXTS = 1024
+
 
 class OpenError(Exception):
     """Why a file cannot be served, in one line that names it."""
@@ -121,6 +124,8 @@ def _decoding(name: str, model: Model, tokenizer: Tokenizer | None, settings: Se
     capacity = free_positions(model.session(maximums={"batch": 1, "sequence": 1, "logits": 1}))
     if settings.context > capacity:
         raise ValueError(f"--context {settings.context} is more than the {capacity} positions that it has room for")
+    if settings.concurrency > MOST_TEXTS:
+        raise ValueError(f"--concurrency {settings.concurrency} is more than {MOST_TEXTS}")
     template, reason = None, ""
     try:
         template = ChatTemplate(model)

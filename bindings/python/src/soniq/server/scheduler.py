@@ -163,9 +163,12 @@ class Scheduler:
             job.fail(closing())
         elif job.is_late:
             job.fail(too_late(job.seconds))
-        if job.is_done:
-            if job.admitted is not None:
-                self._usual += (time.monotonic() - job.admitted - self._usual) / 8
+        if job.is_done and job.admitted is not None:
+            self._usual += (time.monotonic() - job.admitted - self._usual) / 8
+            # Who stops an answer often goes on with it.
+            for text in job.texts:
+                if text.sequence is not None:
+                    self._keep(text, text.sequence)
         return job.is_done
 
     def _run(self) -> None:
@@ -222,10 +225,11 @@ class Scheduler:
         """Chooses the next token of a text, and of those that begin where it does; how many tokens came."""
         texts = [text]
         if text is job.texts[0] and text.is_reading:
-            for other in job.texts[1:]:
-                assert text.sequence is not None
-                other.sequence = text.sequence.copy(capacity=other.capacity)
-                texts.append(other)
+            try:
+                texts += self._forked(text, job.texts[1:])
+            except SoniqError as error:
+                job.fail(broken(error))
+                return 0
         count = 0
         for each in texts:
             before = len(each.tokens)
@@ -237,6 +241,13 @@ class Scheduler:
             if each.is_done and each.sequence is not None:
                 self._keep(each, each.sequence)
         return count
+
+    def _forked(self, first: Text, others: list[Text]) -> list[Text]:
+        """Gives texts with the same prompt what is computed of it. Raises SoniqError where there is no memory."""
+        assert first.sequence is not None
+        for other in others:
+            other.sequence = first.sequence.copy(capacity=other.capacity)
+        return others
 
     def _keep(self, text: Text, sequence: Sequence) -> None:
         text.sequence = None
