@@ -95,6 +95,10 @@ def test_a_new_file(start: Callable[..., Server], chat_path: Path, other_path: P
     assert answer(server) == said(other_path)
     # What began with the old file ends with it.
     assert text_of(old) == whole
+    # And then the old file is closed.
+    maps = Path(f"/proc/{server.process.pid}/maps")
+    server.wait(lambda: "chat.soniq (deleted)" not in maps.read_text())
+    assert "chat.soniq" in maps.read_text()
 
     broken = tmp_path / "broken"
     data = bytearray(chat_path.read_bytes())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .metrics import Metrics
-from .opened import Opened, OpenError, identity, open_file
+from .opened import Opened, OpenError, Worker, identity, open_file
 from .problems import Problem
 from .settings import Settings
 
@@ -28,7 +29,8 @@ class Models:
         # Files that were tried and refused are not tried again.
         self._refused: dict[str, tuple[int, ...]] = {}
         self._looking = asyncio.Lock()
-        self._replaced: list[Opened] = []
+        # Those that still have something to do: their threads keep them, and nothing else keeps their files open.
+        self._replaced: weakref.WeakSet[Worker] = weakref.WeakSet()
 
     def __iter__(self) -> Iterator[Opened]:
         return iter(self._opened.values())
@@ -77,7 +79,7 @@ class Models:
             log.error("%s: the new file is not served, the old one is: %s", name, error)
             return
         self._opened[name] = new
-        self._replaced = [each for each in self._replaced if each.worker.is_alive] + [old]
+        self._replaced.add(old.worker)
         old.replace()
         self._metrics.reloaded(name, True)
         log.info("%s: a new file is served", name)
@@ -87,15 +89,18 @@ class Models:
 
     def cancel(self) -> None:
         """Ends all requests with an error."""
-        for opened in (*self._opened.values(), *self._replaced):
-            opened.worker.cancel_all()
+        for worker in self._workers():
+            worker.cancel_all()
 
     def close(self) -> None:
         """Ends all work, finished or not, and waits for the threads. May take as long as a run of a model."""
         self.cancel()
-        every = [*self._opened.values(), *self._replaced]
-        for opened in every:
-            opened.worker.retire()
-        for opened in every:
-            if not opened.worker.join(30):
-                log.error("%s: the thread does not end", opened.name)
+        workers = self._workers()
+        for worker in workers:
+            worker.retire()
+        for worker in workers:
+            if not worker.join(30):
+                log.error("a thread does not end")
+
+    def _workers(self) -> list[Worker]:
+        return [*(opened.worker for opened in self), *self._replaced]

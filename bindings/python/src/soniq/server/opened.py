@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from .settings import Settings
 
 # Texts of a run, by soniq.h.
 MOST_TEXTS = 1024
+Worker: TypeAlias = Scheduler | EmbeddingQueue
 
 
 class OpenError(Exception):
@@ -53,7 +55,7 @@ class Opened:
     identity: tuple[int, ...]
     model: Model
     tokenizer: Tokenizer | None
-    worker: Scheduler | EmbeddingQueue
+    worker: Worker
     decoding: Decoding | None
     created: int
     users: int = 0
@@ -88,7 +90,7 @@ def open_file(name: str, path: str, settings: Settings, meter: Meter) -> Opened:
         model = load(path, threads=settings.threads, verify=True)
         tokenizer = _tokenizer(model)
         decoding = None
-        worker: Scheduler | EmbeddingQueue
+        worker: Worker
         if _is_decoder(model):
             decoding = _decoding(name, model, tokenizer, settings, meter)
             worker = decoding.scheduler
