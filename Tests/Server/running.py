@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # Seconds until something must have happened; nothing is asserted of how fast it was.
-PATIENCE = 50
+PATIENCE = 120
 
 
 class Answer(NamedTuple):
@@ -31,6 +31,8 @@ class Server:
         self, log: Path, *options: object, threads: int = 1, environment: dict[str, str] | None = None
     ) -> None:
         self._log = log
+        # What `metric` asks with.
+        self.key = ""
         command = [sys.executable, "-m", "soniq", "serve", *map(str, options), "--port", "0", "--threads", str(threads)]
         with log.open("wb") as file:
             self.process = subprocess.Popen(command, stderr=file, env=os.environ | (environment or {}))
@@ -86,7 +88,7 @@ class Server:
     def metric(self, name: str, **labels: str) -> float:
         """The sum of all series of a name with these labels."""
         total = 0.0
-        for line in self.get("/metrics").body.splitlines():
+        for line in self.get("/metrics", Authorization=f"Bearer {self.key}").body.splitlines():
             if line.startswith((f"{name}{{", f"{name} ")) and all(f'{key}="{labels[key]}"' in line for key in labels):
                 total += float(line.rpartition(" ")[2])
         return total

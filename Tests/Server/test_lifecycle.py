@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import pack, write_model
-from running import Answer, Server
+from running import PATIENCE, Answer, Server
 from test_limits import ENDLESS, begin
 
 import soniq
@@ -58,17 +58,17 @@ def replace(target: Path, source: Path) -> None:
 
 def test_running_requests_end_before_the_server(start: Callable[..., Server], chat_path: Path) -> None:
     server = start(chat_path)
-    asked = ENDLESS | {"max_tokens": 1000}
+    asked = ENDLESS | {"max_tokens": 500, "n": 4}
     stream = begin(server, asked)
     result: list[Answer] = []
     asking = threading.Thread(target=lambda: result.append(server.post("/v1/chat/completions", asked)))
     asking.start()
-    server.wait(lambda: server.metric("soniq_running_texts") == 2)
+    server.wait(lambda: server.metric("soniq_running_texts") > 4)
     server.signal(signal.SIGTERM)
     assert stream.read().decode().endswith("data: [DONE]\n\n")
     asking.join()
-    assert result[0].status == 200 and result[0].body["usage"]["completion_tokens"] == 1000
-    assert server.process.wait(50) == 0, server.log()
+    assert result[0].status == 200 and result[0].body["usage"]["completion_tokens"] == 2000
+    assert server.process.wait(PATIENCE) == 0, server.log()
     with pytest.raises(OSError):
         server.get("/health")
 
@@ -79,7 +79,7 @@ def test_the_grace_is_over(start: Callable[..., Server], chat_path: Path) -> Non
     server.signal(signal.SIGTERM)
     last = stream.read().decode().split("\n\n")[-2]
     assert json.loads(last.removeprefix("data: "))["error"]["code"] == "shutting_down"
-    assert server.process.wait(50) == 0, server.log()
+    assert server.process.wait(PATIENCE) == 0, server.log()
 
 
 def test_a_new_file(start: Callable[..., Server], chat_path: Path, other_path: Path, tmp_path: Path) -> None:
@@ -128,6 +128,7 @@ def test_workers(start: Callable[..., Server], chat_path: Path, other_path: Path
     (killed, *_) = workers()
     os.kill(killed, signal.SIGKILL)
     server.wait(lambda: len(workers()) == 3)
+    server.wait(lambda: server.log().count("Application startup complete") == 3)
     assert f"worker {killed} has ended" in server.log()
     assert answer(server) == said(chat_path)
     # Counts are those of all of them, of the one that was killed too.
@@ -143,7 +144,7 @@ def test_what_cannot_start(chat_path: Path, tmp_path: Path) -> None:
     def refused(*options: object, environment: dict[str, str] | None = None) -> tuple[int, str]:
         command = [sys.executable, "-m", "soniq", "serve", *map(str, options), "--port", "0"]
         environment = os.environ | (environment or {})
-        result = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, env=environment)
         assert "Traceback" not in result.stderr, result.stderr
         return result.returncode, result.stderr
 

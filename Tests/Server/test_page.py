@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from running import Server
+from running import PATIENCE, Server
 
 webdriver = pytest.importorskip("selenium.webdriver")
 
@@ -30,7 +30,7 @@ def page(server: Server) -> Iterator[webdriver.Chrome]:
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(50)
+    driver.set_script_timeout(PATIENCE)
     driver.get(server.url)
     yield driver
     left = complaints(driver)

@@ -42,6 +42,8 @@ PAGE_HEADERS = {
 def from_environment() -> Gate:
     """The application of a worker. Ends the process where a model cannot be opened."""
     _end_with_the_parent()
+    # It would end the process before there is anything to look at.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         return application(Settings.parse(os.environ[VARIABLE]))
     except OpenError as error:
