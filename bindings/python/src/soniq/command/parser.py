@@ -97,7 +97,7 @@ def _serving(command: argparse.ArgumentParser) -> None:
         command.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (%(default)s)")
 
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
-    option("--port", _whole, 8000, "0: one that is free")
+    option("--port", _whole, 8000, "port; 0: one that is free")
     command.add_argument(
         "--api-key", action="append", default=[], type=_text, metavar="KEY",
         help=f"who knows it may ask, and nobody else; also {serve.KEYS}, with spaces between",
@@ -135,7 +135,7 @@ def _command(
     command = commands.add_parser(
         name,
         help=description,
-        description=description.capitalize() + ".",
+        description=f"{description[0].upper()}{description[1:]}.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
