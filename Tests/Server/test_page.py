@@ -1,4 +1,4 @@
-"""The page in headless Chromium: a conversation, a search, and what somebody without a mouse or eyes finds.
+"""The page in headless Chromium: a conversation, a search, and what assistive programs find.
 
 Skipped where chromium and chromedriver (Debian: chromium-driver) are not installed.
 """
