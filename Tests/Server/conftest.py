@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from packing import pack, write_model
 from running import Server
 from tiny_encoder import write_folder
 
 import soniq
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "Tests/Decoders"))
-from chat_model import write_model  # noqa: E402
-
-
-def pack(source: Path, target: Path, *options: str) -> Path:
-    command = [os.environ["SONIQ_PACK"], "pack", source, "-o", target, *options]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return target
 
 
 @pytest.fixture(scope="session")

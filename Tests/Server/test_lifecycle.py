@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import pack, write_model
+from packing import pack, write_model
 from running import PATIENCE, Answer, Server
 from test_limits import ENDLESS, begin
 
