@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-from ..generation import MOST_GUESSES
-from . import bench, chat, doctor, embed, generate, perplexity, report
+from . import bench, chat, doctor, embed, generate, perplexity, report, serve
+from .values import above_zero, count, guesses, length, nonempty, real, share, size, whole
 
 EXAMPLES = """examples:
   soniq generate model.soniq "The capital of France is" --max-tokens 40
@@ -17,6 +16,7 @@ EXAMPLES = """examples:
   soniq bench model.soniq --threads 1
   soniq embed minilm.soniq "The cat sits outside"
   soniq report model.soniq
+  soniq serve model.soniq --port 8000
   soniq doctor
 
 A model is packed from a GGUF file or a folder: soniq-pack pack model.gguf -o model.soniq"""
@@ -46,6 +46,13 @@ BENCH = """examples:
   soniq bench model.soniq
   soniq bench model.soniq --prompt 2048 --tokens 64 --threads 2
   soniq bench model.soniq --texts 8"""
+
+SERVE = """examples:
+  soniq serve model.soniq
+  soniq serve chat=smollm2.soniq embeddings=minilm.soniq --port 8000 --watch 2
+  SONIQ_API_KEYS="key-of-anna key-of-ben" soniq serve model.soniq --host 0.0.0.0 --workers 2
+
+Limits are those of each worker."""
 
 
 EMBED = """examples:
@@ -86,30 +93,34 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--system", metavar="TEXT", help="what the model is told before the conversation")
     command.add_argument("--template", metavar="FILE", help="chat template, in Jinja, in place of that of the model")
     command.add_argument(
-        "--context", type=_count, default=0, metavar="N", help="the most tokens of a conversation (default: as packed)"
+        "--context", type=count, default=0, metavar="N", help="the most tokens of a conversation (default: as packed)"
     )
     _sampling(command, temperature=0.7, top_p=0.9)
 
     command = _command(commands, "perplexity", "see how well a model predicts a text", PERPLEXITY, perplexity.run)
     command.add_argument("file", metavar="TEXTFILE", help="text in UTF-8")
-    command.add_argument("--context", type=_length, default=512, metavar="N", help="tokens of a piece (%(default)s)")
+    command.add_argument("--context", type=length, default=512, metavar="N", help="tokens of a piece (%(default)s)")
 
     command = _command(commands, "bench", "measure tokens per second", BENCH, bench.run)
-    command.add_argument("--prompt", type=_count, default=512, metavar="N", help="tokens of the prompt (%(default)s)")
-    command.add_argument("--tokens", type=_count, default=64, metavar="N", help="tokens behind it (%(default)s)")
+    command.add_argument("--prompt", type=count, default=512, metavar="N", help="tokens of the prompt (%(default)s)")
+    command.add_argument("--tokens", type=count, default=64, metavar="N", help="tokens behind it (%(default)s)")
     command.add_argument(
-        "--texts", type=_count, default=1, metavar="N", help="texts that these are written in at once (%(default)s)"
+        "--texts", type=count, default=1, metavar="N", help="texts that these are written in at once (%(default)s)"
     )
-    command.add_argument("--repetitions", type=_count, default=3, metavar="N", help="the median counts (%(default)s)")
+    command.add_argument("--repetitions", type=count, default=3, metavar="N", help="the median counts (%(default)s)")
 
     _embed(commands)
     command = _command(commands, "report", "make a page that shows a model", REPORT, report.run, has_threads=False)
     command.add_argument("-o", "--output", metavar="FILE", help="the page (default: the model's name with .html)")
     command.add_argument(
-        "--size", type=_size, action="append", default=[], metavar="NAME=NUMBER", help="a dynamic size of the run"
+        "--size", type=size, action="append", default=[], metavar="NAME=NUMBER", help="a dynamic size of the run"
     )
     command.add_argument("--no-run", action="store_true", help="show what the file holds, and measure nothing")
-    command = _command(commands, "doctor", "find out what is wrong", DOCTOR, doctor.run, takes_model=False)
+    command = _command(
+        commands, "serve", "serve models by HTTP, as OpenAI's interface has it", SERVE, serve.run, model="many"
+    )
+    _serving(command)
+    command = _command(commands, "doctor", "find out what is wrong", DOCTOR, doctor.run, model="none")
     command.add_argument("--json", action="store_true", help="write a JSON object")
     return result
 
@@ -124,9 +135,33 @@ def _embed(commands: argparse._SubParsersAction[_Command]) -> None:
     command.add_argument("--normalize", action="store_true", help="divide each embedding by its length")
     command.add_argument("--prompt", metavar="TEXT", help="text that is set before each of them")
     command.add_argument(
-        "--max-length", type=_count, metavar="N", help="cut texts to so many tokens (default: what the model takes)"
+        "--max-length", type=count, metavar="N", help="cut texts to so many tokens (default: what the model takes)"
     )
-    command.add_argument("--batch-size", type=_count, default=32, metavar="N", help="texts at a time (%(default)s)")
+    command.add_argument("--batch-size", type=count, default=32, metavar="N", help="texts at a time (%(default)s)")
+
+
+def _serving(command: argparse.ArgumentParser) -> None:
+    def option(name: str, kind: Callable[[str], float], default: float, text: str) -> None:
+        command.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (%(default)s)")
+
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
+    option("--port", whole, 8000, "port; 0: one that is free")
+    command.add_argument(
+        "--api-key", action="append", default=[], type=nonempty, metavar="KEY",
+        help=f"who knows it may ask, and nobody else; also {serve.KEYS}, with spaces between",
+    )  # fmt: skip
+    option("--workers", count, 1, "processes that share the file")
+    option("--concurrency", count, 8, "texts that are written at once")
+    option("--queue", whole, 64, "requests of a model that may wait; more are told to come later")
+    option("--max-tokens", count, 1024, "the most tokens of an answer")
+    option("--context", whole, 0, "the most tokens of a text with its answer; 0: as packed")
+    option("--max-body", count, 4 << 20, "the most bytes of a request")
+    option("--max-inputs", count, 2048, "the most texts of a request for embeddings")
+    option("--timeout", above_zero, 300.0, "the most seconds of a request")
+    option("--grace", whole, 30, "seconds for running requests when the server is to end")
+    option("--kept-texts", whole, 8, "finished texts whose beginnings are used again; 0: none")
+    option("--kept-tokens", whole, 16384, "the most tokens of all of these")
+    option("--watch", real, 0.0, "look every N seconds whether a file was replaced; 0: after SIGHUP only")
 
 
 class _Command(argparse.ArgumentParser):
@@ -164,21 +199,23 @@ def _command(
     description: str,
     epilog: str,
     run: Callable[[argparse.Namespace], int],
-    takes_model: bool = True,
+    model: Literal["one", "many", "none"] = "one",
     has_threads: bool = True,
 ) -> _Command:
     command = commands.add_parser(
         name,
         help=description,
-        description=description.capitalize() + ".",
+        description=f"{description[0].upper()}{description[1:]}.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
-    if takes_model:
+    if model == "one":
         command.add_argument("model", metavar="MODEL", help="the .soniq file")
-    if takes_model and has_threads:
-        command.add_argument("--threads", type=_whole, default=0, metavar="N", help="threads; 0, the default: all")
+    elif model == "many":
+        command.add_argument("model", metavar="MODEL", nargs="+", help="a .soniq file, or NAME=FILE")
+    if model != "none" and has_threads:
+        command.add_argument("--threads", type=whole, default=0, metavar="N", help="threads; 0, the default: all")
     return command
 
 
@@ -186,81 +223,20 @@ def _sampling(command: argparse.ArgumentParser, *, temperature: float, top_p: fl
     def option(name: str, kind: Callable[[str], float], default: float, text: str) -> None:
         command.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (%(default)s)")
 
-    option("--max-tokens", _count, 512, "the most tokens of an answer")
-    option("--temperature", _number, temperature, "divides the logits; 0: always the most likely token")
-    option("--top-p", _part, top_p, "only the most likely tokens that together have this probability")
-    option("--top-k", _whole, 0, "only so many of the most likely tokens; 0: all")
-    option("--min-p", _number, 0.0, "only tokens with this part of the greatest probability")
-    option("--repetition-penalty", _part_or_more, 1.0, "makes recent tokens less likely; 1: not")
-    option("--seed", _whole, 0, "of the random numbers")
+    option("--max-tokens", count, 512, "the most tokens of an answer")
+    option("--temperature", real, temperature, "divides the logits; 0: always the most likely token")
+    option("--top-p", share, top_p, "only the most likely tokens that together have this probability")
+    option("--top-k", whole, 0, "only so many of the most likely tokens; 0: all")
+    option("--min-p", real, 0.0, "only tokens with this part of the greatest probability")
+    option("--repetition-penalty", above_zero, 1.0, "makes recent tokens less likely; 1: not")
+    option("--seed", whole, 0, "of the random numbers")
     option(
         "--lookup",
-        _guesses,
+        guesses,
         0,
         "guess up to so many tokens by what followed before: the same text, sooner where it repeats",
     )
-    command.add_argument("--stop", type=_text, action="append", default=[], metavar="TEXT", help="text that ends it")
+    command.add_argument("--stop", type=nonempty, action="append", default=[], metavar="TEXT", help="text that ends it")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json-schema", metavar="FILE", help="each answer is JSON that this JSON schema describes")
     form.add_argument("--regex", metavar="PATTERN", help="this regular expression matches all of each answer")
-
-
-def _guesses(text: str) -> int:
-    if _whole(text) > MOST_GUESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_GUESSES}")
-    return int(text)
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 to 2147483647")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if _whole(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
-    return int(text)
-
-
-def _size(text: str) -> tuple[str, int]:
-    name, _, number = text.rpartition("=")
-    if not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=NUMBER")
-    return name, _count(number)
-
-
-def _length(text: str) -> int:
-    if _whole(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of 2 or more")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < 1e30:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
-    return number
-
-
-def _part_or_more(text: str) -> float:
-    number = _number(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
-
-
-def _part(text: str) -> float:
-    number = _part_or_more(text)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is above 1")
-    return number
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("an empty text is everywhere")
-    return text

@@ -1,0 +1,1 @@
+"""`soniq serve`: models behind HTTP, as OpenAI's interface has it. Needs the packages of `soniq[server]`."""
