@@ -10,8 +10,8 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm images images-train docs \
-	lint install wheel deb release asan tsan fuzz clean
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm bench-server images \
+	images-train docs lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
 
@@ -81,6 +81,9 @@ bench-recurrent: build ## Measure an LSTM layer against ONNX Runtime INT8 (1 min
 
 bench-llm: build ## Measure language models against llama.cpp (15 minutes)
 	@.ci/bench llm
+
+bench-server: build ## Load soniq serve with clients, kill a worker, replace a model (5 minutes; ARGS=--help)
+	@.ci/bench server $(ARGS)
 
 images: build ## Accuracy of packed networks on two sets of images, against float32
 	@.ci/install-debian-packages images
