@@ -11,8 +11,9 @@ import numpy as np
 
 import soniq
 from soniq.command.template import ChatTemplate
+from soniq.embedding_model import EmbeddingModel
 from soniq.generation import ENDS
-from soniq.server.embedding_batches import embed, encoder_shape
+from soniq.server.embedding_batches import embed
 
 WORDS = "river garden music winter market paper engine harbour forest letter window bridge".split()
 
@@ -82,7 +83,7 @@ class Embeddings:
 
     def __init__(self, name: str, file: Path, threads: int, requests: int, texts: int) -> None:
         self._model = soniq.load(file, threads=threads)
-        self._shape = encoder_shape(self._model)
+        self._embedding = EmbeddingModel(self._model)
         places = range(texts)
         inputs = [[sentence(64 * number + place, 4 + 3 * place) for place in places] for number in range(requests)]
         self.bodies = [{"model": name, "input": each, "encoding_format": "base64"} for each in inputs]
@@ -91,7 +92,7 @@ class Embeddings:
 
     def _alone(self, row: np.ndarray) -> str:
         """As the server writes it to those who ask for it so, as OpenAI's client does."""
-        ((_, vectors),) = embed(self._model, self._shape, [row])
+        ((_, vectors),) = embed(self._embedding, [row])
         return base64.b64encode(vectors[0].tobytes()).decode()
 
     def is_right(self, number: int, body: Any) -> bool:
@@ -106,6 +107,6 @@ class Embeddings:
         begin = time.perf_counter()
         while time.perf_counter() - begin < seconds:
             rows = [row for each in range(beside) for row in self._rows[(number + each) % len(self._rows)]]
-            count += sum(len(places) for places, _ in embed(self._model, self._shape, rows))
+            count += sum(len(places) for places, _ in embed(self._embedding, rows))
             number += beside
         return count / (time.perf_counter() - begin)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import soniq
-from soniq.server.embedding_batches import embed, encoder_shape
+from soniq.embedding_model import EmbeddingModel
+from soniq.server.embedding_batches import embed
 from soniq.server.embedding_queue import EmbeddingQueue, Order
 from soniq.server.problems import Problem
 
@@ -47,7 +48,7 @@ def order(rows: list[np.ndarray], seconds: float = 60) -> tuple[Order, queue.Que
 def test_batches_are_the_rows_alone(model: soniq.Model) -> None:
     rows = some_rows(model, [9, 1, 32, 5, 5, 17, 2, 30, 8])
     found = {}
-    for places, vectors in embed(model, encoder_shape(model), rows):
+    for places, vectors in embed(EmbeddingModel(model), rows):
         assert len(places) <= 4
         found |= dict(zip(places, vectors, strict=True))
     assert sorted(found) == list(range(9))
@@ -98,11 +99,11 @@ def test_a_full_queue(model: soniq.Model) -> None:
 
 
 def test_models_that_are_no_encoders(model: soniq.Model) -> None:
-    assert encoder_shape(model).output == "sentence_embedding"
+    assert EmbeddingModel(model).dimension == 32
 
     class Other:
         inputs = [soniq.TensorInfo("image", np.dtype(np.float32), (1, 3), (1, 3), False)]
         outputs: list[soniq.TensorInfo] = []
 
-    with pytest.raises(TypeError, match="it takes image"):
-        encoder_shape(Other())
+    with pytest.raises(TypeError, match="the model takes image"):
+        EmbeddingModel(Other())

@@ -1,4 +1,4 @@
-"""A model as a function of token ids to embeddings: what `soniq.Encoder` needs of it."""
+"""A model as a function of token ids to embeddings, and texts to such ids: what `soniq.Encoder` is made of."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from .model import Model, TensorInfo
 from .tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int32]
+Embeddings = npt.NDArray[np.float32]
 OUTPUT = "sentence_embedding"
 TOKENS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
-# Names of the token to pad with; what it is does not matter, for the mask hides it.
+# Names of the token to pad with.
 PADDING = ("[PAD]", "<pad>")
 
 
@@ -26,11 +27,10 @@ class EmbeddingModel:
         limit: the most tokens of a text.
         maximum_batch: the most texts of a run.
         dimension: numbers of an embedding.
-        special: tokens that are set before and behind every text.
     """
 
-    def __init__(self, model: Model, tokenizer: Tokenizer | None = None) -> None:
-        """Takes the file's own tokenizer for None. Raises TypeError where the model is none of texts, or has none."""
+    def __init__(self, model: Model) -> None:
+        """Raises TypeError where the model is none of texts."""
         self._model = model
         self._inputs = [info.name for info in model.inputs]
         tokens = _token_input(model)
@@ -42,22 +42,14 @@ class EmbeddingModel:
         output = _output(model)
         self._output = output.name
         self.dimension = output.maximum_shape[1]
-        self._tokenizer = tokenizer or _tokenizer(model)
-        found = (self._tokenizer.id(name) for name in PADDING)
-        self._padding = next((token for token in found if token is not None), 0)
-        self._behind, self.special = _special(self._tokenizer)
 
-    def ids(self, text: str, length: int) -> Ids:
-        """int32 [tokens] of a text, at most so many: what is too long loses its end, but not the tokens behind it."""
-        ids = self._tokenizer.encode(text)
-        if len(ids) <= length:
-            return ids
-        return np.concatenate((ids[: length - self._behind], ids[len(ids) - self._behind :]))
+    def padded(self, ids: list[Ids], padding: int = 0) -> dict[str, Ids]:
+        """The model's inputs, int32 [texts, longest], or of the model's one size, for texts of these ids.
 
-    def padded(self, ids: list[Ids]) -> dict[str, Ids]:
-        """The model's inputs, int32 [texts, longest], or of the model's one size, for texts of these ids."""
+        Which token pads does not matter to the model: the mask hides it.
+        """
         shape = (self._rows or len(ids), self._length or max(map(len, ids), default=0))
-        inputs = {TOKENS: np.full(shape, self._padding, np.int32), MASK: np.zeros(shape, np.int32)}
+        inputs = {TOKENS: np.full(shape, padding, np.int32), MASK: np.zeros(shape, np.int32)}
         for row, tokens in enumerate(ids):
             inputs[TOKENS][row, : len(tokens)] = tokens
             inputs[MASK][row, : len(tokens)] = 1
@@ -65,7 +57,7 @@ class EmbeddingModel:
             inputs[TYPES] = np.zeros(shape, np.int32)
         return {name: array for name, array in inputs.items() if name in self._inputs}
 
-    def embed(self, ids: list[Ids]) -> npt.NDArray[np.float32]:
+    def embed(self, ids: list[Ids]) -> Embeddings:
         """float32 [texts, dimension], a copy."""
         if MASK in self._inputs:
             return self._run(ids)
@@ -76,9 +68,32 @@ class EmbeddingModel:
             result[places] = self._run([ids[place] for place in places])
         return result
 
-    def _run(self, ids: list[Ids]) -> npt.NDArray[np.float32]:
+    def _run(self, ids: list[Ids]) -> Embeddings:
         inputs: dict[str, Any] = self.padded(ids)
         return np.array(self._model(**inputs)[self._output][: len(ids)], np.float32)
+
+
+class EmbeddingText:
+    """Texts to the ids that the model embeds. Immutable.
+
+    Attributes:
+        special: tokens that are set before and behind every text.
+        padding: the token to pad with.
+    """
+
+    def __init__(self, model: Model, tokenizer: Tokenizer | None = None) -> None:
+        """Takes the file's own tokenizer for None. Raises TypeError where it has none."""
+        self._tokenizer = tokenizer or _tokenizer(model)
+        found = (self._tokenizer.id(name) for name in PADDING)
+        self.padding = next((token for token in found if token is not None), 0)
+        self._behind, self.special = _special(self._tokenizer)
+
+    def ids(self, text: str, length: int) -> Ids:
+        """int32 [tokens] of a text, at most so many: what is too long loses its end, but not the tokens behind it."""
+        ids = self._tokenizer.encode(text)
+        if len(ids) <= length:
+            return ids
+        return np.concatenate((ids[: length - self._behind], ids[len(ids) - self._behind :]))
 
 
 def _token_input(model: Model) -> TensorInfo:

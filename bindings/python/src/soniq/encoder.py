@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arguments
-from .embedding_model import EmbeddingModel
+from .embedding_model import EmbeddingModel, Embeddings, EmbeddingText
 from .model import Model, load
 from .streaming import iterate_async
 from .tokenizer import Tokenizer
 
-Embeddings = npt.NDArray[np.float32]
 # Batches of texts that `encode_stream` reads ahead, to put texts of about one length together.
 AHEAD = 16
 
@@ -65,7 +64,8 @@ class Encoder:
             self.model = model
         else:
             self.model = load(model, threads=threads)
-        self._embedding = EmbeddingModel(self.model, tokenizer)
+        self._embedding = EmbeddingModel(self.model)
+        self._text = EmbeddingText(self.model, tokenizer)
         self._max_length = self._embedding.limit
         if max_length is not None:
             self.max_seq_length = max_length
@@ -77,7 +77,7 @@ class Encoder:
 
     @max_seq_length.setter
     def max_seq_length(self, length: int) -> None:
-        least = self._embedding.special + 1
+        least = self._text.special + 1
         self._max_length = arguments.integer(length, "max_length", least, self._embedding.limit)
 
     @property
@@ -95,7 +95,7 @@ class Encoder:
     def tokenize(self, texts: str | Sequence[str]) -> dict[str, npt.NDArray[np.int32]]:
         """The inputs of the model for these texts: int32 [texts, tokens] by name, padded to the longest text."""
         given = [texts] if isinstance(texts, str) else _texts(texts)
-        return self._embedding.padded(self._ids(given))
+        return self._embedding.padded(self._ids(given), self._text.padding)
 
     def encode(
         self,
@@ -181,7 +181,7 @@ class Encoder:
 
     def _ids(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         length = self._max_length
-        return [self._embedding.ids(text, length) for text in texts]
+        return [self._text.ids(text, length) for text in texts]
 
     def _work(
         self, sentences: str | Sequence[str], prompt: str | None, batch_size: int, truncate_dim: int | None

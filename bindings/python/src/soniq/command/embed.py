@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..encoder import Embeddings, Encoder
+from ..embedding_model import Embeddings
+from ..encoder import Encoder
 from ..errors import SoniqError
 from .opening import CommandError
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..embedding_model import EmbeddingModel, Embeddings, Ids
 from ..errors import SoniqError
 from ..model import Model
-from .embedding_batches import POSITIONS, Ids, Shape, Vector, embed, encoder_shape
+from .embedding_batches import POSITIONS, embed
 from .meter import Meter, Uncounted
 from .problems import broken, closing, full, too_late
 
@@ -23,12 +24,12 @@ class Order:
     """Rows of one request, and what is told when all are there, or why they will not be."""
 
     rows: list[Ids]
-    done: Callable[[list[Vector] | BaseException], None]
+    done: Callable[[list[Embeddings] | BaseException], None]
     seconds: float
     begin: float = field(default_factory=time.monotonic)
     is_cancelled: bool = False
     # What came so far, by place.
-    found: dict[int, Vector] = field(default_factory=dict)
+    found: dict[int, Embeddings] = field(default_factory=dict)
     # How many rows went into a batch.
     taken: int = 0
 
@@ -42,8 +43,7 @@ class EmbeddingQueue:
 
     def __init__(self, model: Model, queue: int, meter: Meter | None = None, name: str = "encoder") -> None:
         """Starts the thread; at most `queue` requests wait. Raises TypeError for a model that is no encoder."""
-        self.shape: Shape = encoder_shape(model)
-        self._model = model
+        self.model = EmbeddingModel(model)
         self._queue = queue
         self._meter: Meter = meter or Uncounted()
         self._changed = threading.Condition()
@@ -128,7 +128,7 @@ class EmbeddingQueue:
         start = time.monotonic()
         ids = [order.rows[place] for order, place in rows]
         try:
-            for places, vectors in embed(self._model, self.shape, ids):
+            for places, vectors in embed(self.model, ids):
                 for place, vector in zip(places, vectors, strict=True):
                     order, row = rows[place]
                     order.found[row] = vector
@@ -152,7 +152,7 @@ class EmbeddingQueue:
         for order in dict.fromkeys(order for order, _ in rows):
             own = [place for each, place in rows if each is order]
             try:
-                for places, vectors in embed(self._model, self.shape, [order.rows[place] for place in own]):
+                for places, vectors in embed(self.model, [order.rows[place] for place in own]):
                     order.found |= {own[place]: vector for place, vector in zip(places, vectors, strict=True)}
             except SoniqError as alone:
                 self._end({order}, broken(alone))

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from .embedding_batches import Ids, Vector
+from ..embedding_model import Embeddings, Ids
 from .embedding_queue import EmbeddingQueue, Order
 from .opened import Opened
 from .preparing import refuse
@@ -26,7 +26,7 @@ router = APIRouter()
 async def embeddings(request: Request, fields: EmbeddingRequest) -> Response:
     server = serving(request)
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[list[Vector]] = loop.create_future()
+    future: asyncio.Future[list[Embeddings]] = loop.create_future()
     with server.models.use(fields.model) as opened:
         request.state.soniq_model = opened.name
         queue = opened.worker
@@ -34,8 +34,8 @@ async def embeddings(request: Request, fields: EmbeddingRequest) -> Response:
             raise Problem(
                 400, f"{fields.model!r} writes text and makes no embeddings", code="wrong_model", parameter="model"
             )
-        if fields.dimensions not in (None, queue.shape.size):
-            raise refuse(f"embeddings of this model have {queue.shape.size} numbers", "dimensions")
+        if fields.dimensions not in (None, queue.model.dimension):
+            raise refuse(f"embeddings of this model have {queue.model.dimension} numbers", "dimensions")
         queue.check()
         rows = await asyncio.to_thread(_rows, opened, queue, server.settings, fields)
         order = Order(rows, lambda result: _tell(loop, future, result), server.settings.timeout)
@@ -72,9 +72,9 @@ def _rows(opened: Opened, queue: EmbeddingQueue, settings: Settings, fields: Emb
             row = np.array(text, np.int32)
         if not len(row) or text == "":
             raise refuse("a text is empty", name)
-        if len(row) > queue.shape.tokens:
+        if len(row) > queue.model.limit:
             raise refuse(
-                f"a text has {len(row)} tokens, and there is room for {queue.shape.tokens}",
+                f"a text has {len(row)} tokens, and there is room for {queue.model.limit}",
                 name,
                 "context_length_exceeded",
             )
@@ -85,7 +85,7 @@ def _rows(opened: Opened, queue: EmbeddingQueue, settings: Settings, fields: Emb
 
 
 def _tell(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[list[Vector]], result: list[Vector] | BaseException
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[list[Embeddings]], result: list[Embeddings] | BaseException
 ) -> None:
     def settle() -> None:
         if future.done():
@@ -102,8 +102,8 @@ def _tell(
         pass
 
 
-def _body(fields: EmbeddingRequest, vectors: list[Vector], tokens: int) -> dict[str, Any]:
-    def encoded(vector: Vector) -> str | list[float]:
+def _body(fields: EmbeddingRequest, vectors: list[Embeddings], tokens: int) -> dict[str, Any]:
+    def encoded(vector: Embeddings) -> str | list[float]:
         if fields.encoding_format == "base64":
             return base64.b64encode(vector.astype("<f4").tobytes()).decode()
         numbers: list[float] = vector.tolist()

@@ -96,7 +96,7 @@ def open_file(name: str, path: str, settings: Settings, meter: Meter) -> Opened:
             worker = decoding.scheduler
         else:
             worker = EmbeddingQueue(model, settings.queue, meter, name)
-            model(**{name: np.ones((1, 1), np.int32) for name in worker.shape.inputs})
+            worker.model.embed([np.ones(1, np.int32)])
     except (SoniqError, OSError, TypeError, ValueError) as error:
         raise OpenError(f"{path}: {error}") from error
     return Opened(name, known, model, tokenizer, worker, decoding, int(time.time()))
