@@ -30,6 +30,8 @@ package enum MetadataKey {
   package static let calibrationTokens = "soniq.calibration_tokens"
   /// text: file name of the tokenizer that makes the ids.
   package static let tokenizer = "tokenizer.name"
+  /// integer: tokens that texts are cut to, where the model takes more.
+  package static let maximumTokens = "tokenizer.maximum_tokens"
   /// text: why the file has no tokenizer, where its source may have one.
   package static let tokenizerLeftOut = "tokenizer.left_out"
 }

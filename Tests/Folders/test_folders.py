@@ -291,6 +291,12 @@ BROKEN = {
     "heads-of-an-odd-length": ("t5", "config.json", config(d_kv=5), 65, "num_heads: heads of 5 numbers"),
     "narrow-heads": ("deberta", "config.json", config(num_attention_heads=4), 65, "heads of 2 numbers"),
     "pooled-images": ("vit", "config.json", config(num_attention_heads=3), 65, "num_attention_heads"),
+    "length-as-text": (
+        "dense", "sentence_bert_config.json", lambda text: '{"max_seq_length": "8"}', 65, "field max_seq_length",
+    ),
+    "no-length": (
+        "dense", "sentence_bert_config.json", lambda text: '{"max_seq_length": 0}', 65, "in 1...1048576",
+    ),
     "dense-of-another-width": ("dense", "2_Dense/config.json", config(in_features=9), 65, "expected [6, 9]"),
     "dense-of-text": ("dense", "2_Dense/config.json", config(out_features="6"), 65, "out_features"),
     "dense-function": ("dense", "2_Dense/config.json", config(activation_function="torch.nn.Fold"), 65, "Tanh"),
@@ -304,7 +310,7 @@ def test_what_is_broken_is_one_sentence(name: str, tmp_path: Path) -> None:
     folder, file, change, status, words = BROKEN[name]
     shutil.copytree(FOLDERS / folder, tmp_path / "model")
     path = tmp_path / "model" / file
-    path.write_text(change(path.read_text()))
+    path.write_text(change(path.read_text() if path.exists() else ""))
     arguments = ["-o", tmp_path / "m.soniq", "--palette", "f32", *part_of(folder)]
     result = command("pack", tmp_path / "model", *arguments)
     assert result.returncode == status, result.stderr

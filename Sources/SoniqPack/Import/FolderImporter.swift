@@ -120,6 +120,9 @@ extension EncoderGraph {
       (MetadataKey.name, .text(folder.name)), (MetadataKey.architecture, .text(modelType)),
     ]
     let leftOut = self.leftOut
+    if let count = modules?.maximumTokens {
+      metadata.append((MetadataKey.maximumTokens, .integer(Int64(count))))
+    }
     if !leftOut.isEmpty { metadata.append((MetadataKey.leftOut, .text(leftOut.joined(separator: ", ")))) }
     var imported = ImportedModel(
       description: ModelDescription(graph: result.graph, metadata: metadata, owner: [result.store]),

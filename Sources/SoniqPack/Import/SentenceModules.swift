@@ -17,6 +17,8 @@ package struct SentenceModules: Sendable {
   /// Their vectors follow each other.
   var poolings: [Pooling]
   var stages: [Stage] = []
+  /// What texts are cut to, where the folder says.
+  private(set) var maximumTokens: Int?
 
   /// Reads modules.json and the configurations it names; nil when there is none, or it does not pool.
   /// - Throws: `data` when a module or a pooling mode is one that soniq does not know.
@@ -45,7 +47,24 @@ package struct SentenceModules: Sendable {
           "unknown module; known: Transformer, Pooling, Dense, Normalize, Dropout")
       }
     }
+    modules?.maximumTokens = try maximumTokens(folder)
     return modules
+  }
+
+  /// Of the file beside config.json, whose name has that of an architecture in it.
+  private static func maximumTokens(_ folder: CheckpointFolder) throws(PackError) -> Int? {
+    let names = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]
+    for name in names {
+      let path = "\(folder.path)/sentence_\(name)_config.json"
+      guard MappedFile.exists(path) else { continue }
+      guard let stated = try JSONValue.read(path: path)["max_seq_length"], stated != .null else { return nil }
+      guard let count = stated.integer, (1...1_048_576).contains(count) else {
+        throw PackError(
+          .data, file: path, place: "field max_seq_length", "must be a whole number in 1...1048576")
+      }
+      return count
+    }
+    return nil
   }
 
   /// The folder of a module, which lies in the model's.

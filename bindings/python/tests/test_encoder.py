@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_what_cannot_be_honoured_is_refused(encoder: soniq.Encoder, option: str,
         encoder.encode(["a"], **{option: value})
     with pytest.raises(TypeError):
         encoder.encode(["a"], pool=3)  # type: ignore[call-arg]
+
+
+def test_the_folder_says_how_long_texts_are(tmp_path: Path) -> None:
+    folder = encoder_model.write_folder(tmp_path / "folder")
+    for stated, expected in ((7, 7), (99, 12), (None, 12)):
+        (folder / "sentence_roberta_config.json").write_text(json.dumps({"max_seq_length": stated}))
+        encoder = soniq.Encoder(encoder_model.pack(folder, tmp_path / f"{stated}.soniq"), threads=1)
+        assert encoder.max_seq_length == expected
+        assert encoder.model.metadata.get("tokenizer.maximum_tokens") == stated
+        assert encoder.tokenize("a b c d " * 10)["input_ids"].shape == (1, expected)
+    assert soniq.Encoder(tmp_path / "7.soniq", max_length=12).max_seq_length == 12
 
 
 def test_long_texts_keep_their_end(encoder: soniq.Encoder, encoder_path: Path) -> None:

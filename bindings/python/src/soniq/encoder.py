@@ -17,6 +17,8 @@ from .model import Model, load
 from .streaming import iterate_async
 from .tokenizer import Tokenizer
 
+# What a sentence encoder's folder says of the length of texts, in the metadata of its file.
+MAXIMUM_TOKENS = "tokenizer.maximum_tokens"
 # Batches of texts that `encode_stream` reads ahead, to put texts of about one length together.
 AHEAD = 16
 
@@ -48,8 +50,8 @@ class Encoder:
         Args:
             model: the `.soniq` file, or a `soniq.Model`.
             threads: threads of each call; 0 for as many as the process may use. Of an open model those of `soniq.load`.
-            max_length: tokens that a text is cut to; None for as many as the model takes. The file does not say what
-                sentence-transformers cuts to: 256 for all-MiniLM-L6-v2.
+            max_length: tokens that a text is cut to; None for what the file says (`tokenizer.maximum_tokens`, which is
+                sentence-transformers' own limit), or else for as many as the model takes.
             tokenizer: the `Model.tokenizer` of another file, for a model whose own file has none, as those packed of
                 ONNX files.
 
@@ -66,7 +68,8 @@ class Encoder:
             self.model = load(model, threads=threads)
         self._embedding = EmbeddingModel(self.model)
         self._text = EmbeddingText(self.model, tokenizer)
-        self._max_length = self._embedding.limit
+        stated = self.model.metadata.get(MAXIMUM_TOKENS)
+        self._max_length = min(self._embedding.limit, stated) if isinstance(stated, int) else self._embedding.limit
         if max_length is not None:
             self.max_seq_length = max_length
 

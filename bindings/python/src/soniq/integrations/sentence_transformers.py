@@ -17,7 +17,7 @@ def transformer_module(
 ) -> nn.Module:
     """A module for `SentenceTransformer(modules=[...])`, which then encodes, evaluates and searches as with any other.
 
-        SentenceTransformer(modules=[transformer_module("minilm.soniq", max_length=256)], device="cpu")
+        SentenceTransformer(modules=[transformer_module("minilm.soniq")], device="cpu")
 
     It gives the embedding that the file's own pooling makes, and the tokens' where the file has them
     (`last_hidden_state`), so that a Pooling module may stand behind it. It cannot be trained or saved.
