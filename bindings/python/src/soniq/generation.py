@@ -220,7 +220,7 @@ class TextGeneration(Iterator[str]):
                 self.stop_reason = self.generation.stop_reason
                 place = len(self._held)
             else:
-                place = len(self._held) - _begun(self._held, self._stops)
+                place = len(self._held) - begun_stop(self._held, self._stops)
             piece, self._held = self._held[:place], self._held[place:]
             self.text += piece
             if piece:
@@ -228,7 +228,7 @@ class TextGeneration(Iterator[str]):
         raise StopIteration
 
 
-def _begun(text: str, stops: tuple[str, ...]) -> int:
+def begun_stop(text: str, stops: tuple[str, ...]) -> int:
     """How much of the end of a text may be the beginning of a stop."""
     lengths = (length for stop in stops for length in range(1, len(stop)) if text.endswith(stop[:length]))
     return max(lengths, default=0)

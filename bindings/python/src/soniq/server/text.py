@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..decoder import Sequence
+from ..generation import begun_stop
 from ..matcher import Matcher
 from ..sampler import Sampler
 from ..tokenizer import TextStream
@@ -127,7 +128,7 @@ class Text:
             self.is_done = True
             self._sink(Piece(self._held[:place], self._tell(), "stop"))
             return
-        place = len(self._held) - begun(self._held, self._manner.stops)
+        place = len(self._held) - begun_stop(self._held, self._manner.stops)
         piece, self._held = self._held[:place], self._held[place:]
         if piece:
             self._sink(Piece(piece, self._tell()))
@@ -141,12 +142,6 @@ class Text:
     def _tell(self) -> tuple[Chosen, ...]:
         told, self._untold = tuple(self._untold), []
         return told
-
-
-def begun(text: str, stops: tuple[str, ...]) -> int:
-    """How much of the end of a text may be the beginning of a stop."""
-    lengths = (length for stop in stops for length in range(1, len(stop)) if text.endswith(stop[:length]))
-    return max(lengths, default=0)
 
 
 def likely(logits: Logits, count: int) -> tuple[tuple[int, float], ...]:
