@@ -36,29 +36,13 @@ def blocks() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, chat_model: Path) -> Path:
     """Where somebody would stand: build/ has the two models of `make demo`."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "build/smollm2").mkdir(parents=True)
     (folder / "build/minilm").symlink_to(REPOSITORY / "build/minilm")
-    gguf = folder / "build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    subprocess.run([sys.executable, "-B", REPOSITORY / "Tests/Decoders/chat_model.py", gguf], check=True)
-    # The command, as pip would write it.
-    command = folder / "bin/soniq"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m soniq "$@"\n')
-    command.chmod(0o755)
+    (folder / "build/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf").symlink_to(chat_model)
     return folder
-
-
-@pytest.fixture(scope="module")
-def environment(folder: Path) -> dict[str, str]:
-    prefix = Path(os.environ["SONIQ_LIBRARY"]).parents[1]
-    return {
-        **os.environ,
-        "PYTHONPATH": str(REPOSITORY / "bindings/python/src"),
-        "PATH": f"{folder / 'bin'}:{prefix / 'bin'}:{os.environ['PATH']}",
-    }
 
 
 def run(folder: Path, environment: dict[str, str], *command: str | Path) -> None:
