@@ -24,6 +24,7 @@ from .matrix import Level, Matrix
 EXTRAS = {
     "chat": ("jinja2",),
     "grammar": ("llguidance",),
+    "server": ("fastapi", "jinja2", "llguidance", "prometheus-client", "uvicorn"),
     "images": ("pillow",),
     "compare": ("onnx", "onnxruntime"),
     "train": ("torch", "onnx", "matplotlib"),
