@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arguments, opened
+from . import arguments, worker_models
 
 Batch = dict[str, npt.NDArray[Any]]
 
@@ -50,7 +50,8 @@ def embed(
     Raises:
         TypeError, ValueError: an option that cannot be. What an actor raises comes when the dataset is computed.
     """
-    given = (opened.absolute(model), arguments.text(column, "column").decode(), output, threads, normalize, max_length)
+    path, name = worker_models.absolute(model), arguments.text(column, "column").decode()
+    given = (path, name, output, threads, normalize, max_length)
     return _mapped(dataset, _Embed, given, workers, threads, batch_size, options)
 
 
@@ -72,7 +73,7 @@ def run(
         outputs: the outputs that are kept, None: all.
         workers, threads, batch_size, options: as of `embed`. The model gets no more rows at a time than it takes.
     """
-    given = (opened.absolute(model), dict(inputs or {}), None if outputs is None else list(outputs), threads)
+    given = (worker_models.absolute(model), dict(inputs or {}), None if outputs is None else list(outputs), threads)
     return _mapped(dataset, _Run, given, workers, threads, batch_size, options)
 
 
@@ -104,7 +105,7 @@ class _Embed:
     def __init__(
         self, path: str, column: str, output: str, threads: int, normalize: bool, max_length: int | None
     ) -> None:
-        self._encoder = opened.encoder(path, threads, max_length)
+        self._encoder = worker_models.encoder(path, threads, max_length)
         self._column, self._output, self._normalize = column, output, normalize
 
     def __call__(self, batch: Batch) -> Batch:
@@ -116,7 +117,7 @@ class _Embed:
 
 class _Run:
     def __init__(self, path: str, columns: dict[str, str], outputs: list[str] | None, threads: int) -> None:
-        self._model = opened.model(path, threads)
+        self._model = worker_models.model(path, threads)
         self._columns = {info.name: columns.get(info.name, info.name) for info in self._model.inputs}
         self._outputs = outputs
         self._most = min(info.maximum_shape[0] for info in self._model.inputs)

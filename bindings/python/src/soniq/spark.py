@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import arguments, opened
+from . import arguments, worker_models
 
 if TYPE_CHECKING:
     import pandas
@@ -37,14 +37,14 @@ def embedding(
     Raises:
         TypeError, ValueError: an option that cannot be. What a worker raises fails the task, as Spark has it.
     """
-    path = opened.absolute(model)
+    path = worker_models.absolute(model)
     count = arguments.integer(threads, "threads", 1, arguments.UINT32_MAXIMUM)
     import pandas
     from pyspark.sql.functions import pandas_udf
     from pyspark.sql.types import ArrayType, FloatType
 
     def embed(batches: Iterator[pandas.Series]) -> Iterator[pandas.Series]:
-        encoder = opened.encoder(path, count, max_length)
+        encoder = worker_models.encoder(path, count, max_length)
         for texts in batches:
             known = texts[texts.notna()]
             rows = encoder.encode(known.tolist(), normalize_embeddings=normalize)
