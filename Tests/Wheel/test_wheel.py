@@ -91,6 +91,16 @@ def test_sdist_holds_all_that_is_built(tmp_path: Path) -> None:
     assert {f"native/{name}" for name in tracked} <= names
 
 
+def test_swift_finds_all_targets_of_the_sdist(tmp_path: Path) -> None:
+    """A target whose folder is not there is an error of the whole package."""
+    with tarfile.open(only("*.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    command = [os.environ.get("SWIFT", "swift"), "package", "describe"]
+    result = subprocess.run(command, cwd=source / "native", capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stderr
+
+
 def test_sdist_says_what_it_needs(bare: dict[str, str], tmp_path: Path) -> None:
     with tarfile.open(only("*.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")

@@ -22,7 +22,7 @@ from distutils.command.build_scripts import build_scripts  # isort: skip
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "native"
 # What libsoniq.so and soniq-pack are built from and how.
-SOURCE_PATHS = ("Package.swift", "Makefile", "LICENSE", "NOTICE", "Sources", "Tests", "include", ".ci")
+SOURCE_PATHS = ("Package.swift", "Makefile", "LICENSE", "NOTICE", "Sources", "Tests", "bench/groups", "include", ".ci")
 LIBRARY, PROGRAM = "libsoniq.so.0", "soniq-pack"
 # The newest symbol of glibc that they need; auditwheel checks it.
 PLATFORM = "manylinux_2_34_x86_64"
