@@ -16,7 +16,7 @@ package struct Inspection {
     var name: String
     var kind: String
     var shape: String
-    var levels: [String]
+    var levels: [InspectedLevel]
     var account: WeightAccount
   }
 
@@ -30,23 +30,24 @@ package struct Inspection {
         return Weight(
           name: name, kind: matrix.taps == 1 ? "linear" : "convolution",
           shape: "\(matrix.outputs) x \(matrix.inputs)" + (matrix.taps == 1 ? "" : " x \(matrix.taps) taps"),
-          levels: matrix.levels.map(Self.words), account: account ?? WeightAccount())
+          levels: matrix.levels.map(InspectedLevel.init), account: account ?? WeightAccount())
       case .depthwise(let depthwise):
         return Weight(
           name: name, kind: "depthwise", shape: "\(depthwise.channels) x \(depthwise.taps) taps",
-          levels: [depthwise.level.spelling], account: account ?? WeightAccount())
+          levels: [InspectedLevel(depthwise.level, channels: depthwise.channels)],
+          account: account ?? WeightAccount())
       case .table(let table):
         return Weight(
           name: name, kind: "table", shape: "\(table.rows) x \(table.channels)",
-          levels: table.levels.map(Self.words), account: account ?? WeightAccount())
+          levels: table.levels.map(InspectedLevel.init), account: account ?? WeightAccount())
       case .floatMatrix(let matrix):
         return Weight(
-          name: name, kind: "linear", shape: "\(matrix.outputs) x \(matrix.inputs)", levels: ["f32"],
-          account: account ?? WeightAccount())
+          name: name, kind: "linear", shape: "\(matrix.outputs) x \(matrix.inputs)",
+          levels: [InspectedLevel(floatsOf: matrix.inputs)], account: account ?? WeightAccount())
       case .dense(let dense):
         return Weight(
           name: name, kind: "table", shape: dense.shape.map(String.init).joined(separator: " x "),
-          levels: ["f32"],
+          levels: [InspectedLevel(floatsOf: dense.shape.last ?? 1)],
           account: WeightAccount(weightCount: dense.shape.reduce(1, *), byteCount: dense.bytes.count))
       }
     }
@@ -105,7 +106,7 @@ package struct Inspection {
       lines.append(
         "  \(weight.name)  \(weight.kind) \(weight.shape)  \(decimal(weight.account.averageBits, 3)) bits  "
           + "\(weight.account.byteCount) bytes")
-      for level in weight.levels { lines.append("    \(level)") }
+      for level in weight.levels { lines.append("    \(level.words)") }
     }
     let total = WeightAccount(graph)
     lines.append(
@@ -178,7 +179,9 @@ package struct Inspection {
     .object([
       JSONMember("name", .text(weight.name)), JSONMember("kind", .text(weight.kind)),
       JSONMember("shape", .text(weight.shape)),
-      JSONMember("levels", .array(weight.levels.map { .text($0) })),
+      JSONMember("levels", .array(weight.levels.map { .text($0.words) })),
+      JSONMember("precisions", .array(weight.levels.map(\.json))),
+      JSONMember("count", .integer(weight.account.weightCount)),
       JSONMember("bits", .real(weight.account.averageBits)),
       JSONMember("bytes", .integer(weight.account.byteCount)),
     ])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 import os
 import re
 import subprocess
@@ -78,10 +79,10 @@ def test_page_of_an_encoder(model_path: Path, tmp_path: Path) -> None:
     assert not re.search(r"(?:src|href)=", page)
 
 
-def inspected(path: Path) -> str:
+def inspected(path: Path, *options: str) -> str:
     from soniq.tool import find
 
-    return subprocess.run([find(None), "inspect", path], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([find(None), "inspect", path, *options], capture_output=True, text=True, check=True).stdout
 
 
 def test_page_without_a_run(model_path: Path, tmp_path: Path) -> None:
@@ -108,12 +109,16 @@ def test_refusals(arguments: list[str], complaint: str, status: int, model_path:
 
 
 def test_widths_of_channels() -> None:
-    about = {"name": "w", "kind": "linear", "shape": "4 x 8", "bits": 3.0, "bytes": 12}
-    levels = ["w1a1 x 6 channels, bipolar", "w4a8 x 2 channels, affine zero 8"]
-    (two,) = weights({"weights": [{**about, "levels": levels}]})
+    about = {"name": "w", "kind": "linear", "shape": "4 x 8", "count": 32, "bits": 3.0, "bytes": 12, "levels": []}
+    precisions = [
+        {"weight_bits": 1, "activation_bits": 1, "channels": 6},
+        {"weight_bits": 4, "activation_bits": 8, "channels": 2},
+    ]
+    (two,) = weights({"weights": [{**about, "precisions": precisions}]})
     assert two.parts == (Part(1, 1, 6), Part(4, 8, 2)) and two.count == 32
-    (floats,) = weights({"weights": [{**about, "levels": []}]})
-    assert floats.parts == (Part(32, None, 1),)
+    of_floats = [{"weight_bits": 32, "activation_bits": None, "channels": 8}]
+    (floats,) = weights({"weights": [{**about, "precisions": of_floats}]})
+    assert floats.parts == (Part(32, None, 8),)
     bar = pictures.channels_bar(two.parts)
     assert 'width="75.000%"' in bar and 'x="75.000%" width="25.000%"' in bar
     assert pictures.colour(1) in bar and pictures.colour(4) in bar
@@ -121,6 +126,18 @@ def test_widths_of_channels() -> None:
     assert re.findall(r"<title>(.+?)</title>", whole) == [
         "1 bits: 37.5 % of all weights", "4 bits: 12.5 % of all weights", "floats: 50.0 % of all weights",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "Tests/Golden").glob("*.soniq")), ids=lambda file: file.stem)
+def test_widths_are_those_that_the_file_names(file: Path) -> None:
+    """Whatever kind of weight it is: words and numbers of `inspect --json` say the same."""
+    about = json.loads(inspected(file, "--json"))["weights"]
+    for weight, found in zip(about, weights({"weights": about}), strict=True):
+        assert len(weight["levels"]) == len(found.parts)
+        for words, part in zip(weight["levels"], found.parts, strict=True):
+            codes = f"w{part.bits}" + (f"a{part.activations}" if part.activations else "")
+            assert words.split()[0].rstrip(",") in (codes, "f32" if part.bits == 32 else codes)
+            assert part.channels > 0
 
 
 def test_time_by_parts() -> None:

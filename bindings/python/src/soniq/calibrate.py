@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .files import replacing
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -132,8 +134,7 @@ def write(path: str | os.PathLike[str], arrays: np.ndarray, name: str = "input")
     path = Path(path)
     if path.suffix not in (".npz", ".npy"):
         raise CalibrationError(f"{path}: the output must end in .npz or .npy")
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
+    with replacing(path) as unfinished:
         if path.suffix == ".npz":
             # A name that savez has an option of may be an input's, too.
             with zipfile.ZipFile(unfinished, "w") as archive:
@@ -141,9 +142,6 @@ def write(path: str | os.PathLike[str], arrays: np.ndarray, name: str = "input")
                     np.lib.format.write_array(file, arrays, allow_pickle=False)
         else:
             np.save(unfinished, arrays)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from ..embedding_model import Embeddings
 from ..encoder import Encoder
 from ..errors import SoniqError
+from ..files import replacing
 from .opening import CommandError
 
 
@@ -64,5 +65,6 @@ def _remembered(texts: Iterator[str], kept: list[str]) -> Iterator[str]:
 
 
 def _write(path: str, rows: Embeddings) -> None:
-    with open(path, "wb") as file:
+    # A file of any name: np.save of a path would add a suffix.
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, rows)

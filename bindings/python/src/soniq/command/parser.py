@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Literal
 
+from ..server.settings import Settings
 from . import bench, chat, doctor, embed, generate, perplexity, report, serve
 from .values import above_zero, count, guesses, length, nonempty, real, share, size, whole
 
@@ -144,24 +145,24 @@ def _serving(command: argparse.ArgumentParser) -> None:
     def option(name: str, kind: Callable[[str], float], default: float, text: str) -> None:
         command.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (%(default)s)")
 
-    command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
-    option("--port", whole, 8000, "port; 0: one that is free")
+    command.add_argument("--host", default=Settings.host, help="address to listen at (%(default)s: this machine only)")
+    option("--port", whole, Settings.port, "port; 0: one that is free")
     command.add_argument(
         "--api-key", action="append", default=[], type=nonempty, metavar="KEY",
         help=f"who knows it may ask, and nobody else; also {serve.KEYS}, with spaces between",
     )  # fmt: skip
-    option("--workers", count, 1, "processes that share the file")
-    option("--concurrency", count, 8, "texts that are written at once")
-    option("--queue", whole, 64, "requests of a model that may wait; more are told to come later")
-    option("--max-tokens", count, 1024, "the most tokens of an answer")
-    option("--context", whole, 0, "the most tokens of a text with its answer; 0: as packed")
-    option("--max-body", count, 4 << 20, "the most bytes of a request")
-    option("--max-inputs", count, 2048, "the most texts of a request for embeddings")
-    option("--timeout", above_zero, 300.0, "the most seconds of a request")
-    option("--grace", whole, 30, "seconds for running requests when the server is to end")
-    option("--kept-texts", whole, 8, "finished texts whose beginnings are used again; 0: none")
-    option("--kept-tokens", whole, 16384, "the most tokens of all of these")
-    option("--watch", real, 0.0, "look every N seconds whether a file was replaced; 0: after SIGHUP only")
+    option("--workers", count, Settings.workers, "processes that share the file")
+    option("--concurrency", count, Settings.concurrency, "texts that are written at once")
+    option("--queue", whole, Settings.queue, "requests of a model that may wait; more are told to come later")
+    option("--max-tokens", count, Settings.max_tokens, "the most tokens of an answer")
+    option("--context", whole, Settings.context, "the most tokens of a text with its answer; 0: as packed")
+    option("--max-body", count, Settings.max_body, "the most bytes of a request")
+    option("--max-inputs", count, Settings.max_inputs, "the most texts of a request for embeddings")
+    option("--timeout", above_zero, Settings.timeout, "the most seconds of a request")
+    option("--grace", whole, Settings.grace, "seconds for running requests when the server is to end")
+    option("--kept-texts", whole, Settings.kept_texts, "finished texts whose beginnings are used again; 0: none")
+    option("--kept-tokens", whole, Settings.kept_tokens, "the most tokens of all of these")
+    option("--watch", real, Settings.watch, "look every N seconds whether a file was replaced; 0: after SIGHUP only")
 
 
 class _Command(argparse.ArgumentParser):

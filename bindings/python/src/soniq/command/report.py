@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 from pathlib import Path
 
+from ..files import replacing
 from ..report.contents import contents
 from ..report.page import page
 from ..tool import ENVIRONMENT_VARIABLE, ToolNotFoundError, find
@@ -21,13 +21,8 @@ def run(options: argparse.Namespace) -> int:
         text = page(contents(path, _inspected(path), None if options.no_run else dict(options.size)))
     except ValueError as error:
         raise CommandError(str(error)) from None
-    # The page is whole or not there.
-    part = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(output) as unfinished:
+        unfinished.write_text(text, "utf-8")
     print(output)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 
@@ -19,27 +20,12 @@ def run(options: argparse.Namespace) -> int:
         from ..server.processes import serve
     except ImportError as error:
         raise CommandError(f"the server needs more packages: pip install 'soniq[server]' ({error})") from None
-    keys = [*options.api_key, *os.environ.get(KEYS, "").split()]
-    settings = Settings(
-        models=named(options.model),
-        host=options.host,
-        port=options.port,
-        api_keys=tuple(keys),
-        threads=options.threads,
-        workers=options.workers,
-        concurrency=options.concurrency,
-        queue=options.queue,
-        max_tokens=options.max_tokens,
-        context=options.context,
-        maximum_body=options.max_body,
-        maximum_inputs=options.max_inputs,
-        timeout=options.timeout,
-        grace=options.grace,
-        kept_texts=options.kept_texts,
-        kept_tokens=options.kept_tokens,
-        watch=options.watch,
-    )
-    return serve(settings)
+    # Options and settings have the same names.
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    given = {name: value for name, value in vars(options).items() if name in fields}
+    given["models"] = named(options.model)
+    given["api_keys"] = (*options.api_key, *os.environ.get(KEYS, "").split())
+    return serve(Settings(**given))
 
 
 def named(models: list[str]) -> tuple[tuple[str, str], ...]:

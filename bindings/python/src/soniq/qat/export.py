@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..files import replacing
 from .layers import QuantLayer
 from .modules import QuantEmbedding, QuantLinear, _QuantConv
 from .palette import AFFINE
@@ -135,8 +135,7 @@ def export(
             model.set_submodule(name, _Exported(module, name))
     model.cpu().eval()
     arguments = _arguments(model, example)
-    unfinished = Path(f"{path}.{os.getpid()}.part")
-    try:
+    with replacing(path) as unfinished:
         with torch.no_grad(), warnings.catch_warnings():
             # That values become constants is what an export is for.
             warnings.simplefilter("ignore")
@@ -151,9 +150,6 @@ def export(
         document.producer_name = "soniq.qat"
         onnx.helper.set_model_props(document, metadata)
         onnx.save(document, str(unfinished))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _arguments(model: nn.Module, example: Any) -> tuple[Any, ...]:

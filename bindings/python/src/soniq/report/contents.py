@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +14,6 @@ import numpy.typing as npt
 from ..library import build_info, cpu_isa
 from ..model import KernelReport, Model, StepProfile, TensorInfo, load
 
-LEVEL = re.compile(r"w(\d+)(?:a(\d+))? x (\d+) channels")
 # What a dynamic size is in the measured run where the caller does not say; that of a batch is 1.
 USUAL_SIZE = 64
 RUNS = 9
@@ -33,20 +30,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Weight:
-    """A matrix, table or filter. `average_bits` has its scales in it."""
+    """A matrix, table or filter of `count` numbers. `average_bits` has its scales in it."""
 
     name: str
     kind: str
     shape: str
     parts: tuple[Part, ...]
     levels: tuple[str, ...]
+    count: int
     average_bits: float
     byte_count: int
-
-    @property
-    def count(self) -> int:
-        """Its numbers."""
-        return math.prod(int(size) for size in re.findall(r"\d+", self.shape))
 
 
 @dataclass(frozen=True)
@@ -83,19 +76,14 @@ def weights(inspected: Mapping[str, Any]) -> tuple[Weight, ...]:
             each["name"],
             each["kind"],
             each["shape"],
-            tuple(_parts(each)),
+            tuple(Part(one["weight_bits"], one["activation_bits"], one["channels"]) for one in each["precisions"]),
             tuple(each["levels"]),
+            each["count"],
             each["bits"],
             each["bytes"],
         )
         for each in inspected["weights"]
     )
-
-
-def _parts(weight: Mapping[str, Any]) -> list[Part]:
-    found = [LEVEL.match(level) for level in weight["levels"]]
-    parts = [Part(int(one[1]), int(one[2]) if one[2] else None, int(one[3])) for one in found if one]
-    return parts or [Part(32, None, 1)]
 
 
 def contents(path: Path, inspected: str, sizes: Mapping[str, int] | None) -> Contents:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ from ..embedding_model import EmbeddingModel, Embeddings, Ids
 from ..errors import SoniqError
 from ..model import Model
 from .embedding_batches import POSITIONS, embed
-from .meter import Meter, Uncounted
+from .meter import Meter
 from .problems import broken, closing, full, too_late
+from .worker import Worker
 
 log = logging.getLogger("soniq.server")
 
@@ -38,20 +38,17 @@ class Order:
         return time.monotonic() > self.begin + self.seconds
 
 
-class EmbeddingQueue:
-    """Runs an encoder on a thread of its own. `submit`, `retire` and `join` may be called from any thread."""
+class EmbeddingQueue(Worker):
+    """Runs an encoder. `submit` and `check` may be called from any thread."""
 
     def __init__(self, model: Model, queue: int, meter: Meter | None = None, name: str = "encoder") -> None:
         """Starts the thread; at most `queue` requests wait. Raises TypeError for a model that is no encoder."""
+        super().__init__(name, meter)
         self.model = EmbeddingModel(model)
         self._queue = queue
-        self._meter: Meter = meter or Uncounted()
-        self._changed = threading.Condition()
         self._waiting: collections.deque[Order] = collections.deque()
-        self._is_retired = False
         # Seconds of a position, as a mean in which the last ones weigh most.
         self._usual = 1e-4
-        self._thread = threading.Thread(target=self._work, name=f"soniq {name}", daemon=True)
         self._thread.start()
 
     def submit(self, order: Order) -> None:
@@ -74,27 +71,11 @@ class EmbeddingQueue:
             seconds = max(1, min(60, round(positions * self._usual)))
             raise full(f"{len(self._waiting)} requests wait already", seconds)
 
-    def retire(self) -> None:
-        """Takes no more requests, computes those it has, and ends."""
-        with self._changed:
-            self._is_retired = True
-            self._changed.notify()
-
     def cancel_all(self) -> None:
         """Ends every request that it has with an error."""
         with self._changed:
             for order in self._waiting:
                 order.is_cancelled = True
-
-    def join(self, seconds: float | None = None) -> bool:
-        """Waits for the end behind `retire`; whether it came."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread works."""
-        return self._thread.is_alive()
 
     def _work(self) -> None:
         while True:

@@ -59,8 +59,8 @@ def _rows(opened: Opened, queue: EmbeddingQueue, settings: Settings, fields: Emb
     inputs: list[Any] = [given] if isinstance(given, str) or given and isinstance(given[0], int) else list(given)
     if not inputs:
         raise refuse("the input is empty", "input")
-    if len(inputs) > settings.maximum_inputs:
-        raise refuse(f"the input has {len(inputs)} texts, and the server allows {settings.maximum_inputs}", "input")
+    if len(inputs) > settings.max_inputs:
+        raise refuse(f"the input has {len(inputs)} texts, and the server allows {settings.max_inputs}", "input")
     rows = []
     for place, text in enumerate(inputs):
         name = "input" if len(inputs) == 1 else f"input.{place}"

@@ -102,7 +102,7 @@ class Gate:
             reading.cancel()
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        most = self._settings.maximum_body
+        most = self._settings.max_body
         too_large = Problem(413, f"the body is larger than {most} bytes", code="body_too_large")
         length = _header(scope, b"content-length")
         if length.isdigit() and int(length) > most + DISCARDED:

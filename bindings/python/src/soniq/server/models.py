@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .metrics import Metrics
-from .opened import Opened, OpenError, Worker, identity, open_file
+from .opened import Opened, OpenError, identity, open_file
 from .problems import Problem
 from .settings import Settings
+from .worker import Worker
 
 log = logging.getLogger("soniq.server")
 # In the place of the identity of a file that is not there.

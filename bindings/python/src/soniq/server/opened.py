@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -20,10 +19,10 @@ from .embedding_queue import EmbeddingQueue
 from .meter import Meter
 from .scheduler import Limits, Scheduler
 from .settings import Settings
+from .worker import Worker
 
 # Texts of a run, by soniq.h.
 MOST_TEXTS = 1024
-Worker: TypeAlias = Scheduler | EmbeddingQueue
 
 
 class OpenError(Exception):
@@ -95,8 +94,8 @@ def open_file(name: str, path: str, settings: Settings, meter: Meter) -> Opened:
             decoding = _decoding(name, model, tokenizer, settings, meter)
             worker = decoding.scheduler
         else:
-            worker = EmbeddingQueue(model, settings.queue, meter, name)
-            worker.model.embed([np.ones(1, np.int32)])
+            worker = queue = EmbeddingQueue(model, settings.queue, meter, name)
+            queue.model.embed([np.ones(1, np.int32)])
     except (SoniqError, OSError, TypeError, ValueError) as error:
         raise OpenError(f"{path}: {error}") from error
     return Opened(name, known, model, tokenizer, worker, decoding, int(time.time()))

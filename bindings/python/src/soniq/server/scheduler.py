@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import logging
-import threading
 import time
 from dataclasses import dataclass
 
@@ -13,11 +12,12 @@ from ..errors import GrammarError, SoniqError
 from ..generation import vocabulary_size
 from ..model import Model
 from .job import Job
-from .meter import Meter, Uncounted
+from .meter import Meter
 from .prefixes import Ids, Prefixes
 from .problems import broken, closing, full, too_late
 from .shares import ALONE, BESIDE, shares
 from .text import Logits, Text
+from .worker import Worker
 
 log = logging.getLogger("soniq.server")
 
@@ -32,28 +32,25 @@ class Limits:
     kept_tokens: int = 16384
 
 
-class Scheduler:
-    """Runs a decoder on a thread of its own. `submit`, `retire` and `join` may be called from any thread.
+class Scheduler(Worker):
+    """Runs a decoder. `submit` and `check` may be called from any thread.
 
     A text's tokens are those that it has alone: its logits do not depend on what else is in a run.
     """
 
     def __init__(self, model: Model, limits: Limits, meter: Meter | None = None, name: str = "decoder") -> None:
         """Starts the thread. Raises SoniqError where there is no memory, TypeError for a model that is no decoder."""
+        super().__init__(name, meter)
         vocabulary_size(model)
         self._limits = limits
-        self._meter: Meter = meter or Uncounted()
         self._decoder = model.decoder(maximum_tokens=ALONE, maximum_outputs=limits.concurrency)
         self._prefixes = Prefixes(model, limits.kept_texts, limits.kept_tokens)
-        self._changed = threading.Condition()
         self._waiting: collections.deque[Job] = collections.deque()
         self._running: list[Job] = []
         # Those of them that have no sequence yet.
         self._new: list[Job] = []
-        self._is_retired = False
         # Seconds of a request that had its turn, as a mean in which the last ones weigh most.
         self._usual = 1.0
-        self._thread = threading.Thread(target=self._work, name=f"soniq {name}", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> None:
@@ -76,28 +73,12 @@ class Scheduler:
             if is_full and (self._waiting or not self._has_places(texts)):
                 raise full(f"{len(self._waiting)} requests wait already", self._patience())
 
-    def retire(self) -> None:
-        """Takes no more requests, writes those it has, and ends."""
-        with self._changed:
-            self._is_retired = True
-            self._changed.notify()
-
     def cancel_all(self) -> None:
         """Ends every request that it has with an error."""
         with self._changed:
             jobs = [*self._waiting, *self._running]
         for job in jobs:
             job.cancel()
-
-    def join(self, seconds: float | None = None) -> bool:
-        """Waits for the end behind `retire`; whether it came."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread works."""
-        return self._thread.is_alive()
 
     def _work(self) -> None:
         while self._wait():

@@ -22,8 +22,8 @@ class Settings:
         queue: requests of a model that wait for a place.
         max_tokens: the most tokens of an answer, and how many it has when a request does not say.
         context: the most tokens of a text with its answer; 0: as many as the model has room for.
-        maximum_body: bytes of a request.
-        maximum_inputs: texts of a request for embeddings.
+        max_body: bytes of a request.
+        max_inputs: texts of a request for embeddings.
         timeout: seconds of a request, with its time in the queue.
         grace: seconds that running requests have after SIGTERM.
         kept_texts, kept_tokens: of finished texts whose beginnings are used again.
@@ -40,8 +40,8 @@ class Settings:
     queue: int = 64
     max_tokens: int = 1024
     context: int = 0
-    maximum_body: int = 4 << 20
-    maximum_inputs: int = 2048
+    max_body: int = 4 << 20
+    max_inputs: int = 2048
     timeout: float = 300.0
     grace: int = 30
     kept_texts: int = 8

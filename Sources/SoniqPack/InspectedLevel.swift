@@ -1,9 +1,46 @@
 import SoniqCore
 import SoniqGraph
 
-extension Inspection {
+/// Channels of a weight with one precision.
+struct InspectedLevel {
+  let words: String
+  /// 32 for floats.
+  let weightBits: Int
+  /// nil where activations are no codes.
+  let activationBits: Int?
+  let channels: Int
+
+  init(_ level: MatrixLevel) {
+    words = Self.words(level)
+    weightBits = level.level.weight.bits
+    activationBits = level.level.activation.bits
+    channels = level.channels
+  }
+
+  init(_ level: TableLevel) {
+    words = Self.words(level)
+    (weightBits, activationBits, channels) = (level.code.bits, nil, level.channels)
+  }
+
+  init(_ level: Level, channels: Int) {
+    words = level.spelling
+    (weightBits, activationBits, self.channels) = (level.weight.bits, level.activation.bits, channels)
+  }
+
+  init(floatsOf channels: Int) {
+    (words, weightBits, activationBits, self.channels) = ("f32", 32, nil, channels)
+  }
+
+  var json: JSONValue {
+    .object([
+      JSONMember("weight_bits", .integer(weightBits)),
+      JSONMember("activation_bits", activationBits.map(JSONValue.integer) ?? .null),
+      JSONMember("channels", .integer(channels)),
+    ])
+  }
+
   /// A level of a matrix in words.
-  static func words(_ level: MatrixLevel) -> String {
+  private static func words(_ level: MatrixLevel) -> String {
     let activation = level.level.activation
     let scaling: String
     switch activation.scaling {
@@ -28,7 +65,7 @@ extension Inspection {
   }
 
   /// A level of a table in words.
-  static func words(_ level: TableLevel) -> String {
+  private static func words(_ level: TableLevel) -> String {
     let block =
       level.blockLength == level.channels ? "one scale a row" : "a scale every \(level.blockLength) channels"
     return "w\(level.code.bits) x \(level.channels) channels, \(words(level.code)), \(block)"
