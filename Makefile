@@ -10,7 +10,7 @@ BENCH ?= default
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
-	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm bench-server images \
+	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm quality-llm bench-server images \
 	images-train docs lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
 .NOTPARALLEL:
@@ -85,6 +85,9 @@ bench-recurrent: build ## Measure an LSTM layer against ONNX Runtime INT8 (1 min
 
 bench-llm: build ## Measure language models against llama.cpp (15 minutes)
 	@.ci/bench llm
+
+quality-llm: build ## Measure language models of few bits against llama.cpp's types by what they lose (1.5 hours)
+	@.ci/bench quality
 
 bench-server: build ## Load soniq serve with clients, kill a worker, replace a model (5 minutes; ARGS=--help)
 	@.ci/bench server $(ARGS)

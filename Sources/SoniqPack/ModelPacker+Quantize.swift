@@ -4,14 +4,18 @@ import SoniqQuantizers
 
 extension ModelPacker {
   /// Channels that share a scale within a row of a table; 0: the whole row.
-  static let tableBlockLength = 0
+  var tableBlockLength: Int { options.palette.groups?.length ?? 0 }
 
   /// The runs of every linear layer and then every table.
+  /// * endNodes: of the layers before some were packed.
   func assign(
-    _ model: ModelDescription, _ layers: WeightLayers, _ calibration: Calibration
+    _ model: ModelDescription, _ layers: WeightLayers, _ calibration: Calibration, endNodes: Set<Int>
   ) throws(PackError) -> [[ChannelRun]] {
     let levels = options.palette.levels
-    guard levels.count == 2 else { return withEnds(oneLevel(levels[0], layers, calibration), layers) }
+    guard levels.count == 2 else {
+      let ends = options.keepsEnds ? layers.ends(endNodes) : []
+      return withEnds(oneLevel(levels[0], layers, calibration), layers, ends)
+    }
     if let share = options.coarseShare { return try shared(share, model, layers, calibration) }
     let sizes = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
     let sensitivity = try Sensitivity(model, layers, options.palette, calibration, progress: progress)
@@ -21,7 +25,7 @@ extension ModelPacker {
     let runs = zip(sizes, allocation.fineChannels).map { (size, fine) -> [ChannelRun] in
       ChannelRun.split(coarse: levels[0], fine: levels[1], fineChannels: fine, count: size)
     }
-    return withEnds(runs, layers)
+    return withEnds(runs, layers, ends(layers))
   }
 
   /// What the ends of a convolutional network keep.
@@ -29,9 +33,9 @@ extension ModelPacker {
     weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
 
   /// The first and the last layer of a convolutional network at 8 bits.
-  private func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers) -> [[ChannelRun]] {
+  private func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers, _ ends: Set<Int>) -> [[ChannelRun]] {
     var changed = runs
-    for index in ends(layers) {
+    for index in ends {
       changed[index] = ChannelRun.whole(Self.endLevel, count: layers.linears[index].inputs)
     }
     return changed
@@ -52,7 +56,7 @@ extension ModelPacker {
       return ChannelRun.split(
         coarse: levels[0], fine: levels[1], fineChannels: Array(order.prefix(fine)), count: gains.count)
     }
-    return withEnds(runs, layers)
+    return withEnds(runs, layers, ends(layers))
   }
 
   /// How many of a layer's channels are at the fine level when a part of them is to be coarse.
@@ -155,7 +159,7 @@ extension ModelPacker {
           weightCount: table.weights.count, gains: gains[candidates.count], granularity: 8
         ) { fine in
           WeightForecast.table(
-            rows: rows, levels: levels, channels: [channels - fine, fine], blockLength: Self.tableBlockLength)
+            rows: rows, levels: levels, channels: [channels - fine, fine], blockLength: tableBlockLength)
         })
     }
     return candidates
@@ -196,7 +200,7 @@ extension ModelPacker {
     for (index, table) in layers.tables.enumerated() {
       let place = layers.linears.count + index
       let result = try quantizer.quantize(
-        table, assignment: assignment[place], blockLength: Self.tableBlockLength)
+        table, assignment: assignment[place], blockLength: tableBlockLength)
       let isSorted = result.order == Array(0..<table.channels)
       packed.graph.constants[table.constant] = try built(table.name) { () throws(QuantizationError) in
         .table(

@@ -49,9 +49,15 @@ package struct ModelPacker {
       return floatModel(imported)
     }
     let data = try calibrationData(imported)
-    let calibration = try Calibration.run(model, layers, data: data, progress: progress)
-    let assignment = try assign(model, layers, calibration)
-    var packed = try quantize(model, &layers, calibration, assignment)
+    let endNodes = layers.endNodes
+    var grouped = model
+    if let form = palette.groups {
+      try group(&grouped, layers, form, data)
+      layers = try WeightLayers(grouped.graph)
+    }
+    let calibration = try Calibration.run(grouped, layers, data: data, progress: progress)
+    let assignment = try assign(grouped, layers, calibration, endNodes: endNodes)
+    var packed = try quantize(grouped, &layers, calibration, assignment)
     var report = PackReport(
       palette: palette.text, calibration: data.source, calibrationTokens: data.count)
     report.calibrationUnit = data.unit
@@ -61,6 +67,21 @@ package struct ModelPacker {
     report.agreement = try agreement(model, packed, data)
     add(metadata(report, packed.graph), to: &packed)
     return (packed, report)
+  }
+
+  /// Linear layers in groups of channels, before all others: these are calibrated on what it gives.
+  private func group(
+    _ model: inout ModelDescription, _ layers: WeightLayers, _ form: GroupForm,
+    _ data: CalibrationData
+  ) throws(PackError) {
+    let ends = ends(layers)
+    let chosen = Set(
+      layers.linears.indices.filter { layers.linears[$0].canHaveGroups && !ends.contains($0) }
+        .map { layers.linears[$0].constant })
+    let store = ConstantStore()
+    model.owner.append(store)
+    try GroupedLayers(data: data, skipsFirstRow: false, store: store, progress: progress)
+      .round(&model, where: { chosen.contains($0) }, form: { _ in form })
   }
 
   /// The given data, or random tokens; images are never made up: their ranges would be wrong.

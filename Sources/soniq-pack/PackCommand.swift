@@ -25,7 +25,8 @@ struct PackCommand: ParsableCommand {
         soniq-pack pack encoder.onnx -o encoder.soniq --maximum sequence=512 --maximum batch=32
         soniq-pack pack encoder.onnx --palette 4,8 --dry-run
         soniq-pack pack model.gguf -o model.soniq
-        soniq-pack pack SmolLM2-135M-Instruct -o model.soniq --palette 4
+        soniq-pack pack SmolLM2-135M-Instruct -o model.soniq --palette 4 --calibrate text.txt
+        soniq-pack pack SmolLM2-135M-Instruct -o small.soniq --palette 4 --words 4 --calibrate texts.jsonl
         soniq-pack pack vad.onnx -o vad.soniq --state h=hn --state c=cn --calibrate speech.npz
       """)
 
@@ -51,6 +52,12 @@ struct PackCommand: ParsableCommand {
       valueName: "BITS"))
   var cache: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Language models: bits of the words' table and of the output matrix, 2 to 8 (default: 8, or those of the file).",
+      valueName: "BITS"))
+  var words: Int?
+
   @Option(help: "Average bits stored for a weight, for palettes of two levels.")
   var targetBits: Double?
 
@@ -58,6 +65,7 @@ struct PackCommand: ParsableCommand {
     help: """
       What to calibrate on: token sequences (.npz or .safetensors with input_ids, attention_mask; else random ones are
       used), or samples of the model's inputs (.npz with one array an input, .npy for one input; first axis: samples).
+      Language models: a text (.txt), texts (.jsonl) or token sequences; else weights get the nearest codes.
       """)
   var calibrate: String?
 
@@ -153,7 +161,11 @@ struct PackCommand: ParsableCommand {
     writeNotes(imported)
     if let name { imported.setName(name) }
     var packer = ModelPacker(options: options, progress: ProgressLine(isForced: progress).report)
-    packer.options.calibration = try calibration(imported)
+    if DecoderImporter.isDecoder(model) {
+      try round(&imported)
+    } else {
+      packer.options.calibration = try calibration(imported)
+    }
     guard !dryRun, let file else {
       let plan = try packer.plan(imported)
       return try writeAnswer(json ? plan.json.written() : plan.table(title: model))
@@ -190,8 +202,8 @@ struct PackCommand: ParsableCommand {
   /// Decoders have packed weights once they are imported.
   private func levels() throws(PackError) -> Palette {
     guard DecoderImporter.isDecoder(model) else {
-      guard cache == nil else {
-        throw PackError(.usage, place: "--cache", "is for language models, and this is none")
+      for (option, isGiven) in [("--cache", cache != nil), ("--words", words != nil)] where isGiven {
+        throw PackError(.usage, place: option, "is for language models, and this is none")
       }
       return try Palette(palette ?? "8")
     }
@@ -201,9 +213,18 @@ struct PackCommand: ParsableCommand {
   private func decoderOptions() throws(PackError) -> DecoderImportOptions {
     // Typed errors do not pass through the right side of `??`.
     let stated = if let palette { palette } else { try DecoderImporter.standardPalette(path: model) }
-    var options = try DecoderImportOptions(palette: stated, cache: cache)
+    var options = try DecoderImportOptions(
+      palette: stated, cache: cache, words: words, calibrates: calibrate != nil && !dryRun)
     options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
     return options
+  }
+
+  /// Weights of a decoder, by the texts of --calibrate.
+  private func round(_ imported: inout ImportedModel) throws(PackError) {
+    guard let calibrate else { return }
+    let decoder = CalibratedDecoder(
+      options: try decoderOptions(), progress: ProgressLine(isForced: progress).report)
+    try decoder.round(&imported, path: calibrate, tokenLimit: calibrationTokens)
   }
 
   private func calibration(_ imported: ImportedModel) throws(PackError) -> CalibrationData? {
@@ -256,7 +277,7 @@ struct PackCommand: ParsableCommand {
   private func importDecoder() throws(PackError) -> ImportedModel {
     let given = [
       ("--shape", !shape.isEmpty), ("--value", !value.isEmpty), ("--state", !state.isEmpty),
-      ("--calibrate", calibrate != nil), ("--without-head", withoutHead), ("--part", part != nil),
+      ("--without-head", withoutHead), ("--part", part != nil),
     ]
     for (option, isGiven) in given where isGiven {
       throw PackError(.usage, place: option, "is not for language models; \(model) is one")

@@ -185,7 +185,9 @@ import Testing
     (block[0], block[1]) = (0, 0x7c)
     let (tensor, folder) = try Self.tensor(type, block)
     let rounding = GroupRounding(bits: 4)
-    for treatment in [WeightTreatment.kept, .float, .rounded(rounding, words: rounding)] {
+    for treatment in [
+      WeightTreatment.kept, .float, .rounded(rounding, words: WordRounding(rounding: rounding)),
+    ] {
       let error = #expect(throws: PackError.self) {
         try Self.matrices(ConstantStore(), treatment).matrix(tensor, rows: 0..<35, bias: nil)
       }

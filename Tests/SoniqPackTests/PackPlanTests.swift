@@ -49,7 +49,8 @@ import Testing
     #expect(plan.operations.values.reduce(0, +) == packed.graph.nodes.count)
   }
 
-  @Test(arguments: ["8", "4", "2", "4,8", "2,8", "w1a1+w4a4", "f32"]) func encodersArePackedAsPlanned(
+  @Test(arguments: ["8", "4", "2", "4,8", "2,8", "w1a1+w4a4", "4g32", "8g16", "3g128", "f32"])
+  func encodersArePackedAsPlanned(
     palette: String
   )
     throws
@@ -72,7 +73,9 @@ import Testing
     #expect(throws: PackError.self) { try ModelPacker(options: options("8", target: 8)).plan(imported) }
   }
 
-  @Test(arguments: ["8", "4", "4,8", "2,8", "f32"]) func convolutionsArePackedAsPlanned(palette: String)
+  @Test(arguments: ["8", "4", "4,8", "2,8", "4g32", "f32"]) func convolutionsArePackedAsPlanned(
+    palette: String
+  )
     throws
   {
     let imported = try network()

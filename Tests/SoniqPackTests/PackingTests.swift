@@ -24,7 +24,7 @@ import Testing
     let tokens = TokenSequences.random(framing: try #require(imported.framing), count: 12)
     let reference = try rows(imported.description, tokens)
     #expect(reference.allSatisfy { abs($0.reduce(0) { $0 + $1 * $1 } - 1) < 1e-4 })
-    for (palette, least) in [("8", 0.999), ("4,8", 0.98), ("4", 0.96), ("w8a8", 0.999)] {
+    for (palette, least) in [("8", 0.999), ("4,8", 0.98), ("4", 0.96), ("4g32", 0.98), ("w8a8", 0.999)] {
       let (model, report) = try packed(palette, imported)
       try model.graph.validate()
       let agreement = OutputAgreement(reference: reference, rows: try rows(model, tokens))

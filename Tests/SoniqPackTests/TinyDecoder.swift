@@ -40,6 +40,9 @@ struct TinyDecoder {
     add("output_norm", [Self.hidden], around: 1)
   }
 
+  /// An output matrix that is not the words' table.
+  mutating func addHead() { add("output", [Self.vocabulary, Self.hidden]) }
+
   private mutating func add(_ name: String, _ shape: [Int], around centre: Float = 0) {
     let values = (0..<shape.reduce(1, *)).map { _ in centre + Float.random(in: -0.3...0.3, using: &generator)
     }

@@ -39,12 +39,14 @@ extension InputArray {
 /// What a model is calibrated on: token sequences, or samples of every graph input.
 package enum CalibrationData: Sendable {
   case tokens(TokenSequences)
+  /// Token sequences that a decoder reads, each in a run of its own, with the logits of all positions.
+  case passages(TokenSequences)
   case samples(SampleArrays)
 
   /// Where they come from, for the report and the metadata.
   package var source: String {
     switch self {
-    case .tokens(let tokens): tokens.source
+    case .tokens(let tokens), .passages(let tokens): tokens.source
     case .samples(let samples): samples.source
     }
   }
@@ -52,14 +54,14 @@ package enum CalibrationData: Sendable {
   /// Tokens, or samples.
   package var count: Int {
     switch self {
-    case .tokens(let tokens): tokens.tokenCount
+    case .tokens(let tokens), .passages(let tokens): tokens.tokenCount
     case .samples(let samples): samples.count
     }
   }
 
   package var unit: String {
     switch self {
-    case .tokens: "tokens"
+    case .tokens, .passages: "tokens"
     case .samples: "samples"
     }
   }
@@ -68,6 +70,7 @@ package enum CalibrationData: Sendable {
   package func limited(tokens tokenLimit: Int, samples sampleLimit: Int) -> CalibrationData {
     switch self {
     case .tokens(let tokens): .tokens(tokens.limited(to: tokenLimit))
+    case .passages(let tokens): .passages(tokens.limited(to: tokenLimit))
     case .samples(let samples): .samples(samples.limited(to: sampleLimit))
     }
   }
@@ -84,6 +87,14 @@ package enum CalibrationData: Sendable {
             name: "input_ids", integers: batch.flatMap { $0 }, shape: [batch.count, batch.first?.count ?? 0])
         ]
       }
+    case .passages(let passages):
+      passages.sequences.map { tokens in
+        [
+          InputArray(name: "input_ids", integers: tokens, shape: [1, tokens.count]),
+          InputArray(
+            name: "logit_positions", integers: (0..<Int32(tokens.count)).map { $0 }, shape: [tokens.count]),
+        ]
+      }
     case .samples(let samples): samples.runs(maximumBatch: maximumBatch)
     }
   }
@@ -92,6 +103,7 @@ package enum CalibrationData: Sendable {
   func largestRun(input name: String, maximumBatch: Int) -> Int? {
     switch self {
     case .tokens: maximumBatch
+    case .passages: 1
     case .samples(let samples): samples.runLength(of: name, maximumBatch: maximumBatch)
     }
   }
@@ -99,7 +111,8 @@ package enum CalibrationData: Sendable {
   /// The sizes that one dimension of an input has in all samples, the first dimension of a run left out.
   func largest(input name: String, dimension: Int) -> Int? {
     switch self {
-    case .tokens(let tokens): dimension == 1 ? tokens.sequences.map(\.count).max() : nil
+    case .tokens(let tokens), .passages(let tokens):
+      dimension == 1 ? tokens.sequences.map(\.count).max() : nil
     case .samples(let samples): samples.size(of: name, dimension: dimension)
     }
   }

@@ -20,8 +20,16 @@ package struct DecoderImportOptions: Sendable {
 
   /// * palette: `keep`, `f32`, or the bits of codes, 2 to 8.
   /// * cache: bits of the keys and values that a sequence holds, as `CacheForm` reads them; else 8, with `f32` 32.
+  /// * words: bits of the words' table and of the output matrix, 2 to 8; nil: those of the file, or 8.
+  /// * calibrates: whether weights that are rounded will be, by texts, once the model is imported.
   /// - Throws: `usage` for anything else.
-  package init(palette: String = DecoderImportOptions.keep, cache: String? = nil) throws(PackError) {
+  package init(
+    palette: String = DecoderImportOptions.keep, cache: String? = nil, words: Int? = nil,
+    calibrates: Bool = false
+  ) throws(PackError) {
+    if let words, !GroupRounding.bitRange.contains(words) {
+      throw PackError(.usage, place: "--words", "must be 2 to 8 (bits)")
+    }
     self.cache = try CacheForm(cache ?? (palette == "f32" ? "32" : "8"))
     self.palette = palette
     switch palette {
@@ -33,10 +41,29 @@ package struct DecoderImportOptions: Sendable {
         throw PackError(
           .usage, place: "palette \"\(palette)\"",
           "language models have one of keep (the weights of the file), keep,8 (its codes; floats get 8 bits), f32, and 2 to 8 (bits of a weight, in groups of "
-            + "\(GroupRounding.groupLength) channels)")
+            + "\(GroupRounding(bits: Self.wordBits).form.length) channels)")
       }
-      treatment = .rounded(GroupRounding(bits: bits), words: GroupRounding(bits: Self.wordBits))
+      let rounding = GroupRounding(bits: bits)
+      let ofWords = WordRounding(
+        rounding: GroupRounding(bits: words ?? Self.wordBits), isStated: words != nil)
+      treatment = calibrates ? .calibrated(rounding, words: ofWords) : .rounded(rounding, words: ofWords)
+      return
     }
+    guard words == nil else {
+      throw PackError(.usage, place: "--words", "palette \(palette) decides what becomes of words")
+    }
+    guard !calibrates else {
+      throw PackError(
+        .usage, place: "--calibrate",
+        "palette \(palette) rounds nothing by what it multiplies; take one of \(GroupRounding.bitRange.lowerBound) to "
+          + "\(GroupRounding.bitRange.upperBound) bits")
+    }
+  }
+
+  /// How weights are rounded by texts; nil where they are not.
+  var calibratedRounding: (matrices: GroupRounding, words: GroupRounding)? {
+    guard case .calibrated(let rounding, let words) = treatment else { return nil }
+    return (rounding, words.rounding)
   }
 
   static let standardMaximums = ["batch": 16, "sequence": 2048, "capacity": 8192, "logits": 128]
@@ -58,10 +85,13 @@ package struct DecoderImportOptions: Sendable {
     if case .keptOrRounded(let rounding) = treatment {
       remarks.append("codes stay as they are; weights that are floats in the file get \(rounding.bits) bits")
     }
-    if case .rounded(let rounding, let words) = treatment, rounding != words {
+    switch treatment {
+    case .rounded(let rounding, let words), .calibrated(let rounding, let words):
+      guard rounding != words.rounding, !words.isStated else { break }
       remarks.append(
-        "the words' table and the output matrix have \(words.bits) bits, or the codes that the file has for them"
-      )
+        "the words' table and the output matrix have \(words.rounding.bits) bits, or the codes that the file has for "
+          + "them; --words says otherwise")
+    case .kept, .float, .keptOrRounded: break
     }
     if maximums["capacity"] == nil, let standard = Self.standardMaximums["capacity"], context > standard {
       remarks.append(

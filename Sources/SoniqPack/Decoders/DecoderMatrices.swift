@@ -9,15 +9,17 @@ enum WeightTreatment: Sendable, Hashable {
   case float
   /// Codes of the file as they are, other numbers rounded.
   case keptOrRounded(GroupRounding)
-  /// Rounded; the words' table and the output matrix to codes of their own.
-  case rounded(GroupRounding, words: GroupRounding)
+  /// Rounded to the nearest codes.
+  case rounded(GroupRounding, words: WordRounding)
+  /// Float32 that `CalibratedDecoder` rounds once the model is imported.
+  case calibrated(GroupRounding, words: WordRounding)
 
-  /// Whether a file's codes stay, those of words or others: what has few bits for words is better than new ones.
+  /// Whether a file's codes stay, those of words or others.
   func keepsCodes(ofWords: Bool) -> Bool {
     switch self {
     case .kept, .keptOrRounded: true
     case .float: false
-    case .rounded: ofWords
+    case .rounded(_, let words), .calibrated(_, let words): ofWords && words.keepsCodes
     }
   }
 
@@ -26,9 +28,20 @@ enum WeightTreatment: Sendable, Hashable {
     switch self {
     case .kept, .float: nil
     case .keptOrRounded(let rounding): rounding
-    case .rounded(let rounding, let words): ofWords ? words : rounding
+    case .rounded(let rounding, let words): ofWords ? words.rounding : rounding
+    case .calibrated(_, let words): ofWords && !words.isStated ? words.rounding : nil
     }
   }
+}
+
+/// What becomes of the words' table and of the output matrix.
+struct WordRounding: Sendable, Hashable {
+  var rounding: GroupRounding
+  /// Whether the user said so. Otherwise codes that the file has for words stay, and texts do not count: both are better
+  /// than what eight new bits could be.
+  var isStated = false
+
+  var keepsCodes: Bool { !isStated }
 }
 
 /// Rows of real numbers in a file.

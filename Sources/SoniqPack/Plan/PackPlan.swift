@@ -134,6 +134,10 @@ extension ModelPacker {
     var planned: [ConstantID: PackPlan.Layer] = [:]
     let ends = ends(layers)
     for (index, layer) in layers.linears.enumerated() {
+      if let groups = options.palette.groups, layer.canHaveGroups, !ends.contains(index) {
+        planned[layer.constant] = grouped(layer, groups)
+        continue
+      }
       let levels = ends.contains(index) ? [Self.endLevel] : options.palette.levels
       planned[layer.constant] = PackPlan.Layer(
         name: layer.name, kind: layer.window == nil ? "linear" : "convolution",
@@ -147,7 +151,7 @@ extension ModelPacker {
         levels: options.palette.levels, weightCount: table.weights.count,
         bytes: range(table.channels, options.palette.levels, granularity: 8) { levels, channels in
           WeightForecast.table(
-            rows: table.rows, levels: levels, channels: channels, blockLength: Self.tableBlockLength)
+            rows: table.rows, levels: levels, channels: channels, blockLength: tableBlockLength)
         })
     }
     let eight = Self.endLevel
@@ -159,6 +163,16 @@ extension ModelPacker {
         bytes: bytes...bytes)
     }
     return planned
+  }
+
+  private func grouped(_ layer: LinearLayer, _ form: GroupForm) -> PackPlan.Layer {
+    let layout = form.layout(.uint8)
+    let bytes = WeightForecast.grouped(outputs: layer.outputs, channels: layer.inputs, layout)
+    return PackPlan.Layer(
+      name: layer.name, kind: "linear", shape: Self.shape(layer.outputs, layer.inputs, taps: 1),
+      levels: [layout.level],
+      activations: [Self.words(layout.level.activation, isStatic: false)],
+      weightCount: layer.weights.count, bytes: bytes...bytes)
   }
 
   private func bytes(_ layer: LinearLayer, _ levels: [Level]) -> ClosedRange<Int> {

@@ -94,6 +94,18 @@ enum WeightForecast {
     return bytes + (hasMap && used.count > 1 ? channels.reduce(0, +) * 4 : 0)
   }
 
+  /// A linear layer with scales of groups: codes, sums, units, and the numbers of groups.
+  static func grouped(outputs: Int, channels: Int, _ layout: GroupedLayout) -> Int {
+    guard let packing = WeightPacking(code: layout.code, outputs: outputs, channels: channels) else {
+      return 0
+    }
+    let groups = (channels + layout.groupLength - 1) / layout.groupLength
+    let kinds = layout.hasOffsets ? 2 : 1
+    let units = layout.numbers == .uint8 ? 4 : 0
+    return packing.byteCount + packing.paddedOutputs
+      * (4 + kinds * (units + groups * layout.numbers.byteCount))
+  }
+
   static func depthwise(channels: Int, taps: Int) -> Int {
     let padded = (channels + panelOutputs - 1) / panelOutputs * panelOutputs
     return padded * taps + padded * 4

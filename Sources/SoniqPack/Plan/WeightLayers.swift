@@ -36,6 +36,8 @@ package struct LinearLayer: Sendable {
   package var producer: Int?
 
   package var taps: Int { window?.taps ?? 1 }
+  /// Groups of channels with scales of their own have activations whose scales follow from each row.
+  var canHaveGroups: Bool { window == nil && !isStatic }
   package var uses: [LayerUse] {
     [LayerUse(node: node, input: input, window: window, firstChannel: firstChannel)] + otherUses
   }
@@ -209,11 +211,18 @@ package struct WeightLayers: Sendable {
     }
   }
 
-  /// The first and the last of all linear layers and convolutions, which keep 8 bits in convolutional networks.
-  package var ends: Set<Int> {
+  /// The first and the last node of all linear layers and convolutions.
+  var endNodes: Set<Int> {
     let nodes = linears.flatMap { $0.uses.map(\.node) }
-    guard hasConvolutions, let first = nodes.min(), let last = nodes.max() else { return [] }
-    return Set(
-      linears.indices.filter { linears[$0].uses.contains { $0.node == first || $0.node == last } })
+    guard let first = nodes.min(), let last = nodes.max() else { return [] }
+    return [first, last]
+  }
+
+  /// The layers of these, which keep 8 bits in convolutional networks.
+  package var ends: Set<Int> { ends(endNodes) }
+
+  func ends(_ nodes: Set<Int>) -> Set<Int> {
+    guard hasConvolutions else { return [] }
+    return Set(linears.indices.filter { linears[$0].uses.contains { nodes.contains($0.node) } })
   }
 }

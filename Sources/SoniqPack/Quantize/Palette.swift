@@ -4,8 +4,10 @@ package import SoniqCore
 package struct Palette: Sendable, Hashable {
   /// How the user spelled it.
   package let text: String
-  /// Coarse level first; empty for float32.
+  /// Coarse level first; empty for float32. Where there are groups, what all but linear layers get.
   package let levels: [Level]
+  /// Linear layers have scales for groups of channels; nil: for outputs.
+  package let groups: GroupForm?
 
   package var isFloat: Bool { levels.isEmpty }
   package var hasTwoLevels: Bool { levels.count == 2 }
@@ -13,12 +15,13 @@ package struct Palette: Sendable, Hashable {
   /// What the grammar looks like, for help and errors.
   package static let grammar =
     "one level or two joined by , or +; a level is P (weights of P bits, 1-8, activations of 8) or wPaA "
-    + "(both sides, 1-8); or f32 alone. Examples: 8   4   4,8   2,8   w4a8   w1a1+w4a4   f32"
+    + "(both sides, 1-8); or PgN: weights of P bits, 2-8, with scales for groups of N channels, 16, 32, 64 or 128; or f32 "
+    + "alone. Examples: 8   4   4g32   4,8   2,8   w4a8   w1a1+w4a4   f32"
 
   /// Of a model whose importer has packed its weights: nothing is left to choose.
   package static func imported(_ text: String) -> Palette { Palette(imported: text) }
 
-  private init(imported text: String) { (self.text, levels) = (text, []) }
+  private init(imported text: String) { (self.text, levels, groups) = (text, [], nil) }
 
   /// Reads a palette such as `8`, `4,8`, `w1a1+w4a4` or `f32`.
   ///
@@ -27,7 +30,12 @@ package struct Palette: Sendable, Hashable {
   package init(_ text: String) throws(PackError) {
     self.text = text
     if text == "f32" {
-      levels = []
+      (levels, groups) = ([], nil)
+      return
+    }
+    groups = try Self.groups(text)
+    if let groups {
+      levels = [try Self.level("\(groups.bits)", of: text)]
       return
     }
     let parts = text.split(omittingEmptySubsequences: false) { $0 == "," || $0 == "+" }
@@ -45,6 +53,15 @@ package struct Palette: Sendable, Hashable {
 
   private static func error(_ text: String, _ message: String) -> PackError {
     PackError(.usage, place: "palette \"\(text)\"", message + " (" + grammar + ")")
+  }
+
+  /// Of a palette such as `4g32`.
+  private static func groups(_ text: String) throws(PackError) -> GroupForm? {
+    guard let mark = text.firstIndex(of: "g") else { return nil }
+    guard let bits = bits(text[..<mark]), GroupForm.bitRange.contains(bits),
+      let length = Int(text[text.index(after: mark)...]), isGroupLength(length), text.hasSuffix("g\(length)")
+    else { throw error(text, "groups are spelled as in 4g32") }
+    return GroupForm(bits: bits, length: length)
   }
 
   private static func level(_ part: String, of text: String) throws(PackError) -> Level {

@@ -46,8 +46,8 @@ def test_packs_and_says_how_far_it_is(tmp_path: Path) -> None:
 
 def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
     assert given(echo) == []
-    assert given(echo, palette="4,8", target_bits=5.0, cache="8,4", rounds=9, part="text", name="a b") == [
-        "--palette=4,8", "--target-bits=5.0", "--cache=8,4", "--rounds=9", "--part=text", "--name=a b",
+    assert given(echo, palette="4,8", target_bits=5.0, cache="8,4", words=4, rounds=9, part="text", name="a b") == [
+        "--palette=4,8", "--target-bits=5.0", "--cache=8,4", "--words=4", "--rounds=9", "--part=text", "--name=a b",
     ]  # fmt: skip
     assert given(echo, calibration_tokens=5, calibration_samples=np.int64(6), coarse_share=0.5) == [
         "--calibration-tokens=5", "--calibration-samples=6", "--coarse-share=0.5",

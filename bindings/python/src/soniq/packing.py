@@ -33,6 +33,7 @@ class PackOptions(TypedDict, total=False):
     calibrate: Calibration | None
     target_bits: float | None
     cache: str | int | None
+    words: int | None
     shape: Mapping[str, Sequence[int | None]] | None
     maximum: Mapping[str, int] | None
     value: Mapping[str, float | Sequence[float]] | None
@@ -56,6 +57,7 @@ def pack(
     calibrate: Calibration | None = None,
     target_bits: float | None = None,
     cache: str | int | None = None,
+    words: int | None = None,
     shape: Mapping[str, Sequence[int | None]] | None = None,
     maximum: Mapping[str, int] | None = None,
     value: Mapping[str, float | Sequence[float]] | None = None,
@@ -78,9 +80,11 @@ def pack(
         source, output: the model, and the file to write, which is replaced only when packing succeeds.
         palette: "8", "4,8", "w4a8", "f32" and so on; None: "8", and of a GGUF file with codes "keep", its own weights.
         calibrate: a .npz, .npy or .safetensors file; or arrays by the names of the inputs, samples along their first
-            axis; or one array for a model of one input. None: random tokens, where the model takes tokens.
+            axis; or one array for a model of one input. None: random tokens, where the model takes tokens. Of a
+            language model: a .txt file, a .jsonl file of texts, or `input_ids`; None: the nearest codes.
         target_bits: average bits stored for a weight, for palettes of two levels.
         cache: bits of the keys and values of a language model: 8, 16, "8,4" and so on.
+        words: bits of a language model's table of words and output matrix, 2 to 8; None: 8, or those of the file.
         shape: shapes of inputs of an ONNX model; None in one leaves a size as the model has it.
         maximum: the largest value of a dynamic size, by its name.
         value: what an input of an ONNX model is in every run: a number for all elements, or one for each.
@@ -99,8 +103,9 @@ def pack(
         TypeError, ValueError: an option of a wrong type or out of range, or arrays that do not make samples.
     """
     options = PackOptions(
-        palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, shape=shape, maximum=maximum,
-        value=value, state=state, rounds=rounds, part=part, head=head, name=name, calibration_tokens=calibration_tokens,
+        palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, words=words, shape=shape,
+        maximum=maximum, value=value, state=state, rounds=rounds, part=part, head=head, name=name,
+        calibration_tokens=calibration_tokens,
         calibration_samples=calibration_samples, coarse_share=coarse_share, ends=ends, outlier_split=outlier_split,
     )  # fmt: skip
     target = Path(os.fsdecode(output))
@@ -185,8 +190,8 @@ def _options(options: PackOptions) -> Iterator[list[str]]:
 
 
 def _plain(options: PackOptions) -> Iterator[str]:
-    names = ("palette", "target_bits", "cache", "rounds", "part", "name", "calibration_tokens", "calibration_samples")
-    for name in (*names, "coarse_share"):
+    names = ("palette", "target_bits", "cache", "words", "rounds", "part", "name", "calibration_tokens")
+    for name in (*names, "calibration_samples", "coarse_share"):
         value = options.get(name)
         if value is None:
             continue

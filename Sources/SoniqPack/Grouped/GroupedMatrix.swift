@@ -6,9 +6,17 @@ import SoniqQuantizers
 struct GroupedLayout: Sendable {
   var code: WeightCode
   var groupLength: Int
-  /// What holds scales and offsets exactly.
+  /// What holds scales and offsets exactly; bytes count units of each output.
   var numbers: GroupNumber
   var hasOffsets: Bool
+
+  /// Activations of 8 bits have a scale for so many channels where groups of weights are no longer.
+  private static let activationGroup = 64
+
+  var level: Level {
+    let scaling = ActivationCode.Scaling.dynamicPerGroup(channels: max(groupLength, Self.activationGroup))
+    return Level(weight: code, activation: ActivationCode(kind: .symmetric, bits: 8, scaling: scaling))
+  }
 }
 
 /// A matrix of one such level, made a panel of 16 rows at a time: beside what is kept, that is all the memory it takes.
@@ -19,9 +27,6 @@ struct GroupedMatrix {
   private let packing: WeightPacking
   private let groups: Int
   private let numberBytes: Int
-
-  /// Activations of 8 bits have a scale for so many channels where groups of weights are no longer.
-  private static let activationGroup = 64
 
   /// nil for sizes that no packed matrix can have.
   init?(_ layout: GroupedLayout, outputs: Int, channels: Int) {
@@ -43,6 +48,10 @@ struct GroupedMatrix {
     let sums = AlignedBuffer(byteCount: packing.paddedOutputs * 4)
     let scales = AlignedBuffer(byteCount: numberBytes)
     let offsets = layout.hasOffsets ? AlignedBuffer(byteCount: numberBytes) : nil
+    let hasUnits = layout.numbers == .uint8
+    let scaleUnits = hasUnits ? AlignedBuffer(byteCount: packing.paddedOutputs * 4) : nil
+    let offsetUnits =
+      hasUnits && layout.hasOffsets ? AlignedBuffer(byteCount: packing.paddedOutputs * 4) : nil
     let panel = GroupedPanel(layout, channels: channels, groups: groups)
     let panelNumbers = groups * panelOutputs * layout.numbers.byteCount
     for index in 0..<packing.panelCount {
@@ -52,13 +61,14 @@ struct GroupedMatrix {
       try panel.write(
         weights: weights.start + index * packing.panelStride, sums: sums.start + index * panelOutputs * 4,
         scales: scales.start + index * panelNumbers, offsets: offsets.map { $0.start + index * panelNumbers })
+      panel.writeUnits(
+        scaleUnits.map { $0.bound(to: Float.self) }, offsetUnits.map { $0.bound(to: Float.self) }, from: first
+      )
     }
-    let scaling = ActivationCode.Scaling.dynamicPerGroup(
-      channels: max(layout.groupLength, Self.activationGroup))
     let level = MatrixLevel(
-      level: Level(
-        weight: layout.code, activation: ActivationCode(kind: .symmetric, bits: 8, scaling: scaling)),
-      channels: channels, weights: store.keep(weights), scales: nil, storedSums: store.keep(sums),
+      level: layout.level,
+      channels: channels, weights: store.keep(weights), scales: scaleUnits.map { store.keep($0) },
+      offsets: offsetUnits.map { store.keep($0) }, storedSums: store.keep(sums),
       groups: LevelGroups(
         length: layout.groupLength, numbers: layout.numbers, scales: store.keep(scales),
         offsets: offsets.map { store.keep($0) }))
@@ -73,6 +83,8 @@ struct GroupNumbers {
   var scales: UnsafeMutablePointer<Float>
   /// Nothing is read from there where a layout has no offsets.
   var offsets: UnsafeMutablePointer<Float>
+  /// Of scales and of offsets: the two numbers that bytes count; nothing is read from there where numbers are floats.
+  var units: UnsafeMutablePointer<Float>?
 }
 
 /// Up to 16 rows on their way into a panel.
@@ -86,12 +98,15 @@ private final class GroupedPanel {
   /// [row][group]
   private let scales: AlignedBuffer
   private let offsets: AlignedBuffer
+  /// [row][scale, offset]
+  private let units: AlignedBuffer
 
   init(_ layout: GroupedLayout, channels: Int, groups: Int) {
     (self.layout, self.channels, self.groups) = (layout, channels, groups)
     codes = AlignedBuffer(byteCount: panelOutputs * channels)
     scales = AlignedBuffer(byteCount: panelOutputs * groups * 4)
     offsets = AlignedBuffer(byteCount: panelOutputs * groups * 4)
+    units = AlignedBuffer(byteCount: panelOutputs * 2 * 4)
   }
 
   func codes(_ row: Int) -> UnsafeMutablePointer<UInt8> {
@@ -101,7 +116,8 @@ private final class GroupedPanel {
   func numbers(_ row: Int) -> GroupNumbers {
     GroupNumbers(
       scales: scales.start.assumingMemoryBound(to: Float.self) + row * groups,
-      offsets: offsets.start.assumingMemoryBound(to: Float.self) + row * groups)
+      offsets: offsets.start.assumingMemoryBound(to: Float.self) + row * groups,
+      units: units.start.assumingMemoryBound(to: Float.self) + row * 2)
   }
 
   /// - Throws: `software` where the sizes do not fit, which they do.
@@ -121,16 +137,27 @@ private final class GroupedPanel {
     if let offsets { store(self.offsets, offsets) }
   }
 
+  func writeUnits(
+    _ scales: UnsafeMutableBufferPointer<Float>?, _ offsets: UnsafeMutableBufferPointer<Float>?,
+    from first: Int
+  ) {
+    let units = self.units.bound(to: Float.self)
+    for row in 0..<rows {
+      scales?[first + row] = units[2 * row]
+      offsets?[first + row] = units[2 * row + 1]
+    }
+  }
+
   /// [row][group] to [group][16 outputs], in the type of the file.
   private func store(_ numbers: AlignedBuffer, _ target: UnsafeMutableRawPointer) {
     let numbers = numbers.bound(to: Float.self)
     for row in 0..<rows {
       for group in 0..<groups {
         let (number, place) = (numbers[row * groups + group], group * panelOutputs + row)
-        if layout.numbers == .float16 {
-          target.storeBytes(of: Binary16.bits(number), toByteOffset: place * 2, as: UInt16.self)
-        } else {
-          target.storeBytes(of: number, toByteOffset: place * 4, as: Float.self)
+        switch layout.numbers {
+        case .float16: target.storeBytes(of: Binary16.bits(number), toByteOffset: place * 2, as: UInt16.self)
+        case .float32: target.storeBytes(of: number, toByteOffset: place * 4, as: Float.self)
+        case .uint8: target.storeBytes(of: UInt8(number), toByteOffset: place, as: UInt8.self)
         }
       }
     }

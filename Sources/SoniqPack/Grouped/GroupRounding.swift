@@ -7,36 +7,32 @@ struct GroupRounding: Sendable, Hashable {
   /// 2 to 8.
   let bits: Int
 
-  static let bitRange = 2...8
-  static let groupLength = 32
+  static let bitRange = GroupForm.bitRange
   /// Parts of a group's range that are tried, all of it first.
   private static let ranges: [Float] = [1, 0.96, 0.92, 0.88, 0.84, 0.8]
 
   private var isSymmetric: Bool { bits == 8 }
   private var largest: Float { Float((1 << bits) - 1) }
 
-  var layout: GroupedLayout {
-    GroupedLayout(
-      code: WeightCode(
-        kind: .affine, bits: bits, zero: isSymmetric ? 128 : 0, layout: bits > 4 ? .unsignedBytes : nil),
-      groupLength: Self.groupLength, numbers: .float16, hasOffsets: !isSymmetric)
-  }
+  var form: GroupForm { GroupForm(bits: bits) }
+  var layout: GroupedLayout { form.layout(.float16) }
 
   /// - Returns: the first channel of a group that no binary16 scale and minimum can hold, or nil.
   func round(
     _ row: UnsafeBufferPointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ numbers: GroupNumbers
   ) -> Int? {
+    let length = form.length
     var begin = 0
     while begin < row.count {
-      let group = UnsafeBufferPointer(rebasing: row[begin..<min(row.count, begin + Self.groupLength)])
+      let group = UnsafeBufferPointer(rebasing: row[begin..<min(row.count, begin + length)])
       let (scale, offset) = isSymmetric ? symmetric(group) : best(group)
       guard scale.isFinite, offset.isFinite else { return begin }
-      let place = begin / Self.groupLength
+      let place = begin / length
       (numbers.scales[place], numbers.offsets[place]) = (scale, offset)
       for (index, number) in group.enumerated() {
         codes[begin + index] = UInt8(code(number, scale, offset))
       }
-      begin += Self.groupLength
+      begin += length
     }
     return nil
   }
