@@ -9,6 +9,7 @@ from .arithmetic import affine_codes, bipolar_codes, dynamic_affine, dynamic_bip
 from .grid import code_integers
 from .layer_state import LayerState
 from .palette import AFFINE
+from .rounding import exact_sums, fma
 
 
 class CodedLayer(LayerState):
@@ -33,8 +34,8 @@ class CodedLayer(LayerState):
 
     @torch.no_grad()
     def weight_integers(self) -> Tensor:
-        """The integers that the codes stand for, float64, of the weight's shape."""
-        codes = self.weight_codes().double()
+        """The integers that the codes stand for, float32, of the weight's shape."""
+        codes = self.weight_codes().float()
         multiplier = torch.tensor([1.0 if level.weight_code == AFFINE else 2.0 for level in self.levels])
         constant = torch.tensor(
             [
@@ -50,6 +51,9 @@ class CodedLayer(LayerState):
         """Scale and zero of every row of a level's channels, [..., 1]."""
         level = self.levels[index]
         top = 2.0**level.activation_bits - 1
+        if not run.shape[-1]:
+            one = run.new_ones(*run.shape[:-1], 1)
+            return one, torch.zeros_like(one)
         if level.activation_code == AFFINE:
             return dynamic_affine(run, top)
         step = dynamic_bipolar(run, top)
@@ -81,13 +85,13 @@ class CodedLayer(LayerState):
         return [codes for codes, _, _ in self.level_codes(x)]
 
     def activation_integers(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each level the integers that the codes stand for, float64, and their scales."""
+        """For each level the integers that the codes stand for, float32, and their scales."""
         result = []
         for (codes, scale, zero), level in zip(self.level_codes(x), self.levels, strict=True):
             if level.activation_code == AFFINE:
-                result.append((codes.double() - zero, scale))
+                result.append((codes.float() - zero, scale))
             else:
-                result.append((2 * codes.double() - (2**level.activation_bits - 1), scale))
+                result.append((2 * codes.float() - (2**level.activation_bits - 1), scale))
         return result
 
     @torch.no_grad()
@@ -96,7 +100,7 @@ class CodedLayer(LayerState):
         weights = self._runs(self.weight_integers(), 1)
         inputs = self.activation_integers(x)
         return [
-            self._product(integers, weight).to(torch.int32)
+            self._product(integers.double(), weight.double()).to(torch.int32)
             for (integers, _), weight in zip(inputs, weights, strict=True)
             if weight.shape[1]
         ]
@@ -105,18 +109,21 @@ class CodedLayer(LayerState):
     def integer_forward(self, x: Tensor) -> Tensor:
         """The output as the runtime computes it: integer products, then one fused multiply-add for each level."""
         weights = self._runs(self.weight_integers(), 1)
-        output = None
+        output: Tensor | None = None
         for index, ((integers, scale), weight) in enumerate(zip(self.activation_integers(x), weights, strict=True)):
             if not weight.shape[1]:
                 continue
-            product = self._product(integers, weight)
+            product = exact_sums(self._product, integers, weight, self._greatest_sum(weight, index))
             if output is None:
-                start = torch.zeros(weight.shape[0]) if self.bias is None else self.bias.detach()
-                output = torch.zeros_like(product, dtype=torch.float32) + self._outputs(start.to(product.device))
-            factor = self._outputs(self.scales_of_weights()[index]) * scale
-            output = (product * factor.double() + output.double()).float()
+                start = weight.new_zeros(weight.shape[0]) if self.bias is None else self.bias.detach()
+                output = self._outputs(start.float())
+            output = fma(product, self._outputs(self.scales_of_weights()[index]) * scale, output)
             if self.weight_shift is not None:
-                sums = self._product(integers, torch.ones_like(weight)).float()
-                offset = self._outputs(self.offsets_of_weights()[index]).double()
-                output = ((sums * scale).double() * offset + output.double()).float()
+                sums = exact_sums(self._product, integers, torch.ones_like(weight), self._greatest_sum(weight, index))
+                output = fma(sums * scale, self._outputs(self.offsets_of_weights()[index]), output)
+        assert output is not None
         return output
+
+    def _greatest_sum(self, weight: Tensor, index: int) -> float:
+        level = self.levels[index]
+        return float(weight[0].numel()) * 2.0 ** (level.weight_bits + level.activation_bits)

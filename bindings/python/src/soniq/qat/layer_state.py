@@ -48,17 +48,17 @@ class LayerState(nn.Module):
         self.levels = levels
         self.channels = channels
         self.dynamic = dynamic
-        self.weight = nn.Parameter(weight.detach().clone())
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=weight.requires_grad)
+        self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=bias.requires_grad)
         outputs, count, device = weight.shape[0], len(levels), weight.device
         self.register_buffer("weight_scale", torch.ones(count, outputs, device=device))
-        self.weight_factor = nn.Parameter(torch.ones(count, outputs, device=device))
+        self.weight_factor = nn.Parameter(torch.ones(count, outputs, device=device), weight.requires_grad)
         self.register_buffer("activation_scale", None if dynamic else torch.ones(count, device=device))
         self.activation_factor = None if dynamic else nn.Parameter(torch.ones(count, device=device))
         self.weight_shift = self.gdnsq_weights = self.gdnsq_activations = self.precision = None
         if estimator is not None:
             self.register_buffer("weight_offset", torch.zeros(count, outputs, device=device))
-            self.weight_shift = nn.Parameter(torch.zeros(count, outputs, device=device))
+            self.weight_shift = nn.Parameter(torch.zeros(count, outputs, device=device), weight.requires_grad)
             self.gdnsq_weights = GdnsqWeights(outputs, estimator).to(device)
             self.gdnsq_activations = GdnsqActivations(estimator).to(device)
         elif count == 2:

@@ -12,6 +12,7 @@ from .layer_codes import CodedLayer
 from .layer_state import FIXED, SEARCH
 from .palette import AFFINE
 from .precision_search import noisy_activation, noisy_weight, row_scales
+from .rounding import instead
 
 
 class QuantLayer(CodedLayer):
@@ -88,7 +89,7 @@ class QuantLayer(CodedLayer):
             return self.gdnsq_weights(self.weight)
         if self.phase == SEARCH:
             scales = torch.stack([self._column(values) for values in self.scales_of_weights()])
-            return noisy_weight(self.weight, scales, self.levels, self._row(self.fraction()))
+            return noisy_weight(self.weight, scales, self.levels, self._row(self.fraction()), self.training)
         runs = self._fixed_runs()
         return runs[0] if len(self.levels) == 1 else self._unsorted(torch.cat(runs, 1))
 
@@ -103,7 +104,7 @@ class QuantLayer(CodedLayer):
                 scales, zeros = row_scales(x, self.levels)
             else:
                 scales, zeros = self.scales_of_activations(), None if self.is_unsigned else self.activation_zero
-            return noisy_activation(x, scales, zeros, self.levels, self._channels(self.fraction(), x))
+            return noisy_activation(x, scales, zeros, self.levels, self._channels(self.fraction(), x), self.training)
         if self.dynamic:
             return self._dynamic_input(x)
         return self._static_input(x)
@@ -144,6 +145,14 @@ class QuantLayer(CodedLayer):
     def forward(self, x: Tensor) -> Tensor:
         # Under autocast the products may be bfloat16; what codes are made of is not.
         x = x.float()
+        if self.training or self.phase != FIXED:
+            return self._trained(x)
+        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+            return instead(self._trained(x), self.integer_forward(x))
+        return self.integer_forward(x)
+
+    def _trained(self, x: Tensor) -> Tensor:
+        """The product of real values, for gradients."""
         if self.phase == FIXED and self.dynamic and len(self.levels) == 2:
             # Channels of both sides in the order of their levels: nothing is put back only to be added up.
             output = self._product(self._dynamic_runs(x), torch.cat(self._fixed_runs(), 1))

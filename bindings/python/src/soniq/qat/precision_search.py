@@ -7,12 +7,14 @@ from torch import Tensor
 
 from .arithmetic import dynamic_affine, dynamic_bipolar
 from .grid import as_entry
-from .noise import noisy
+from .noise import noisy, settled
 from .palette import AFFINE, Precision
 
 
-def noisy_weight(weight: Tensor, scales: Tensor, levels: tuple[Precision, ...], fraction: Tensor) -> Tensor:
-    """Weights [outputs, channels, ...] with the noise of each channel's precision.
+def noisy_weight(
+    weight: Tensor, scales: Tensor, levels: tuple[Precision, ...], fraction: Tensor, is_noisy: bool = True
+) -> Tensor:
+    """Weights [outputs, channels, ...] with the noise of each channel's precision, or rounded to it.
 
     * scales: [2, outputs, 1, ...], the real value of one weight integer at each level
     * fraction: [channels, 1, ...], 0 at the coarse level's precision and 1 at the fine one's
@@ -24,7 +26,7 @@ def noisy_weight(weight: Tensor, scales: Tensor, levels: tuple[Precision, ...], 
     coarse, fine = torch.log(scales[0] * _half(low)), torch.log(scales[1] * _half(high))
     half_step = torch.exp(coarse + (fine - coarse) * fraction)
     limit = half_step * (_levels_between(low.weight_bits, high.weight_bits, fraction) - 1)
-    return noisy(weight, half_step, -limit, limit)
+    return (noisy if is_noisy else settled)(weight, half_step, -limit, limit)
 
 
 def _half(level: Precision) -> float:
@@ -38,9 +40,11 @@ def _levels_between(low: int, high: int, fraction: Tensor) -> Tensor:
 
 
 def noisy_activation(
-    x: Tensor, scales: Tensor, zeros: Tensor | None, levels: tuple[Precision, ...], fraction: Tensor
-) -> Tensor:
-    """Activations with the noise of each channel's precision; `fraction` broadcasts to the shape of `x`.
+    x: Tensor, scales: Tensor, zeros: Tensor | None, levels: tuple[Precision, ...], fraction: Tensor,
+    is_noisy: bool = True,
+) -> Tensor:  # fmt: skip
+    """Activations with the noise of each channel's precision, or rounded to it; `fraction` broadcasts to the shape of
+    `x`.
 
     * scales: [2] fixed, or [2, ..., 1] measured for every row
     * zeros: of the same shape, the codes of 0 of affine levels; None where inputs are never negative and both
@@ -57,7 +61,7 @@ def noisy_activation(
     half_step = torch.exp(torch.lerp(half_steps[0].log(), half_steps[1].log(), fraction))
     high = torch.lerp(highs[0], highs[1], fraction)
     low = torch.zeros_like(high, requires_grad=False) if zeros is None else torch.lerp(lows[0], lows[1], fraction)
-    return noisy(x, as_entry(half_step, x), as_entry(low, x), as_entry(high, x))
+    return (noisy if is_noisy else settled)(x, as_entry(half_step, x), as_entry(low, x), as_entry(high, x))
 
 
 @torch.no_grad()

@@ -1,0 +1,229 @@
+"""Attention as models write it: `scaled_dot_product_attention`, or products, scales, masks and a softmax of their own.
+
+Scores and weights carry where they come from as an attribute, from the product of queries and keys to that with the
+values; what is done to them that is no part of attention loses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .attention import float_attention, integer_attention, is_self_attention
+from .exported_attention import exported_attention
+from .pooling_calls import quotient
+from .rounding import with_gradient
+
+# A score that is set to this or less hides its key.
+HIDDEN_SCORE = -1e4
+ATTRIBUTE = "_soniq_scores"
+SCALED = "_soniq_scaled"
+
+
+class Arithmetic(Protocol):
+    """How attention is computed."""
+
+    is_exact: bool
+    has_integer_attention: bool
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a tensor is: (q k^T scale + bias), or the softmax of it, of which dropout kept some."""
+
+    query: Tensor
+    key: Tensor
+    scale: float
+    bias: Tensor | None = None
+    is_softmax: bool = False
+    kept: Tensor | None = None
+    version: int = 0
+
+
+def scores_of(value: Any) -> Scores | None:
+    """None when it is something else, or was written to since."""
+    scores: Scores | None = getattr(value, ATTRIBUTE, None)
+    return scores if scores is not None and scores.version == _version(value) else None
+
+
+def noted(value: Tensor, scores: Scores | None) -> Tensor:
+    if scores is not None:
+        setattr(value, ATTRIBUTE, replace(scores, version=_version(value)))
+    return value
+
+
+def _version(value: Tensor) -> int:
+    """How often it was written to."""
+    return 0 if value.is_inference() else value._version
+
+
+def unscaled(value: Tensor) -> tuple[Tensor, float]:
+    """What a value is a number times, and the number: the runtime scales scores, not queries or keys."""
+    origin = getattr(value, SCALED, None)
+    if origin is None or origin[2] != _version(value):
+        return value, 1.0
+    return origin[0], origin[1]
+
+
+def attention(arithmetic: Arithmetic, plain: Callable[[], Tensor], scores: Scores, value: Tensor) -> Tensor:
+    """The product of weights and values as the runtime has it; `plain` computes it as PyTorch does."""
+    operands = (scores.query, scores.key, value, scores.scale, scores.bias)
+    if torch.onnx.is_in_onnx_export():
+        return exported_attention(*operands)
+    if arithmetic.has_integer_attention:
+        return integer_attention(*operands, kept=scores.kept, exact=arithmetic.is_exact).to(value.dtype)
+    if scores.kept is not None or value.dtype != torch.float32:
+        return plain()
+    return with_gradient(plain, lambda: float_attention(*operands))
+
+
+def scaled_dot_product_attention(
+    arithmetic: Arithmetic, function: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor,
+    attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
+    if enable_gqa and query.ndim == key.ndim == 4:
+        shared = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
+
+    def plain() -> Tensor:
+        return function(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
+
+    bias = causal_bias(query) if is_causal else additive(attn_mask)
+    if not is_self_attention(query, key, value) or not fits(bias, query):
+        return plain()
+    number = int(query.shape[-1]) ** -0.5 if scale is None else scale
+    kept = None
+    if dropout_p > 0:
+        kept = functional.dropout(query.new_ones(*query.shape[:-1], key.shape[-2]), dropout_p)
+    return attention(arithmetic, plain, replace(_scores(query, key, number, bias), kept=kept), value)
+
+
+def causal_bias(query: Tensor) -> Tensor:
+    places = torch.arange(query.shape[-2], device=query.device)
+    return additive(places[:, None] >= places[None, :])
+
+
+def additive(mask: Tensor | None) -> Any:
+    """A mask of truth values as what is added to scores."""
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    return torch.where(mask, 0.0, -torch.inf)
+
+
+def fits(bias: Tensor | None, query: Tensor) -> bool:
+    """Whether every axis of what is added to the scores is theirs, or 1, and that of the keys is there."""
+    if bias is None:
+        return True
+    batch, heads, positions, _ = query.shape
+    sizes = (1,) * (4 - bias.ndim) + tuple(bias.shape)
+    whole = (batch, heads, positions, positions)
+    return len(sizes) == 4 and sizes[3] == positions and all(
+        size in (1, full) for size, full in zip(sizes, whole, strict=True)
+    )
+
+
+def product(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Any, right: Any) -> Tensor:
+    weights = scores_of(left)
+    if weights is not None and weights.is_softmax and is_self_attention(weights.query, weights.key, right):
+        return attention(arithmetic, lambda: function(left, right), weights, right)
+    result = function(left, right)
+    if isinstance(right, Tensor) and isinstance(left, Tensor) and right.ndim == 4:
+        (right, factor) = unscaled(right)
+        key = right.transpose(-1, -2)
+        if is_self_attention(left, key, key):
+            return noted(result, _scores(left, key, factor))
+    return result
+
+
+def _scores(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Scores:
+    (query, query_factor), (key, key_factor) = unscaled(query), unscaled(key)
+    return Scores(query, key, scale * query_factor * key_factor, bias)
+
+
+def scaling(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, number: Any, **named: Any) -> Tensor:
+    """value * number, or value / number"""
+    if function in DIVISIONS and not named and (pooled := quotient(arithmetic, function, value, number)) is not None:
+        return pooled
+    result = function(value, number, **named)
+    if function in COMMUTATIVE and not isinstance(value, Tensor):
+        value, number = number, value
+    factor = None if named else _number(number)
+    if result.ndim != 4 or factor is None or factor <= 0:
+        return result
+    factor = 1 / factor if function in DIVISIONS else factor
+    scores = scores_of(value)
+    if scores is None and result is not value:
+        setattr(result, SCALED, (value, factor, _version(result)))
+    if scores is None or scores.is_softmax:
+        return result
+    bias = None if scores.bias is None else scores.bias * factor
+    return noted(result, replace(scores, scale=scores.scale * factor, bias=bias))
+
+
+def _number(value: Any) -> float | None:
+    """None when it is no constant."""
+    if isinstance(value, Tensor):
+        return float(value) if value.ndim == 0 and not value.requires_grad else None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def addition(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, term: Any, **named: Any) -> Tensor:
+    scores = scores_of(value)
+    result = function(value, term, **named)
+    if scores is None:
+        scores, term = scores_of(term), value
+    if scores is None or scores.is_softmax or named or not isinstance(term, Tensor) or not fits(term, scores.query):
+        return result
+    return noted(result, replace(scores, bias=_sum(scores.bias, term)))
+
+
+def _sum(bias: Tensor | None, term: Tensor) -> Tensor:
+    term = term.float()
+    return term if bias is None else bias + term
+
+
+def hiding(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, mask: Any, number: Any) -> Tensor:
+    """value.masked_fill(mask, number)"""
+    scores = scores_of(value)
+    return _hidden(function(value, mask, number), scores, mask, number)
+
+
+def choice(arithmetic: Arithmetic, function: Callable[..., Tensor], condition: Any, *branches: Any) -> Tensor:
+    """torch.where(condition, scores, number), or the other way round"""
+    result = function(condition, *branches)
+    if len(branches) != 2:
+        return result
+    if scores := scores_of(branches[0]):
+        return _hidden(result, scores, ~condition, branches[1])
+    return _hidden(result, scores_of(branches[1]), condition, branches[0])
+
+
+def _hidden(result: Tensor, scores: Scores | None, mask: Any, number: Any) -> Tensor:
+    lowest = _number(number) if not isinstance(number, Tensor) or number.ndim == 0 else None
+    if scores is None or scores.is_softmax or lowest is None or lowest > HIDDEN_SCORE:
+        return result
+    term = torch.where(mask, lowest, 0.0)
+    if not fits(term, scores.query):
+        return result
+    return noted(result, replace(scores, bias=_sum(scores.bias, term)))
+
+
+def dropout(
+    arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, p: float = 0.5, training: bool = True,
+    inplace: bool = False,
+) -> Tensor:  # fmt: skip
+    scores = scores_of(value)
+    if scores is None or not training or p == 0:
+        return noted(function(value, p, training), scores)
+    kept = function(torch.ones_like(value), p, training)
+    return noted(value * kept, replace(scores, kept=kept if scores.kept is None else scores.kept * kept))
+
+
+COMMUTATIVE = (torch.mul, torch.multiply, Tensor.mul, Tensor.multiply, Tensor.__mul__, Tensor.__rmul__)
+DIVISIONS = (torch.div, Tensor.div, Tensor.__truediv__, torch.true_divide, Tensor.true_divide)
