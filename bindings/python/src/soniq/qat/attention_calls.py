@@ -10,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from . import functions, written_out
 from .attention import float_attention, integer_attention, is_self_attention
 from .exported_attention import exported_attention
 from .pooling_calls import quotient
-from .rounding import with_gradient
+from .rounding import chained_product, with_gradient
 
 # A score that is set to this or less hides its key.
 HIDDEN_SCORE = -1e4
@@ -94,19 +96,34 @@ def scaled_dot_product_attention(
     def plain() -> Tensor:
         return function(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
 
-    bias = causal_bias(query) if is_causal else additive(attn_mask)
-    if not is_self_attention(query, key, value) or not fits(bias, query):
-        return plain()
     number = int(query.shape[-1]) ** -0.5 if scale is None else scale
+    bias = causal_bias(query, key) if is_causal else additive(attn_mask)
+    if not is_self_attention(query, key, value) or not fits(bias, query):
+        if torch.onnx.is_in_onnx_export():
+            return in_parts(query, key, value, number, bias, torch.matmul, lambda scores: scores.softmax(-1))
+        if not arithmetic.is_exact or query.dtype != torch.float32 or dropout_p > 0:
+            return plain()
+        parts = (query, key, value, number, bias)
+        return with_gradient(plain, lambda: in_parts(*parts, chained_product, functions.softmax))
     kept = None
     if dropout_p > 0:
         kept = functional.dropout(query.new_ones(*query.shape[:-1], key.shape[-2]), dropout_p)
     return attention(arithmetic, plain, replace(_scores(query, key, number, bias), kept=kept), value)
 
 
-def causal_bias(query: Tensor) -> Tensor:
-    places = torch.arange(query.shape[-2], device=query.device)
-    return additive(places[:, None] >= places[None, :])
+def in_parts(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Tensor | None,
+    product: Callable[[Tensor, Tensor], Tensor], softmax: Callable[[Tensor], Tensor],
+) -> Tensor:  # fmt: skip
+    """Attention that is no operation of the runtime's own."""
+    scores = product(query, key.transpose(-1, -2)) * scale
+    return product(softmax(scores if bias is None else scores + bias), value)
+
+
+def causal_bias(query: Tensor, key: Tensor) -> Tensor:
+    queries = torch.arange(query.shape[-2], device=query.device)
+    keys = torch.arange(key.shape[-2], device=query.device)
+    return additive(queries[:, None] >= keys[None, :])
 
 
 def additive(mask: Tensor | None) -> Any:
@@ -132,13 +149,21 @@ def product(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Any, 
     weights = scores_of(left)
     if weights is not None and weights.is_softmax and is_self_attention(weights.query, weights.key, right):
         return attention(arithmetic, lambda: function(left, right), weights, right)
-    result = function(left, right)
+    result = _product(arithmetic, function, left, right)
     if isinstance(right, Tensor) and isinstance(left, Tensor) and right.ndim == 4:
         (right, factor) = unscaled(right)
         key = right.transpose(-1, -2)
         if is_self_attention(left, key, key):
             return noted(result, _scores(left, key, factor))
     return result
+
+
+def _product(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Any, right: Any) -> Tensor:
+    """The product of two values of the model."""
+    tensors = [value for value in (left, right) if isinstance(value, Tensor) and value.ndim > 1]
+    if not arithmetic.is_exact or len(tensors) < 2 or any(value.dtype != torch.float32 for value in tensors):
+        return function(left, right)
+    return with_gradient(lambda: function(left, right), lambda: chained_product(left, right))
 
 
 def _scores(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Scores:
@@ -150,20 +175,34 @@ def scaling(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any,
     """value * number, or value / number"""
     if function in DIVISIONS and not named and (pooled := quotient(arithmetic, function, value, number)) is not None:
         return pooled
+    scores_before = scores_of(value)
     result = function(value, number, **named)
+    if arithmetic.is_exact and not named:
+        result = _written_out(result, np.divide if function in DIVISIONS else np.multiply, value, number)
     if function in COMMUTATIVE and not isinstance(value, Tensor):
         value, number = number, value
     factor = None if named else _number(number)
     if result.ndim != 4 or factor is None or factor <= 0:
         return result
     factor = 1 / factor if function in DIVISIONS else factor
-    scores = scores_of(value)
+    scores = scores_before if function not in COMMUTATIVE or result is value else scores_of(value)
     if scores is None and result is not value:
         setattr(result, SCALED, (value, factor, _version(result)))
     if scores is None or scores.is_softmax:
         return result
     bias = None if scores.bias is None else scores.bias * factor
     return noted(result, replace(scores, scale=scores.scale * factor, bias=bias))
+
+
+def _written_out(result: Tensor, operation: Any, left: Any, right: Any) -> Tensor:
+    """A product or quotient, which may be the last step of a function that the runtime has."""
+    if result is left or result is right or result.dtype != torch.float32:
+        return result
+    found = written_out.recognized(written_out.noted(result, left, operation, right))
+    if found is None:
+        return result
+    root, runtime = found
+    return with_gradient(lambda: result, lambda: runtime(root))
 
 
 def _number(value: Any) -> float | None:
@@ -176,6 +215,8 @@ def _number(value: Any) -> float | None:
 def addition(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, term: Any, **named: Any) -> Tensor:
     scores = scores_of(value)
     result = function(value, term, **named)
+    if arithmetic.is_exact and not named and result is not value:
+        result = written_out.noted(result, value, np.add, term)
     if scores is None:
         scores, term = scores_of(term), value
     if scores is None or scores.is_softmax or named or not isinstance(term, Tensor) or not fits(term, scores.query):
@@ -225,5 +266,10 @@ def dropout(
     return noted(value * kept, replace(scores, kept=kept if scores.kept is None else scores.kept * kept))
 
 
-COMMUTATIVE = (torch.mul, torch.multiply, Tensor.mul, Tensor.multiply, Tensor.__mul__, Tensor.__rmul__)
-DIVISIONS = (torch.div, Tensor.div, Tensor.__truediv__, torch.true_divide, Tensor.true_divide)
+COMMUTATIVE = (
+    torch.mul, torch.multiply, Tensor.mul, Tensor.multiply, Tensor.__mul__, Tensor.__rmul__, Tensor.mul_,
+    Tensor.__imul__,
+)  # fmt: skip
+DIVISIONS = (
+    torch.div, Tensor.div, Tensor.__truediv__, torch.true_divide, Tensor.true_divide, Tensor.div_, Tensor.__itruediv__,
+)  # fmt: skip

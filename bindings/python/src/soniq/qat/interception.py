@@ -12,27 +12,60 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from . import attention_calls as calls
-from . import functions, pooling_calls
+from . import functions, pooling_calls, written_out
+from .einsum_calls import einsum
 from .rounding import with_gradient
 
 Handler = Callable[..., Any]
 
 
-def _exactly(runtime: Callable[[Tensor], Tensor]) -> Handler:
-    """Of a function of one float; `named` are ways to save memory."""
+def _exactly(runtime: Callable[[Tensor], Tensor], numbers: Callable[..., Any] | None = None) -> Handler:
+    """Of a function of one float; `named` are ways to save memory, `numbers` the same in numpy."""
 
     def handler(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, *rest: Any, **named: Any) -> Any:
         if not arithmetic.is_exact or x.dtype != torch.float32:
             return function(x, *rest, **named)
-        return with_gradient(lambda: function(x, *rest, **named), lambda: runtime(x))
+        result = with_gradient(lambda: function(x, *rest, **named), lambda: runtime(x))
+        return result if numbers is None else written_out.noted(result, x, numbers)
 
     return handler
+
+
+def _glu(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, dim: int = -1) -> Any:
+    if not arithmetic.is_exact or x.dtype != torch.float32:
+        return function(x, dim)
+    left, right = x.chunk(2, dim)
+    return with_gradient(lambda: function(x, dim), lambda: left * functions.sigmoid(right))
+
+
+def _elu(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, alpha: float = 1.0, *rest: Any, **named: Any) -> Any:
+    own = _exactly(lambda x: functions.elu(x, alpha))
+    return own(arithmetic, lambda x: function(x, alpha, *rest, **named), x)
+
+
+def _softplus(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, *rest: Any, **named: Any) -> Any:
+    if rest or named:
+        return function(x, *rest, **named)
+    return _exactly(functions.softplus)(arithmetic, function, x)
+
+
+def _power(arithmetic: RuntimeArithmetic, function: Any, x: Any, exponent: Any, *rest: Any, **named: Any) -> Any:
+    result = function(x, exponent, *rest, **named)
+    if not arithmetic.is_exact or isinstance(exponent, Tensor) or result is x:
+        return result
+    return written_out.noted(result, x, np.power, exponent)
+
+
+def _square(arithmetic: RuntimeArithmetic, function: Any, x: Any, *rest: Any, **named: Any) -> Any:
+    result = function(x, *rest, **named)
+    return written_out.noted(result, x, np.square) if arithmetic.is_exact else result
 
 
 def _gelu(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, *rest: Any, **named: Any) -> Any:
@@ -42,13 +75,16 @@ def _gelu(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, *rest: Any, *
 
 def _softmax(arithmetic: RuntimeArithmetic, function: Any, x: Tensor, *rest: Any, **named: Any) -> Any:
     axis = named["dim"] if "dim" in named else rest[0] if rest else None
-    is_last = axis in (-1, x.ndim - 1) and named.get("dtype") in (None, torch.float32) and x.ndim > 0
+    is_usual = isinstance(axis, int) and named.get("dtype") in (None, torch.float32) and x.ndim > 0
+    is_last = is_usual and axis in (-1, x.ndim - 1)
     scores = calls.scores_of(x)
     if scores is not None and is_last and not scores.is_softmax:
         return calls.noted(function(x, *rest, **named), replace(scores, is_softmax=True))
-    if not (arithmetic.is_exact and is_last and x.dtype == torch.float32):
+    if not (arithmetic.is_exact and is_usual and x.dtype == torch.float32):
         return function(x, *rest, **named)
-    return with_gradient(lambda: function(x, *rest, **named), lambda: functions.softmax(x))
+    other = 0 if axis is None else axis
+    runtime = functions.softmax if is_last else lambda x: functions.softmax_in_order(x, other)
+    return with_gradient(lambda: function(x, *rest, **named), lambda: runtime(x))
 
 
 def _layer_norm(
@@ -64,14 +100,50 @@ def _layer_norm(
     return with_gradient(plain, lambda: functions.layer_norm(x, gamma, bias, eps))
 
 
+def _rms_norm(
+    arithmetic: RuntimeArithmetic, function: Any, x: Tensor, shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:  # fmt: skip
+    number = torch.finfo(x.dtype).eps if eps is None else eps
+    if torch.onnx.is_in_onnx_export():
+        # Opset 17 has none: the arithmetic that the packer knows.
+        axes = list(range(-len(shape), 0))
+        normal = x / (x.pow(2).mean(axes, keepdim=True) + number).sqrt()
+        return normal if weight is None else normal * weight
+    if not arithmetic.is_exact or len(shape) != 1 or x.dtype != torch.float32:
+        return function(x, shape, weight, eps)
+    return with_gradient(lambda: function(x, shape, weight, eps), lambda: functions.rms_norm(x, weight, number))
+
+
+def _normalize(
+    arithmetic: RuntimeArithmetic, function: Any, x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12,
+    **named: Any,
+) -> Any:  # fmt: skip
+    is_norm = p == 2 and dim in (-1, x.ndim - 1) and x.ndim <= 3
+    if not arithmetic.is_exact or not is_norm or x.dtype != torch.float32 or named:
+        return function(x, p, dim, eps, **named)
+    return with_gradient(lambda: function(x, p, dim, eps), lambda: functions.unit_rows(x, eps))
+
+
 def _table() -> dict[Any, Handler]:
-    one = {
-        functions.sigmoid: [torch.sigmoid, Tensor.sigmoid, torch.special.expit],
-        functions.tanh: [torch.tanh, Tensor.tanh],
-        functions.silu: [functional.silu],
-        functions.exponential: [torch.exp, Tensor.exp],
-    }
-    table: dict[Any, Handler] = {name: _exactly(runtime) for runtime, names in one.items() for name in names}
+    one: list[tuple[Any, Any, list[Any]]] = [
+        (functions.sigmoid, lambda x: 1 / (1 + np.exp(-x)), [torch.sigmoid, Tensor.sigmoid, torch.special.expit]),
+        (functions.tanh, np.tanh, [torch.tanh, Tensor.tanh]),
+        (functions.error_function, written_out.ERF, [torch.erf, Tensor.erf, torch.special.erf]),
+        (functions.exponential, np.exp, [torch.exp, Tensor.exp]),
+        (functions.silu, None, [functional.silu]),
+        (functions.mish, None, [functional.mish]),
+        (functions.hard_swish, None, [functional.hardswish]),
+        (functions.square_root, None, [torch.sqrt, Tensor.sqrt]),
+        (functions.inverse_square_root, None, [torch.rsqrt, Tensor.rsqrt]),
+    ]
+    table: dict[Any, Handler] = {
+        name: _exactly(runtime, numbers) for runtime, numbers, names in one for name in names
+    }  # fmt: skip
+    table[functional.elu], table[functional.softplus], table[functional.glu] = _elu, _softplus, _glu
+    table.update(dict.fromkeys([torch.pow, Tensor.pow, Tensor.__pow__], _power))
+    table.update(dict.fromkeys([torch.square, Tensor.square], _square))
+    table[functional.rms_norm], table[functional.normalize] = _rms_norm, _normalize
+    table[torch.einsum] = einsum
     table[functional.gelu] = _gelu
     table[functional.layer_norm] = _layer_norm
     table[functional.scaled_dot_product_attention] = calls.scaled_dot_product_attention

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from . import functions
 from .rounding import with_gradient
+from .written_out import is_square
 
 MASKED_SUM = "_soniq_masked_sum"
 
@@ -30,6 +32,10 @@ def total(arithmetic: Arithmetic, function: Callable[..., Tensor], x: Any, *rest
 
 
 def mean(arithmetic: Arithmetic, function: Callable[..., Tensor], x: Any, *rest: Any, **named: Any) -> Tensor:
+    squared = is_square(x)
+    if squared is not None and arithmetic.is_exact and _is_last_kept(x, *rest, **named):
+        # Behind it stands a norm by the root of the mean square.
+        return with_gradient(lambda: function(x, *rest, **named), lambda: functions.mean_of_squares(squared))
     axes = _axes(arithmetic, x, *rest, **named)
     if axes is None:
         return function(x, *rest, **named)
@@ -52,8 +58,11 @@ def quotient(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Tens
 
 
 def in_order(x: Tensor, axes: tuple[int, ...], keepdim: bool = False, **named: Any) -> Tensor:
-    """The sum of float32 over axes, element by element in their order."""
+    """The sum of float32 over axes, element by element in their order, or over the last axis."""
     keepdim = named.get("keepdim", keepdim)
+    if axes == (x.ndim - 1,):
+        sums = functions.eight_lane_sum(x)
+        return sums if keepdim else sums.squeeze(-1)
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     rows = x.permute(*axes, *kept).flatten(0, len(axes) - 1)
     result = torch.zeros_like(rows[0])
@@ -62,11 +71,18 @@ def in_order(x: Tensor, axes: tuple[int, ...], keepdim: bool = False, **named: A
     return result.view([1 if axis in axes else size for axis, size in enumerate(x.shape)]) if keepdim else result
 
 
+def _is_last_kept(x: Tensor, dim: Any = None, keepdim: bool = False, **named: Any) -> bool:
+    axes = [dim] if isinstance(dim, int) else list(dim or [])
+    return keepdim and [axis % x.ndim for axis in axes] == [x.ndim - 1] and x.dtype == torch.float32
+
+
 def _axes(arithmetic: Arithmetic, x: Any, dim: Any = None, *rest: Any, **named: Any) -> tuple[int, ...] | None:
-    """The axes that go, where the last one stays and the runtime's order is known."""
+    """The axes that go, where the runtime's order is known: the last one stays, or it alone goes from a value that is
+    no image."""
     if dim is None:
         dim = named.get("axis")
     if not arithmetic.is_exact or dim is None or x.dtype != torch.float32 or named.get("dtype") is not None:
         return None
     axes = tuple(sorted(axis % x.ndim for axis in ([dim] if isinstance(dim, int) else dim)))
-    return axes if axes and x.ndim - 1 not in axes and not torch.onnx.is_in_onnx_export() else None
+    is_row = axes == (x.ndim - 1,) and x.ndim <= 3
+    return axes if axes and (is_row or x.ndim - 1 not in axes) else None
