@@ -73,7 +73,7 @@ class QuantLayer(CodedLayer):
     def _fixed_run(self, run: Tensor, index: int) -> Tensor:
         level = self.levels[index]
         scale = self._column(self.scales_of_weights()[index])
-        limits = self.weight_grid_zero[index], self.weight_grid_top[index]
+        limits = self.limits["weight_grid_zero"][index], self.limits["weight_grid_top"][index]
         damping = 1 / math.sqrt(max(run[0].numel(), 1) * (2**level.weight_bits - 1))
         if self.weight_shift is None:
             return fake_quantize(run, level.weight_code, scale, *limits, damping)
@@ -113,7 +113,7 @@ class QuantLayer(CodedLayer):
         scales = self.scales_of_activations()
         damping = 1 / math.sqrt(x.numel() * (2 ** self.levels[-1].activation_bits - 1))
         if len(self.levels) == 1:
-            limits = self.activation_zero[0], self.activation_top[0]
+            limits = self.activation_zero[0], self.limits["activation_top"][0]
             return fake_quantize(x, self.levels[0].activation_code, scales[0], *limits, damping)
         if len({level.activation_code for level in self.levels}) == 1:
             chosen = self.channel_levels.long()
@@ -139,7 +139,8 @@ class QuantLayer(CodedLayer):
                 continue
             level = self.levels[index]
             scale, zero = self._measured(run, index)
-            quantized.append(fake_quantize(run, level.activation_code, scale, zero, self.activation_top[index]))
+            top = self.limits["activation_top"][index]
+            quantized.append(fake_quantize(run, level.activation_code, scale, zero, top))
         return quantized[0] if len(quantized) == 1 else torch.cat(quantized, -1)
 
     def forward(self, x: Tensor) -> Tensor:
