@@ -158,3 +158,35 @@ def test_gradients_in_evaluation_mode_are_those_of_pytorch() -> None:
         network(ids).square().sum().backward()
         own, other = quantization.model.first.weight.grad, network.first.weight.grad
         assert float(torch.cosine_similarity(own.flatten(), other.flatten(), dim=0)) > 0.95
+
+
+class Signal(nn.Module):
+    """Signals [batch, 6, 20] through convolutions with batch norms, one of which is added to what came in."""
+
+    def __init__(self, pool) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv1d(6, 32, 5, padding=2), nn.BatchNorm1d(32), nn.GELU())
+        self.inner = nn.Sequential(nn.Conv1d(32, 32, 3, padding=1), nn.BatchNorm1d(32))
+        self.pool, self.last = pool, nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(self.pool(functional.gelu(x + self.inner(x))))
+
+
+POOLS = {"mean": lambda x: x.mean(-1), "module": nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten())}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("mode", [{"palette": [1]}, {"palette": [8]}, {"method": "gdnsq", "palette": [2]}], ids=str)
+def test_signals(tmp_path, mode: dict, pool: str) -> None:
+    network, x = Signal(POOLS[pool]), torch.randn(48, 6, 20)
+    for norm in (network.first[1], network.inner[1]):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    network(x)
+    quantization = prepare(network.eval(), [x], **mode)
+    quantization.freeze()
+    model = packed(quantization.eval(), {"x": x}, tmp_path)
+    expected = quantization(x).detach().numpy()
+    np.testing.assert_allclose(model(x=x.numpy())["y"], expected, rtol=0, atol=1e-6 * np.abs(expected).max())

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from . import attention_calls as calls
 from . import functions, pooling_calls, written_out
+from .batch_norm_calls import batch_norm
 from .einsum_calls import einsum
 from .rounding import with_gradient
 
@@ -144,6 +145,9 @@ def _table() -> dict[Any, Handler]:
     table.update(dict.fromkeys([torch.square, Tensor.square], _square))
     table[functional.rms_norm], table[functional.normalize] = _rms_norm, _normalize
     table[torch.einsum] = einsum
+    table[functional.batch_norm] = batch_norm
+    pools = [functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d]
+    table.update(dict.fromkeys(pools, pooling_calls.adaptive_pool))
     table[functional.gelu] = _gelu
     table[functional.layer_norm] = _layer_norm
     table[functional.scaled_dot_product_attention] = calls.scaled_dot_product_attention

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,14 @@ from .grid import code_integers
 from .layer_state import LayerState
 from .palette import AFFINE
 from .rounding import exact_sums, fma
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A batch norm, factor * output + shift, float64 [outputs] each, that is taken into the layer before it."""
+
+    factor: Tensor
+    shift: Tensor
 
 
 class CodedLayer(LayerState):
@@ -106,23 +116,47 @@ class CodedLayer(LayerState):
         ]
 
     @torch.no_grad()
-    def integer_forward(self, x: Tensor) -> Tensor:
+    def integer_forward(self, x: Tensor, fold: Fold | None = None) -> Tensor:
         """The output as the runtime computes it: integer products, then one fused multiply-add for each level."""
         weights = self._runs(self.weight_integers(), 1)
-        output: Tensor | None = None
+        bias = self.weight.new_zeros(self.weight.shape[0]) if self.bias is None else self.bias.float()
+        output = self._outputs(bias if fold is None else (bias.double() * fold.factor + fold.shift).float())
         for index, ((integers, scale), weight) in enumerate(zip(self.activation_integers(x), weights, strict=True)):
             if not weight.shape[1]:
                 continue
-            product = exact_sums(self._product, integers, weight, self._greatest_sum(weight, index))
-            if output is None:
-                start = weight.new_zeros(weight.shape[0]) if self.bias is None else self.bias.detach()
-                output = self._outputs(start.float())
-            output = fma(product, self._outputs(self.scales_of_weights()[index]) * scale, output)
+            greatest = self._greatest_sum(weight, index)
+            product, sums = exact_sums(self._product, integers, weight, greatest), None
             if self.weight_shift is not None:
-                sums = exact_sums(self._product, integers, torch.ones_like(weight), self._greatest_sum(weight, index))
-                output = fma(sums * scale, self._outputs(self.offsets_of_weights()[index]), output)
-        assert output is not None
+                sums = exact_sums(self._product, integers, torch.ones_like(weight), greatest)
+            scales, offsets = self._factors(index, fold)
+            if fold is not None:
+                product = self._turned(product, sums, index, fold)
+            output = fma(product, self._outputs(scales) * scale, output)
+            if sums is not None and offsets is not None:
+                output = fma(sums * scale, self._outputs(offsets), output)
         return output
+
+    def _factors(self, index: int, fold: Fold | None) -> tuple[Tensor, Tensor | None]:
+        """Scales and offsets of a level's weights, [outputs] each, as the file has them."""
+        scales = self.scales_of_weights()[index]
+        offsets = None if self.weight_shift is None else self.offsets_of_weights()[index]
+        if fold is None:
+            return scales, offsets
+        folded = (scales.double() * fold.factor.abs().clamp(min=1e-30)).float()
+        if offsets is None:
+            return folded, None
+        extra = scales.double() * self.weight_top(index) * fold.factor
+        new = offsets.double() * fold.factor + torch.where(fold.factor < 0, extra, 0.0)
+        return folded, new.float()
+
+    def _turned(self, product: Tensor, sums: Tensor | None, index: int, fold: Fold) -> Tensor:
+        """Products of weights whose integers turn their signs where the factor is negative; those that count from 0
+        turn within their range, and the offset takes the rest."""
+        turned = -product if sums is None else self.weight_top(index) * sums - product
+        return torch.where(self._outputs(fold.factor < 0), turned, product)
+
+    def weight_top(self, index: int) -> float:
+        return 2.0 ** self.levels[index].weight_bits - 1
 
     def _greatest_sum(self, weight: Tensor, index: int) -> float:
         level = self.levels[index]

@@ -12,7 +12,10 @@ from .layer_codes import CodedLayer
 from .layer_state import FIXED, SEARCH
 from .palette import AFFINE
 from .precision_search import noisy_activation, noisy_weight, row_scales
-from .rounding import instead
+from .rounding import with_gradient
+
+# What an output is computed from, for a batch norm behind it.
+SOURCE = "_soniq_source"
 
 
 class QuantLayer(CodedLayer):
@@ -148,9 +151,9 @@ class QuantLayer(CodedLayer):
         x = x.float()
         if self.training or self.phase != FIXED:
             return self._trained(x)
-        if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
-            return instead(self._trained(x), self.integer_forward(x))
-        return self.integer_forward(x)
+        output = with_gradient(lambda: self._trained(x), lambda: self.integer_forward(x))
+        setattr(output, SOURCE, (self, x.detach()))
+        return output
 
     def _trained(self, x: Tensor) -> Tensor:
         """The product of real values, for gradients."""
@@ -160,3 +163,9 @@ class QuantLayer(CodedLayer):
         else:
             output = self._product(self.quantized_input(x), self.quantized_weight())
         return output if self.bias is None else output + self._outputs(self.bias)
+
+
+def source_of(output: Tensor) -> tuple[QuantLayer, Tensor] | None:
+    """The layer that computed a value, and its input; None when nothing of these did."""
+    source: tuple[QuantLayer, Tensor] | None = getattr(output, SOURCE, None)
+    return source

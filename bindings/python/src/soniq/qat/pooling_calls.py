@@ -47,6 +47,19 @@ def mean(arithmetic: Arithmetic, function: Callable[..., Tensor], x: Any, *rest:
     )
 
 
+def adaptive_pool(arithmetic: Arithmetic, function: Callable[..., Tensor], x: Any, size: Any) -> Tensor:
+    """The mean of all pixels, or of a signal; other sizes are PyTorch's."""
+    is_mean = size in (1, (1,), (1, 1), [1], [1, 1]) and x.ndim > 2
+    if not arithmetic.is_exact or not is_mean or x.dtype != torch.float32:
+        return function(x, size)
+    axes = tuple(range(2, x.ndim))
+    return with_gradient(lambda: function(x, size), lambda: _pixels(x, axes) / x[0, 0].numel())
+
+
+def _pixels(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return in_order(x, axes).view(*x.shape[:2], *(1 for _ in axes))
+
+
 def quotient(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Tensor, right: Any) -> Tensor | None:
     """A sum of [batch, positions, channels] / the numbers of positions: the runtime multiplies by an inverse. None
     when it is something else."""
@@ -60,9 +73,9 @@ def quotient(arithmetic: Arithmetic, function: Callable[..., Tensor], left: Tens
 def in_order(x: Tensor, axes: tuple[int, ...], keepdim: bool = False, **named: Any) -> Tensor:
     """The sum of float32 over axes, element by element in their order, or over the last axis."""
     keepdim = named.get("keepdim", keepdim)
-    if axes == (x.ndim - 1,):
-        sums = functions.eight_lane_sum(x)
-        return sums if keepdim else sums.squeeze(-1)
+    if axes == (x.ndim - 1,) and keepdim:
+        # For a norm; without the axis it is the mean of a signal, whose channels are the last axis inside.
+        return functions.eight_lane_sum(x)
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     rows = x.permute(*axes, *kept).flatten(0, len(axes) - 1)
     result = torch.zeros_like(rows[0])
@@ -85,4 +98,6 @@ def _axes(arithmetic: Arithmetic, x: Any, dim: Any = None, *rest: Any, **named: 
         return None
     axes = tuple(sorted(axis % x.ndim for axis in ([dim] if isinstance(dim, int) else dim)))
     is_row = axes == (x.ndim - 1,) and x.ndim <= 3
-    return axes if axes and (is_row or x.ndim - 1 not in axes) else None
+    # Pixels lie channel by channel, so that these are not the last axis.
+    is_image = x.ndim == 4 and axes == (2, 3)
+    return axes if axes and (is_row or is_image or x.ndim - 1 not in axes) else None
