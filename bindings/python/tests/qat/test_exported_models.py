@@ -142,3 +142,26 @@ def test_states_of_other_palettes_are_refused(first: dict, second: dict) -> None
         other.load_state_dict(state)
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in before.items())
     prepare(Repeated(), [x], **first).load_state_dict(state)
+
+
+class Placed(nn.Module):
+    """Positions by the size of the words' rows, and a look at a layer's type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places, self.layer = nn.Embedding(9, 16), nn.Embedding(6, 16), nn.Linear(16, 4)
+        self.register_buffer("numbers", torch.arange(6)[None])
+
+    def forward(self, ids):
+        x = self.words(ids)
+        x = x + self.places(self.numbers[:, : x.size(1)])
+        return self.layer(x.to(self.layer.weight.dtype))
+
+
+@needs_packer
+@pytest.mark.parametrize("dynamic", [(0,), (0, 1)])
+def test_positions_are_constants(tmp_path, dynamic: tuple) -> None:
+    ids = torch.randint(9, (5, 4))
+    quantization = prepare(Placed(), [ids], **FOUR).eval()
+    model = packed(quantization, {"ids": ids}, tmp_path, dynamic=dynamic)
+    np.testing.assert_array_equal(model(**arrays({"ids": ids}))["y"], quantization(ids).detach().numpy())

@@ -129,3 +129,19 @@ def test_other_methods_have_the_arithmetic_too() -> None:
         inside = inner(quantization.model, **inputs)
     assert torch.equal(inside, quantization(**inputs))
     assert not torch.equal(inside, inner(quantization.model, **inputs))
+
+
+def test_outputs_can_be_saved_and_models_copied(tmp_path) -> None:
+    network = Decoder().eval()
+    inputs = inputs_of(network, 8)
+    quantization = trained(network, inputs, {"palette": [(4, 4)]})
+    expected = quantization(**inputs)
+    torch.save(expected.detach(), tmp_path / "logits.pt")
+    assert torch.equal(torch.load(tmp_path / "logits.pt", weights_only=True), expected)
+    assert not vars(quantization(**inputs).detach())
+    with torch.inference_mode():
+        assert torch.equal(quantization(**inputs), expected)
+    torch.save(quantization.deployed(), tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    assert type(loaded).__name__ == "Decoder" and isinstance(loaded, Decoder)
+    assert torch.equal(loaded(**inputs), expected)

@@ -40,10 +40,16 @@ def _fix_sizes(graph: Any) -> None:
     for node in graph.node:
         maker = makers.get(node.input[0]) if node.op_type == "Gather" else None
         place = constants.get(node.input[1]) if maker is not None and maker.op_type == "Shape" else None
-        if maker is None or place is None or place.size != 1 or maker.input[0] not in shapes:
+        if maker is None or place is None or place.size != 1:
             continue
-        size = shapes[maker.input[0]][int(place.flat[0])]
-        if not size.HasField("dim_value"):
+        source, axis = maker.input[0], int(place.flat[0])
+        if source in makers and makers[source].op_type == "QuantEmbedding":
+            # The axes of the ids come first.
+            source = makers[source].input[0]
+        if source not in shapes or not -len(shapes[source]) <= axis < len(shapes[source]):
+            continue
+        size = shapes[source][axis]
+        if not size.HasField("dim_value") or (axis < 0 and source != maker.input[0]):
             continue
         array = np.full(place.shape, size.dim_value, np.int64)
         node.op_type = "Constant"

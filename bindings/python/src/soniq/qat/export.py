@@ -34,6 +34,12 @@ class _Exported(nn.Module):
             self.register_buffer(operand, value)
         self.operands = tuple(constants)
         self.node = _node(operator, {"layer_s": name, **attributes}, layer)
+        self._weights = (layer.weight,)
+
+    @property
+    def weight(self) -> Any:
+        """For models that ask for its type or shape; no parameter of what is exported."""
+        return self._weights[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.node.apply(x, *(getattr(self, operand) for operand in self.operands))

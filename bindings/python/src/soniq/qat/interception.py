@@ -1,7 +1,7 @@
 """PyTorch's functions inside a prepared model, as the runtime computes them.
 
-Attention has the runtime's integers in training too. In evaluation mode functions and norms have the runtime's bits,
-so that the codes that follow are the same.
+In evaluation mode functions, norms and attention have the runtime's bits, so that the codes that follow are the same.
+Attention that the runtime computes in integers has them in training too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 from . import attention_calls as calls
 from . import functions, pooling_calls, written_out
 from .batch_norm_calls import batch_norm
 from .einsum_calls import einsum
+from .layers import SOURCE
 from .rounding import with_gradient
 
 Handler = Callable[..., Any]
@@ -208,7 +210,8 @@ def _with_arithmetic(kind: Any) -> Any:
             if torch.compiler.is_compiling():
                 return super().forward(*arguments, **named)
             with arithmetic(self):
-                return super().forward(*arguments, **named)
+                result = super().forward(*arguments, **named)
+            return tree_map_only(Tensor, _forgetful, result)
 
         def __reduce_ex__(self, protocol: Any) -> Any:
             return _rebuilt, (kind,), self.__dict__
@@ -216,6 +219,14 @@ def _with_arithmetic(kind: Any) -> Any:
     Arithmetic.__name__, Arithmetic.__qualname__ = kind.__name__, kind.__qualname__
     Arithmetic.__module__ = kind.__module__
     return Arithmetic
+
+
+def _forgetful(value: Tensor) -> Tensor:
+    """The value without what it is made of, which would be saved and copied with it."""
+    for name in (calls.ATTRIBUTE, calls.SCALED, written_out.EXPRESSION, pooling_calls.MASKED_SUM, SOURCE):
+        if hasattr(value, name):
+            delattr(value, name)
+    return value
 
 
 def _rebuilt(kind: Any) -> Any:

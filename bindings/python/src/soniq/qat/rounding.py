@@ -16,7 +16,7 @@ from .arithmetic import LANES
 
 # Whole numbers up to this are binary32.
 EXACT = 2**24
-CHAINED = 2**28
+CHAINED = 2**26
 
 
 def fma(a: Tensor | float, b: Tensor | float, c: Tensor | float) -> Tensor:
