@@ -30,6 +30,7 @@ class Form(nn.Module):
         self.places = nn.Parameter(torch.randn(1, HEADS, LENGTH, LENGTH))
         self.gain = nn.Parameter(torch.rand(3 * WIDTH) + 0.5)
         self.norm = nn.RMSNorm(3 * WIDTH, eps=1e-6)
+        self.warmth = nn.Parameter(torch.tensor(0.3))
         self.register_buffer("seen", torch.tril(torch.ones(1, 1, LENGTH, LENGTH)))
         self.form = form
 
@@ -105,8 +106,13 @@ def capped(form: Form, x: Tensor) -> Tensor:
     return joined((torch.tanh(query @ key.transpose(-1, -2) / 5) * 5).softmax(-1) @ value)
 
 
+def learned_scale(form: Form, x: Tensor) -> Tensor:
+    query, key, value = heads(x)
+    return joined(((query * form.warmth) @ key.transpose(-1, -2)).softmax(-1) @ value)
+
+
 ATTENTION = [
-    masked_later, chosen_later, in_place, einsums, shared_keys, fewer_keys, rotated, flat_heads, capped,
+    learned_scale, masked_later, chosen_later, in_place, einsums, shared_keys, fewer_keys, rotated, flat_heads, capped,
 ]  # fmt: skip
 WIDE = {
     "erf written out": lambda form, x: x * 0.5 * (1 + torch.erf(x / math.sqrt(2))),

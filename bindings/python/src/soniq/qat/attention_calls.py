@@ -173,21 +173,21 @@ def _scores(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None
 
 def scaling(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, number: Any, **named: Any) -> Tensor:
     """value * number, or value / number"""
-    if function in DIVISIONS and not named and (pooled := quotient(arithmetic, function, value, number)) is not None:
+    is_division = function in DIVISIONS
+    if is_division and not named and (pooled := quotient(arithmetic, function, value, number)) is not None:
         return pooled
-    scores_before = scores_of(value)
+    scaled, by = (value, number) if isinstance(value, Tensor) or is_division else (number, value)
+    # Before it is written to.
+    scores = scores_of(scaled)
     result = function(value, number, **named)
     if arithmetic.is_exact and not named:
-        result = _written_out(result, np.divide if function in DIVISIONS else np.multiply, value, number)
-    if function in COMMUTATIVE and not isinstance(value, Tensor):
-        value, number = number, value
-    factor = None if named else _number(number)
-    if result.ndim != 4 or factor is None or factor <= 0:
+        result = _written_out(result, np.divide if is_division else np.multiply, value, number)
+    factor = None if named or result.ndim != 4 else _number(arithmetic, by)
+    if factor is None or factor <= 0:
         return result
-    factor = 1 / factor if function in DIVISIONS else factor
-    scores = scores_before if function not in COMMUTATIVE or result is value else scores_of(value)
-    if scores is None and result is not value:
-        setattr(result, SCALED, (value, factor, _version(result)))
+    factor = 1 / factor if is_division else factor
+    if scores is None and result is not scaled:
+        setattr(result, SCALED, (scaled, factor, _version(result)))
     if scores is None or scores.is_softmax:
         return result
     bias = None if scores.bias is None else scores.bias * factor
@@ -205,11 +205,12 @@ def _written_out(result: Tensor, operation: Any, left: Any, right: Any) -> Tenso
     return with_gradient(lambda: result, lambda: runtime(root))
 
 
-def _number(value: Any) -> float | None:
-    """None when it is no constant."""
-    if isinstance(value, Tensor):
-        return float(value) if value.ndim == 0 and not value.requires_grad else None
-    return float(value) if isinstance(value, (int, float)) else None
+def _number(arithmetic: Arithmetic, value: Any) -> float | None:
+    """None when it is no constant; what is learned is one where nothing is trained."""
+    if not isinstance(value, Tensor):
+        return float(value) if isinstance(value, (int, float)) else None
+    is_learned = value.requires_grad and not (arithmetic.is_exact or torch.onnx.is_in_onnx_export())
+    return float(value) if value.numel() == 1 and value.ndim <= 1 and not is_learned else None
 
 
 def addition(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, term: Any, **named: Any) -> Tensor:
@@ -232,7 +233,7 @@ def _sum(bias: Tensor | None, term: Tensor) -> Tensor:
 def hiding(arithmetic: Arithmetic, function: Callable[..., Tensor], value: Any, mask: Any, number: Any) -> Tensor:
     """value.masked_fill(mask, number)"""
     scores = scores_of(value)
-    return _hidden(function(value, mask, number), scores, mask, number)
+    return _hidden(arithmetic, function(value, mask, number), scores, mask, number)
 
 
 def choice(arithmetic: Arithmetic, function: Callable[..., Tensor], condition: Any, *branches: Any) -> Tensor:
@@ -241,12 +242,12 @@ def choice(arithmetic: Arithmetic, function: Callable[..., Tensor], condition: A
     if len(branches) != 2:
         return result
     if scores := scores_of(branches[0]):
-        return _hidden(result, scores, ~condition, branches[1])
-    return _hidden(result, scores_of(branches[1]), condition, branches[0])
+        return _hidden(arithmetic, result, scores, ~condition, branches[1])
+    return _hidden(arithmetic, result, scores_of(branches[1]), condition, branches[0])
 
 
-def _hidden(result: Tensor, scores: Scores | None, mask: Any, number: Any) -> Tensor:
-    lowest = _number(number) if not isinstance(number, Tensor) or number.ndim == 0 else None
+def _hidden(arithmetic: Arithmetic, result: Tensor, scores: Scores | None, mask: Any, number: Any) -> Tensor:
+    lowest = _number(arithmetic, number)
     if scores is None or scores.is_softmax or lowest is None or lowest > HIDDEN_SCORE:
         return result
     term = torch.where(mask, lowest, 0.0)
