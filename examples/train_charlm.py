@@ -163,7 +163,6 @@ def train_quantized(
     examples = [ids for ids, _ in batches(corpus.train, 8, settings.batch, seed)]
     torch.manual_seed(seed)
     quantization = soniq.qat.prepare(teacher, examples, steps=max(steps, 1), **method.choices)
-    quantization.model.round_attention()
     if not steps:
         return quantization.eval()
 

@@ -108,7 +108,8 @@ def loss_of(student: soniq.qat.Quantization, teacher: SentenceEncoder, ids: Tens
     with torch.autocast("cpu", torch.bfloat16):
         with torch.no_grad():
             targets = teacher.states(ids, mask)
-        states = student.model.states(ids, mask)
+        with student.arithmetic():
+            states = student.model.states(ids, mask)
     losses = [soniq.qat.hidden_states(found, target, mask) for found, target in zip(states, targets, strict=True)]
     found, target = (SentenceEncoder.pooled(last, mask) for last in (states[-1], targets[-1]))
     angle = 1 - (found * target).sum(1)
@@ -121,7 +122,6 @@ def prepare(recipe: Recipe, teacher: SentenceEncoder, texts: Texts) -> soniq.qat
         steps=recipe.steps, search_part=SEARCH_PART, end_bits=None, embedding_bits=EMBEDDING_BITS,
         skip=["positions"],
     )  # fmt: skip
-    quantization.model.round_attention()
     return quantization
 
 

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import soniq.qat
-
 CONTEXT = 128
 # Added to the scores of positions to come.
 HIDDEN = -1e4
 
 
 class Block(nn.Module):
-    """Attention, then two layers with a ReLU between them; both on normalised inputs, added to what came in.
-    `rounding` imitates the runtime's 8-bit attention."""
+    """Attention, then two layers with a ReLU between them; both on normalised inputs, added to what came in."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -29,15 +26,12 @@ class Block(nn.Module):
         self.wide = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
         self.dropout = nn.Dropout(dropout)
-        self.rounding: nn.Module | None = None
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x [batch, positions, width], mask [positions, positions] added to scores."""
         batch, positions, width = x.shape
         projected = self.query_key_value(shifted(self.attention_norm(x))).view(batch, positions, 3, self.heads, -1)
         query, key, value = projected.permute(2, 0, 3, 1, 4)
-        if self.rounding is not None:
-            query, key, value = self.rounding(query, key, value)
         scores = query @ key.transpose(-1, -2) / math.sqrt(width / self.heads) + mask
         mixed = (functional.softmax(scores, -1) @ value).transpose(1, 2).reshape(batch, positions, width)
         x = x + self.dropout(self.mixed(mixed))
@@ -60,11 +54,6 @@ class Decoder(nn.Module):
             if parameter.ndim == 2:
                 is_last = name.endswith(("mixed.weight", "narrow.weight"))
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * layers) if is_last else 0.02)
-
-    def round_attention(self) -> None:
-        """From now on queries, keys and values have 8 bits, as in the runtime."""
-        for block in self.blocks:
-            block.rounding = soniq.qat.AttentionInputs()
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.dropout(self.embedding(ids) + self.places)

@@ -14,25 +14,20 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-import soniq.qat
-
 
 class Attention(nn.Module):
-    """Self-attention of [batch, positions, channels]; `rounding` imitates the runtime's 8-bit attention."""
+    """Self-attention of [batch, positions, channels]."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
         self.output = nn.Linear(channels, channels)
-        self.rounding: nn.Module | None = None
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, positions, channels = x.shape
         split = (batch, positions, self.heads, channels // self.heads)
         query, key, value = (part.view(split).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
-        if self.rounding is not None:
-            query, key, value = self.rounding(query, key, value)
         scores = query @ key.transpose(2, 3) / split[3] ** 0.5 + mask
         context = scores.softmax(-1) @ value
         return self.output(context.transpose(1, 2).reshape(batch, positions, channels))
@@ -73,11 +68,6 @@ class SentenceEncoder(nn.Module):
         encoder = cls(json.loads((folder / "config.json").read_text()))
         encoder.load_state_dict(_renamed(load_file(folder / "model.safetensors"), len(encoder.layers)))
         return encoder.eval()
-
-    def round_attention(self) -> None:
-        """From now on queries, keys and values have 8 bits, as in the runtime."""
-        for layer in self.layers:
-            layer.attention.rounding = soniq.qat.AttentionInputs()
 
     def states(self, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """The output of every layer, [batch, positions, channels]."""

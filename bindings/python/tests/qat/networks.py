@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from soniq.qat import AttentionInputs
-
 
 class Residual(nn.Module):
     """Convolutions of several kinds with batch norm and a residual connection, images [batch, 3, 8, 8]."""
@@ -48,20 +46,19 @@ class Tokens(nn.Module):
 
 class Attending(nn.Module):
     """Self-attention of 2 heads on ids [batch, positions], with one linear layer for queries, keys and values or
-    with three; it trains with the runtime's rounding."""
+    with three."""
 
     def __init__(self, fused: bool) -> None:
         super().__init__()
         self.table = nn.Embedding(50, 64)
         self.inputs = nn.ModuleList([nn.Linear(64, 192)] if fused else [nn.Linear(64, 64) for _ in range(3)])
-        self.rounding = AttentionInputs()
         self.head = nn.Linear(64, 7)
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.table(ids)
         split = (*ids.shape, 2, 32)
         parts = self.inputs[0](x).chunk(3, -1) if len(self.inputs) == 1 else [layer(x) for layer in self.inputs]
-        query, key, value = self.rounding(*(part.view(split).transpose(1, 2) for part in parts))
+        query, key, value = (part.view(split).transpose(1, 2) for part in parts)
         weights = (query @ key.transpose(2, 3) / 32**0.5).softmax(-1)
         context = (weights @ value).transpose(1, 2).reshape(*ids.shape, 64)
         return self.head(context)

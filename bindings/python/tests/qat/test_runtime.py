@@ -54,8 +54,7 @@ def test_attention_is_one_operation_with_one_product_for_its_inputs(tmp_path, fu
     model = packed(quantization.eval(), ids, tmp_path / "m.onnx", {0: "batch", 1: "positions"})
     operations = [report.operation for report in model.kernels()]
     assert operations.count("linear") == 2, operations
-    # The runtime's softmax weights have 8 bits too.
-    agree(model, ids, quantization(ids), part=5e-3)
+    agree(model, ids, quantization(ids), part=1e-6)
 
 
 @pytest.mark.parametrize("levels", [[(1, 1)], [(2, 8)], [(1, 1), (4, 4)], [(2, 8), (8, 8)]], ids=str)

@@ -196,3 +196,25 @@ def test_noise_of_channels_that_hurt_makes_them_finer() -> None:
         optimizer.zero_grad()
     bits = bits_of(quantization.layers()["1"].precision.detach())
     assert bits[:32].mean() > bits[32:].mean() + 0.3
+
+
+@pytest.mark.parametrize("taps", [(), (3, 2)])
+def test_gradients_of_noisy_weights_are_those_of_clipping_and_adding(taps: tuple[int, ...]) -> None:
+    ones = (1,) * len(taps)
+    weight = torch.randn(6, 40, *taps).double() * 2
+    scales = torch.rand(2, 6, 1, *ones).double() * torch.tensor([0.8, 0.2]).view(2, 1, 1, *ones) + 0.05
+    fraction = torch.rand(40, *ones).double()
+    gradient = torch.randn_like(weight)
+    leaves = [value.clone().requires_grad_() for value in (weight, scales, fraction)]
+    torch.manual_seed(3)
+    values = noisy_weight(leaves[0], leaves[1], LEVELS, leaves[2])
+    values.backward(gradient)
+    plain = [value.clone().requires_grad_() for value in (weight, scales, fraction)]
+    half_step = torch.exp(torch.lerp(plain[1][0].log(), plain[1][1].log(), plain[2]))
+    limit = half_step * (torch.exp2(1 + 3 * plain[2]) - 1)
+    torch.manual_seed(3)
+    expected = torch.minimum(torch.maximum(plain[0], -limit), limit) + half_step * uniform_like(weight)
+    torch.testing.assert_close(values, expected)
+    expected.backward(gradient)
+    for leaf, other in zip(leaves, plain, strict=True):
+        torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-5, atol=1e-5)

@@ -67,7 +67,8 @@ def allocate(candidates: list[Candidate], budget: Budget, cost: Cost) -> dict[st
         raise BudgetError(
             f"a target of {budget.total / budget.divisor:.4g} {budget.unit} cannot be met: with every channel at its "
             f"coarsest the layers take {least:.4g}, {fixed:.4g} of it in layers of one precision. Raise the target, "
-            "take a palette with a coarser precision, lower end_bits, or leave layers out with skip"
+            "take a palette with a coarser precision, or lower end_bits: end_bits=None gives the first and the last "
+            "layer the palette too, which small models need"
         )
     while True:
         moves = [(table, *move) for table in tables for move in table.moves(budget.total - spent)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..files import replacing
+from .errors import QatError
 from .layers import QuantLayer
 from .modules import QuantEmbedding, QuantLinear, _QuantConv
+from .observation import bind
 from .palette import AFFINE
+from .selection import names_of_modules
 
 DOMAIN = "soniq"
 DOMAIN_VERSION = 1
@@ -32,6 +34,12 @@ class _Exported(nn.Module):
             self.register_buffer(operand, value)
         self.operands = tuple(constants)
         self.node = _node(operator, {"layer_s": name, **attributes}, layer)
+        self._weights = (layer.weight,)
+
+    @property
+    def weight(self) -> Any:
+        """For models that ask for its type or shape; no parameter of what is exported."""
+        return self._weights[0]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.node.apply(x, *(getattr(self, operand) for operand in self.operands))
@@ -120,21 +128,27 @@ def _padding(layer: _QuantConv) -> list[int]:
 
 def export(
     model: nn.Module, path: str | Path, example: Any, inputs: list[str], outputs: list[str],
-    dynamic: dict[str, dict[int, str]], metadata: dict[str, str],
+    dynamic: dict[str, dict[int, str]], metadata: dict[str, str | int | float],
 ) -> None:  # fmt: skip
     """Writes `model`, whose precisions are fixed and which may be changed; see `Quantization.export`."""
     try:
         import onnx
     except ImportError as error:
         raise ImportError("export needs the package onnx: pip install 'soniq[train]'") from error
+    from .constant_embeddings import look_up_constants
     from .export_graph import drop_zeros, fold_batch_norms, name_operands
+    from .exported_attention import write_out_attention
 
-    for name, module in list(model.named_modules()):
+    places = [(model.get_submodule(names[0]), names) for names in names_of_modules(model).values()]
+    for module, names in places:
         if isinstance(module, QuantLayer | QuantEmbedding):
-            module.cpu().requires_grad_(False)
-            model.set_submodule(name, _Exported(module, name))
+            exported = _Exported(module.cpu().requires_grad_(False), names[0])
+            for name in names:
+                model.set_submodule(name, exported)
     model.cpu().eval()
-    arguments = _arguments(model, example)
+    model, arguments = _called(model, example)
+    _check_names(arguments, inputs, outputs, dynamic)
+    stated = {key: _text(key, value) for key, value in metadata.items()}
     with replacing(path) as unfinished:
         with torch.no_grad(), warnings.catch_warnings():
             # That values become constants is what an export is for.
@@ -142,22 +156,66 @@ def export(
             torch.onnx.export(
                 model, arguments, str(unfinished), opset_version=OPSET, dynamo=False, input_names=inputs,
                 output_names=outputs, dynamic_axes=dynamic, custom_opsets={DOMAIN: DOMAIN_VERSION},
+                autograd_inlining=False,
             )  # fmt: skip
         document = onnx.load(str(unfinished))
+        write_out_attention(document)
         name_operands(document)
+        look_up_constants(document)
         fold_batch_norms(document)
         drop_zeros(document)
         document.producer_name = "soniq.qat"
-        onnx.helper.set_model_props(document, metadata)
+        onnx.helper.set_model_props(document, stated)
         onnx.save(document, str(unfinished))
 
 
-def _arguments(model: nn.Module, example: Any) -> tuple[Any, ...]:
-    """Positional arguments on the CPU, in the order of the model's parameters."""
+class _Named(nn.Module):
+    """A model whose inputs are keyword-only, with positional ones, which the exporter needs."""
+
+    def __init__(self, model: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.names = names
+
+    def forward(self, *values: Any) -> Any:
+        return self.model(**dict(zip(self.names, values, strict=True)))
+
+
+def _called(model: nn.Module, example: Any) -> tuple[nn.Module, tuple[Any, ...]]:
+    """What is exported, and its positional arguments on the CPU, in the order of the model's parameters."""
     if isinstance(example, dict):
-        bound = inspect.signature(model.forward).bind(**example)
+        bound = bind(model, (), example)
         bound.apply_defaults()
-        example = tuple(bound.arguments.values())
+        if bound.kwargs:
+            names = [name for name in bound.signature.parameters if name in example]
+            model, example = _Named(model, names), tuple(example[name] for name in names)
+        else:
+            example = bound.args
     elif not isinstance(example, (tuple, list)):
         example = (example,)
-    return tuple(value.cpu() if isinstance(value, Tensor) else value for value in example)
+    if not isinstance(model, _Named):
+        bind(model, tuple(example), {})
+    return model, tuple(value.cpu() if isinstance(value, Tensor) else value for value in example)
+
+
+def _check_names(
+    arguments: tuple[Any, ...], inputs: list[str], outputs: list[str], dynamic: dict[str, dict[int, str]]
+) -> None:
+    count = sum(isinstance(value, Tensor) for value in arguments)
+    if len(inputs) > count:
+        raise QatError(f"inputs names {len(inputs)} values, and the example has {count}: {', '.join(inputs)}")
+    for name, axes in dynamic.items():
+        if name not in [*inputs, *outputs]:
+            raise QatError(
+                f"dynamic names {name!r}, which is none of the inputs ({', '.join(inputs)}) and outputs "
+                f"({', '.join(outputs)}): give it the names that inputs=... and outputs=... have"
+            )
+        if not isinstance(axes, dict):
+            raise QatError(f'dynamic[{name!r}] is {axes!r}: give the names of axes by number, such as {{0: "batch"}}')
+
+
+def _text(key: str, value: Any) -> str:
+    """What the file says under a key."""
+    if not isinstance(value, (str, int, float)):
+        raise QatError(f"metadata {key!r} is {value!r}: give text or a number")
+    return str(value)

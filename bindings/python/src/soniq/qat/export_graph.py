@@ -40,7 +40,7 @@ def name_operands(document: Any) -> None:
             own[tensor.name] = tensor
         node.name = prefix if layer else node.op_type
     _rename_readers(graph, set(own))
-    _remove_unused(graph)
+    remove_unused(graph)
     graph.initializer.extend(own.values())
 
 
@@ -67,7 +67,7 @@ def _rename_readers(graph: Any, taken: set[str]) -> None:
                         node.input[place] = tensor.name if name == old else name
 
 
-def _remove_unused(graph: Any) -> None:
+def remove_unused(graph: Any) -> None:
     used = {value.name for value in graph.output} | {name for node in graph.node for name in node.input}
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
         graph.initializer.remove(tensor)
@@ -84,7 +84,7 @@ def drop_zeros(document: Any) -> None:
                 node.input[place] = ""
         while node.input and not node.input[-1]:
             del node.input[-1]
-    _remove_unused(document.graph)
+    remove_unused(document.graph)
 
 
 def fold_batch_norms(document: Any) -> None:
@@ -118,7 +118,7 @@ def fold_batch_norms(document: Any) -> None:
             arrays[node.input[place]].CopyFrom(numpy_helper.from_array(array, node.input[place]))
         node.output[0] = norm.output[0]
         graph.node.remove(norm)
-    _remove_unused(graph)
+    remove_unused(graph)
 
 
 def _scaled(layer: dict[int, np.ndarray], node: Any, factor: np.ndarray, shift: np.ndarray) -> dict[int, np.ndarray]:

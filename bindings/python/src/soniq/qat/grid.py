@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .arithmetic import affine_codes, bipolar_codes, bipolar_place
+from .arithmetic import affine_codes, bipolar_codes
 from .palette import AFFINE, BIPOLAR
 
 # Of a step, for the rounding of x / scale.
@@ -36,8 +36,10 @@ class _Grid(torch.autograd.Function):
             integers = steps.clamp(-zero, top - zero).round_()
             ctx.reach = 0.5 + TOLERANCE
         else:
+            # Rounded twice, in a fraction of the time: another code than the runtime's at ties alone.
             steps = x / scale
-            integers = bipolar_place(x, scale, top).clamp_(torch.zeros_like(top), top).floor_().mul_(2).sub_(top)
+            places = torch.add(_middle(top), steps, alpha=0.5)
+            integers = _clamped(places, top).floor_().mul_(2).sub_(top)
             ctx.reach = 1 + TOLERANCE
         error = integers - steps
         of_scale = None
@@ -55,6 +57,14 @@ class _Grid(torch.autograd.Function):
             return x_gradient, None, None, None, None, None
         scale_gradient = _summed_to(of_scale * gradient, scale) * ctx.scale_gradient
         return x_gradient, scale_gradient, None, None, None, None
+
+
+def _middle(top: Any) -> Any:
+    return torch.full((), (top + 1) * 0.5) if isinstance(top, float) else (top + 1) * 0.5
+
+
+def _clamped(places: Any, top: Any) -> Any:
+    return places.clamp_(0, top) if isinstance(top, float) else places.clamp_(torch.zeros_like(top), top)
 
 
 class _Bounded(torch.autograd.Function):
@@ -111,7 +121,7 @@ def _summed_to(values: Tensor, target: Tensor) -> Tensor:
 
 
 def fake_quantize(
-    x: Tensor, code: str, scale: Tensor, zero: Tensor, top: Tensor, scale_gradient: float = 1.0
+    x: Tensor, code: str, scale: Tensor, zero: Tensor | float, top: Tensor | float, scale_gradient: float = 1.0
 ) -> Tensor:
     """`x` on the grid of `scale`, `zero` and `top`, each of a shape that broadcasts to that of `x`.
 

@@ -48,17 +48,17 @@ class LayerState(nn.Module):
         self.levels = levels
         self.channels = channels
         self.dynamic = dynamic
-        self.weight = nn.Parameter(weight.detach().clone())
-        self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=weight.requires_grad)
+        self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=bias.requires_grad)
         outputs, count, device = weight.shape[0], len(levels), weight.device
         self.register_buffer("weight_scale", torch.ones(count, outputs, device=device))
-        self.weight_factor = nn.Parameter(torch.ones(count, outputs, device=device))
+        self.weight_factor = nn.Parameter(torch.ones(count, outputs, device=device), weight.requires_grad)
         self.register_buffer("activation_scale", None if dynamic else torch.ones(count, device=device))
         self.activation_factor = None if dynamic else nn.Parameter(torch.ones(count, device=device))
         self.weight_shift = self.gdnsq_weights = self.gdnsq_activations = self.precision = None
         if estimator is not None:
             self.register_buffer("weight_offset", torch.zeros(count, outputs, device=device))
-            self.weight_shift = nn.Parameter(torch.zeros(count, outputs, device=device))
+            self.weight_shift = nn.Parameter(torch.zeros(count, outputs, device=device), weight.requires_grad)
             self.gdnsq_weights = GdnsqWeights(outputs, estimator).to(device)
             self.gdnsq_activations = GdnsqActivations(estimator).to(device)
         elif count == 2:
@@ -67,7 +67,9 @@ class LayerState(nn.Module):
             self.precision = nn.Parameter(torch.full((channels,), start, device=device))
         self.register_buffer("channel_levels", torch.full((channels,), count - 1, dtype=torch.uint8, device=device))
         self.register_buffer("activation_zero", torch.zeros(count, device=device))
-        for name, values in self._constants().items():
+        # The same as numbers, by which a clamp is five times as fast as by tensors.
+        self.limits = self._constants()
+        for name, values in self.limits.items():
             self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
         self.register_buffer("order", torch.arange(channels, device=device), persistent=False)
         self.run_lengths: tuple[int, ...] = (0,) * (count - 1) + (channels,)

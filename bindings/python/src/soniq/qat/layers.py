@@ -12,6 +12,10 @@ from .layer_codes import CodedLayer
 from .layer_state import FIXED, SEARCH
 from .palette import AFFINE
 from .precision_search import noisy_activation, noisy_weight, row_scales
+from .rounding import with_gradient
+
+# What an output is computed from, for a batch norm behind it.
+SOURCE = "_soniq_source"
 
 
 class QuantLayer(CodedLayer):
@@ -72,7 +76,7 @@ class QuantLayer(CodedLayer):
     def _fixed_run(self, run: Tensor, index: int) -> Tensor:
         level = self.levels[index]
         scale = self._column(self.scales_of_weights()[index])
-        limits = self.weight_grid_zero[index], self.weight_grid_top[index]
+        limits = self.limits["weight_grid_zero"][index], self.limits["weight_grid_top"][index]
         damping = 1 / math.sqrt(max(run[0].numel(), 1) * (2**level.weight_bits - 1))
         if self.weight_shift is None:
             return fake_quantize(run, level.weight_code, scale, *limits, damping)
@@ -88,7 +92,7 @@ class QuantLayer(CodedLayer):
             return self.gdnsq_weights(self.weight)
         if self.phase == SEARCH:
             scales = torch.stack([self._column(values) for values in self.scales_of_weights()])
-            return noisy_weight(self.weight, scales, self.levels, self._row(self.fraction()))
+            return noisy_weight(self.weight, scales, self.levels, self._row(self.fraction()), self.training)
         runs = self._fixed_runs()
         return runs[0] if len(self.levels) == 1 else self._unsorted(torch.cat(runs, 1))
 
@@ -103,7 +107,7 @@ class QuantLayer(CodedLayer):
                 scales, zeros = row_scales(x, self.levels)
             else:
                 scales, zeros = self.scales_of_activations(), None if self.is_unsigned else self.activation_zero
-            return noisy_activation(x, scales, zeros, self.levels, self._channels(self.fraction(), x))
+            return noisy_activation(x, scales, zeros, self.levels, self._channels(self.fraction(), x), self.training)
         if self.dynamic:
             return self._dynamic_input(x)
         return self._static_input(x)
@@ -112,7 +116,7 @@ class QuantLayer(CodedLayer):
         scales = self.scales_of_activations()
         damping = 1 / math.sqrt(x.numel() * (2 ** self.levels[-1].activation_bits - 1))
         if len(self.levels) == 1:
-            limits = self.activation_zero[0], self.activation_top[0]
+            limits = self.activation_zero[0], self.limits["activation_top"][0]
             return fake_quantize(x, self.levels[0].activation_code, scales[0], *limits, damping)
         if len({level.activation_code for level in self.levels}) == 1:
             chosen = self.channel_levels.long()
@@ -138,15 +142,30 @@ class QuantLayer(CodedLayer):
                 continue
             level = self.levels[index]
             scale, zero = self._measured(run, index)
-            quantized.append(fake_quantize(run, level.activation_code, scale, zero, self.activation_top[index]))
+            top = self.limits["activation_top"][index]
+            quantized.append(fake_quantize(run, level.activation_code, scale, zero, top))
         return quantized[0] if len(quantized) == 1 else torch.cat(quantized, -1)
 
     def forward(self, x: Tensor) -> Tensor:
         # Under autocast the products may be bfloat16; what codes are made of is not.
         x = x.float()
+        if self.training or self.phase != FIXED:
+            return self._trained(x)
+        output = with_gradient(lambda: self._trained(x), lambda: self.integer_forward(x))
+        setattr(output, SOURCE, (self, x.detach()))
+        return output
+
+    def _trained(self, x: Tensor) -> Tensor:
+        """The product of real values, for gradients."""
         if self.phase == FIXED and self.dynamic and len(self.levels) == 2:
             # Channels of both sides in the order of their levels: nothing is put back only to be added up.
             output = self._product(self._dynamic_runs(x), torch.cat(self._fixed_runs(), 1))
         else:
             output = self._product(self.quantized_input(x), self.quantized_weight())
         return output if self.bias is None else output + self._outputs(self.bias)
+
+
+def source_of(output: Tensor) -> tuple[QuantLayer, Tensor] | None:
+    """The layer that computed a value, and its input; None when nothing of these did."""
+    source: tuple[QuantLayer, Tensor] | None = getattr(output, SOURCE, None)
+    return source

@@ -1,4 +1,4 @@
-"""Quantised layers for linear layers, convolutions, embeddings and the inputs of attention."""
+"""Quantised layers for linear layers, convolutions and embeddings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch.nn import functional
 from .arithmetic import dynamic_bipolar, guarded
 from .layers import QuantLayer
 from .palette import AFFINE, Precision
+from .rounding import instead
 
 ROWS_AT_ONCE = 4096
 
@@ -69,7 +70,7 @@ class QuantEmbedding(nn.Module):
         super().__init__()
         self.level = level
         self.padding_idx = source.padding_idx
-        self.weight = nn.Parameter(source.weight.detach().clone())
+        self.weight = nn.Parameter(source.weight.detach().clone(), requires_grad=source.weight.requires_grad)
         self.register_buffer("reach", torch.ones(self.weight.shape[0], device=self.weight.device))
         self.search_reach()
 
@@ -102,8 +103,8 @@ class QuantEmbedding(nn.Module):
         rows = functional.embedding(ids, self.weight, self.padding_idx)
         with torch.no_grad():
             integers, scale = self._integers(rows, self.reach[ids])
-            error = integers * scale - rows
-        return rows + error
+            value = integers * scale
+        return instead(rows, value)
 
     @torch.no_grad()
     def weight_codes(self) -> Tensor:
@@ -120,18 +121,8 @@ class QuantEmbedding(nn.Module):
 
 
 class AttentionInputs(nn.Module):
-    """Queries, keys and values [..., positions, head size] as the integer attention of the runtime sees them: rows
-    of 8-bit codes, the step of a row being its greatest magnitude / 127. Put it before the two products. An export
-    leaves it out: the runtime rounds by itself."""
+    """Queries, keys and values as they are: for models that have it before the products of their attention, from the
+    time when `prepare` did not find attention by itself."""
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if torch.onnx.is_in_onnx_export():
-            return query, key, value
-        return self.rows(query), self.rows(key), self.rows(value)
-
-    @staticmethod
-    def rows(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            step = dynamic_bipolar(x, 127.0)
-            error = torch.round((x * (1 / step)).clamp(-127, 127)) * step - x
-        return x + error
+        return query, key, value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from .costs import Shape
 from .errors import NotFiniteError, QatError
+from .raw_weights import RawWeights
 
 SAMPLE = 4096
 
@@ -26,43 +29,70 @@ class Observation:
 
 
 @torch.no_grad()
-def observe(model: nn.Module, names: list[str], examples: Iterable[Any]) -> dict[str, Observation]:
-    """Runs the examples in evaluation mode; observations by name, in the order in which layers first ran."""
+def observe(
+    model: nn.Module, names: list[str], examples: Iterable[Any], left_out: list[nn.Module]
+) -> dict[str, Observation]:
+    """Runs the examples in evaluation mode; observations by name, in the order in which layers first ran.
+
+    Raises UnsupportedModuleError when the model multiplies by a parameter of neither these layers nor modules that
+    are left out.
+    """
     seen: dict[str, Observation] = {}
     generator = torch.Generator().manual_seed(0)
     hooks = []
-    for name in names:
-        module = model.get_submodule(name)
+    layers = [model.get_submodule(name) for name in names]
+    for name, layer in zip(names, layers, strict=True):
 
-        def record(module: Any, inputs: Any, output: Any, name: str = name) -> None:
-            _record(seen, name, module, inputs[0], output, generator)
+        def record(module: Any, inputs: Any, named: Any, output: Any, name: str = name) -> None:
+            _record(seen, name, module, next(iter((*inputs, *named.values()))), output, generator)
 
-        hooks.append(module.register_forward_hook(record))
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    count = 0
+        hooks.append(layer.register_forward_hook(record, with_kwargs=True))
     try:
-        for example in examples:
-            call(model, example)
-            count += 1
+        with evaluating(model), RawWeights(model, layers + left_out).watching():
+            for example in examples:
+                call(model, example)
     finally:
         for hook in hooks:
             hook.remove()
-        for module in training:
-            module.training = True
-    if not count:
-        raise QatError("examples is empty: give a few batches of inputs")
     unused = [name for name in names if name not in seen]
     if unused:
         raise QatError(f"the examples never ran {', '.join(unused)}: give examples that do, or put them into skip")
     return seen
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode; afterwards its modules are as before."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
 def call(model: nn.Module, example: Any) -> Any:
     """The model on a tensor, a tuple of positional arguments or a dict of named ones."""
+    positional: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
     if isinstance(example, dict):
-        return model(**example)
-    return model(*example) if isinstance(example, (tuple, list)) else model(example)
+        named = example
+    else:
+        positional = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    bind(model, positional, named)
+    return model(*positional, **named)
+
+
+def bind(model: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> inspect.BoundArguments:
+    """An example as the model's forward takes it. Raises QatError when it does not fit."""
+    try:
+        return inspect.signature(model.forward).bind(*positional, **named)
+    except TypeError as error:
+        raise QatError(
+            f"an example does not fit the model's forward ({error}): give its inputs alone, without labels, such as "
+            "[x for x, _ in loader]; inputs that are keyword-only as a dict"
+        ) from error
 
 
 def _record(

@@ -51,6 +51,9 @@ class Precision:
     def label(self) -> str:
         return f"w{self.weight_bits}a{self.activation_bits}"
 
+    def __str__(self) -> str:
+        return f"{self.label} ({self.weight_code} weights, {self.activation_code} activations)"
+
 
 def parse_palette(palette: Iterable[Precision | tuple[int, int] | int]) -> tuple[Precision, ...]:
     """One precision, or two, the coarser first. A pair is (weight bits, activation bits), a number both.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import fnmatch
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from .costs import KernelCosts
-from .errors import BudgetError, QatError, UnsupportedModuleError
+from .errors import BudgetError, QatError
 from .gdnsq import AEWGS, ESTIMATORS
-from .layers import QuantLayer
+from .interception import give_arithmetic
 from .modules import QuantConv1d, QuantConv2d, QuantEmbedding, QuantLinear
+from .multihead import open_attention, without_shortcuts
 from .observation import Observation, observe
 from .palette import AFFINE, Precision, parse_palette
 from .quantization import Quantization, Target
+from .selection import QUANTIZABLE, UNSUPPORTED, Selection, plain_model, without_compilers
 
-QUANTIZABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Embedding)
-# Weights that the runtime has no low-bit layer for, so that leaving them in float must be the caller's decision.
-UNSUPPORTED = (
-    nn.Bilinear, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.EmbeddingBag,
-    nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase,
-)  # fmt: skip
+WEIGHTED = (*QUANTIZABLE, *UNSUPPORTED, nn.MultiheadAttention)
 METHODS = ("soniq", "gdnsq")
 
 
@@ -73,20 +70,58 @@ def prepare(
     levels = parse_palette(palette)
     _check(method, levels, estimator, steps, search_part)
     target = _target(levels, target_bits, target_latency_ms, kernel_profile)
-    prepared = copy.deepcopy(model)
-    names = _chosen(prepared, skip)
-    observations = observe(prepared, names, examples)
-    for index, name in enumerate(observations):
+    prepared = _copied(model)
+    names, observations = _observed(prepared, _batches(examples), skip)
+    for index, (name, seen) in enumerate(observations.items()):
         source = prepared.get_submodule(name)
         is_end = index in (0, len(observations) - 1) or _is_end_like(source)
         layer = _replacement(
-            source, observations[name], levels, estimator if method == "gdnsq" else None,
+            source, seen, levels, estimator if method == "gdnsq" else None,
             _bits_of_its_own(source, is_end, end_bits, embedding_bits), static_linear,
         )  # fmt: skip
         layer.train(source.training)
-        prepared.set_submodule(name, layer)
+        for place in names[name]:
+            prepared.set_submodule(place, layer)
+    # The packer gives attention integers when it has layers of its own to quantise, and floats when it has none.
+    give_arithmetic(prepared, any(isinstance(module, WEIGHTED) for module in prepared.modules()))
     shapes = {name: observation.shape for name, observation in observations.items()}
     return Quantization(prepared, shapes, method, target, round(steps * search_part))
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy whose layers are called by what computes with them."""
+    copied = copy.deepcopy(plain_model(model))
+    without_compilers(copied)
+    without_shortcuts(copied)
+    return copied
+
+
+def _observed(
+    prepared: nn.Module, batches: list[Any], skip: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, Observation]]:
+    """All names of every layer that is quantised, by the first; what was observed of each, in the order of running."""
+    selection = Selection(prepared, skip)
+    if attention := selection.attention(prepared):
+        open_attention(prepared, attention, batches)
+        selection = Selection(prepared, skip)
+    names = selection.layers(prepared)
+    return names, observe(prepared, list(names), batches, _left_out(prepared, selection))
+
+
+def _batches(examples: Iterable[Any]) -> list[Any]:
+    """All examples: they run more than once."""
+    if isinstance(examples, Tensor | dict):
+        raise QatError("examples is one batch: give a list of batches, such as [images[:256]]")
+    batches = list(examples)
+    if not batches:
+        raise QatError("examples is empty: give a few batches of inputs")
+    return batches
+
+
+def _left_out(model: nn.Module, selection: Selection) -> list[nn.Module]:
+    """Modules in skip."""
+    kept = {id(model.get_submodule(name)) for name in selection.names}
+    return [module for module in model.modules() if id(module) not in kept]
 
 
 def _check(method: str, levels: tuple[Precision, ...], estimator: str, steps: int, search_part: float) -> None:
@@ -105,6 +140,14 @@ def _target(
 ) -> Target | None:
     if bits is not None and milliseconds is not None:
         raise BudgetError("give target_bits or target_latency_ms, not both")
+    value = bits if milliseconds is None else milliseconds
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise BudgetError(f"a target of {value}: give a number above 0")
+    if value is not None and len(levels) == 1:
+        raise BudgetError(
+            f"a palette of one precision, {levels[0].label}, leaves nothing to choose: leave the target out, or give "
+            "two precisions (method='soniq')"
+        )
     if milliseconds is not None:
         if profile is None:
             raise BudgetError("target_latency_ms needs kernel_profile: the file of `soniq-pack calibrate-cost`")
@@ -113,50 +156,6 @@ def _target(
         return Target(bits, None)
     if len(levels) == 2:
         raise BudgetError("two precisions need a target: target_bits=..., or target_latency_ms=... with kernel_profile")
-    return None
-
-
-def _chosen(model: nn.Module, skip: Sequence[str]) -> list[str]:
-    """Names of the modules to quantise."""
-    names, used = [], set()
-    for name, module in model.named_modules():
-        matching = [pattern for pattern in skip if fnmatch.fnmatchcase(name, pattern) or _is_inside(name, pattern)]
-        used.update(matching)
-        if matching:
-            continue
-        if isinstance(module, QuantLayer | QuantEmbedding):
-            raise QatError(f"{name} is quantised already: prepare the float model")
-        refusal = _refusal(module)
-        if refusal:
-            raise UnsupportedModuleError(
-                f"{name or 'the model'} ({type(module).__name__}) {refusal}: put {name!r} into skip to leave it in "
-                "float, or build it from Linear, Conv1d, Conv2d and Embedding"
-            )
-        if isinstance(module, QUANTIZABLE):
-            names.append(name)
-    if unused := set(skip) - used:
-        raise QatError(f"skip names no module: {', '.join(sorted(unused))}; names are those of model.named_modules()")
-    if not names:
-        raise UnsupportedModuleError("nothing to quantise: the model has no Linear, Conv1d, Conv2d or Embedding")
-    return names
-
-
-def _is_inside(name: str, pattern: str) -> bool:
-    return any(
-        fnmatch.fnmatchcase(name[:end], pattern) for end, character in enumerate(name) if character == "."
-    )
-
-
-def _refusal(module: nn.Module) -> str | None:
-    if isinstance(module, UNSUPPORTED):
-        return "has weights that cannot be quantised"
-    if isinstance(module, nn.Conv1d | nn.Conv2d):
-        if module.padding_mode != "zeros":
-            return f"pads with {module.padding_mode}, and only zeros can be"
-        if module.padding == "same" and any(stride != 1 for stride in module.stride):
-            return "has padding 'same' and a stride"
-    if isinstance(module, nn.Embedding) and (module.max_norm is not None or module.scale_grad_by_freq):
-        return "changes its table or gradients while it looks up"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from .allocation import Budget, Candidate, allocate
 from .costs import KernelCosts, Shape, stored_bits
 from .errors import NotFiniteError, PhaseError, QatError
 from .gdnsq import WidthPenalty
+from .interception import arithmetic
 from .layer_state import FIXED, SEARCH
 from .layers import QuantLayer
 from .modules import QuantEmbedding
 from .palette import Precision
+from .selection import plain_model, without_compilers
 
 # What GDNSQ multiplies the learning rate by for each batch after its widths have converged.
 DECAY = 0.9985
@@ -74,6 +77,31 @@ class Quantization(nn.Module):
 
     def forward(self, *arguments: Any, **named: Any) -> Any:
         return self.model(*arguments, **named)
+
+    def arithmetic(self) -> AbstractContextManager[Any]:
+        """For calls of other methods of the model than its forward, which compute as the runtime does inside:
+        `with quantization.arithmetic(): states = quantization.model.states(ids)`."""
+        return arithmetic(self.model)
+
+    # State
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"levels": self._levels()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Raises QatError before anything is loaded when the state is that of other precisions."""
+        own, stored = self._levels(), state["levels"]
+        for name in own.keys() | stored.keys():
+            if own.get(name) != stored.get(name):
+                raise QatError(
+                    f"the state is of another model or palette: {name} is {_spelt(stored.get(name))} there and "
+                    f"{_spelt(own.get(name))} here; prepare the model as it was prepared then"
+                )
+
+    def _levels(self) -> dict[str, list[str]]:
+        """The precisions and codes of every quantised module."""
+        levels = {name: [str(level) for level in layer.levels] for name, layer in self.layers().items()}
+        return levels | {name: [str(table.level)] for name, table in self.embeddings().items()}
 
     # Layers
 
@@ -238,7 +266,7 @@ class Quantization(nn.Module):
         return total
 
     def _check_target(self) -> None:
-        if self.target is None or not self._searching():
+        if self.target is None:
             return
         candidates = [
             Candidate(name, self.shapes[name], layer.levels, torch.zeros(layer.channels))
@@ -289,24 +317,29 @@ class Quantization(nn.Module):
         return result
 
     def palette(self) -> str:
-        """The precisions of most weights, as soniq-pack spells them: "w2a8+w4a8"."""
+        """The precisions of most weights, as soniq-pack spells them: "w2a8+w4a8"; of embeddings "w8"."""
         weights: dict[str, int] = {}
         for name, layer in self.layers().items():
             label = "+".join(level.label for level in layer.levels)
+            weights[label] = weights.get(label, 0) + self.shapes[name].weights
+        for name, table in self.embeddings().items():
+            label = f"w{table.level.weight_bits}"
             weights[label] = weights.get(label, 0) + self.shapes[name].weights
         return max(weights, key=weights.__getitem__)
 
     # Results
 
     def deployed(self) -> nn.Module:
-        """A copy of the model in evaluation mode; needs fixed precisions."""
+        """A copy of the model in evaluation mode, without compilers around it; needs fixed precisions."""
         if not self.is_frozen:
             raise PhaseError("the model still learns its precisions: call freeze() first")
-        return copy.deepcopy(self.model).eval()
+        model = copy.deepcopy(plain_model(self.model)).eval()
+        without_compilers(model)
+        return model
 
     def export(
         self, path: str | Path, example: Any, *, inputs: list[str] | None = None, outputs: list[str] | None = None,
-        dynamic: dict[str, dict[int, str]] | None = None, metadata: dict[str, str] | None = None,
+        dynamic: dict[str, dict[int, str]] | None = None, metadata: dict[str, str | int | float] | None = None,
     ) -> None:  # fmt: skip
         """Writes the model as ONNX with the operators of docs/training.md; needs the packages onnx.
 
@@ -314,10 +347,15 @@ class Quantization(nn.Module):
         * inputs, outputs: their names in the file
         * dynamic: names of axes that vary, such as {"image": {0: "batch"}}
         * metadata: what the file and the packed model say of themselves, such as {"general.license": "MIT"}
+
+        Raises PhaseError before `freeze()`, QatError for names and values that fit nothing.
         """
         from .export import export
 
-        stated = {"soniq.palette": self.palette(), "soniq.calibration": "trained"} | (metadata or {})
+        stated: dict[str, str | int | float] = {
+            "soniq.palette": self.palette(), "soniq.calibration": "trained"
+        }  # fmt: skip
+        stated |= metadata or {}
         export(
             self.deployed(), path, example, inputs or ["input"], outputs or ["output"], dynamic or {}, stated
         )
@@ -333,6 +371,10 @@ class Quantization(nn.Module):
         for name, parameter in self.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise NotFiniteError(f"{name} is not finite: lower the learning rate, or resume from a checkpoint")
+
+
+def _spelt(levels: list[str] | None) -> str:
+    return "not quantised" if levels is None else " and ".join(levels)
 
 
 __all__ = ["Quantization", "QatError", "Target"]
