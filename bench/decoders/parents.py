@@ -1,8 +1,8 @@
 """What the files of both engines are made of: SmolLM2 in float32, and what its matrices multiply.
 
-The file that PyPI has is one of 4-bit codes in groups of 32 already, on whose grid every 4-bit format would look as if it
-lost nothing. So channels are multiplied by random numbers between matrices and what feeds them: the function is the
-same, the grid is gone.
+The file that PyPI has is one of 4-bit codes in groups of 32 already, on whose grid every 4-bit format would look as if
+it lost nothing. So channels are multiplied by random numbers between matrices and what feeds them: the function is
+the same, the grid is gone.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def importance(tool: Path, packed: Path, pieces: list[npt.NDArray[np.int32]], fo
     values = [f"blk.{index}.{name}" for index in range(blocks) for name in READERS]
     exposed = folder / "exposed.soniq"
     command = [str(tool), "expose", str(packed), "-o", str(exposed)]
-    subprocess.run(command + [word for value in values for word in ("--value", value)], check=True, stdout=subprocess.DEVNULL)
+    command += [word for value in values for word in ("--value", value)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     session = soniq.load(exposed).session(maximums={"batch": 1, "sequence": LENGTH, "capacity": LENGTH})
     sums = dict.fromkeys(values, np.zeros(1, np.float64))
     rows = np.arange(LENGTH, dtype=np.int32)

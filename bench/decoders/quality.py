@@ -3,8 +3,8 @@
     make quality-llm
     .ci/bench quality [--pieces 8] [--tokens 9216]
 
-Both engines begin with the same float32 file and calibrate on the same tokens; llama.cpp has its importance matrix. Each
-file is asked for its logits at the second half of pieces of 512 tokens that neither has seen. KL: the mean
+Both engines begin with the same float32 file and calibrate on the same texts; llama.cpp has its importance matrix.
+Each file is asked for its logits at the second half of pieces of 512 tokens that neither has seen. KL: the mean
 Kullback-Leibler divergence of a file's next word from the parent's, in nats. Bits: those of all tensors over all
 weights, the words' table included. Rows go to build/quality-llm.json.
 """

@@ -1,7 +1,7 @@
 """Texts to calibrate on and others to evaluate with, from Debian packages: prose, encyclopaedias, manuals.
 
-Nothing is installed: `apt-get download` fetches the packages, which are unpacked beside the texts. Passages of about 2 kB
-are dealt out by a hash of theirs, so that no passage is in both, and the kinds take turns.
+Nothing is installed: `apt-get download` fetches the packages, which are unpacked beside the texts. Passages of about
+2 kB are dealt out by a hash of theirs, so that no passage is in both, and the kinds take turns.
 """
 
 from __future__ import annotations

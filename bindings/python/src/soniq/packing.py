@@ -79,21 +79,17 @@ def pack(
     Args:
         source, output: the model, and the file to write, which is replaced only when packing succeeds.
         palette: "8", "4,8", "w4a8", "f32" and so on; None: "8", and of a GGUF file with codes "keep", its own weights.
-        calibrate: a .npz, .npy or .safetensors file; or arrays by the names of the inputs, samples along their first
-            axis; or one array for a model of one input. None: random tokens, where the model takes tokens. Of a
-            language model: a .txt file, a .jsonl file of texts, or `input_ids`; None: the nearest codes.
+        calibrate: a .npz, .npy or .safetensors file; arrays by the names of the inputs, samples along their first axis;
+            or one array for a model of one input. Of a language model: a .txt file, a .jsonl file of texts, or
+            `input_ids`. None: random tokens, where the model takes tokens; of a language model the nearest codes.
         target_bits: average bits stored for a weight, for palettes of two levels.
-        cache: bits of the keys and values of a language model: 8, 16, "8,4" and so on.
-        words: bits of a language model's table of words and output matrix, 2 to 8; None: 8, or those of the file.
-        shape: shapes of inputs of an ONNX model; None in one leaves a size as the model has it.
-        maximum: the largest value of a dynamic size, by its name.
-        value: what an input of an ONNX model is in every run: a number for all elements, or one for each.
-        state: inputs of an ONNX model, each with the output that takes its place in the next run.
+        cache, words: bits of a language model's keys and values, such as "8,4"; of its words' table and output matrix.
+        shape, maximum: shapes of inputs of an ONNX model, None for a size that stays; largest dynamic sizes by name.
+        value, state: inputs of an ONNX model: what each is in every run; the output that it is in the next run.
         rounds, name: the most rounds that a loop is unrolled to, None: 256; the model's name, None: the folder's.
         part, head: "text" or "vision" of a folder that has both; False packs the encoder without its head.
         calibration_tokens, calibration_samples: the most to calibrate on; None: 16384 and 64.
-        coarse_share: part, 0 to 1, of every layer's channels at the coarse level, in place of measuring sensitivity.
-        ends, outlier_split: False gives up what `--no-ends` and `--no-outlier-split` of the tool do.
+        coarse_share, ends, outlier_split: as `--coarse-share`, `--no-ends`, `--no-outlier-split` of the tool.
         progress: called with each line that the tool says while it works, such as "importing 50 %". An exception of
             it ends the tool, which leaves no part of a file. Without it, notes go to the logger "soniq.pack".
         tool: `soniq-pack`; None: what SONIQ_PACK names, or the first of PATH, Python's own folder and the checkout.
@@ -103,10 +99,10 @@ def pack(
         TypeError, ValueError: an option of a wrong type or out of range, or arrays that do not make samples.
     """
     options = PackOptions(
-        palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, words=words, shape=shape,
-        maximum=maximum, value=value, state=state, rounds=rounds, part=part, head=head, name=name,
-        calibration_tokens=calibration_tokens,
-        calibration_samples=calibration_samples, coarse_share=coarse_share, ends=ends, outlier_split=outlier_split,
+        palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, words=words, shape=shape, part=part,
+        maximum=maximum, value=value, state=state, rounds=rounds, head=head, name=name, coarse_share=coarse_share,
+        calibration_tokens=calibration_tokens, calibration_samples=calibration_samples, ends=ends,
+        outlier_split=outlier_split,
     )  # fmt: skip
     target = Path(os.fsdecode(output))
     with _options(options) as given:
