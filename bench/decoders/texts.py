@@ -44,10 +44,11 @@ def _unpacked(folder: Path, packages: list[str]) -> Path:
     for alternatives in packages:
         for name in alternatives.split("|"):
             command = ["apt-get", "download", name]
-            if subprocess.run(command, cwd=target, stdout=subprocess.DEVNULL).returncode == 0:
+            done = subprocess.run(command, cwd=target, capture_output=True, text=True)
+            if done.returncode == 0:
                 break
         else:
-            raise SystemExit(f"{alternatives}: cannot be downloaded; has apt-get update been run?")
+            raise SystemExit(f"{alternatives}: {done.stderr.strip()} (has apt-get update been run?)")
     for package in sorted(target.glob("*.deb")):
         subprocess.run(["dpkg-deb", "-x", str(package), str(target / "files")], check=True)
     return target / "files"
