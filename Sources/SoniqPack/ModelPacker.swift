@@ -120,8 +120,17 @@ package struct ModelPacker {
     }
   }
 
+  /// A model of which nothing is left to pack. What was done before, by a training or by texts, its metadata say.
   private func floatModel(_ imported: ImportedModel) -> (ModelDescription, PackReport) {
     var report = PackReport(palette: options.palette.text, calibration: "none", calibrationTokens: 0)
+    for entry in imported.description.metadata {
+      switch (entry.key, entry.value) {
+      case (MetadataKey.palette, .text(let palette)) where !options.palette.isFloat: report.palette = palette
+      case (MetadataKey.calibrationTokens, .integer(let count)):
+        (report.calibration, report.calibrationTokens) = ("texts", Int(count))
+      default: break
+      }
+    }
     report.weights = WeightAccount(imported.description.graph)
     report.layers = layers(of: imported.description.graph)
     var model = imported.description

@@ -176,7 +176,8 @@ extension RuntimeError: CustomStringConvertible {
     case .wrongDimension:
       "dimension \(position) of input \"\(subject)\" is \(actual), the model wants \(expected)"
     case .dimensionTooLarge:
-      "dimension \(position) of input \"\(subject)\" is \(actual), the session allows at most \(expected)"
+      "dimension \(position) of input \"\(subject)\" is \(actual), the session allows at most \(expected) (its own "
+        + "maximum, or the file's, which soniq-pack pack --maximum sets)"
     case .dimensionConflict:
       "dimension \(position) of input \"\(subject)\" is \(actual), but input \"\(other)\" has \(expected)"
     case .inputMissing: "input \"\(subject)\" was not set"

@@ -31,11 +31,14 @@ extension PackReport {
         + "and padding (\(weights.byteCount) bytes)" + (targetBits.map { ", target \($0)" } ?? ""),
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
-    guard let agreement else { return lines.map(PlainText.escaped).joined(separator: "\n") }
-    lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
-    lines.append(
-      "output against float32 on part of them: cosine mean \(decimal(agreement.meanCosine, 5)), "
-        + "lowest \(decimal(agreement.minimumCosine, 5))")
+    if calibrationTokens > 0 {
+      lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
+    }
+    if let agreement {
+      lines.append(
+        "output against float32 on part of them: cosine mean \(decimal(agreement.meanCosine, 5)), "
+          + "lowest \(decimal(agreement.minimumCosine, 5))")
+    }
     return lines.map(PlainText.escaped).joined(separator: "\n")
   }
 
