@@ -6,7 +6,8 @@ import PackageDescription
 // is always run with `--explicit-target-dependency-import-check error` (see Makefile).
 
 let root = Context.packageDirectory
-let jemallocLibrary = "\(root)/build/jemalloc/lib"
+/// Of another architecture beside that of the machine.
+let jemallocLibrary = "\(root)/build/jemalloc\(Context.environment["SONIQ_ARCH"].map { "-" + $0 } ?? "")/lib"
 
 let common: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -22,31 +23,59 @@ let library =
       .when(configuration: .release))
   ]
 
-/// All that this file knows of x86-64. Nothing but loops over numbers has flags of an architecture.
-enum X86 {
-  /// Every machine that the library starts on. Layers whose loops are slower by more than a fiftieth without it have it
-  /// too; measured: powers .12, maxima along a row .11, maximum pooling .08, packing .03.
-  static let baseline = ["-march=x86-64-v2"]
-
+/// What this file knows of an architecture. Nothing but loops over numbers has flags of one.
+struct Architecture {
+  /// Every machine that the library starts on.
+  let baseline: [String]
   /// The kernel modules; what each is compiled for is what its file in SoniqKernels/Registry requires. SNQ_OWN ends the C
   /// names of what is compiled from KernelsShared.
-  static let modules = [
-    (name: "KernelsPortable", machine: baseline + ["-DSNQ_OWN=portable"]),
-    (name: "KernelsAVX2", machine: ["-march=x86-64-v3", "-DSNQ_OWN=avx2"]),
-    (name: "KernelsAVXVNNI", machine: ["-march=x86-64-v3", "-mavxvnni"]),
-    (name: "KernelsAVX512", machine: ["-march=x86-64-v4", "-mavx512vnni", "-DSNQ_OWN=avx512"]),
-    (
-      name: "KernelsAVX512VBMI",
-      machine: [
-        "-march=x86-64-v4", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512bitalg", "-mavx512vbmi",
-        "-mavx512vbmi2", "-mgfni",
-      ]
-    ),
-  ]
+  let modules: [(name: String, machine: [String])]
+  /// Kernels of the tests alone.
+  let twins: [(name: String, machine: [String])]
 
-  /// The AVX-VNNI kernels of the tests: the AVX-512 form of their one instruction, which more machines have.
-  static let twin = ["-march=x86-64-v3", "-mavx512vl", "-mavx512vnni", "-DSNQ_VNNI_EVEX"]
+  /// Layers whose loops are slower by more than a fiftieth without version 2 have it too; measured: powers .12, maxima
+  /// along a row .11, maximum pooling .08, packing .03.
+  static let x86_64 = Architecture(
+    baseline: ["-march=x86-64-v2"],
+    modules: [
+      ("KernelsPortable", ["-march=x86-64-v2", "-DSNQ_OWN=portable"]),
+      ("KernelsAVX2", ["-march=x86-64-v3", "-DSNQ_OWN=avx2"]),
+      ("KernelsAVXVNNI", ["-march=x86-64-v3", "-mavxvnni"]),
+      ("KernelsAVX512", ["-march=x86-64-v4", "-mavx512vnni", "-DSNQ_OWN=avx512"]),
+      (
+        "KernelsAVX512VBMI",
+        [
+          "-march=x86-64-v4", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512bitalg", "-mavx512vbmi",
+          "-mavx512vbmi2", "-mgfni",
+        ]
+      ),
+    ],
+    // The AVX-VNNI kernels in the AVX-512 form of their one instruction, which more machines have.
+    twins: [("KernelsAVXVNNITwin", ["-march=x86-64-v3", "-mavx512vl", "-mavx512vnni", "-DSNQ_VNNI_EVEX"])])
+
+  static let aarch64 = Architecture(
+    baseline: [],
+    modules: [
+      ("KernelsPortable", ["-DSNQ_OWN=portable"])
+    ],
+    twins: [])
 }
+
+/// The architecture that is built for: SONIQ_ARCH, or that of this machine.
+func target() -> Architecture {
+  #if arch(arm64)
+    let machine = "aarch64"
+  #else
+    let machine = "x86_64"
+  #endif
+  let name = Context.environment["SONIQ_ARCH"] ?? machine
+  switch name {
+  case "x86_64": return .x86_64
+  case "aarch64": return .aarch64
+  default: fatalError("SONIQ_ARCH is \(name): the library is for x86_64 and aarch64")
+  }
+}
+let architecture = target()
 
 /// The compiler flags for a machine.
 func compiled(for machine: [String]) -> [SwiftSetting] {
@@ -82,7 +111,7 @@ func kernels(_ name: String, path: String? = nil, _ machine: [String], isSmall: 
 func headers(_ name: String) -> Target { .target(name: name, publicHeadersPath: "include") }
 
 /// What libsoniq.so gets from Sources/CMemory instead: functions that allocate (reserve.h, thread_storage.c), and one
-/// whose newest version older systems lack (older_glibc.c).
+/// whose newest version older systems lack (older_systems.c).
 let wrapped = [
   "malloc", "calloc", "realloc", "posix_memalign", "free", "malloc_usable_size", "strdup", "_Znwm",
   "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "__tls_get_addr", "hypotf",
@@ -137,14 +166,14 @@ let package = Package(
     layer("SoniqGraph", ["SoniqCore"], isSmall: true),
     layer("SoniqText", []),
     layer("SoniqFormat", ["SoniqCore", "SoniqGraph", "SoniqText", "CMemory"], isSmall: true),
-    layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"], machine: X86.baseline),
+    layer("SoniqQuantizers", ["SoniqCore", "SoniqGraph"], machine: architecture.baseline),
     layer(
       "SoniqRuntime",
       [
         "SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqOperators", "CPlatform", "CMemory",
         "CKernelABI",
       ]),
-    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"], machine: X86.baseline),
+    layer("SoniqOperators", ["SoniqCore", "SoniqGraph", "CKernelABI"], machine: architecture.baseline),
     headers("CPlatform"),
     // Arenas, and what the private jemalloc gets in the place of the system.
     .target(
@@ -159,7 +188,7 @@ let package = Package(
     .target(
       name: "SoniqKernels",
       dependencies: ["SoniqCore", "CKernelABI", "CPlatform"]
-        + X86.modules.map { .init(stringLiteral: $0.name) },
+        + architecture.modules.map { .init(stringLiteral: $0.name) },
       swiftSettings: library + small),
 
     // MARK: Tools
@@ -208,9 +237,10 @@ let package = Package(
     tests(
       "SoniqRuntimeTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqMemory", "SoniqRuntime", "CPlatform"]),
-    kernels("KernelsAVXVNNITwin", path: "Tests/KernelsAVXVNNITwin", X86.twin),
     tests(
-      "SoniqKernelsTests", ["SoniqCore", "SoniqGraph", "SoniqKernels", "CKernelABI", "KernelsAVXVNNITwin"]),
+      "SoniqKernelsTests",
+      ["SoniqCore", "SoniqGraph", "SoniqKernels", "CKernelABI"]
+        + architecture.twins.map { .init(stringLiteral: $0.name) }),
     tests("SoniqFormatTests", ["SoniqCore", "SoniqGraph", "SoniqFormat", "SoniqText"], exclude: ["Golden"]),
     tests("SoniqQuantizersTests", ["SoniqCore", "SoniqGraph", "SoniqQuantizers"]),
     tests("SoniqOperatorsTests", ["SoniqOperators"]),
@@ -219,5 +249,6 @@ let package = Package(
     tests(
       "SoniqPackTests",
       ["SoniqCore", "SoniqGraph", "SoniqKernels", "SoniqQuantizers", "SoniqRuntime", "SoniqPack"]),
-  ] + X86.modules.map { kernels($0.name, $0.machine, isSmall: $0.name == "KernelsPortable") }
+  ] + architecture.modules.map { kernels($0.name, $0.machine, isSmall: $0.name == "KernelsPortable") }
+    + architecture.twins.map { kernels($0.name, path: "Tests/\($0.name)", $0.machine) }
 )

@@ -2,6 +2,9 @@
 #ifndef SONIQ_CPU_FEATURE_NAMES_H
 #define SONIQ_CPU_FEATURE_NAMES_H
 #include <stddef.h>
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 // Name of the feature with this index when the CPU has it, "" when it has not; null behind the last.
 static inline const char *snq_cpu_feature_name(int index) {
@@ -29,6 +32,22 @@ static inline const char *snq_cpu_feature_name(int index) {
     SNQ_FEATURE(16, "avx512bitalg")
     SNQ_FEATURE(17, "avx512vpopcntdq")
     SNQ_FEATURE(18, "avx512bf16")
+    default: return NULL;
+  }
+#undef SNQ_FEATURE
+#elif defined(__aarch64__)
+// Bits of AT_HWCAP and AT_HWCAP2: <asm/hwcap.h>, whose older versions lack some of the names.
+#define SNQ_FEATURE(position, name, word, bit) \
+  case position:                               \
+    return getauxval(word) >> bit & 1 ? name : "";
+  switch (index) {
+    SNQ_FEATURE(0, "asimd", AT_HWCAP, 1)
+    SNQ_FEATURE(1, "asimdhp", AT_HWCAP, 10)
+    SNQ_FEATURE(2, "asimddp", AT_HWCAP, 20)
+    SNQ_FEATURE(3, "sve", AT_HWCAP, 22)
+    SNQ_FEATURE(4, "sve2", AT_HWCAP2, 1)
+    SNQ_FEATURE(5, "i8mm", AT_HWCAP2, 13)
+    SNQ_FEATURE(6, "bf16", AT_HWCAP2, 14)
     default: return NULL;
   }
 #undef SNQ_FEATURE

@@ -4,6 +4,9 @@
 #define SONIQ_CPU_FEATURES_H
 #include <stdbool.h>
 #include <stdlib.h>
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 #ifdef __x86_64__
 static inline bool snq_cpu_has_v3(void) { return __builtin_cpu_supports("x86-64-v3") != 0; }
@@ -20,6 +23,15 @@ static inline bool snq_cpu_has_avx512_vbmi(void) {
          __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
          __builtin_cpu_supports("gfni");
 }
+#elif defined(__aarch64__)
+// By what the kernel of the system says in the auxiliary vector, which names what it also saves between threads.
+static inline bool snq_cpu_has_neon(void) { return (getauxval(AT_HWCAP) >> 1 & 1) != 0; }
+
+// sdot and udot.
+static inline bool snq_cpu_has_dot_product(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; }
+
+// usdot and usmmla.
+static inline bool snq_cpu_has_i8mm(void) { return (getauxval(AT_HWCAP2) >> 13 & 1) != 0; }
 #endif
 
 // The text of SONIQ_MAX_ISA, or null. Valid until the host changes its environment: copy it at once.

@@ -3,9 +3,7 @@
 #define SONIQ_FLOAT_STATE_H
 #include <stdint.h>
 
-#ifndef __x86_64__
-#error "say here what the float state of this architecture is, and how to read and set it"
-#endif
+#if defined(__x86_64__)
 
 typedef struct {
   uint32_t mxcsr;  // with the flags of the exceptions that the host has had
@@ -30,6 +28,31 @@ static inline snq_float_state snq_float_state_get(void) {
   __asm__ volatile("fnstcw %0" : "=m"(control) : : "memory");
   return (snq_float_state){mxcsr, control};
 }
+
+#elif defined(__aarch64__)
+
+typedef struct {
+  uint64_t control;  // FPCR
+} snq_float_state;
+
+// To nearest, no traps, denormals kept, NaN of operands passed on.
+static inline snq_float_state snq_float_state_default(void) { return (snq_float_state){0}; }
+
+static inline snq_float_state snq_float_state_get(void) {
+  snq_float_state state;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(state.control) : : "memory");
+  return state;
+}
+
+// Barriers as above. Writing the register empties the pipeline on many cores: only where something changes.
+static inline void snq_float_state_set(snq_float_state state) {
+  if (snq_float_state_get().control == state.control) return;
+  __asm__ volatile("msr fpcr, %0" : : "r"(state.control) : "memory");
+}
+
+#else
+#error "say here what the float state of this architecture is, and how to read and set it"
+#endif
 
 // Enters the default state. Returns the one before.
 static inline snq_float_state snq_float_state_enter(void) {

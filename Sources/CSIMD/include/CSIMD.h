@@ -10,6 +10,12 @@
 #include "matmul_intrinsics.h"
 #include "row_intrinsics.h"
 
-#endif // __x86_64__
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+
+#define SNQ_INLINE(features) static inline __attribute__((always_inline, nodebug, target(features)))
+
+
+#endif
 
 #endif
