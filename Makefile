@@ -5,11 +5,12 @@ export JOBS ?= 2
 export SWIFT ?= swift
 export DESTDIR ?=
 export LIBDIR ?= lib
+ARCH ?= aarch64
 PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
+.PHONY: help deps build cross test-cross test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
 	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm quality-llm bench-server images \
 	images-train docs lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
@@ -24,6 +25,16 @@ deps: ## Install what the build needs and build the private jemalloc
 
 build: deps ## Build libsoniq.so and soniq-pack (release) into build/
 	@.ci/build
+
+cross: deps ## Build both for ARCH (aarch64) into build/ARCH, on any machine
+	@.ci/install-debian-packages cross
+	@.ci/cross-sdk $(ARCH)
+	@.ci/build-jemalloc $(ARCH)
+	@.ci/build $(ARCH)
+
+test-cross: cross ## Run what was built for ARCH under QEMU, against this machine's results
+	@.ci/cross-sdk $(ARCH) tests
+	@.ci/test-cross $(ARCH)
 
 test: deps ## Run every test; the last line sums them up
 	@.ci/install-debian-packages test

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Its overlay of the C library refers to a newer version of hypotf, which nothing here calls: `--wrap` in Package.swift
 // puts the first one of the architecture in its place.
@@ -35,6 +36,17 @@ HIDDEN int __isoc23_sscanf(const char *text, const char *format, ...) {
   int count = vsscanf(text, format, arguments);
   va_end(arguments);
   return count;
+}
+
+HIDDEN size_t strlcpy(char *target, const char *source, size_t size);
+HIDDEN size_t strlcpy(char *target, const char *source, size_t size) {
+  size_t length = strlen(source);
+  if (size > 0) {
+    size_t copied = length < size ? length : size - 1;
+    memcpy(target, source, copied);
+    target[copied] = 0;
+  }
+  return length;
 }
 
 // Built with the checks of GCC 12's C++ library: what these call when one fails.

@@ -1,5 +1,6 @@
 import CKernelABI
-import Foundation
+import FoundationEssentials
+import Glibc
 import SoniqGraph
 import SoniqKernels
 import SoniqTestSupport

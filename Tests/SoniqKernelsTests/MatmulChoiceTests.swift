@@ -84,18 +84,6 @@ import Testing
     }
   }
 
-  /// Two levels in one call: the kernel that needs more is entered, in either order.
-  @Test func fusingEntersTheKernelThatKnowsBoth() throws {
-    let rows = MatmulKernelRegistry.rows
-    let plain = try #require(rows.first { $0.name == "snq_matmul_bytes_6x4__avx512" })
-    let bits = try #require(rows.first { $0.name == "snq_matmul_bit_serial_6x4__avx512" })
-    let expected = unsafeBitCast(bits.row.function, to: Int.self)
-    for function in [plain.fusing(bits), bits.fusing(plain), bits.fusing(bits)] {
-      #expect(function.map { unsafeBitCast($0, to: Int.self) } == expected)
-    }
-    #expect(MatmulKernelRegistry.reference.fusing(plain) == nil)
-  }
-
   @Test func rowClassesCoverTheirRepresentatives() {
     for rows in RowClass.allCases { #expect(RowClass(rows: rows.representative) == rows) }
     for rows in 1...100 { #expect(RowClass(rows: rows).rawValue <= RowClass(rows: rows + 1).rawValue) }

@@ -16,19 +16,6 @@ import Testing
     return kernels + ExtensionTwins.all.filter { $0.original.instructionSet == instructionSet }.map(\.kernel)
   }
 
-  /// Kernels of AVX-VNNI belong to .avx2 and run in all its tests, natively or as twins. Where they cannot run
-  /// natively the report must say so: this test is then listed as skipped.
-  @Test(
-    .enabled(
-      if: Capabilities.underTest.contains(.avxVNNI),
-      "no avxvnni under test: the snq_matmul_*_vnni_*__avx2 kernels did NOT run, only \(ExtensionTwins.report)"
-    ))
-  func kernelsOfAVXVNNIRan() throws {
-    let needing = MatmulKernelRegistry.rows.filter { $0.requires.contains(.avxVNNI) }.map(\.name)
-    let ran = try Set(Self.kernels(of: .avx2).map(\.name))
-    #expect(!needing.isEmpty && ran.isSuperset(of: needing))
-  }
-
   static func accepting(_ kernels: [MatmulKernel], _ level: MatmulCase) -> [MatmulKernel] {
     let code = level.packing.code
     return kernels.filter {

@@ -3,16 +3,9 @@ import KernelsAVXVNNITwin
 import SoniqKernels
 import SoniqTestSupport
 
-/// A kernel of AVX-VNNI, built from the same source with other instructions of the same meaning.
-struct ExtensionTwin {
-  let original: MatmulKernel
-  /// As the original, but with the twin's function and name.
-  let kernel: MatmulKernel
-}
-
-/// The twins that can run here.
+/// The kernels of AVX-VNNI, from the same source with the AVX-512 form of its instruction: those that can run here.
 enum ExtensionTwins {
-  static let all: [ExtensionTwin] = {
+  static let all: [KernelTwin<MatmulKernel>] = {
     // AVX-512 VNNI on 256 bits; every CPU that runs the AVX-512 kernels has it.
     guard InstructionSet.avx512.isUnderTest else { return [] }
     let functions: [(String, MatmulFunction)] = [
@@ -23,18 +16,18 @@ enum ExtensionTwins {
       MatmulKernelRegistry.rows.first { $0.name == name }.map { original in
         var kernel = original
         kernel.row = KernelRow("\(name), AVX-512 twin", [.v3, .v4, .avx512VNNI], function)
-        return ExtensionTwin(original: original, kernel: kernel)
+        return KernelTwin(original: original, kernel: kernel)
       }
     }
   }()
 
   /// The same for weights with scales per group.
-  static let groups: [GroupMatmulKernel] = {
+  static let groups: [KernelTwin<GroupMatmulKernel>] = {
     guard InstructionSet.avx512.isUnderTest else { return [] }
     return GroupMatmulRegistry.rows.filter { $0.name.contains("_vnni_") }.map { original in
       var kernel = original
       kernel.row = KernelRow("\(original.name), AVX-512 twin", [.v3, .v4, .avx512VNNI], evexGroups)
-      return kernel
+      return KernelTwin(original: original, kernel: kernel)
     }
   }()
 

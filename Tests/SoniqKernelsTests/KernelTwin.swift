@@ -1,0 +1,6 @@
+/// A kernel built from the same source as another, with other instructions of the same meaning, which more machines have.
+struct KernelTwin<Kernel> {
+  let original: Kernel
+  /// As the original, but with the twin's function and name.
+  let kernel: Kernel
+}
