@@ -35,6 +35,8 @@ SNQ_MATMUL(snq_matmul_tables_6x4__avx512);
 SNQ_MATMUL(snq_matmul_half_tables_6x4__avx512);
 SNQ_FLOAT_MATMUL(snq_float_matmul_4x4__avx512);
 
+SNQ_FLOAT_MATMUL(snq_float_matmul_4x1__neon);
+
 SNQ_GROUP_MATMUL(snq_group_matmul_any_8x1__portable);
 SNQ_GROUP_MATMUL(snq_group_matmul_bytes_6x2__avx2);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_6x2__avx2);
