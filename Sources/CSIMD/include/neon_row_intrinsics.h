@@ -1,5 +1,5 @@
-// NEON for Swift: the functions of <arm_neon.h> arrive by import; those that are macros (an immediate operand, a load, a
-// store) get one inline wrapper here. What all kernels need, and the row operation kernels.
+// NEON for Swift: the functions of <arm_neon.h> arrive by import; those that are macros (an immediate operand, a load,
+// a store) get one inline wrapper here. What all kernels need, and the row operation kernels.
 #ifndef SONIQ_NEON_ROW_INTRINSICS_H
 #define SONIQ_NEON_ROW_INTRINSICS_H
 #include <stdint.h>
@@ -20,10 +20,10 @@ SNQ_NEON("neon") void snq_store_u8(uint8_t *bytes, uint8x16_t vector) { vst1q_u8
 SNQ_NEON("neon") void snq_store_s32(int32_t *lanes, int32x4_t vector) { vst1q_s32(lanes, vector); }
 SNQ_NEON("neon") void snq_store_f32(float *lanes, float32x4_t vector) { vst1q_f32(lanes, vector); }
 // Lane `lane` (a literal) alone.
-#define SNQ_STORE_LANE(lane)                                                  \
+#define SNQ_STORE_LANE(lane)                                                           \
   SNQ_NEON("neon") void snq_store_u32_lane##lane(uint8_t *bytes, uint8x16_t vector) { \
-    uint32_t word = vgetq_lane_u32(vreinterpretq_u32_u8(vector), lane);       \
-    __builtin_memcpy(bytes, &word, sizeof word);                              \
+    uint32_t word = vgetq_lane_u32(vreinterpretq_u32_u8(vector), lane);               \
+    __builtin_memcpy(bytes, &word, sizeof word);                                      \
   }
 SNQ_STORE_LANE(0)
 SNQ_STORE_LANE(1)
@@ -202,10 +202,11 @@ SNQ_NEON("neon") int snq_is_run(const uint32_t *numbers) {
   }
   return vmaxvq_u32(other) == 0;
 }
-// source[indices[0...3]].
+// source[indices[0...3]]. The compiler does not get to know that these lie in vectors already: it would take them out of
+// there one by one.
 SNQ_NEON("neon") float32x4_t snq_gather_f32(const float *source, const uint32_t *indices) {
-  float32x4_t four = vdupq_n_f32(0);
-  four = vld1q_lane_f32(source + indices[0], four, 0);
+  __asm__("" : "+r"(indices));
+  float32x4_t four = vsetq_lane_f32(source[indices[0]], vdupq_n_f32(0), 0);
   four = vld1q_lane_f32(source + indices[1], four, 1);
   four = vld1q_lane_f32(source + indices[2], four, 2);
   return vld1q_lane_f32(source + indices[3], four, 3);
@@ -213,11 +214,16 @@ SNQ_NEON("neon") float32x4_t snq_gather_f32(const float *source, const uint32_t 
 // Four rows of four words, sixteen words apart, to columns.
 SNQ_NEON("neon") uint32x4x4_t snq_transposed_4(const void *first) {
   const uint32_t *rows = (const uint32_t *)first;
-  uint32x4_t a = vld1q_u32(rows), b = vld1q_u32(rows + 16), c = vld1q_u32(rows + 32), d = vld1q_u32(rows + 48);
-  uint64x2_t ab0 = vreinterpretq_u64_u32(vtrn1q_u32(a, b)), ab1 = vreinterpretq_u64_u32(vtrn2q_u32(a, b));
-  uint64x2_t cd0 = vreinterpretq_u64_u32(vtrn1q_u32(c, d)), cd1 = vreinterpretq_u64_u32(vtrn2q_u32(c, d));
-  uint32x4x4_t columns = {{vreinterpretq_u32_u64(vtrn1q_u64(ab0, cd0)), vreinterpretq_u32_u64(vtrn1q_u64(ab1, cd1)),
-                           vreinterpretq_u32_u64(vtrn2q_u64(ab0, cd0)), vreinterpretq_u32_u64(vtrn2q_u64(ab1, cd1))}};
+  uint32x4_t a = vld1q_u32(rows), b = vld1q_u32(rows + 16);
+  uint32x4_t c = vld1q_u32(rows + 32), d = vld1q_u32(rows + 48);
+  // Pairs of rows: columns 0 and 2, then 1 and 3.
+  uint64x2_t ab02 = vreinterpretq_u64_u32(vtrn1q_u32(a, b)), ab13 = vreinterpretq_u64_u32(vtrn2q_u32(a, b));
+  uint64x2_t cd02 = vreinterpretq_u64_u32(vtrn1q_u32(c, d)), cd13 = vreinterpretq_u64_u32(vtrn2q_u32(c, d));
+  uint32x4x4_t columns;
+  columns.val[0] = vreinterpretq_u32_u64(vtrn1q_u64(ab02, cd02));
+  columns.val[1] = vreinterpretq_u32_u64(vtrn1q_u64(ab13, cd13));
+  columns.val[2] = vreinterpretq_u32_u64(vtrn2q_u64(ab02, cd02));
+  columns.val[3] = vreinterpretq_u32_u64(vtrn2q_u64(ab13, cd13));
   return columns;
 }
 // Sixteen rows of four words, row 4 * l + k at word 4 * (4 * k + l), to four columns of sixteen words, of which the
@@ -237,7 +243,9 @@ SNQ_NEON("neon") void snq_transpose_16(const float *rows, float *columns) {
   for (int row = 0; row < 16; row += 4) {
     for (int column = 0; column < 16; column += 4) {
       uint32x4x4_t block = snq_transposed_4(rows + 16 * row + column);
-      for (int i = 0; i < 4; i++) vst1q_f32(columns + 16 * (column + i) + row, vreinterpretq_f32_u32(block.val[i]));
+      for (int i = 0; i < 4; i++) {
+        vst1q_f32(columns + 16 * (column + i) + row, vreinterpretq_f32_u32(block.val[i]));
+      }
     }
   }
 }
@@ -278,9 +286,10 @@ SNQ_NEON("neon") int32x4_t snq_add_high_word1(int32x4_t sum, int16x8_t words, in
 }
 
 // sum + vector * lane `lane` (a literal) of `four`, rounded once.
-#define SNQ_FMA_LANE(lane)                                                                            \
-  SNQ_NEON("neon") float32x4_t snq_fma_lane##lane(float32x4_t sum, float32x4_t vector, float32x4_t four) { \
-    return vfmaq_laneq_f32(sum, vector, four, lane);                                                  \
+#define SNQ_FMA_LANE(lane)                                                                                \
+  SNQ_NEON("neon")                                                                                        \
+  float32x4_t snq_fma_lane##lane(float32x4_t sum, float32x4_t vector, float32x4_t four) {                 \
+    return vfmaq_laneq_f32(sum, vector, four, lane);                                                      \
   }
 SNQ_FMA_LANE(0)
 SNQ_FMA_LANE(1)
@@ -291,9 +300,13 @@ SNQ_FMA_LANE(3)
 // --- Prepared forms ---
 
 // The lower nibbles of `low`, and above them those of `high`.
-SNQ_NEON("neon") uint8x16_t snq_join_low_nibbles(uint8x16_t low, uint8x16_t high) { return vsliq_n_u8(low, high, 4); }
+SNQ_NEON("neon") uint8x16_t snq_join_low_nibbles(uint8x16_t low, uint8x16_t high) {
+  return vsliq_n_u8(low, high, 4);
+}
 // The upper nibbles of `low`, and above them those of `high`.
-SNQ_NEON("neon") uint8x16_t snq_join_high_nibbles(uint8x16_t low, uint8x16_t high) { return vsriq_n_u8(high, low, 4); }
+SNQ_NEON("neon") uint8x16_t snq_join_high_nibbles(uint8x16_t low, uint8x16_t high) {
+  return vsriq_n_u8(high, low, 4);
+}
 SNQ_NEON("neon") uint8x16_t snq_upper_nibbles(uint8x16_t bytes) { return vshrq_n_u8(bytes, 4); }
 
 // For every pair of codes the four sums of its subsets: (0, a, b, a + b), of the pairs 0...3 in `low`, 4...7 in `high`.
@@ -301,7 +314,8 @@ SNQ_NEON("neon") uint8x16x2_t snq_pair_sums(uint8x16_t codes) {
   uint16x8_t pairs = vreinterpretq_u16_u8(codes);
   uint16x8_t first = vshlq_n_u16(pairs, 8);
   uint16x8_t second = vmlaq_n_u16(first, vshrq_n_u16(pairs, 8), 0x101);
-  uint8x16x2_t sums = {{vreinterpretq_u8_u16(vzip1q_u16(first, second)), vreinterpretq_u8_u16(vzip2q_u16(first, second))}};
+  uint8x16x2_t sums = {{vreinterpretq_u8_u16(vzip1q_u16(first, second)),  //
+                        vreinterpretq_u8_u16(vzip2q_u16(first, second))}};
   return sums;
 }
 
