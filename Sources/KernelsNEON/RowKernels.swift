@@ -1,12 +1,12 @@
 internal import CKernelABI
 
-// The row kernels that other modules do their own way, by the shared body and that of this module.
+// The row kernels that other modules do their own way, by bodies of this module.
 
 @c @implementation
 func snq_depthwise__neon(
   _ args: UnsafePointer<snq_depthwise_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
-  if let args { depthwiseRows(args, rowBegin, rowEnd) }
+  if let args { depthwiseByFourRows(args, rowBegin, rowEnd) }
 }
 
 @c @implementation
