@@ -1,0 +1,107 @@
+// Wrappers that the matrix kernels of AArch64 need.
+#ifndef SONIQ_NEON_MATMUL_INTRINSICS_H
+#define SONIQ_NEON_MATMUL_INTRINSICS_H
+#include <stdint.h>
+
+#ifndef SNQ_NEON
+#define SNQ_NEON(features) static inline __attribute__((always_inline, nodebug, target(features)))
+#endif
+
+// sum + the 4 products of signed bytes of `tile` and of lane `lane` (a literal) of `codes`, in every 32-bit lane; the
+// same of unsigned codes.
+#define SNQ_DOT_LANE(lane)                                                                             \
+  SNQ_NEON("dotprod") int32x4_t snq_dot_lane##lane(int32x4_t sum, int8x16_t tile, int8x16_t codes) {   \
+    return vdotq_laneq_s32(sum, tile, codes, lane);                                                    \
+  }                                                                                                    \
+  SNQ_NEON("i8mm") int32x4_t snq_mixed_dot_lane##lane(int32x4_t sum, int8x16_t tile, int8x16_t codes) { \
+    return vsudotq_laneq_s32(sum, tile, vreinterpretq_u8_s8(codes), lane);                             \
+  }
+SNQ_DOT_LANE(0)
+SNQ_DOT_LANE(1)
+SNQ_DOT_LANE(2)
+SNQ_DOT_LANE(3)
+#undef SNQ_DOT_LANE
+
+// The same vector, of which the optimiser knows nothing any more.
+SNQ_NEON("neon") int32x4_t snq_opaque_s32(int32x4_t vector) {
+  __asm__("" : "+w"(vector));
+  return vector;
+}
+
+// Four bytes from any address, and zeros behind them.
+SNQ_NEON("neon") uint8x16_t snq_load_word_u8(const uint8_t *bytes) {
+  uint32_t word;
+  __builtin_memcpy(&word, bytes, sizeof word);
+  return vreinterpretq_u8_u32(vsetq_lane_u32(word, vdupq_n_u32(0), 0));
+}
+// Lane 0 to any address.
+SNQ_NEON("neon") void snq_store_word_u8(uint8_t *target, uint8x16_t bytes) {
+  uint32_t word = vgetq_lane_u32(vreinterpretq_u32_u8(bytes), 0);
+  __builtin_memcpy(target, &word, sizeof word);
+}
+
+// Byte 4j + b from byte 4b + j: a 4 x 4 transposition, its own inverse.
+SNQ_NEON("neon") uint8x16_t snq_transpose_u8(uint8x16_t bytes) {
+  static const uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  return vqtbl1q_u8(bytes, vld1q_u8(order));
+}
+
+// Words of four rows side by side: word r of 16 bytes `w` is word w of row r.
+SNQ_NEON("neon")
+void snq_store_columns_u8(uint8_t *target, uint8x16_t row0, uint8x16_t row1, uint8x16_t row2, uint8x16_t row3) {
+  uint32x4x4_t rows = {{vreinterpretq_u32_u8(row0), vreinterpretq_u32_u8(row1), vreinterpretq_u32_u8(row2),
+                        vreinterpretq_u32_u8(row3)}};
+  vst4q_u32((uint32_t *)target, rows);
+}
+
+// Every byte moved right or left by so many bits.
+#define SNQ_RIGHT(bits) \
+  SNQ_NEON("neon") uint8x16_t snq_right##bits##_u8(uint8x16_t bytes) { return vshrq_n_u8(bytes, bits); }
+SNQ_RIGHT(1)
+SNQ_RIGHT(2)
+SNQ_RIGHT(3)
+SNQ_RIGHT(4)
+SNQ_RIGHT(5)
+SNQ_RIGHT(6)
+SNQ_RIGHT(7)
+#undef SNQ_RIGHT
+SNQ_NEON("neon") uint8x16_t snq_left1_u8(uint8x16_t bytes) { return vshlq_n_u8(bytes, 1); }
+SNQ_NEON("neon") uint8x16_t snq_left2_u8(uint8x16_t bytes) { return vshlq_n_u8(bytes, 2); }
+// The bits of `upper` above the lowest four of `lower`.
+SNQ_NEON("neon") uint8x16_t snq_above_nibbles_u8(uint8x16_t lower, uint8x16_t upper) {
+  return vsliq_n_u8(lower, upper, 4);
+}
+
+// The first `count` (1...3) lanes from any address, zeros behind them. Lane by lane: loops become calls of memcpy.
+SNQ_NEON("neon") float32x4_t snq_load_some_f32(const float *lanes, long count) {
+  float32x4_t four = vld1q_lane_f32(lanes, vdupq_n_f32(0), 0);
+  if (count > 1) four = vld1q_lane_f32(lanes + 1, four, 1);
+  if (count > 2) four = vld1q_lane_f32(lanes + 2, four, 2);
+  return four;
+}
+SNQ_NEON("neon") int32x4_t snq_load_some_s32(const int32_t *lanes, long count) {
+  int32x4_t four = vld1q_lane_s32(lanes, vdupq_n_s32(0), 0);
+  if (count > 1) four = vld1q_lane_s32(lanes + 1, four, 1);
+  if (count > 2) four = vld1q_lane_s32(lanes + 2, four, 2);
+  return four;
+}
+// The first `count` lanes to any address; nothing is written behind them.
+SNQ_NEON("neon") void snq_store_some_f32(float *lanes, float32x4_t vector, long count) {
+  if (count > 0) lanes[0] = vgetq_lane_f32(vector, 0);
+  if (count > 1) lanes[1] = vgetq_lane_f32(vector, 1);
+  if (count > 2) lanes[2] = vgetq_lane_f32(vector, 2);
+}
+// The same of bytes, up to 15.
+SNQ_NEON("neon") void snq_store_some_u8(uint8_t *bytes, uint8x16_t vector, long count) {
+  for (; count > 0; count--) {
+    *(volatile uint8_t *)bytes++ = vgetq_lane_u8(vector, 0);
+    vector = vextq_u8(vector, vector, 1);
+  }
+}
+SNQ_NEON("neon") void snq_store_some_s32(int32_t *lanes, int32x4_t vector, long count) {
+  if (count > 0) lanes[0] = vgetq_lane_s32(vector, 0);
+  if (count > 1) lanes[1] = vgetq_lane_s32(vector, 1);
+  if (count > 2) lanes[2] = vgetq_lane_s32(vector, 2);
+}
+
+#endif
