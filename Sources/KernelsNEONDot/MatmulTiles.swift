@@ -12,11 +12,6 @@ enum MatmulTiles {
   static func prepare(_ codes: BlockCodes, _ scratch: BlockScratch) { prepareDotCodes(codes, scratch.codes) }
 
   @inline(__always)
-  static func arrange(
-    _ weights: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
-  ) -> UnsafePointer<UInt8> { weights }
-
-  @inline(__always)
   static func add(
     _ weights: UnsafePointer<UInt8>, _ channels: Int, _ scratch: BlockScratch, _ rows: Int,
     _ sums: UnsafeMutablePointer<Int32>

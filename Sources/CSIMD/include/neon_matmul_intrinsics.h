@@ -34,11 +34,30 @@ SNQ_NEON("neon") uint8x16_t snq_load_word_u8(const uint8_t *bytes) {
   __builtin_memcpy(&word, bytes, sizeof word);
   return vreinterpretq_u8_u32(vsetq_lane_u32(word, vdupq_n_u32(0), 0));
 }
+// The same of eight.
+SNQ_NEON("neon") uint8x16_t snq_load_double_u8(const uint8_t *bytes) {
+  return vcombine_u8(vld1_u8(bytes), vdup_n_u8(0));
+}
 // Lane 0 to any address.
 SNQ_NEON("neon") void snq_store_word_u8(uint8_t *target, uint8x16_t bytes) {
   uint32_t word = vgetq_lane_u32(vreinterpretq_u32_u8(bytes), 0);
   __builtin_memcpy(target, &word, sizeof word);
 }
+
+// 32-bit or 64-bit lanes of both by turns, from the lower halves or from the upper ones.
+#define SNQ_ZIP(name, which)                                                                                   \
+  SNQ_NEON("neon") uint8x16_t snq_zip_##name##_u32(uint8x16_t a, uint8x16_t b) {                               \
+    return vreinterpretq_u8_u32(vzip##which##q_u32(vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b)));         \
+  }                                                                                                            \
+  SNQ_NEON("neon") uint8x16_t snq_zip_##name##_u64(uint8x16_t a, uint8x16_t b) {                               \
+    return vreinterpretq_u8_u64(vzip##which##q_u64(vreinterpretq_u64_u8(a), vreinterpretq_u64_u8(b)));         \
+  }                                                                                                            \
+  SNQ_NEON("neon") int32x4_t snq_zip_##name##_s64(int32x4_t a, int32x4_t b) {                                  \
+    return vreinterpretq_s32_s64(vzip##which##q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));      \
+  }
+SNQ_ZIP(low, 1)
+SNQ_ZIP(high, 2)
+#undef SNQ_ZIP
 
 // Byte 4j + b from byte 4b + j: a 4 x 4 transposition, its own inverse.
 SNQ_NEON("neon") uint8x16_t snq_transpose_u8(uint8x16_t bytes) {

@@ -115,8 +115,7 @@ private struct MatmulBlock {
       scratch)
     for p in 0..<panels {
       let source = weights + ((panel &+ p) &* level.pointee.panelStride &+ form.bytes(channel))
-      let tiles = MatmulTiles.arrange(unpacked(source, channels), channels, scratch.arranged)
-      MatmulTiles.add(tiles, channels, scratch, rows, sums(p))
+      MatmulTiles.add(unpacked(source, channels), channels, scratch, rows, sums(p))
     }
   }
 
