@@ -1,17 +1,20 @@
+import CKernelABI
 import CSIMD
 
 /// The tiles of blocks: from `matrixRows` rows on `usmmla`, for which weights are zipped; fewer rows by `sudot`.
-enum MatmulTiles {
+struct MatmulTiles {
   @inline(__always) static var blockRows: Int { 48 }
   @inline(__always) static var codeBytes: Int { 1 }
   /// Zipping weights for fewer rows takes as long as it saves.
-  @inline(__always) private static var matrixRows: Int { 5 }
+  @inline(__always) private var matrixRows: Int { 5 }
+
+  @inline(__always) init(_ level: UnsafePointer<snq_matmul_args>) {}
 
   @inline(__always)
-  static func start(_ storedSum: UnsafePointer<Int32>) -> OutputVectors { DotProduct.start(storedSum) }
+  func start(_ storedSum: UnsafePointer<Int32>) -> OutputVectors { DotProduct.start(storedSum) }
 
   @inline(__always)
-  static func prepare(_ codes: BlockCodes, _ scratch: BlockScratch) {
+  func prepare(_ codes: BlockCodes, _ scratch: BlockScratch) {
     if codes.rows >= matrixRows {
       prepareMatrixCodes(codes, scratch.codes)
     } else {
@@ -20,7 +23,7 @@ enum MatmulTiles {
   }
 
   @inline(__always)
-  static func add(
+  func add(
     _ weights: UnsafePointer<UInt8>, _ channels: Int, _ scratch: BlockScratch, _ rows: Int,
     _ sums: UnsafeMutablePointer<Int32>
   ) {

@@ -5,6 +5,67 @@
 
 #ifndef SNQ_NEON
 #define SNQ_NEON(features) static inline __attribute__((always_inline, nodebug, target(features)))
+// --- ARMv8.0: products of bytes in 16 bits ---
+
+// Four times bytes `first`, `first` + 1, and four times the two that lie four bytes behind them.
+#define SNQ_REPEAT(first)                                                                                       \
+  SNQ_NEON("neon") uint8x16_t snq_repeat##first##_u8(uint8x16_t codes) {                                         \
+    static const uint8_t order[16] = {first,     first + 1, first,     first + 1, first,     first + 1,          \
+                                      first,     first + 1, first + 4, first + 5, first + 4, first + 5,          \
+                                      first + 4, first + 5, first + 4, first + 5};                               \
+    return vqtbl1q_u8(codes, vld1q_u8(order));                                                                   \
+  }
+SNQ_REPEAT(0)
+SNQ_REPEAT(2)
+SNQ_REPEAT(8)
+SNQ_REPEAT(10)
+#undef SNQ_REPEAT
+
+// 16-bit lanes of a and then of b: every second one from the first, or from the second, on.
+SNQ_NEON("neon") uint8x16_t snq_even_u16(uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+SNQ_NEON("neon") uint8x16_t snq_odd_u16(uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vuzp2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+// Lane `lane` in every lane.
+#define SNQ_REPEAT_LANE(lane)                                                                        \
+  SNQ_NEON("neon") uint8x16_t snq_repeat_lane##lane##_u8(uint8x16_t codes) {                          \
+    return vreinterpretq_u8_u32(vdupq_laneq_u32(vreinterpretq_u32_u8(codes), lane));                  \
+  }
+SNQ_REPEAT_LANE(0)
+SNQ_REPEAT_LANE(1)
+SNQ_REPEAT_LANE(2)
+SNQ_REPEAT_LANE(3)
+#undef SNQ_REPEAT_LANE
+// Products of the lower or the upper 8 signed bytes; added to or taken off 16-bit sums.
+SNQ_NEON("neon") int16x8_t snq_product_low(uint8x16_t a, uint8x16_t b) {
+  return vmull_s8(vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_product_high(uint8x16_t a, uint8x16_t b) {
+  return vmull_high_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+SNQ_NEON("neon") int16x8_t snq_add_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlal_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_add_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlal_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+SNQ_NEON("neon") int16x8_t snq_subtract_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlsl_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+// + the sums of every 4 signed bytes.
+SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
+  return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));
+}
+// Lane 1 and lane 3.
+SNQ_NEON("neon") int32_t snq_odd_lanes_s32(int32x4_t sums) {
+  return vgetq_lane_s32(sums, 1) + vgetq_lane_s32(sums, 3);
+}
+
 #endif
 
 // sum + the 4 products of signed bytes of `tile` and of lane `lane` (a literal) of `codes`, in every 32-bit lane; the
@@ -22,10 +83,12 @@ SNQ_DOT_LANE(2)
 SNQ_DOT_LANE(3)
 #undef SNQ_DOT_LANE
 
-// The same vector, of which the optimiser knows nothing any more.
-SNQ_NEON("neon") int32x4_t snq_opaque_s32(int32x4_t vector) {
-  __asm__("" : "+w"(vector));
-  return vector;
+// The same pointer, of which the optimiser knows nothing before the sums are there: what lies there is read no sooner, so
+// that a loop has no more on its way than there are registers.
+SNQ_NEON("neon") const uint8_t *_Nonnull snq_after(
+    const uint8_t *_Nonnull pointer, int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
+  __asm__ volatile("" : "+r"(pointer) : "w"(a), "w"(b), "w"(c), "w"(d) : "memory");
+  return pointer;
 }
 
 // Four bytes from any address, and zeros behind them.
@@ -37,6 +100,21 @@ SNQ_NEON("neon") uint8x16_t snq_load_word_u8(const uint8_t *bytes) {
 // The same of eight.
 SNQ_NEON("neon") uint8x16_t snq_load_double_u8(const uint8_t *bytes) {
   return vcombine_u8(vld1_u8(bytes), vdup_n_u8(0));
+}
+// The first `words` (0...4) times four bytes, zeros behind them.
+SNQ_NEON("neon") uint8x16_t snq_load_words_u8(const uint8_t *bytes, long words) {
+  uint8x16_t result = vdupq_n_u8(0);
+  if (words > 3) return vld1q_u8(bytes);
+  if (words > 0) result = snq_load_word_u8(bytes);
+  if (words > 1) result = vreinterpretq_u8_u32(vld1q_lane_u32((const uint32_t *)(bytes + 4), vreinterpretq_u32_u8(result), 1));
+  if (words > 2) result = vreinterpretq_u8_u32(vld1q_lane_u32((const uint32_t *)(bytes + 8), vreinterpretq_u32_u8(result), 2));
+  return result;
+}
+// 128 in the first `words` times four bytes, zeros behind them.
+SNQ_NEON("neon") uint8x16_t snq_flip_words_u8(long words) {
+  static const uint32_t order[4] = {0, 1, 2, 3};
+  uint32x4_t taken = vcltq_u32(vld1q_u32(order), vdupq_n_u32((uint32_t)words));
+  return vandq_u8(vreinterpretq_u8_u32(taken), vdupq_n_u8(128));
 }
 // Lane 0 to any address.
 SNQ_NEON("neon") void snq_store_word_u8(uint8_t *target, uint8x16_t bytes) {
@@ -121,6 +199,67 @@ SNQ_NEON("neon") void snq_store_some_s32(int32_t *lanes, int32x4_t vector, long 
   if (count > 0) lanes[0] = vgetq_lane_s32(vector, 0);
   if (count > 1) lanes[1] = vgetq_lane_s32(vector, 1);
   if (count > 2) lanes[2] = vgetq_lane_s32(vector, 2);
+}
+
+// --- ARMv8.0: products of bytes in 16 bits ---
+
+// Four times bytes `first`, `first` + 1, and four times the two that lie four bytes behind them.
+#define SNQ_REPEAT(first)                                                                                       \
+  SNQ_NEON("neon") uint8x16_t snq_repeat##first##_u8(uint8x16_t codes) {                                         \
+    static const uint8_t order[16] = {first,     first + 1, first,     first + 1, first,     first + 1,          \
+                                      first,     first + 1, first + 4, first + 5, first + 4, first + 5,          \
+                                      first + 4, first + 5, first + 4, first + 5};                               \
+    return vqtbl1q_u8(codes, vld1q_u8(order));                                                                   \
+  }
+SNQ_REPEAT(0)
+SNQ_REPEAT(2)
+SNQ_REPEAT(8)
+SNQ_REPEAT(10)
+#undef SNQ_REPEAT
+
+// 16-bit lanes of a and then of b: every second one from the first, or from the second, on.
+SNQ_NEON("neon") uint8x16_t snq_even_u16(uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+SNQ_NEON("neon") uint8x16_t snq_odd_u16(uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_u16(vuzp2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
+}
+// Lane `lane` in every lane.
+#define SNQ_REPEAT_LANE(lane)                                                                        \
+  SNQ_NEON("neon") uint8x16_t snq_repeat_lane##lane##_u8(uint8x16_t codes) {                          \
+    return vreinterpretq_u8_u32(vdupq_laneq_u32(vreinterpretq_u32_u8(codes), lane));                  \
+  }
+SNQ_REPEAT_LANE(0)
+SNQ_REPEAT_LANE(1)
+SNQ_REPEAT_LANE(2)
+SNQ_REPEAT_LANE(3)
+#undef SNQ_REPEAT_LANE
+// Products of the lower or the upper 8 signed bytes; added to or taken off 16-bit sums.
+SNQ_NEON("neon") int16x8_t snq_product_low(uint8x16_t a, uint8x16_t b) {
+  return vmull_s8(vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_product_high(uint8x16_t a, uint8x16_t b) {
+  return vmull_high_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+SNQ_NEON("neon") int16x8_t snq_add_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlal_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_add_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlal_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+SNQ_NEON("neon") int16x8_t snq_subtract_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlsl_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
+}
+SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
+  return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
+}
+// + the sums of every 4 signed bytes.
+SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
+  return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));
+}
+// Lane 1 and lane 3.
+SNQ_NEON("neon") int32_t snq_odd_lanes_s32(int32x4_t sums) {
+  return vgetq_lane_s32(sums, 1) + vgetq_lane_s32(sums, 3);
 }
 
 #endif

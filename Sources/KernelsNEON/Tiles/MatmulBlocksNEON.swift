@@ -72,6 +72,7 @@ struct BlockScratch {
 private struct MatmulBlock {
   let level: UnsafePointer<snq_matmul_args>
   let form: WeightForm
+  let tiles: MatmulTiles
   let row: Int
   let rows: Int
   let panel: Int
@@ -86,7 +87,7 @@ private struct MatmulBlock {
   func multiply() {
     guard let storedSum = level.pointee.storedSum else { return }
     for p in 0..<panels {
-      let start = MatmulTiles.start(storedSum + 16 &* (panel &+ p))
+      let start = tiles.start(storedSum + 16 &* (panel &+ p))
       for r in 0..<rows { start.store(sums(p) + 16 &* r) }
     }
     let segments = max(1, Int(level.pointee.segments))
@@ -108,14 +109,14 @@ private struct MatmulBlock {
   private func add(codes: Int, channel: Int, _ channels: Int) {
     guard let allCodes = level.pointee.codes, let weights = level.pointee.weights else { return }
     let stride = level.pointee.codeStride
-    MatmulTiles.prepare(
+    tiles.prepare(
       BlockCodes(
         start: allCodes + (row &* stride &+ codes), stride: stride, rows: rows, channels: channels,
         isTransposed: form == .planes),
       scratch)
     for p in 0..<panels {
       let source = weights + ((panel &+ p) &* level.pointee.panelStride &+ form.bytes(channel))
-      MatmulTiles.add(unpacked(source, channels), channels, scratch, rows, sums(p))
+      tiles.add(unpacked(source, channels), channels, scratch, rows, sums(p))
     }
   }
 
@@ -146,7 +147,7 @@ func multiplyBlocks(
     while row < part.rowEnd {
       let rows = min(MatmulTiles.blockRows, part.rowEnd &- row)
       MatmulBlock(
-        level: level, form: WeightForm(level), row: row, rows: rows, panel: panel, panels: panels,
+        level: level, form: WeightForm(level), tiles: MatmulTiles(level), row: row, rows: rows, panel: panel, panels: panels,
         scratch: scratch
       ).multiply()
       row &+= rows
