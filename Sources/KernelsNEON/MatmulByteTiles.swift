@@ -77,7 +77,7 @@ private func addWide(_ rows: Int, _ run: ByteRun) {
         addWide(&sum2, first, second, codes2)
         addWide(&sum3, first, second, codes3)
       }
-      tile = snq_after(tile + 32, sum0, sum1, sum2, sum3)
+      tile = snq_after_s32(tile + 32, sum0, sum1, sum2, sum3)
     }
     add(&row0.a, &row1.a, &row2.a, &row3.a)
     add(&row0.b, &row1.b, &row2.b, &row3.b)

@@ -85,11 +85,16 @@ SNQ_DOT_LANE(3)
 
 // The same pointer, of which the optimiser knows nothing before the sums are there: what lies there is read no sooner, so
 // that a loop has no more on its way than there are registers.
-SNQ_NEON("neon") const uint8_t *_Nonnull snq_after(
-    const uint8_t *_Nonnull pointer, int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
-  __asm__ volatile("" : "+r"(pointer) : "w"(a), "w"(b), "w"(c), "w"(d) : "memory");
-  return pointer;
-}
+#define SNQ_AFTER(name, vector)                                                                  \
+  SNQ_NEON("neon") const uint8_t *_Nonnull snq_after_##name(const uint8_t *_Nonnull pointer,      \
+                                                            vector a, vector b, vector c, vector d) { \
+    __asm__ volatile("" : "+r"(pointer) : "w"(a), "w"(b), "w"(c), "w"(d) : "memory");           \
+    return pointer;                                                                              \
+  }
+SNQ_AFTER(s32, int32x4_t)
+SNQ_AFTER(u16, uint16x8_t)
+SNQ_AFTER(u8, uint8x16_t)
+#undef SNQ_AFTER
 
 // Four bytes from any address, and zeros behind them.
 SNQ_NEON("neon") uint8x16_t snq_load_word_u8(const uint8_t *bytes) {
@@ -260,6 +265,39 @@ SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
 // Lane 1 and lane 3.
 SNQ_NEON("neon") int32_t snq_odd_lanes_s32(int32x4_t sums) {
   return vgetq_lane_s32(sums, 1) + vgetq_lane_s32(sums, 3);
+}
+
+// --- Bits and tables ---
+
+// Four bytes from any address in every 32-bit lane.
+SNQ_NEON("neon") uint8x16_t snq_repeat_word_u8(const uint8_t *bytes) {
+  return vreinterpretq_u8_u32(vld1q_dup_u32((const uint32_t *)bytes));
+}
+// + the sums of the 4 bytes of every lane, times 2^shift.
+SNQ_NEON("neon") int32x4_t snq_add_shifted_fours(int32x4_t sum, uint8x16_t bytes, int32x4_t shift) {
+  return vaddq_s32(sum, vshlq_s32(vreinterpretq_s32_u32(vpaddlq_u16(vpaddlq_u8(bytes))), shift));
+}
+
+// Byte b of each of 16 lanes of 64 bytes.
+typedef struct {
+  uint8x16_t place0, place1, place2, place3;
+} snq_places;
+SNQ_NEON("neon") snq_places snq_load_places(const uint8_t *tile) {
+  uint8x16x4_t places = vld4q_u8(tile);
+  snq_places result = {places.val[0], places.val[1], places.val[2], places.val[3]};
+  return result;
+}
+// The 16 bytes of `table` that the numbers 0...15 name.
+SNQ_NEON("neon") uint8x16_t snq_look_up(const uint8_t *table, uint8x16_t numbers) {
+  return vqtbl1q_u8(vld1q_u8(table), numbers);
+}
+// + the lower or the upper four 16-bit lanes times the factor.
+SNQ_NEON("neon") int32x4_t snq_add_words_low(int32x4_t sum, uint16x8_t words, uint16x4_t factor) {
+  return vreinterpretq_s32_u32(vmlal_u16(vreinterpretq_u32_s32(sum), vget_low_u16(words), factor));
+}
+SNQ_NEON("neon") int32x4_t snq_add_words_high(int32x4_t sum, uint16x8_t words, uint16x4_t factor) {
+  return vreinterpretq_s32_u32(
+      vmlal_u16(vreinterpretq_u32_s32(sum), vget_high_u16(words), factor));
 }
 
 #endif
