@@ -57,7 +57,10 @@ struct Architecture {
   static let aarch64 = Architecture(
     name: "aarch64", baseline: [],
     modules: [
-      ("KernelsPortable", ["-DSNQ_OWN=portable"])
+      ("KernelsPortable", ["-DSNQ_OWN=portable"]),
+      ("KernelsNEON", ["-march=armv8-a", "-DSNQ_OWN=neon"]),
+      ("KernelsNEONDot", ["-march=armv8.2-a+dotprod"]),
+      ("KernelsNEONMixed", ["-march=armv8.2-a+dotprod+i8mm"]),
     ],
     twins: [])
 }

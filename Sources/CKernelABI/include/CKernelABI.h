@@ -158,6 +158,8 @@ struct snq_matmul_args {
 
 // Bytes of snq_matmul_args.scratch that the AVX2 kernels use.
 enum { SNQ_MATMUL_SCRATCH_AVX2 = 25600 };
+// And those of AArch64.
+enum { SNQ_MATMUL_SCRATCH_NEON = 45312 };
 
 typedef void (*snq_matmul_function)(const snq_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
                                     uint32_t panelBegin, uint32_t panelEnd);

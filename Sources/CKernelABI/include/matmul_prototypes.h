@@ -35,6 +35,20 @@ SNQ_MATMUL(snq_matmul_tables_6x4__avx512);
 SNQ_MATMUL(snq_matmul_half_tables_6x4__avx512);
 SNQ_FLOAT_MATMUL(snq_float_matmul_4x4__avx512);
 
+SNQ_FLOAT_MATMUL(snq_float_matmul_4x1__neon);
+SNQ_MATMUL(snq_matmul_bytes_4x1__neon);
+SNQ_MATMUL(snq_matmul_nibbles_2x1__neon);
+SNQ_MATMUL(snq_matmul_planes_2x1__neon);
+SNQ_MATMUL(snq_matmul_bit_serial_4x1__neon);
+SNQ_MATMUL(snq_matmul_tables_8x1__neon);
+SNQ_MATMUL(snq_matmul_half_tables_4x1__neon);
+SNQ_MATMUL(snq_matmul_bytes_4x1__dotprod);
+SNQ_MATMUL(snq_matmul_nibbles_4x1__dotprod);
+SNQ_MATMUL(snq_matmul_planes_4x1__dotprod);
+SNQ_MATMUL(snq_matmul_bytes_6x1__i8mm);
+SNQ_MATMUL(snq_matmul_nibbles_6x1__i8mm);
+SNQ_MATMUL(snq_matmul_planes_6x1__i8mm);
+
 SNQ_GROUP_MATMUL(snq_group_matmul_any_8x1__portable);
 SNQ_GROUP_MATMUL(snq_group_matmul_bytes_6x2__avx2);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_6x2__avx2);
@@ -42,6 +56,12 @@ SNQ_GROUP_MATMUL(snq_group_matmul_bytes_vnni_6x2__avx2);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_vnni_6x2__avx2);
 SNQ_GROUP_MATMUL(snq_group_matmul_bytes_6x2__avx512);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_6x2__avx512);
+SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__neon);
+SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__neon);
+SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__dotprod);
+SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__dotprod);
+SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__i8mm);
+SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__i8mm);
 
 #undef SNQ_MATMUL
 #undef SNQ_FLOAT_MATMUL

@@ -26,12 +26,15 @@
 SNQ_ROW_KERNELS(portable);
 SNQ_ROW_KERNELS(avx2);
 SNQ_ROW_KERNELS(avx512);
+SNQ_ROW_KERNELS(neon);
 
 SNQ_ROW_KERNEL(depthwise, portable);
 SNQ_ROW_KERNEL(depthwise, avx2);
 SNQ_ROW_KERNEL(depthwise, avx512);
+SNQ_ROW_KERNEL(depthwise, neon);
 SNQ_ROW_KERNEL(prepare, portable);
 SNQ_ROW_KERNEL(prepare, avx2);
+SNQ_ROW_KERNEL(prepare, neon);
 // Of the module KernelsAVX512VBMI.
 void snq_take_codes_vbmi__avx512(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
 void snq_prepare_vbmi__avx512(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);

@@ -15,6 +15,8 @@
 
 #define SNQ_INLINE(features) static inline __attribute__((always_inline, nodebug, target(features)))
 
+#include "neon_row_intrinsics.h"
+#include "neon_matmul_intrinsics.h"
 
 #endif
 

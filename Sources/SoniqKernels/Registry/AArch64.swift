@@ -14,7 +14,7 @@
 
     package static let instructionSets: [InstructionSet] = [.portable, .neon, .dotProduct, .i8mm]
 
-    package static let kernels: [KernelList] = []
+    package static let kernels: [KernelList] = [.neon]
   }
 
   extension Capabilities {
