@@ -2,7 +2,7 @@ import CKernelABI
 import CSIMD
 
 /// 16 float sums of one row, or the weights of one channel.
-private struct OutputFloats {
+private struct FloatOutputs {
   var a, b, c, d: float32x4_t
 
   @inline(__always) init(_ floats: UnsafePointer<Float>) {
@@ -15,7 +15,7 @@ private struct OutputFloats {
   }
 
   @inline(__always) mutating func add(
-    _ weights: OutputFloats, _ product: (float32x4_t, float32x4_t) -> float32x4_t
+    _ weights: FloatOutputs, _ product: (float32x4_t, float32x4_t) -> float32x4_t
   ) {
     (a, b, c, d) = (
       product(a, weights.a), product(b, weights.b), product(c, weights.c), product(d, weights.d)
@@ -29,15 +29,15 @@ private struct OutputFloats {
 
 /// Up to four rows of sums, 16 registers.
 private struct RowFloats {
-  var row0, row1, row2, row3: OutputFloats
+  var row0, row1, row2, row3: FloatOutputs
 
-  @inline(__always) init(_ start: OutputFloats) { (row0, row1, row2, row3) = (start, start, start, start) }
+  @inline(__always) init(_ start: FloatOutputs) { (row0, row1, row2, row3) = (start, start, start, start) }
 
   /// One channel: `product` gives sum + weight * input of the row.
   @inline(__always) mutating func add(
     _ rows: Int, _ weights: UnsafePointer<Float>, _ product: (float32x4_t, float32x4_t, Int) -> float32x4_t
   ) {
-    let vectors = OutputFloats(weights)
+    let vectors = FloatOutputs(weights)
     row0.add(vectors) { product($0, $1, 0) }
     if rows > 1 { row1.add(vectors) { product($0, $1, 1) } }
     if rows > 2 {
@@ -74,8 +74,8 @@ private func multiply(
   let (stride, channels) = (Int(layer.pointee.inputStride), Int(layer.pointee.channels))
   let weights = allWeights + panel &* Int(layer.pointee.panelStride)
   let input = allInput + row &* stride
-  var start = OutputFloats()
-  if let bias = layer.pointee.bias { start = OutputFloats(bias + panel &* 16) }
+  var start = FloatOutputs()
+  if let bias = layer.pointee.bias { start = FloatOutputs(bias + panel &* 16) }
   var sums = RowFloats(start)
   var channel = 0
   while channel &+ 4 <= channels {
