@@ -186,6 +186,15 @@ struct IntegerLanes {
   IntegerLanes(_mm512_dpbusd_epi32(sum.value, _mm512_set1_epi32(codes), _mm512_load_si512(tile)))
 }
 
+/// The same less a multiple of the tile; here 0 times.
+@inline(__always) func dotOfMoved(
+  _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
+) -> IntegerLanes { dot(sum, codes, tile) }
+/// sum + what `dotOfMoved` takes.
+@inline(__always) func addTaken(_ sum: IntegerLanes, _ tile: UnsafePointer<Int8>) -> IntegerLanes { sum }
+
+/// Whether four rows take two blocks of sixteen keys or channels at a time.
+let takesTwoBlocks = true
 /// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 32
 /// Whether rows that read the same do so together.

@@ -6,17 +6,32 @@ import CSIMD
 /// the signed bytes, none of them -128, of a 64-byte aligned tile.
 @inline(__always) func dot(
   _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
+) -> IntegerLanes { addTaken(dotOfMoved(sum, codes, tile), tile) }
+
+/// The same less a multiple of the tile: codes are 128 less here, because the instructions multiply signed bytes.
+@inline(__always) func dotOfMoved(
+  _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
 ) -> IntegerLanes {
-  // The instructions multiply signed bytes: codes less 128, and 128 times the tile, which rows of codes share.
   let moved = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(vdupq_n_s32(codes)), vdupq_n_u8(0x80)))
+  return IntegerLanes(
+    snq_add_products_s8(sum.a, moved, snq_load_s8(tile)),
+    snq_add_products_s8(sum.b, moved, snq_load_s8(tile + 16)),
+    snq_add_products_s8(sum.c, moved, snq_load_s8(tile + 32)),
+    snq_add_products_s8(sum.d, moved, snq_load_s8(tile + 48)))
+}
+
+/// sum + what `dotOfMoved` takes.
+@inline(__always) func addTaken(_ sum: IntegerLanes, _ tile: UnsafePointer<Int8>) -> IntegerLanes {
   @inline(__always) func added(_ sum: int32x4_t, _ bytes: int8x16_t) -> int32x4_t {
-    vpadalq_s16(snq_add_products_s8(sum, moved, bytes), snq_pairs_times_128(bytes))
+    vpadalq_s16(sum, snq_pairs_times_128(bytes))
   }
   return IntegerLanes(
     added(sum.a, snq_load_s8(tile)), added(sum.b, snq_load_s8(tile + 16)),
     added(sum.c, snq_load_s8(tile + 32)), added(sum.d, snq_load_s8(tile + 48)))
 }
 
+/// Whether four rows take two blocks of sixteen keys or channels at a time: their sums would be all registers.
+let takesTwoBlocks = false
 /// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 16
 /// Whether rows that read the same do so together.

@@ -204,6 +204,15 @@ struct IntegerLanes {
   return IntegerLanes(result)
 }
 
+/// The same less a multiple of the tile; here 0 times.
+@inline(__always) func dotOfMoved(
+  _ sum: IntegerLanes, _ codes: Int32, _ tile: UnsafePointer<Int8>
+) -> IntegerLanes { dot(sum, codes, tile) }
+/// sum + what `dotOfMoved` takes.
+@inline(__always) func addTaken(_ sum: IntegerLanes, _ tile: UnsafePointer<Int8>) -> IntegerLanes { sum }
+
+/// Whether four rows take two blocks of sixteen keys or channels at a time.
+let takesTwoBlocks = true
 /// How many channels of three or four rows of sums the registers hold, 16 or 32.
 let channelsOfFourRows = 16
 /// Whether rows that read the same do so together. Here each lane is a call or more, and reading is nothing beside them.

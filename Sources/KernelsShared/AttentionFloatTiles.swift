@@ -20,6 +20,10 @@ struct FourRows {
     _ tiles: UnsafePointer<Float>, _ headDim: Int, _ factor: Float, _ target: UnsafeMutablePointer<Float>,
     _ padded: Int
   ) {
+    if !takesTwoBlocks {
+      scoreBlock(tiles, headDim, factor, target, padded)
+      return scoreBlock(tiles + 16 &* headDim, headDim, factor, target + 16, padded)
+    }
     let zero = FloatLanes(repeating: 0)
     var (a0, a1, b0, b1, c0, c1, d0, d1) = (zero, zero, zero, zero, zero, zero, zero, zero)
     for channel in 0..<headDim {
@@ -39,6 +43,27 @@ struct FourRows {
     (c1 * scale).store(target + 2 &* padded + 16)
     (d0 * scale).store(target + 3 &* padded)
     (d1 * scale).store(target + 3 &* padded + 16)
+  }
+
+  /// The same against one tile.
+  @inline(__always) private func scoreBlock(
+    _ tile: UnsafePointer<Float>, _ headDim: Int, _ factor: Float, _ target: UnsafeMutablePointer<Float>,
+    _ padded: Int
+  ) {
+    let zero = FloatLanes(repeating: 0)
+    var sums = (zero, zero, zero, zero)
+    for channel in 0..<headDim {
+      let keys = FloatLanes(load: tile + channel &* 16)
+      sums.0 = fma(FloatLanes(repeating: a[channel]), keys, sums.0)
+      sums.1 = fma(FloatLanes(repeating: b[channel]), keys, sums.1)
+      sums.2 = fma(FloatLanes(repeating: c[channel]), keys, sums.2)
+      sums.3 = fma(FloatLanes(repeating: d[channel]), keys, sums.3)
+    }
+    let scale = FloatLanes(repeating: factor)
+    (sums.0 * scale).store(target)
+    (sums.1 * scale).store(target + padded)
+    (sums.2 * scale).store(target + 2 &* padded)
+    (sums.3 * scale).store(target + 3 &* padded)
   }
 
   /// The same of the first row alone.

@@ -101,6 +101,7 @@ import CKernelABI
   _ scratch: IntegerAttentionScratch, _ headDim: Int, _ padded: Int, _ reach: Int,
   _ factors: (Float, Float, Float, Float)
 ) -> (Float, Float, Float, Float) {
+  if !takesTwoBlocks { return scoreRowsByBlock(scratch, headDim, padded, reach, factors) }
   let tilesPerBlock = headDim &>> 2
   let stride = roundedUp(headDim, to: 16)
   let a = codeWords(scratch.queryCodes)
@@ -142,7 +143,7 @@ import CKernelABI
   return (ma.maximum(), mb.maximum(), mc.maximum(), md.maximum())
 }
 
-@inline(__always) private func finishScores(
+@inline(__always) func finishScores(
   _ sum: IntegerLanes, _ factor: FloatLanes, _ keyStep: FloatLanes, _ valueLog: FloatLanes,
   _ target: UnsafeMutablePointer<Float>, _ greatest: FloatLanes
 ) -> FloatLanes {
@@ -151,7 +152,7 @@ import CKernelABI
   return maximum(score, greatest)
 }
 
-@inline(__always) private func codeWords(_ codes: UnsafePointer<UInt8>) -> UnsafePointer<Int32> {
+@inline(__always) func codeWords(_ codes: UnsafePointer<UInt8>) -> UnsafePointer<Int32> {
   UnsafeRawPointer(codes).assumingMemoryBound(to: Int32.self)
 }
 
@@ -161,6 +162,9 @@ import CKernelABI
   _ args: snq_attention_args, _ unit: AttentionUnit, _ scratch: IntegerAttentionScratch, _ padded: Int,
   _ reach: Int, _ row: Int, _ rows: Int, _ greatest: (Float, Float, Float, Float)
 ) {
+  if !takesTwoBlocks {
+    return weighValuesByBlock(args, unit, scratch, padded, reach, row, rows, greatest)
+  }
   let headDim = Int(args.headDim)
   var weights = WeightRows(greatest)
   var products = ProductSums()
@@ -188,7 +192,7 @@ import CKernelABI
 
 /// The weights of four query rows: codes p = rne(e), e = 255 * 2^(t - greatest), and the 16-lane fma sums of
 /// e * (1 / value step), which are the real sums of the softmax in the same unit.
-private struct WeightRows {
+struct WeightRows {
   let greatest: (FloatLanes, FloatLanes, FloatLanes, FloatLanes)
   var totals: (FloatLanes, FloatLanes, FloatLanes, FloatLanes)
 
@@ -214,7 +218,7 @@ private struct WeightRows {
     totals.3 = Self.encode(scores + 3 &* padded, codes + 3 &* padded, greatest.3, inverses, totals.3)
   }
 
-  @inline(__always) private static func encode(
+  @inline(__always) static func encode(
     _ scores: UnsafePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ greatest: FloatLanes,
     _ inverses: (FloatLanes, FloatLanes), _ total: FloatLanes
   ) -> FloatLanes {

@@ -168,7 +168,9 @@ struct IntegerAttentionScratch {
     // -128 times the sum of a key's codes, because the query's codes are 128 too large.
     var sum = IntegerLanes(repeating: 0)
     let tiles = UnsafePointer(scratch.keyTiles + block &* headDim)
-    for tile in 0..<headDim &>> 2 { sum = dot(sum, Int32(bitPattern: 0x8080_8080), tiles + 64 &* tile) }
+    for tile in 0..<headDim &>> 2 {
+      sum = dotOfMoved(sum, Int32(bitPattern: 0x8080_8080), tiles + 64 &* tile)
+    }
     (IntegerLanes(repeating: 0) &- sum).store(scratch.offsets + block)
     block &+= 16
   }
