@@ -97,7 +97,7 @@
  * of their table, for texts a few bytes for each of theirs and about 100 for each of their longest word. It becomes memory
  * only where the C library has none. The error object of such a failure may be a constant one, without node or field. A host's allocator may fail at any call.
  *
- * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512 caps the instruction set of every session and matrix made
+ * ENVIRONMENT. SONIQ_MAX_ISA=portable|avx2|avx512, or portable|neon|dotprod|i8mm on AArch64, caps the instruction set of every session and matrix made
  * afterwards. Another value makes their creation fail with SONIQ_ERROR_INVALID_ARGUMENT.
  */
 #ifndef SONIQ_H
@@ -212,24 +212,31 @@ SONIQ_API SONIQ_CHECKED soniq_status soniq_require_abi(uint32_t abi_version, son
  * 5.3.0...)". For logs and bug reports; do not parse it. Static text. */
 SONIQ_API const char *soniq_build_info(void);
 
-/* Instruction sets that kernels exist for, oldest first. A machine that runs one runs those before it. What a
+/* Instruction sets that kernels exist for, oldest first. A machine that runs one runs those before it of its
+ * architecture; as a maximum, one of another architecture is an error. What a
  * CPU has beside its set is used as well, kernel by kernel. */
 enum {
   SONIQ_ISA_DEFAULT = 0,   /* the newest that the CPU runs */
-  SONIQ_ISA_PORTABLE = 10, /* x86-64-v2: the least that the library runs on */
+  SONIQ_ISA_PORTABLE = 10, /* the least that the library runs on: x86-64-v2, or ARMv8.0-A */
+  /* x86-64. */
   SONIQ_ISA_AVX2 = 20,     /* x86-64-v3; with AVX-VNNI where the CPU has it */
-  SONIQ_ISA_AVX512 = 30    /* x86-64-v4 and AVX-512 VNNI (Cascade Lake and later); with VPOPCNTDQ, BITALG, VBMI,
+  SONIQ_ISA_AVX512 = 30,   /* x86-64-v4 and AVX-512 VNNI (Cascade Lake and later); with VPOPCNTDQ, BITALG, VBMI,
                             * VBMI2 and GFNI where the CPU has them (Ice Lake, Zen 4 and later) */
+  /* AArch64. */
+  SONIQ_ISA_NEON = 50,     /* Advanced SIMD, which every machine has */
+  SONIQ_ISA_DOTPROD = 60,  /* the dot product of bytes (Cortex-A55 and A76, Neoverse N1 and later) */
+  SONIQ_ISA_I8MM = 70      /* and the matrix product of bytes (Cortex-A510, Neoverse V1 and N2 and later) */
 };
 
 /* The newest SONIQ_ISA_* that this CPU runs. Not affected by SONIQ_MAX_ISA. */
 SONIQ_API uint32_t soniq_cpu_isa(void);
 
-/* CPU features that matter here and that this machine has, separated by spaces: "avx2 fma avx512f ...".
+/* CPU features that matter here and that this machine has, separated by spaces: "avx2 fma avx512f ...", or
+ * on AArch64 "asimd asimddp i8mm ...".
  * Static text. */
 SONIQ_API const char *soniq_cpu_features(void);
 
-/* "default", "portable", "avx2", "avx512"; "unknown" for other values. Static text. */
+/* "default", "portable", "avx2", "avx512", "neon", "dotprod", "i8mm"; "unknown" for other values. Static text. */
 SONIQ_API const char *soniq_isa_name(uint32_t isa);
 
 /* ==== What the host can bring ======================================================================== */

@@ -76,6 +76,9 @@ func instructionSetName(_ isa: UInt32) throws(Failure) -> String? {
   case SONIQ_ISA_PORTABLE: return "portable"
   case SONIQ_ISA_AVX2: return "avx2"
   case SONIQ_ISA_AVX512: return "avx512"
+  case SONIQ_ISA_NEON: return "neon"
+  case SONIQ_ISA_DOTPROD: return "dotprod"
+  case SONIQ_ISA_I8MM: return "i8mm"
   default: throw .argument("maximum_isa", "is \(isa), which is no SONIQ_ISA_* constant")
   }
 }
@@ -86,6 +89,9 @@ func instructionSetConstant(_ name: String) -> UInt32 {
   case "portable": UInt32(SONIQ_ISA_PORTABLE)
   case "avx2": UInt32(SONIQ_ISA_AVX2)
   case "avx512": UInt32(SONIQ_ISA_AVX512)
+  case "neon": UInt32(SONIQ_ISA_NEON)
+  case "dotprod": UInt32(SONIQ_ISA_DOTPROD)
+  case "i8mm": UInt32(SONIQ_ISA_I8MM)
   default: UInt32(SONIQ_ISA_DEFAULT)
   }
 }

@@ -93,6 +93,9 @@ public func soniq_isa_name(_ isa: UInt32) -> UnsafePointer<CChar>? {
   case SONIQ_ISA_PORTABLE: staticText("portable")
   case SONIQ_ISA_AVX2: staticText("avx2")
   case SONIQ_ISA_AVX512: staticText("avx512")
+  case SONIQ_ISA_NEON: staticText("neon")
+  case SONIQ_ISA_DOTPROD: staticText("dotprod")
+  case SONIQ_ISA_I8MM: staticText("i8mm")
   default: staticText("unknown")
   }
 }

@@ -41,7 +41,7 @@ extension InstructionSet {
   /// The cap that a text such as the value of SONIQ_MAX_ISA asks for.
   ///
   /// - Returns: nil (no cap) for a missing or empty text.
-  /// - Throws: when the text is not exactly the name of one, on x86-64 "portable", "avx2" or "avx512".
+  /// - Throws: when the text is not exactly the name of one, such as "portable" or "avx2".
   package static func cap(named text: String?) throws(UnknownInstructionSet) -> InstructionSet? {
     guard let text, !text.isEmpty else { return nil }
     for set in allCases where set.name == text { return set }

@@ -1,4 +1,5 @@
 package import SoniqGraph
+import SoniqKernels
 
 /// Why the runtime refused. Carries the place and the numbers; `message` puts them into words.
 package struct RuntimeError: Error, Sendable {
@@ -6,7 +7,7 @@ package struct RuntimeError: Error, Sendable {
   package enum Code: UInt8, Sendable, Hashable, CaseIterable {
     /// The graph of the model is not valid; `graphError` says where.
     case invalidGraph
-    /// An instruction set cap names none: neither portable, avx2 nor avx512.
+    /// An instruction set cap names none of this architecture.
     case unknownInstructionSet
     /// An option is out of its range; `subject` names it, `actual` is its value, `expected` the largest or 0.
     case invalidOption
@@ -100,12 +101,18 @@ package struct RuntimeError: Error, Sendable {
 extension RuntimeError: CustomStringConvertible {
   package var description: String { message }
 
+  /// "portable, avx2 or avx512".
+  private var instructionSets: String {
+    let names = InstructionSet.allCases.map(\.name)
+    return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+  }
+
   /// One sentence in plain words, without a final stop.
   package var message: String {
     switch code {
     case .invalidGraph: graphError?.message ?? "the graph of the model is not valid"
     case .unknownInstructionSet:
-      "\"\(subject)\" (SONIQ_MAX_ISA or the option) is no instruction set: use portable, avx2 or avx512"
+      "\"\(subject)\" (SONIQ_MAX_ISA or the option) is no instruction set here: use \(instructionSets)"
     case .invalidOption:
       "option \(subject) is \(actual), which is out of its range"
         + (expected > 0 ? ": at most \(expected)" : "")

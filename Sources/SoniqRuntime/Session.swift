@@ -45,7 +45,7 @@ package final class Session: @unchecked Sendable {
   /// What the session's arena holds, or the host's allocator gave: the plan, and the workspace unless the host gave
   /// that.
   package var memory: MemoryStatistics { arena.statistics }
-  /// The cap in force: "portable", "avx2" or "avx512".
+  /// The cap in force, by the name of its instruction set.
   package var instructionSet: String { plan.outline.kernels.instructionSet.name }
 
   /// Sets input `index` for the runs to come and makes the outputs not ready.

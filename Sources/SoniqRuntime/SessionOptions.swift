@@ -44,7 +44,7 @@ package struct SessionOptions: Sendable {
   /// Threads at work in `run`, the caller's included; 1 is serial, 0 is as many as affinity and the
   /// cgroup's CPU quota allow. At most 256. Unused with `parallelFor`.
   package var threadCount = 0
-  /// "portable", "avx2" or "avx512": newer kernels are not used. nil or empty: no cap beyond SONIQ_MAX_ISA.
+  /// The name of an instruction set, such as "avx2": newer kernels are not used. nil or empty: no cap beyond SONIQ_MAX_ISA.
   package var maximumInstructionSet: String?
   /// What kernels cost on this machine; nil: what the library was built with.
   package var kernelProfile: KernelProfile?

@@ -48,7 +48,7 @@ MODEL_NO_COPIES = 4
 MATRIX_NO_COPIES = 1
 SESSION_PROFILE = 1
 STATE_RECURRENT, STATE_GROWING = 1, 2
-ISA = {"default": 0, "portable": 10, "avx2": 20, "avx512": 30}
+ISA = {"default": 0, "portable": 10, "avx2": 20, "avx512": 30, "neon": 50, "dotprod": 60, "i8mm": 70}
 METADATA_TEXT, METADATA_INTEGER, METADATA_REAL, METADATA_BOOLEAN = 1, 2, 3, 4
 CODE = {"default": 0, "bipolar": 1, "affine": 2}
 

@@ -167,7 +167,7 @@ def build_info() -> str:
 
 
 def cpu_isa() -> str:
-    """The newest instruction set that this CPU runs: portable, avx2 or avx512."""
+    """The newest instruction set that this CPU runs: portable, avx2, avx512, or on ARM neon, dotprod, i8mm."""
     loaded = library()
     return text(loaded.soniq_isa_name(loaded.soniq_cpu_isa()))
 

@@ -336,7 +336,8 @@ def load(
     Args:
         path: the file. It must not be truncated while the model is open.
         threads: threads of each call; 0 for as many as the process may use, 1 for serial.
-        max_isa: use no newer instruction set: "portable", "avx2" or "avx512". The result is the same.
+        max_isa: use no newer instruction set: "portable", "avx2", "avx512", or on ARM "neon", "dotprod",
+            "i8mm". The result is the same.
         profile: measure the time of every node; see `Model.profile`.
         verify: check every byte of the file first, not only its structure.
         maximums: largest dynamic sizes the calls will use together, for example {"batch": 1, "sequence": 128};
