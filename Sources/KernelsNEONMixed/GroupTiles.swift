@@ -11,11 +11,11 @@ struct GroupTiles {
   @inline(__always) init(_ level: GroupLevel, rows: Int) { isMatrix = rows >= Self.matrixRows }
 
   /// Rows of the next tile when this many remain.
-  @inline(__always) func tileRows(_ rest: Int) -> Int { min(isMatrix ? 6 : 4, rest) }
+  @inline(__always) func tileRows(_ rest: Int) -> Int { min(4, rest) }
 
   @inline(__always)
   func prepare(_ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>) {
-    if isMatrix { prepareMatrixCodes(codes, target) } else { prepareDotCodes(codes, target) }
+    if isMatrix { prepareMatrixCodes(codes, 4, target) } else { prepareDotCodes(codes, target) }
   }
 
   /// Where the codes of a tile begin, from its first row.

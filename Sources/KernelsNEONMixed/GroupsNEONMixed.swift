@@ -1,7 +1,7 @@
 import CKernelABI
 
 @c @implementation
-func snq_group_matmul_bytes_6x1__i8mm(
+func snq_group_matmul_bytes_4x1__i8mm(
   _ args: UnsafePointer<snq_group_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
@@ -10,7 +10,7 @@ func snq_group_matmul_bytes_6x1__i8mm(
 }
 
 @c @implementation
-func snq_group_matmul_nibbles_6x1__i8mm(
+func snq_group_matmul_nibbles_4x1__i8mm(
   _ args: UnsafePointer<snq_group_matmul_args>!, _ rowBegin: UInt32, _ rowEnd: UInt32,
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {

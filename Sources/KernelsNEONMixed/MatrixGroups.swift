@@ -1,6 +1,6 @@
 import CSIMD
 
-// Scales per group by `smmla`: codes and weights are signed.
+// Scales per group by `smmla`: codes and weights are signed. 4 rows x 1 panel: what ends a group needs registers too.
 
 /// I of 2 rows: of every two outputs (row 0, row 0, row 1, row 1).
 private struct PairDots {
@@ -48,7 +48,7 @@ private struct PairDots {
   }
 }
 
-/// I of one group; codes are those of `prepareMatrixCodes`. pairs: of rows, a literal.
+/// I of one group; codes are those of `prepareMatrixCodes`. pairs: of rows, 1 or 2, a literal.
 @inline(__always)
 private func dots(
   _ pairs: Int, _ run: GroupRun, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>,
@@ -56,17 +56,14 @@ private func dots(
 ) -> GroupRows {
   var p = PairDots(run.starts + group)
   var q = pairs > 1 ? PairDots(run.starts + (2 &* blockGroups &+ group)) : p
-  var r = pairs > 2 ? PairDots(run.starts + (4 &* blockGroups &+ group)) : p
   var (place, code, rest) = (UnsafeRawPointer(weights).assumingMemoryBound(to: Int8.self), codes, channels)
   while rest > 0 {
     let x = snq_load_u8(code)
     let y = pairs > 1 ? snq_load_u8(code + 16) : x
-    let z = pairs > 2 ? snq_load_u8(code + 32) : x
     func add(_ index: Int) {
       let outputs = snq_load_s8(place + 16 &* index)
       p.add(index, x, outputs)
       if pairs > 1 { q.add(index, y, outputs) }
-      if pairs > 2 { r.add(index, z, outputs) }
     }
     add(0)
     add(1)
@@ -77,19 +74,18 @@ private func dots(
     add(6)
     add(7)
     place += 128
-    code += 48
+    code += 32
     rest &-= 8
   }
   var tile = GroupRows(2 &* pairs)
   (tile.row0, tile.row1) = (p.upper(), p.lower())
   if pairs > 1 { (tile.row2, tile.row3) = (q.upper(), q.lower()) }
-  if pairs > 2 { (tile.row4, tile.row5) = (r.upper(), r.lower()) }
   return tile
 }
 
 @inline(__always)
 private func multiply(_ pairs: Int, isDirect: Bool, _ run: GroupRun) {
-  run.multiply(2 &* pairs, isDirect: isDirect, codeStep: 6 &* run.groupLength) {
+  run.multiply(2 &* pairs, isDirect: isDirect, codeStep: 4 &* run.groupLength) {
     weights, codes, channels, group in
     dots(pairs, run, weights, codes, channels, group)
   }
@@ -99,20 +95,16 @@ private func multiply(_ pairs: Int, isDirect: Bool, _ run: GroupRun) {
 
 @inline(never) private func one(_ run: GroupRun) { multiply(1, isDirect: false, run) }
 @inline(never) private func two(_ run: GroupRun) { multiply(2, isDirect: false, run) }
-@inline(never) private func three(_ run: GroupRun) { multiply(3, isDirect: false, run) }
 @inline(never) private func oneDirect(_ run: GroupRun) { multiply(1, isDirect: true, run) }
 @inline(never) private func twoDirect(_ run: GroupRun) { multiply(2, isDirect: true, run) }
-@inline(never) private func threeDirect(_ run: GroupRun) { multiply(3, isDirect: true, run) }
 
-/// All groups of a tile of 1 to 6 rows; of an odd number the row behind the last has no meaning.
+/// All groups of a tile of 1 to 4 rows; of an odd number the row behind the last has no meaning.
 @inline(__always)
 func multiplyMatrixGroups(_ run: GroupRun, _ rows: Int, isDirect: Bool) {
   switch (rows, isDirect) {
   case (...2, false): one(run)
-  case (...4, false): two(run)
-  case (_, false): three(run)
+  case (_, false): two(run)
   case (...2, true): oneDirect(run)
-  case (...4, true): twoDirect(run)
-  case (_, true): threeDirect(run)
+  case (_, true): twoDirect(run)
   }
 }

@@ -59,8 +59,8 @@ SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__neon);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__neon);
 SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__dotprod);
 SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__dotprod);
-SNQ_GROUP_MATMUL(snq_group_matmul_bytes_6x1__i8mm);
-SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_6x1__i8mm);
+SNQ_GROUP_MATMUL(snq_group_matmul_bytes_4x1__i8mm);
+SNQ_GROUP_MATMUL(snq_group_matmul_nibbles_4x1__i8mm);
 
 #undef SNQ_MATMUL
 #undef SNQ_FLOAT_MATMUL

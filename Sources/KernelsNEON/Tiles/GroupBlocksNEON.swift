@@ -67,12 +67,12 @@ private struct GroupBlock {
       start: bytes + (row &* stride &+ channel), stride: stride, rows: rows, channels: channels,
       isTransposed: false, isSigned: true)
     tiles.prepare(codes, scratch.codes)
+    let hasOffsets = args.pointee.groupOffsets != nil
     for r in 0..<rows {
       let sums = allSums + ((row &+ r) &* args.pointee.groupSumStride &+ firstGroup)
-      for group in 0..<groups {
-        scratch.starts[r &* blockGroups &+ group] = level.constant &* sums[group]
-        scratch.sums[r &* blockGroups &+ group] = Float(sums[group])
-      }
+      let (starts, floats) = (scratch.starts + r &* blockGroups, scratch.sums + r &* blockGroups)
+      for group in 0..<groups { starts[group] = level.constant &* sums[group] }
+      if hasOffsets { for group in 0..<groups { floats[group] = Float(sums[group]) } }
     }
   }
 

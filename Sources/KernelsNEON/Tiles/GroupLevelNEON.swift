@@ -120,16 +120,24 @@ func startRow(
   _ totals: UnsafeMutablePointer<Float>, _ parts: UnsafeMutablePointer<Float>
 ) {
   OutputFloats().store(parts)
+  let accumulates = args.pointee.mode == UInt32(SNQ_ACCUMULATE)
+  guard accumulates, 16 &* panel &+ 16 > Int(args.pointee.outputs) else {
+    let outputs = args.pointee.output + (row &* args.pointee.outputStride &+ 16 &* panel)
+    if accumulates {
+      OutputFloats(outputs).store(totals)
+    } else if let bias = args.pointee.bias {
+      OutputFloats(bias + 16 &* panel).store(totals)
+    } else {
+      OutputFloats().store(totals)
+    }
+    return
+  }
   for quarter in 0..<4 {
     let first = panel &* 16 &+ 4 &* quarter
     let rest = Int(args.pointee.outputs) &- first
     var begin = vdupq_n_f32(0)
-    if args.pointee.mode == UInt32(SNQ_ACCUMULATE) {
-      let place = args.pointee.output + (row &* args.pointee.outputStride &+ first)
-      if rest >= 4 { begin = snq_load_f32(place) } else if rest > 0 { begin = snq_load_some_f32(place, rest) }
-    } else if let bias = args.pointee.bias {
-      begin = snq_load_f32(bias + first)
-    }
+    let place = args.pointee.output + (row &* args.pointee.outputStride &+ first)
+    if rest >= 4 { begin = snq_load_f32(place) } else if rest > 0 { begin = snq_load_some_f32(place, rest) }
     snq_store_f32(totals + 4 &* quarter, begin)
   }
 }
@@ -139,6 +147,9 @@ func startRow(
 func storeRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ panel: Int, _ totals: UnsafePointer<Float>
 ) {
+  if 16 &* panel &+ 16 <= Int(args.pointee.outputs) {
+    return OutputFloats(totals).store(args.pointee.output + (row &* args.pointee.outputStride &+ 16 &* panel))
+  }
   for quarter in 0..<4 {
     let first = panel &* 16 &+ 4 &* quarter
     let rest = Int(args.pointee.outputs) &- first

@@ -31,15 +31,13 @@ struct GroupRun {
   let endsLevel: Bool
 }
 
-/// I of up to 6 rows.
+/// I of up to 4 rows.
 struct GroupRows {
   let rows: Int
   var row0 = OutputVectors()
   var row1 = OutputVectors()
   var row2 = OutputVectors()
   var row3 = OutputVectors()
-  var row4 = OutputVectors()
-  var row5 = OutputVectors()
 
   @inline(__always) init(_ rows: Int) { self.rows = rows }
 
@@ -50,8 +48,6 @@ struct GroupRows {
     if rows > 1 { body(row1, 1) }
     if rows > 2 { body(row2, 2) }
     if rows > 3 { body(row3, 3) }
-    if rows > 4 { body(row4, 4) }
-    if rows > 5 { body(row5, 5) }
   }
 }
 

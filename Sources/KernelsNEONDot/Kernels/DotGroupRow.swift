@@ -219,16 +219,15 @@ private func twiceRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
   multiply(.twice, isHalves: false, row, panel, panels)
 }
 
-/// One row against the panels of a part.
-private func multiplyRow(_ level: GroupLevel, _ part: MatmulPart, _ memory: UnsafeMutablePointer<UInt8>) {
-  let totals = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Float.self)
+/// Some rows against two panels, or one.
+private func multiplyRows(
+  _ level: GroupLevel, _ part: MatmulPart, _ panel: Int, _ panels: Int, _ totals: UnsafeMutablePointer<Float>
+) {
   let args = level.args
   let isHalves = args.pointee.scaleType == UInt32(SNQ_GROUP_FLOAT16) && args.pointee.groupOffsets == nil
-  let row = GroupRow(level: level, row: part.rowBegin, table: level.entries(), totals: totals)
-  var panel = part.panelBegin
-  while panel < part.panelEnd {
-    let panels = min(2, part.panelEnd &- panel)
-    for p in 0..<panels { startRow(args, part.rowBegin, panel &+ p, totals + 16 &* p, totals + 64) }
+  for index in part.rowBegin..<part.rowEnd {
+    let row = GroupRow(level: level, row: index, table: level.entries(), totals: totals)
+    for p in 0..<panels { startRow(args, index, panel &+ p, totals + 16 &* p, totals + 64) }
     switch (level.isNibbles, level.isPlain, isHalves) {
     case (true, true, true): halfNibblesRow(row, panel, panels)
     case (true, true, false): nibblesRow(row, panel, panels)
@@ -238,13 +237,21 @@ private func multiplyRow(_ level: GroupLevel, _ part: MatmulPart, _ memory: Unsa
     case (false, true, false): bytesRow(row, panel, panels)
     case (false, false, _): twiceRow(row, panel, panels)
     }
-    for p in 0..<panels { storeRow(args, part.rowBegin, panel &+ p, totals + 16 &* p) }
-    panel &+= panels
+    for p in 0..<panels { storeRow(args, index, panel &+ p, totals + 16 &* p) }
   }
 }
 
+/// Rows up to which unpacking weights takes longer than it saves.
+private let fewRows = 3
+
 /// Any level and part.
 func multiplyGroups(_ level: GroupLevel, _ part: MatmulPart, _ memory: UnsafeMutablePointer<UInt8>) {
-  if part.rows == 1 { return multiplyRow(level, part, memory) }
-  multiplyGroupBlocks(level, part, memory)
+  if part.rows > fewRows { return multiplyGroupBlocks(level, part, memory) }
+  let totals = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Float.self)
+  var panel = part.panelBegin
+  while panel < part.panelEnd {
+    let panels = min(2, part.panelEnd &- panel)
+    multiplyRows(level, part, panel, panels, totals)
+    panel &+= panels
+  }
 }
