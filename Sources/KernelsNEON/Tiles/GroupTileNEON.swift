@@ -31,26 +31,6 @@ struct GroupRun {
   let endsLevel: Bool
 }
 
-/// I of up to 4 rows.
-struct GroupRows {
-  let rows: Int
-  var row0 = OutputVectors()
-  var row1 = OutputVectors()
-  var row2 = OutputVectors()
-  var row3 = OutputVectors()
-
-  @inline(__always) init(_ rows: Int) { self.rows = rows }
-
-  /// Gives every row to `body`.
-  @inline(__always)
-  func forEach(_ body: (OutputVectors, Int) -> Void) {
-    body(row0, 0)
-    if rows > 1 { body(row1, 1) }
-    if rows > 2 { body(row2, 2) }
-    if rows > 3 { body(row3, 3) }
-  }
-}
-
 extension GroupRun {
   @inline(__always)
   private func rowScale(_ r: Int, _ scale: Int) -> Float {
@@ -69,7 +49,7 @@ extension GroupRun {
 
   /// Ends group `group`: z += I * s + Q * d, or y += the same * scale of the row.
   @inline(__always)
-  private func end(_ tile: GroupRows, _ group: Int, isDirect: Bool, _ scale: Int) {
+  private func end(_ tile: RowSums, _ group: Int, isDirect: Bool, _ scale: Int) {
     let scales = OutputFloats(scales + 16 &* group)
     tile.forEach { dots, r in
       let part = parts + 16 &* r
@@ -91,7 +71,7 @@ extension GroupRun {
   func multiply(
     _ rows: Int, isDirect: Bool, codeStep: Int,
     _ dots: (_ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ channels: Int, _ group: Int) ->
-      GroupRows
+      RowSums
   ) {
     var (weights, codes) = (weights, codes)
     var (group, scale, restOfScale) = (0, 0, restOfScale)

@@ -12,12 +12,6 @@ extension OutputVectors {
     c = signedDot(c, weights.c, codes, lane)
     d = signedDot(d, weights.d, codes, lane)
   }
-
-  @inline(__always)
-  init(repeating number: Int32) {
-    let all = vdupq_n_s32(number)
-    self.init(all, all, all, all)
-  }
 }
 
 @inline(__always)
@@ -38,8 +32,8 @@ private func signedDot(
 private func dots(
   _ rows: Int, _ run: GroupRun, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>,
   _ channels: Int, _ group: Int
-) -> GroupRows {
-  var tile = GroupRows(rows)
+) -> RowSums {
+  var tile = RowSums(rows)
   tile.row0 = OutputVectors(repeating: run.starts[group])
   if rows > 1 { tile.row1 = OutputVectors(repeating: run.starts[blockGroups &+ group]) }
   if rows > 2 { tile.row2 = OutputVectors(repeating: run.starts[2 &* blockGroups &+ group]) }
