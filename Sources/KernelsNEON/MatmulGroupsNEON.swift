@@ -6,7 +6,7 @@ func snq_group_matmul_bytes_4x1__neon(
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
   guard let args, let scratch = args.pointee.scratch else { return }
-  multiplyGroupBlocks(GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+  multiplyGroups(GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -15,5 +15,5 @@ func snq_group_matmul_nibbles_4x1__neon(
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
   guard let args, let scratch = args.pointee.scratch else { return }
-  multiplyGroupBlocks(GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+  multiplyGroups(GroupLevel(args), MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
