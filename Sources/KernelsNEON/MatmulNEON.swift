@@ -8,7 +8,7 @@ func snq_matmul_bytes_4x1__neon(
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
   guard let level = args, let scratch = level.pointee.scratch else { return }
-  multiplyBlocks(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+  multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -17,7 +17,7 @@ func snq_matmul_nibbles_2x1__neon(
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
   guard let level = args, let scratch = level.pointee.scratch else { return }
-  multiplyBlocks(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+  multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }
 
 @c @implementation
@@ -26,5 +26,5 @@ func snq_matmul_planes_2x1__neon(
   _ panelBegin: UInt32, _ panelEnd: UInt32
 ) {
   guard let level = args, let scratch = level.pointee.scratch else { return }
-  multiplyBlocks(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
+  multiplyBytes(level, MatmulPart(rowBegin, rowEnd, panelBegin, panelEnd), scratch)
 }

@@ -23,4 +23,15 @@ enum DotProduct {
     default: return snq_dot_lane3(sum, weights, codes)
     }
   }
+
+  /// What `addUnsigned` keeps of the 128 that weights with scales per group lose.
+  @inline(__always) static var keptOfUnsigned: Int32 { 0 }
+
+  /// Adds the products of 4 channels of unsigned bytes and signed codes: bytes lose 128.
+  @inline(__always)
+  static func addUnsigned(
+    _ sums: inout OutputVectors, _ weights: TileVectors, _ codes: uint8x16_t, _ lane: Int
+  ) {
+    sums.addSigned(weights.map { veorq_u8($0, vdupq_n_u8(128)) }, codes, lane)
+  }
 }

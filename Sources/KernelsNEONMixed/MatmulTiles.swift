@@ -16,7 +16,7 @@ struct MatmulTiles {
   @inline(__always)
   func prepare(_ codes: BlockCodes, _ scratch: BlockScratch) {
     if codes.rows >= matrixRows {
-      prepareMatrixCodes(codes, scratch.codes)
+      prepareMatrixCodes(codes, 6, scratch.codes)
     } else {
       prepareDotCodes(codes, scratch.codes)
     }

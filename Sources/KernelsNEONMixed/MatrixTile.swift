@@ -146,21 +146,25 @@ func arrangeMatrixWeights(
 }
 
 @inline(__always)
-private func prepare(isTransposed: Bool, _ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>) {
+private func prepare(
+  isTransposed: Bool, _ codes: BlockCodes, _ groupRows: Int, _ target: UnsafeMutablePointer<UInt8>
+) {
+  let step = 8 &* groupRows
+  var (group, index) = (target, 0)
   var row = 0
   while row < codes.rows {
     var upper = codes.start + row &* codes.stride
     var lower = row &+ 1 < codes.rows ? upper + codes.stride : upper
-    var (place, rest) = (target + (row / 6 &* 6 &* blockChannels &+ row % 6 &* 8), codes.channels)
+    var (place, rest) = (group + 8 &* index, codes.channels)
     while rest >= 16 {
       let (x, y) = (snq_load_u8(upper), snq_load_u8(lower))
       let first = isTransposed ? snq_transpose_u8(x) : x
       let second = isTransposed ? snq_transpose_u8(y) : y
       snq_store_u8(place, snq_zip_low_u64(first, second))
-      snq_store_u8(place + 48, snq_zip_high_u64(first, second))
+      snq_store_u8(place + step, snq_zip_high_u64(first, second))
       upper += 16
       lower += 16
-      place += 96
+      place += 2 &* step
       rest &-= 16
     }
     while rest > 0 {
@@ -170,20 +174,25 @@ private func prepare(isTransposed: Bool, _ codes: BlockCodes, _ target: UnsafeMu
       snq_store_u8(place, snq_zip_low_u64(x, y))
       upper += 8
       lower += 8
-      place += 48
+      place += step
       rest &-= 8
     }
     row &+= 2
+    index &+= 2
+    if index == groupRows {
+      group += groupRows &* blockChannels
+      index = 0
+    }
   }
 }
 
-/// Codes of a block for `addMatrixTiles`: 8 channels of 2 rows are 16 bytes, and those of 6 rows follow each other.
-/// Behind 4 last channels are zeros, and an odd last row is there twice.
+/// Codes of a block for tiles of `groupRows` (4 or 6) rows: 8 channels of 2 rows are 16 bytes, and those of the rows of a
+/// tile follow each other. Behind 4 last channels are zeros, and an odd last row is there twice.
 @inline(never)
-func prepareMatrixCodes(_ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>) {
+func prepareMatrixCodes(_ codes: BlockCodes, _ groupRows: Int, _ target: UnsafeMutablePointer<UInt8>) {
   if codes.isTransposed {
-    prepare(isTransposed: true, codes, target)
+    prepare(isTransposed: true, codes, groupRows, target)
   } else {
-    prepare(isTransposed: false, codes, target)
+    prepare(isTransposed: false, codes, groupRows, target)
   }
 }

@@ -71,6 +71,8 @@ typedef struct {
 enum { SNQ_GROUP_SCRATCH_ROWS = 66 };
 // Bytes of it that the AVX2 kernels use.
 enum { SNQ_GROUP_SCRATCH_AVX2 = 42368 };
+// And those of AArch64.
+enum { SNQ_GROUP_SCRATCH_NEON = 53248 };
 
 typedef void (*snq_group_matmul_function)(const snq_group_matmul_args *args, uint32_t rowBegin, uint32_t rowEnd,
                                           uint32_t panelBegin, uint32_t panelEnd);

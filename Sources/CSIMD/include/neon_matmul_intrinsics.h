@@ -57,6 +57,8 @@ SNQ_NEON("neon") int16x8_t snq_subtract_low(int16x8_t sum, uint8x16_t a, uint8x1
 SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
   return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
 }
+// Sums of the pairs of lanes of a and then of b.
+SNQ_NEON("neon") int32x4_t snq_pair_sums(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 // + the sums of every 4 signed bytes.
 SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
   return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));
@@ -141,6 +143,12 @@ SNQ_NEON("neon") void snq_store_word_u8(uint8_t *target, uint8x16_t bytes) {
 SNQ_ZIP(low, 1)
 SNQ_ZIP(high, 2)
 #undef SNQ_ZIP
+
+// 0, 1, ... 15.
+SNQ_NEON("neon") uint8x16_t snq_ascending_u8(void) {
+  static const uint8_t numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return vld1q_u8(numbers);
+}
 
 // Byte 4j + b from byte 4b + j: a 4 x 4 transposition, its own inverse.
 SNQ_NEON("neon") uint8x16_t snq_transpose_u8(uint8x16_t bytes) {
@@ -258,6 +266,8 @@ SNQ_NEON("neon") int16x8_t snq_subtract_low(int16x8_t sum, uint8x16_t a, uint8x1
 SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
   return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
 }
+// Sums of the pairs of lanes of a and then of b.
+SNQ_NEON("neon") int32x4_t snq_pair_sums(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 // + the sums of every 4 signed bytes.
 SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
   return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));
@@ -299,5 +309,34 @@ SNQ_NEON("neon") int32x4_t snq_add_words_high(int32x4_t sum, uint16x8_t words, u
   return vreinterpretq_s32_u32(
       vmlal_u16(vreinterpretq_u32_s32(sum), vget_high_u16(words), factor));
 }
+
+// --- Scales per group ---
+
+// Four binary16 numbers from any address, exactly; four unsigned bytes as numbers.
+SNQ_NEON("neon") float32x4_t snq_load_halves_f32(const void *halves) {
+  return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)halves)));
+}
+SNQ_NEON("neon") float32x4_t snq_load_bytes_f32(const void *bytes) {
+  uint16x8_t words = vmovl_u8(vreinterpret_u8_u32(vld1_dup_u32((const uint32_t *)bytes)));
+  return vcvtq_f32_u32(vmovl_u16(vget_low_u16(words)));
+}
+// The first `count` (a power of two up to 16) bytes, zeros behind them.
+SNQ_NEON("neon") uint8x16_t snq_load_table_u8(const void *bytes, long count) {
+  const uint8_t *source = (const uint8_t *)bytes;
+  if (count > 15) return vld1q_u8(source);
+  uint8x16_t table = vdupq_n_u8(0);
+  for (long i = count; i > 0; i--) table = vsetq_lane_u8(source[i - 1], vextq_u8(table, table, 15), 0);
+  return table;
+}
+// sum + the 4 products of unsigned bytes of `tile` and of signed ones of lane `lane` of `codes`.
+#define SNQ_GROUP_LANE(lane)                                                                                  \
+  SNQ_NEON("i8mm") int32x4_t snq_unsigned_dot_lane##lane(int32x4_t sum, int8x16_t tile, int8x16_t codes) {    \
+    return vusdotq_laneq_s32(sum, vreinterpretq_u8_s8(tile), codes, lane);                                    \
+  }
+SNQ_GROUP_LANE(0)
+SNQ_GROUP_LANE(1)
+SNQ_GROUP_LANE(2)
+SNQ_GROUP_LANE(3)
+#undef SNQ_GROUP_LANE
 
 #endif

@@ -43,6 +43,8 @@ struct BlockCodes {
   let channels: Int
   /// Bytes 4b + j go to 4j + b in every 16, the order in which planes give their bits.
   let isTransposed: Bool
+  /// Codes are signed as they are.
+  var isSigned = false
 }
 
 /// Scratch memory, SNQ_MATMUL_SCRATCH_NEON bytes.
@@ -147,7 +149,8 @@ func multiplyBlocks(
     while row < part.rowEnd {
       let rows = min(MatmulTiles.blockRows, part.rowEnd &- row)
       MatmulBlock(
-        level: level, form: WeightForm(level), tiles: MatmulTiles(level), row: row, rows: rows, panel: panel, panels: panels,
+        level: level, form: WeightForm(level), tiles: MatmulTiles(level), row: row, rows: rows, panel: panel,
+        panels: panels,
         scratch: scratch
       ).multiply()
       row &+= rows

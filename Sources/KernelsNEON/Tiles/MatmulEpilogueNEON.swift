@@ -73,6 +73,14 @@ struct OutputFloats {
   @inline(__always) init() {}
 
   @inline(__always)
+  init(_ a: float32x4_t, _ b: float32x4_t, _ c: float32x4_t, _ d: float32x4_t) {
+    self.a = a
+    self.b = b
+    self.c = c
+    self.d = d
+  }
+
+  @inline(__always)
   init(_ memory: UnsafePointer<Float>) {
     a = snq_load_f32(memory)
     b = snq_load_f32(memory + 4)

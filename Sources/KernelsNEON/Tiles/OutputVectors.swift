@@ -18,6 +18,12 @@ struct OutputVectors {
   }
 
   @inline(__always)
+  init(repeating number: Int32) {
+    let all = vdupq_n_s32(number)
+    self.init(all, all, all, all)
+  }
+
+  @inline(__always)
   init(_ memory: UnsafePointer<Int32>) {
     a = snq_load_s32(memory)
     b = snq_load_s32(memory + 4)
@@ -37,6 +43,27 @@ struct OutputVectors {
   @inline(__always)
   func map(_ body: (int32x4_t) -> int32x4_t) -> OutputVectors {
     OutputVectors(body(a), body(b), body(c), body(d))
+  }
+}
+
+/// 16 outputs of up to 4 rows.
+struct RowSums {
+  /// A literal.
+  let rows: Int
+  var row0 = OutputVectors()
+  var row1 = OutputVectors()
+  var row2 = OutputVectors()
+  var row3 = OutputVectors()
+
+  @inline(__always) init(_ rows: Int) { self.rows = rows }
+
+  /// Gives every row to `body`.
+  @inline(__always)
+  func forEach(_ body: (OutputVectors, Int) -> Void) {
+    body(row0, 0)
+    if rows > 1 { body(row1, 1) }
+    if rows > 2 { body(row2, 2) }
+    if rows > 3 { body(row3, 3) }
   }
 }
 

@@ -120,9 +120,12 @@ func addDotTiles(
 }
 
 @inline(__always)
-private func prepare(isTransposed: Bool, _ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>) {
+private func prepare(
+  isTransposed: Bool, isSigned: Bool, _ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>
+) {
+  func own(_ bytes: uint8x16_t) -> uint8x16_t { isSigned ? bytes : DotProduct.codes(bytes) }
   func loaded(_ bytes: UnsafePointer<UInt8>) -> uint8x16_t {
-    let sixteen = DotProduct.codes(snq_load_u8(bytes))
+    let sixteen = own(snq_load_u8(bytes))
     return isTransposed ? snq_transpose_u8(sixteen) : sixteen
   }
   var row = 0
@@ -139,10 +142,10 @@ private func prepare(isTransposed: Bool, _ codes: BlockCodes, _ target: UnsafeMu
       rest &-= 16
     }
     while rest > 0 {
-      snq_store_word_u8(place, DotProduct.codes(snq_load_word_u8(row0)))
-      snq_store_word_u8(place + 4, DotProduct.codes(snq_load_word_u8(row1)))
-      snq_store_word_u8(place + 8, DotProduct.codes(snq_load_word_u8(row2)))
-      snq_store_word_u8(place + 12, DotProduct.codes(snq_load_word_u8(row3)))
+      snq_store_word_u8(place, own(snq_load_word_u8(row0)))
+      snq_store_word_u8(place + 4, own(snq_load_word_u8(row1)))
+      snq_store_word_u8(place + 8, own(snq_load_word_u8(row2)))
+      snq_store_word_u8(place + 12, own(snq_load_word_u8(row3)))
       (row0, row1, row2, row3) = (row0 + 4, row1 + 4, row2 + 4, row3 + 4)
       place += 16
       rest &-= 4
@@ -155,8 +158,10 @@ private func prepare(isTransposed: Bool, _ codes: BlockCodes, _ target: UnsafeMu
 @inline(never)
 func prepareDotCodes(_ codes: BlockCodes, _ target: UnsafeMutablePointer<UInt8>) {
   if codes.isTransposed {
-    prepare(isTransposed: true, codes, target)
+    prepare(isTransposed: true, isSigned: false, codes, target)
+  } else if codes.isSigned {
+    prepare(isTransposed: false, isSigned: true, codes, target)
   } else {
-    prepare(isTransposed: false, codes, target)
+    prepare(isTransposed: false, isSigned: false, codes, target)
   }
 }
