@@ -14,7 +14,7 @@
 
     package static let instructionSets: [InstructionSet] = [.portable, .neon, .dotProduct, .i8mm]
 
-    package static let kernels: [KernelList] = [.neon]
+    package static let kernels: [KernelList] = [.neon, .neonDot, .neonMixed]
   }
 
   extension Capabilities {

@@ -7,7 +7,8 @@
 
   extension KernelList {
     static let neon = KernelList(
-      // Products of codes: rows of MatmulKernel and GroupMatmulKernel as `matmul:` and `groupMatmul:` before this one.
+      matmul: neonMatmul,
+      groupMatmul: neonGroupMatmul,
       floatMatmul: [
         KernelRow("snq_float_matmul_4x1__neon", machine, snq_float_matmul_4x1__neon)
       ],
