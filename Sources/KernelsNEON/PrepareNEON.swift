@@ -46,7 +46,7 @@ private func plane(_ bit: Int8, _ nibbles: uint8x16_t) -> uint8x16_t {
 /// Four tables of 16 channels: the sums of the first two codes where the entry's lower bits are set, and of the last two.
 @inline(__always)
 private func storeTables(_ codes: uint8x16_t, _ target: UnsafeMutablePointer<UInt8>) {
-  let sums = snq_pair_sums(codes)
+  let sums = snq_subset_sums(codes)
   let lower = vreinterpretq_u8_u32(vdupq_n_u32(0x0302_0100))
   let upper = vreinterpretq_u8_u32(uint32x4_t(0x0404_0404, 0x0505_0505, 0x0606_0606, 0x0707_0707))
   @inline(__always) func table(_ pairs: uint8x16_t, _ first: UInt8) -> uint8x16_t {

@@ -310,7 +310,7 @@ SNQ_NEON("neon") uint8x16_t snq_join_high_nibbles(uint8x16_t low, uint8x16_t hig
 SNQ_NEON("neon") uint8x16_t snq_upper_nibbles(uint8x16_t bytes) { return vshrq_n_u8(bytes, 4); }
 
 // For every pair of codes the four sums of its subsets: (0, a, b, a + b), of the pairs 0...3 in `low`, 4...7 in `high`.
-SNQ_NEON("neon") uint8x16x2_t snq_pair_sums(uint8x16_t codes) {
+SNQ_NEON("neon") uint8x16x2_t snq_subset_sums(uint8x16_t codes) {
   uint16x8_t pairs = vreinterpretq_u16_u8(codes);
   uint16x8_t first = vshlq_n_u16(pairs, 8);
   uint16x8_t second = vmlaq_n_u16(first, vshrq_n_u16(pairs, 8), 0x101);
