@@ -167,7 +167,7 @@ struct FloatAttentionScratch {
 }
 
 /// Sums of four rows.
-private struct RowSums {
+private struct QueryRowSums {
   var a = FloatLanes(repeating: 0)
   var b = FloatLanes(repeating: 0)
   var c = FloatLanes(repeating: 0)
@@ -186,7 +186,7 @@ private struct RowSums {
   let end = max(first.3, visible.0)
   var channel = 0
   while channel < headDim {
-    var sums = RowSums()
+    var sums = QueryRowSums()
     let values = UnsafePointer(scratch.values + channel)
     // Up to three keys that only earlier rows see.
     weighEdge(&sums, values, paddedDim, a, padded, first, visible, first.0..<first.3)
@@ -213,7 +213,7 @@ private struct RowSums {
 
 /// Adds keys that not all of the four rows see.
 @inline(__always) private func weighEdge(
-  _ sums: inout RowSums, _ values: UnsafePointer<Float>, _ paddedDim: Int,
+  _ sums: inout QueryRowSums, _ values: UnsafePointer<Float>, _ paddedDim: Int,
   _ weights: UnsafePointer<Float>, _ padded: Int, _ first: (Int, Int, Int, Int),
   _ visible: (Int, Int, Int, Int), _ keys: Range<Int>
 ) {

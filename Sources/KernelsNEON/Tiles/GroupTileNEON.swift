@@ -49,7 +49,7 @@ extension GroupRun {
 
   /// Ends group `group`: z += I * s + Q * d, or y += the same * scale of the row.
   @inline(__always)
-  private func end(_ tile: QuadRowSums, _ group: Int, isDirect: Bool, _ scale: Int) {
+  private func end(_ tile: RowSums, _ group: Int, isDirect: Bool, _ scale: Int) {
     let scales = OutputFloats(scales + 16 &* group)
     tile.forEach { dots, r in
       let part = parts + 16 &* r
@@ -71,7 +71,7 @@ extension GroupRun {
   func multiply(
     _ rows: Int, isDirect: Bool, codeStep: Int,
     _ dots: (_ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ channels: Int, _ group: Int) ->
-      QuadRowSums
+      RowSums
   ) {
     var (weights, codes) = (weights, codes)
     var (group, scale, restOfScale) = (0, 0, restOfScale)

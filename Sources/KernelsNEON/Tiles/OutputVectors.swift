@@ -47,7 +47,7 @@ struct OutputVectors {
 }
 
 /// 16 outputs of up to 4 rows.
-struct QuadRowSums {
+struct RowSums {
   /// A literal.
   let rows: Int
   var row0 = OutputVectors()
