@@ -21,11 +21,14 @@ import Testing
     #expect(weights.copiedByteCount == expected.count)
   }
 
-  @Test func codebooksBecomeTheirEntries() throws {
+  /// Kernels count on zeros behind the last channel, whatever the entry of code 0 is.
+  @Test(arguments: [96, 97, 98, 99], [0, 128]) func codebooksBecomeTheirEntries(
+    channels: Int, bias: UInt8
+  ) throws {
     let weights = try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: true)
-    let planes = try Planes(bits: 3, outputs: 32, channels: 96, seed: 12)
-    let start = try weights.bytes(of: planes.entries())
-    let expected = planes.packedEntries
+    let planes = try Planes(bits: 3, outputs: 32, channels: channels, seed: 12)
+    let start = try weights.bytes(of: planes.entries(plus: bias))
+    let expected = planes.packedEntries(plus: bias)
     #expect(Array(UnsafeRawBufferPointer(start: start, count: expected.count)) == expected)
   }
 
@@ -60,7 +63,7 @@ import Testing
   /// Whichever allocation fails: an error, nothing is kept of what failed, and the next try succeeds.
   @Test func everyAllocationMayFail() throws {
     let planes = try Planes(bits: 3, outputs: 32, channels: 96, seed: 9)
-    let forms = [planes.form(4), try planes.borders(), planes.form(8), planes.entries()]
+    let forms = [planes.form(4), try planes.borders(), planes.form(8), planes.entries(plus: 128)]
     let whole = HostMemory()
     try Self.make(forms, whole)
     var failures = 0
@@ -176,8 +179,8 @@ private struct Planes {
 
   func form(_ wide: Int) -> PreparedForm { .widenedCodes(WidenedCodes(level(taps: 1), bits: wide)) }
 
-  /// The same planes as the codes of a codebook, for kernels of unsigned bytes.
-  func entries() -> PreparedForm {
+  /// The same planes as the codes of a codebook, for kernels of signed bytes, or with 128 more of unsigned ones.
+  func entries(plus bias: UInt8) -> PreparedForm {
     let none = ConstantBytes(planes)
     let entries = (0..<8).map { Int8($0 * 17 - 60) }
     let level = MatrixLevel(
@@ -186,16 +189,17 @@ private struct Planes {
       channels: channels, weights: none, scales: none, storedSums: none)
     let stored = StoredLevel(level, panels: (outputs + 15) / 16)
     return .widenedCodes(
-      WidenedCodes(level: stored, bits: 8, layout: .unsignedBytes, entryBias: 128))
+      WidenedCodes(level: stored, bits: 8, layout: bias == 0 ? .bytes : .unsignedBytes, entryBias: bias))
   }
 
   /// The bytes that `entries` must have, whole tiles of them.
-  var packedEntries: [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: outputs * channels)
+  func packedEntries(plus bias: UInt8) -> [UInt8] {
+    let tiles = (channels + 3) / 4
+    var bytes = [UInt8](repeating: 0, count: outputs * tiles * 4)
     for output in 0..<outputs {
       for channel in 0..<channels {
-        let place = (output / 16 * (channels / 4) + channel / 4) * 64 + output % 16 * 4 + channel % 4
-        bytes[place] = UInt8(Int(codes[output * channels + channel]) * 17 - 60 + 128)
+        let place = (output / 16 * tiles + channel / 4) * 64 + output % 16 * 4 + channel % 4
+        bytes[place] = UInt8(truncatingIfNeeded: Int(codes[output * channels + channel]) * 17 - 60 + Int(bias))
       }
     }
     return bytes

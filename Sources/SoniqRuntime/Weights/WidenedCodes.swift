@@ -64,13 +64,23 @@ struct WidenedCodes: PreparedBytes {
             group += 2
           } else {
             let codes = lane[group]
-            let bytes = entryBias.map { Self.entries(codes, entries, $0) } ?? codes
-            place.storeBytes(of: bytes, toByteOffset: group * 64, as: UInt32.self)
+            let bytes = entryBias.map {
+              Self.entries(codes, entries, $0) & filled(block * 32 + group * 4)
+            }
+            place.storeBytes(of: bytes ?? codes, toByteOffset: group * 64, as: UInt32.self)
             group += 1
           }
         }
       }
     }
+  }
+
+  /// A byte of ones for each of the four channels from `first` that there is. Code 0 is what padding holds, and kernels
+  /// count on zeros there, which the entry of code 0 need not be.
+  @inline(__always)
+  private func filled(_ first: Int) -> UInt32 {
+    let rest = level.channels - (level.taps == 1 ? first : first % level.paddedChannels)
+    return rest >= 4 ? .max : rest <= 0 ? 0 : 1 << UInt32(8 * rest) - 1
   }
 
   /// Four codes, one a byte, to the entries of a codebook plus `bias`.
