@@ -6,8 +6,9 @@ import PackageDescription
 // is always run with `--explicit-target-dependency-import-check error` (see Makefile).
 
 let root = Context.packageDirectory
-/// Of another architecture beside that of the machine.
-let jemallocLibrary = "\(root)/build/jemalloc\(Context.environment["SONIQ_ARCH"].map { "-" + $0 } ?? "")/lib"
+/// SONIQ_ARCH: built for another machine than this one.
+let foreignArchitecture = Context.environment["SONIQ_ARCH"].flatMap { $0.isEmpty ? nil : $0 }
+let jemallocLibrary = "\(root)/build/jemalloc\(foreignArchitecture.map { "-" + $0 } ?? "")/lib"
 
 let common: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -72,7 +73,7 @@ func target() -> Architecture {
   #else
     let machine = "x86_64"
   #endif
-  let name = Context.environment["SONIQ_ARCH"] ?? machine
+  let name = foreignArchitecture ?? machine
   switch name {
   case "x86_64": return .x86_64
   case "aarch64": return .aarch64

@@ -7,6 +7,7 @@ that holds lib/ and bin/ (build/ of the checkout); an sdist, which has the sourc
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,8 +25,9 @@ SOURCES = HERE / "native"
 # What libsoniq.so and soniq-pack are built from and how.
 SOURCE_PATHS = ("Package.swift", "Makefile", "LICENSE", "NOTICE", "Sources", "Tests", "bench/groups", "include", ".ci")
 LIBRARY, PROGRAM = "libsoniq.so.0", "soniq-pack"
-# The newest symbol of glibc that they need; auditwheel checks it.
-PLATFORM = "manylinux_2_34_x86_64"
+# The newest symbol of glibc that they need, which auditwheel checks, and the architecture: SONIQ_ARCH, where what was
+# built is for another machine.
+PLATFORM = f"manylinux_2_34_{os.environ.get('SONIQ_ARCH') or platform.machine()}"
 
 
 NAMED = os.environ.get("SONIQ_NATIVE")
