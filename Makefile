@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 BENCH ?= default
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build cross test-cross test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
+.PHONY: help deps build cross test-cross cross-packages test operators corpus corpus-document models demo ocr vad bench bench-sweep bench-groups bench-targets \
 	bench-document bench-models bench-models-document bench-encoders bench-recurrent bench-llm quality-llm bench-server images \
 	images-train docs lint install wheel deb release asan tsan fuzz clean
 # The recipes share one build folder.
@@ -35,6 +35,11 @@ cross: deps ## Build both for ARCH (aarch64) into build/ARCH, on any machine
 test-cross: cross ## Run what was built for ARCH under QEMU, against this machine's results
 	@.ci/cross-sdk $(ARCH) tests
 	@.ci/test-cross $(ARCH)
+
+cross-packages: build cross ## Wheel and Debian packages of what was built for ARCH, into build/ARCH/wheel and build/ARCH/deb
+	@.ci/install-debian-packages packages
+	@.ci/wheel $(ARCH)
+	@.ci/deb $(ARCH)
 
 test: deps ## Run every test; the last line sums them up
 	@.ci/install-debian-packages test
