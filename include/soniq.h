@@ -50,8 +50,8 @@
  * called the library unless said otherwise, and must not call functions on the object that is calling them.
  * A thread that calls the library, or runs a task of it, needs 64 KiB of stack beside what its callbacks use.
  *
- * FLOATING POINT. The thread's state (rounding, traps, denormals; MXCSR and the x87 control word) may be anything:
- * results do not depend on it, nothing traps, and each function leaves it as it was, flags of exceptions included.
+ * FLOATING POINT. The thread's state (rounding, traps, denormals; MXCSR and the x87 control word, or FPCR and FPSR) may
+ * be anything: results do not depend on it, nothing traps, and each function leaves it as it was, flags of exceptions included.
  * Log, progress and parallel_for find the state of the caller; `width` and an allocator may find the default one. What a
  * callback changes of it is gone when it returns.
  *

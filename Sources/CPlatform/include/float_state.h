@@ -33,21 +33,24 @@ static inline snq_float_state snq_float_state_get(void) {
 
 typedef struct {
   uint64_t control;  // FPCR
+  uint64_t status;   // FPSR: flags of the exceptions that the host has had
 } snq_float_state;
 
 // To nearest, no traps, denormals kept, NaN of operands passed on.
-static inline snq_float_state snq_float_state_default(void) { return (snq_float_state){0}; }
+static inline snq_float_state snq_float_state_default(void) { return (snq_float_state){0, 0}; }
 
 static inline snq_float_state snq_float_state_get(void) {
   snq_float_state state;
   __asm__ volatile("mrs %0, fpcr" : "=r"(state.control) : : "memory");
+  __asm__ volatile("mrs %0, fpsr" : "=r"(state.status) : : "memory");
   return state;
 }
 
-// Barriers as above. Writing the register empties the pipeline on many cores: only where something changes.
+// Barriers as above. Writing the registers empties the pipeline on many cores: only where something changes.
 static inline void snq_float_state_set(snq_float_state state) {
-  if (snq_float_state_get().control == state.control) return;
-  __asm__ volatile("msr fpcr, %0" : : "r"(state.control) : "memory");
+  snq_float_state now = snq_float_state_get();
+  if (now.control != state.control) __asm__ volatile("msr fpcr, %0" : : "r"(state.control) : "memory");
+  if (now.status != state.status) __asm__ volatile("msr fpsr, %0" : : "r"(state.status) : "memory");
 }
 
 #else
