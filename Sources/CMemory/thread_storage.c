@@ -1,6 +1,7 @@
 // Thread-local storage of the Swift runtime (a few words, zero at first) without the dynamic linker's: that allocates a
 // thread's storage when the thread first asks for it, and ends the process when there is no memory. A library that
-// is loaded by dlopen cannot have it before. Calls of __tls_get_addr in libsoniq.so come here (--wrap in Package.swift).
+// is loaded by dlopen cannot have it before. On x86-64 calls of __tls_get_addr in libsoniq.so come here (--wrap in
+// Package.swift), on AArch64 descriptors of variables lead here (tls_descriptors.c).
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -20,9 +21,6 @@ typedef struct storage {
   struct storage *next;
 } storage;
 
-// Weak: see wrapped.c.
-extern __attribute__((weak)) void *__real___tls_get_addr(const snq_tls_index *index);
-
 static storage storages[STORAGES];
 static storage *unused;
 static unsigned taken;
@@ -37,7 +35,13 @@ static void give(void *memory) {
   snq_reserve_unlock();
 }
 
-__attribute__((constructor(101))) static void start(void) { hasKey = pthread_key_create(&key, give) == 0; }
+__attribute__((constructor(101))) static void start(void) {
+  hasKey = pthread_key_create(&key, give) == 0;
+#ifdef __aarch64__
+  if (hasKey) snq_tls_take_descriptors(STORAGE_BYTES);
+#endif
+}
+
 __attribute__((destructor(101))) static void stop(void) {
   if (hasKey) pthread_key_delete(key);
   hasKey = false;
@@ -55,11 +59,30 @@ static storage *take(void) {
   return own;
 }
 
-void *__wrap___tls_get_addr(const snq_tls_index *index) {
-  storage *own = hasKey && index->offset < STORAGE_BYTES ? pthread_getspecific(key) : NULL;
-  if (own) return own->bytes + index->offset;
-  if (!hasKey || index->offset >= STORAGE_BYTES || !(own = take())) return __real___tls_get_addr(index);
-  if (pthread_setspecific(key, own) == 0) return own->bytes + index->offset;
+void *snq_thread_storage(size_t offset) {
+  if (!hasKey || offset >= STORAGE_BYTES) return NULL;
+  storage *own = pthread_getspecific(key);
+  if (own) return own->bytes + offset;
+  if (!(own = take())) return NULL;
+  if (pthread_setspecific(key, own) == 0) return own->bytes + offset;
   give(own);
-  return __real___tls_get_addr(index);
+  return NULL;
 }
+
+// On AArch64 nothing calls it: the library would not link.
+#ifdef __x86_64__
+// The dynamic linker's names for a thread-local variable: the library, and the place in its storage.
+typedef struct {
+  unsigned long module;
+  unsigned long offset;
+} tls_index;
+
+// Weak: see wrapped.c.
+extern __attribute__((weak)) void *__real___tls_get_addr(const tls_index *index);
+
+void *__wrap___tls_get_addr(const tls_index *index);
+void *__wrap___tls_get_addr(const tls_index *index) {
+  void *own = snq_thread_storage(index->offset);
+  return own ? own : __real___tls_get_addr(index);
+}
+#endif
