@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine.h"
+
 static int check_passed;
 static int check_failed;
 static int check_skipped;
@@ -82,8 +84,11 @@ static inline const char *outer_cap(void) {
 // The newest instruction set that sessions and matrices may use in this run.
 static inline uint32_t newest_isa(void) {
   uint32_t isa = soniq_cpu_isa();
-  if (strcmp(outer_cap(), "portable") == 0) return SONIQ_ISA_PORTABLE;
-  return strcmp(outer_cap(), "avx2") == 0 && isa > SONIQ_ISA_AVX2 ? SONIQ_ISA_AVX2 : isa;
+  int i;
+  for (i = 0; i < MACHINE_ISAS; i++) {
+    if (strcmp(outer_cap(), machine_isas[i].name) == 0 && isa > machine_isas[i].isa) isa = machine_isas[i].isa;
+  }
+  return isa;
 }
 
 // Prints the totals in the form that the driver adds up.

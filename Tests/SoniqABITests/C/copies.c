@@ -211,25 +211,24 @@ static void matrices(uint32_t isa) {
 }
 
 int main(int argc, char **argv) {
-  static const uint32_t isas[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
-  size_t i;
-  int argument;
+  int i, argument;
   any_fill();
-  for (i = 0; i < sizeof isas / sizeof *isas; i++) {
-    if (isas[i] > newest_isa()) {
-      check_skip(soniq_isa_name(isas[i]));
+  for (i = 0; i < MACHINE_ISAS; i++) {
+    const uint32_t isa = machine_isas[i].isa;
+    if (isa > newest_isa()) {
+      check_skip(machine_isas[i].name);
       continue;
     }
-    matrices(isas[i]);
+    matrices(isa);
     for (argument = 1; argument < argc; argument++) {
       uint64_t copied;
       path = argv[argument];
       printf("--- %s\n", path);
-      warm_up(isas[i]);
-      sessions_share_copies(isas[i]);
-      copied = copied_by(isas[i]);
-      models_without_copies(isas[i], copied > 0);
-      threads_create_at_once(isas[i], copied);
+      warm_up(isa);
+      sessions_share_copies(isa);
+      copied = copied_by(isa);
+      models_without_copies(isa, copied > 0);
+      threads_create_at_once(isa, copied);
     }
   }
   return check_report();

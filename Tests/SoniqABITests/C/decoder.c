@@ -164,7 +164,6 @@ static void asks_the_host(void) {
 }
 
 int main(int argc, char **argv) {
-  const uint32_t sets[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
   const size_t sizes[] = {1, 7, LENGTH};
   soniq_model *opened = NULL, *other = NULL;
   uint32_t threads;
@@ -174,14 +173,15 @@ int main(int argc, char **argv) {
   OK(soniq_model_open(&other, argv[2], NULL, &error));
   model = opened;
   expect();
-  for (set = 0; set < 3; set++) {
-    if (sets[set] > newest_isa()) {
-      check_skip(soniq_isa_name(sets[set]));
+  for (set = 0; set < MACHINE_ISAS; set++) {
+    const uint32_t isa = machine_isas[set].isa;
+    if (isa > newest_isa()) {
+      check_skip(machine_isas[set].name);
       continue;
     }
     for (threads = 1; threads <= 3; threads++) {
-      for (size = 0; size < 3; size++) in_pieces(threads, sets[set], sizes[size], size == 1 ? 3 : 0);
-      side_by_side(threads, sets[set]);
+      for (size = 0; size < 3; size++) in_pieces(threads, isa, sizes[size], size == 1 ? 3 : 0);
+      side_by_side(threads, isa);
     }
   }
   forks();

@@ -1,59 +1,26 @@
 // The floating-point state of the host's thread: results do not depend on it, no call changes it, and the host's
 // callbacks find it.
 // usage: float_state MODEL...
-#include <immintrin.h>
-
 #include "any_model.h"
 
-typedef struct {
-  unsigned mxcsr;
-  unsigned short x87;
-} float_state;
-
-static float_state get_state(void) {
-  float_state state;
-  state.mxcsr = _mm_getcsr();
-  __asm__ volatile("fnstcw %0" : "=m"(state.x87));
-  return state;
-}
-
-static void set_state(float_state state) {
-  _mm_setcsr(state.mxcsr);
-  __asm__ volatile("fldcw %0" : : "m"(state.x87));
-}
-
-enum { ordinary_mxcsr = 0x1f80, ordinary_x87 = 0x037f };
-
-// Rounding, denormals, flags of exceptions that the host has had, and traps: all that feenableexcept can set.
-static const float_state states[] = {
-    {0x1f80u | _MM_ROUND_UP, 0x0b7f},
-    {0x1f80u | _MM_ROUND_DOWN | 0x8040u, 0x077f},
-    {0x1f80u | _MM_ROUND_TOWARD_ZERO, 0x0c7f},
-    {0x1f80u | 0x3du, 0x007f},
-    {_MM_MASK_DENORM | _MM_MASK_UNDERFLOW | _MM_MASK_INEXACT, 0x0372},
-    {0, 0x0340},
-};
-
-static float_state host_state;
+static machine_float_state host_state;
 static int in_host_state;  // whether the state is `host_state` and not the ordinary one
 static int state_changes, callback_faults, callback_calls;
 
 static void look(void) {
-  float_state now = get_state();
-  state_changes += now.mxcsr != host_state.mxcsr || now.x87 != host_state.x87;
+  state_changes += !machine_same_float_state(machine_get_float_state(), host_state);
 }
 
 // Nothing of the test may compute in the host's state: it is entered for each call of the library alone.
 #define KEEPS(call)                                                                         \
   do {                                                                                      \
     soniq_status kept_status;                                                               \
-    float_state ordinary = {ordinary_mxcsr, ordinary_x87};                                  \
-    set_state(host_state);                                                                  \
+    machine_set_float_state(host_state);                                                    \
     in_host_state = 1;                                                                      \
     kept_status = (call);                                                                   \
     in_host_state = 0;                                                                      \
     look();                                                                                 \
-    set_state(ordinary);                                                                    \
+    machine_set_float_state(machine_ordinary_float_state);                                  \
     last_status = kept_status;                                                              \
   } while (0)
 #define KEEPS_VOID(call) KEEPS(((call), SONIQ_OK))
@@ -61,16 +28,13 @@ static void look(void) {
 static soniq_status last_status;
 
 static void note_callback(void) {
-  float_state now = get_state();
+  const int is_kept = machine_same_float_state(machine_get_float_state(), host_state);
   callback_calls++;
-  callback_faults += in_host_state && (now.mxcsr != host_state.mxcsr || now.x87 != host_state.x87);
+  callback_faults += in_host_state && !is_kept;
 }
 
 // A callback that leaves the state other than it found it: results must not follow.
-static void spoil(void) {
-  float_state other = {0x1f80u | _MM_ROUND_UP | 0x8040u, 0x0b7f};
-  set_state(other);
-}
+static void spoil(void) { machine_enter_float_state(1); }
 
 static void on_log(void *context, uint32_t level, const char *message, size_t length) {
   (void)context, (void)level, (void)message, (void)length;
@@ -248,14 +212,14 @@ static size_t sampler_life(unsigned char *bytes) {
 }
 
 static void compare(const char *path, uint32_t isa, int host_threads) {
-  const float_state ordinary = {ordinary_mxcsr, ordinary_x87};
   size_t size, i;
-  host_state = ordinary;
+  host_state = machine_ordinary_float_state;
   size = path != NULL ? whole_life(path, isa, host_threads, expected) : matrix_life(isa, expected);
   if (path == NULL) size += sampler_life(expected + size);
-  for (i = 0; i < sizeof states / sizeof *states; i++) {
+  for (i = 0; i < MACHINE_FLOAT_STATES; i++) {
     size_t other;
-    host_state = states[i];
+    host_state = machine_enter_float_state(i);
+    machine_set_float_state(machine_ordinary_float_state);
     memset(found, 0, sizeof found);
     other = path != NULL ? whole_life(path, isa, host_threads, found) : matrix_life(isa, found);
     if (path == NULL) other += sampler_life(found + other);
@@ -271,19 +235,19 @@ static void compare(const char *path, uint32_t isa, int host_threads) {
 }
 
 int main(int argc, char **argv) {
-  const uint32_t sets[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
   int i, set;
   if (argc < 2) return 2;
   any_fill();
-  for (set = 0; set < 3; set++) {
-    if (sets[set] > newest_isa()) {
-      check_skip(soniq_isa_name(sets[set]));
+  for (set = 0; set < MACHINE_ISAS; set++) {
+    const uint32_t isa = machine_isas[set].isa;
+    if (isa > newest_isa()) {
+      check_skip(machine_isas[set].name);
       continue;
     }
-    compare(NULL, sets[set], 0);
+    compare(NULL, isa, 0);
     for (i = 1; i < argc; i++) {
-      compare(argv[i], sets[set], 0);
-      compare(argv[i], sets[set], 1);
+      compare(argv[i], isa, 0);
+      compare(argv[i], isa, 1);
     }
   }
   CHECK(callback_calls > 0);

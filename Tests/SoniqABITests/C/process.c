@@ -35,7 +35,29 @@ static soniq_session *make_session(const soniq_model *model, uint32_t threads, s
   return session;
 }
 
-// Threads of this process but the first, and how many of them leave one of the host's signals open.
+// Threads that were there before the library made any: the first, and an emulator's own.
+static long former_tasks[8];
+static int former_task_count;
+
+static int is_former(long task) {
+  int i;
+  for (i = 0; i < former_task_count; i++) {
+    if (former_tasks[i] == task) return 1;
+  }
+  return 0;
+}
+
+static void note_former_tasks(void) {
+  DIR *tasks = opendir("/proc/self/task");
+  struct dirent *entry;
+  if (tasks == NULL) return;
+  while ((entry = readdir(tasks)) != NULL) {
+    if (entry->d_name[0] != '.' && former_task_count < 8) former_tasks[former_task_count++] = atol(entry->d_name);
+  }
+  closedir(tasks);
+}
+
+// Threads that the library has made, and how many of them leave one of the host's signals open.
 static void look_at_workers(int *workers, int *open_to_signals) {
   DIR *tasks = opendir("/proc/self/task");
   struct dirent *entry;
@@ -45,7 +67,7 @@ static void look_at_workers(int *workers, int *open_to_signals) {
     char name[300], line[256];
     FILE *status;
     unsigned long long blocked = 0;
-    if (entry->d_name[0] == '.' || atol(entry->d_name) == (long)getpid()) continue;
+    if (entry->d_name[0] == '.' || is_former(atol(entry->d_name))) continue;
     snprintf(name, sizeof name, "/proc/self/task/%.200s/status", entry->d_name);
     status = fopen(name, "r");
     while (status != NULL && fgets(line, sizeof line, status) != NULL) {
@@ -97,7 +119,12 @@ static void signals(const soniq_model *model) {
   CHECK(status == SONIQ_OK && any_set_inputs(model, session, 8) == SONIQ_OK);
   CHECK(soniq_session_run(session, NULL) == SONIQ_OK);
   count_workers(3, &workers, &open);
-  CHECK(workers == 3 && open == 0);
+  CHECK(workers == 3);
+  if (machine_is_emulated()) {
+    check_skip("signals that workers block: the emulator keeps the masks to itself");
+  } else {
+    CHECK(open == 0);
+  }
   for (i = 0; i < 200; i++) {
     kill(getpid(), SIGUSR1);
     if (soniq_session_run(session, NULL) != SONIQ_OK) break;
@@ -174,6 +201,17 @@ typedef struct {
   int starts_threads;  // whether threads can still be started
 } sandbox;
 
+// Newer architectures never had these.
+#ifndef SYS_open
+#define SYS_open SYS_openat
+#endif
+#ifndef SYS_readlink
+#define SYS_readlink SYS_readlinkat
+#endif
+#ifndef SYS_getrlimit
+#define SYS_getrlimit SYS_prlimit64
+#endif
+
 static const sandbox sandboxes[] = {
     {"no affinity", {SYS_sched_getaffinity, SYS_sched_setaffinity}, 2, EPERM, 1, 1},
     {"an old kernel", {SYS_clone3, SYS_statx, SYS_membarrier}, 3, ENOSYS, 1, 1},
@@ -226,7 +264,9 @@ static void in_sandboxes(const void *bytes, size_t size) {
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == skipped) {
-      check_skip(sandboxes[i].name);
+      char name[80];
+      snprintf(name, sizeof name, "sandbox with %s: no system call can be refused here", sandboxes[i].name);
+      check_skip(name);
       continue;
     }
     if (status != 0) fprintf(stderr, "sandbox with %s: status %x\n", sandboxes[i].name, (unsigned)status);
@@ -238,17 +278,22 @@ static void in_sandboxes(const void *bytes, size_t size) {
 static void forked(const soniq_model *model) {
   soniq_status status;
   soniq_session *session = make_session(model, 3, &status);
+  uint32_t threads = 3;
   pid_t child;
   int result = -1;
   CHECK(status == SONIQ_OK && any_set_inputs(model, session, 8) == SONIQ_OK);
   CHECK(soniq_session_run(session, NULL) == SONIQ_OK && same_outputs(model, session));
+  if (machine_is_emulated()) {
+    check_skip("threads of a child of a process with threads: they end the emulator");
+    threads = 1;
+  }
   fflush(NULL);
   child = fork();
   if (child == 0) {
     soniq_session *own;
     alarm(60);
     soniq_session_destroy(session);
-    own = make_session(model, 3, &status);
+    own = make_session(model, threads, &status);
     if (status != SONIQ_OK || any_set_inputs(model, own, 8) != SONIQ_OK) _exit(1);
     if (soniq_session_run(own, NULL) != SONIQ_OK || !same_outputs(model, own)) _exit(2);
     soniq_session_destroy(own);
@@ -266,6 +311,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   path = argv[1];
   any_fill();
+  note_former_tasks();
   bytes = read_file(path, &size);
   CHECK(bytes != NULL && size > 0);
   thread_local_memory[0] = 1;

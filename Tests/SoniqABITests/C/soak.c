@@ -85,6 +85,12 @@ static void soak(const char *name, void (*cycle)(void), long cycles) {
   resident = process_status("RssAnon:") - resident;
   address_space = process_status("VmSize:") - address_space;
   printf("%s: %ld cycles, %+ld kB resident, %+ld kB of address space\n", name, cycles, resident, address_space);
+  if (machine_is_emulated()) {
+    char what[120];
+    snprintf(what, sizeof what, "what is left of %s: the emulator's memory grows by itself", name);
+    check_skip(what);
+    return;
+  }
   CHECK(resident < MOST_RESIDENT_KB);
   CHECK(address_space < MOST_ADDRESS_SPACE_KB);
 }

@@ -3,6 +3,7 @@
 // when it needs the most.
 // usage: stack MODEL...
 #define _GNU_SOURCE
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,17 +23,19 @@ typedef struct {
 // Bytes of the stacks that are made now.
 static size_t given = first_use;
 
-// Runs `body` on a new thread whose stack ends at a guard page; false when it could not be started.
+// Runs `body` on a new thread whose stack ends at a guard page; false when it could not be started. The C library wants
+// more than we give on some architectures: the rest of that cannot be used.
 static int on_small_stack(void *(*body)(void *), void *argument) {
   pthread_attr_t attributes;
   pthread_t thread;
-  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  char *memory = mmap(NULL, given + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), least = (size_t)PTHREAD_STACK_MIN;
+  const size_t usable = (given + page - 1) / page * page, size = usable < least ? least : usable;
+  char *memory = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   int good;
-  if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0) return 0;
-  good = pthread_attr_init(&attributes) == 0 && pthread_attr_setstack(&attributes, memory + page, given) == 0 &&
+  if (memory == MAP_FAILED || mprotect(memory, size + page - usable, PROT_NONE) != 0) return 0;
+  good = pthread_attr_init(&attributes) == 0 && pthread_attr_setstack(&attributes, memory + page, size) == 0 &&
          pthread_create(&thread, &attributes, body, argument) == 0 && pthread_join(thread, NULL) == 0;
-  munmap(memory, given + page);
+  munmap(memory, size + page);
   return good;
 }
 
@@ -207,14 +210,13 @@ static void alone(void *(*body)(void *), const char *path, uint32_t isa) {
 }
 
 int main(int argc, char **argv) {
-  const uint32_t sets[] = {SONIQ_ISA_PORTABLE, SONIQ_ISA_AVX2, SONIQ_ISA_AVX512};
   int i, set;
   if (argc < 2) return 2;
   CHECK((int)first_use < (int)promised && (int)later < (int)first_use);
   any_fill();
-  for (set = 0; set < 3; set++) {
-    alone(use_matrices, "matrices", sets[set]);
-    for (i = 1; i < argc; i++) alone(use_model, argv[i], sets[set]);
+  for (set = 0; set < MACHINE_ISAS; set++) {
+    alone(use_matrices, "matrices", machine_isas[set].isa);
+    for (i = 1; i < argc; i++) alone(use_model, argv[i], machine_isas[set].isa);
   }
   return check_report();
 }
