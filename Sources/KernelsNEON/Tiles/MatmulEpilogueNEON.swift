@@ -64,7 +64,7 @@ struct PanelDots {
 }
 
 /// 16 outputs as floats.
-struct OutputFloats {
+struct PanelFloats {
   var a = vdupq_n_f32(0)
   var b = vdupq_n_f32(0)
   var c = vdupq_n_f32(0)
@@ -98,7 +98,7 @@ struct OutputFloats {
 
   /// + dots * (scale * rowScale), one rounding for the scale and one for the rest.
   @inline(__always)
-  func adding(_ dots: OutputVectors, _ scale: OutputFloats, _ rowScale: float32x4_t) -> OutputFloats {
+  func adding(_ dots: OutputVectors, _ scale: PanelFloats, _ rowScale: float32x4_t) -> PanelFloats {
     var result = self
     result.a = vfmaq_f32(a, vcvtq_f32_s32(dots.a), vmulq_f32(scale.a, rowScale))
     result.b = vfmaq_f32(b, vcvtq_f32_s32(dots.b), vmulq_f32(scale.b, rowScale))
@@ -117,14 +117,14 @@ private func finishWholeFloats(
   else { return }
   let first = panel &* 16
   let shared = PanelDots(level, storedSum + first)
-  let scale = OutputFloats(weightScale + first)
+  let scale = PanelFloats(weightScale + first)
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
-  var start = OutputFloats()
-  if !accumulates, let bias = level.pointee.bias { start = OutputFloats(bias + first) }
+  var start = PanelFloats()
+  if !accumulates, let bias = level.pointee.bias { start = PanelFloats(bias + first) }
   var target = output + (row &* level.pointee.outputStride &+ first)
   var parameters = level.pointee.rows + row &* level.pointee.rowStride
   for r in 0..<rows {
-    let begin = accumulates ? OutputFloats(target) : start
+    let begin = accumulates ? PanelFloats(target) : start
     begin.adding(shared.dots(sums + 16 &* r, parameters), scale, vdupq_n_f32(parameters.pointee.scale))
       .store(target)
     target += level.pointee.outputStride
