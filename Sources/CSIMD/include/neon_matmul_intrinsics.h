@@ -5,69 +5,6 @@
 
 #ifndef SNQ_NEON
 #define SNQ_NEON(features) static inline __attribute__((always_inline, nodebug, target(features)))
-// --- ARMv8.0: products of bytes in 16 bits ---
-
-// Four times bytes `first`, `first` + 1, and four times the two that lie four bytes behind them.
-#define SNQ_REPEAT(first)                                                                                       \
-  SNQ_NEON("neon") uint8x16_t snq_repeat##first##_u8(uint8x16_t codes) {                                         \
-    static const uint8_t order[16] = {first,     first + 1, first,     first + 1, first,     first + 1,          \
-                                      first,     first + 1, first + 4, first + 5, first + 4, first + 5,          \
-                                      first + 4, first + 5, first + 4, first + 5};                               \
-    return vqtbl1q_u8(codes, vld1q_u8(order));                                                                   \
-  }
-SNQ_REPEAT(0)
-SNQ_REPEAT(2)
-SNQ_REPEAT(8)
-SNQ_REPEAT(10)
-#undef SNQ_REPEAT
-
-// 16-bit lanes of a and then of b: every second one from the first, or from the second, on.
-SNQ_NEON("neon") uint8x16_t snq_even_u16(uint8x16_t a, uint8x16_t b) {
-  return vreinterpretq_u8_u16(vuzp1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
-}
-SNQ_NEON("neon") uint8x16_t snq_odd_u16(uint8x16_t a, uint8x16_t b) {
-  return vreinterpretq_u8_u16(vuzp2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
-}
-// Lane `lane` in every lane.
-#define SNQ_REPEAT_LANE(lane)                                                                        \
-  SNQ_NEON("neon") uint8x16_t snq_repeat_lane##lane##_u8(uint8x16_t codes) {                          \
-    return vreinterpretq_u8_u32(vdupq_laneq_u32(vreinterpretq_u32_u8(codes), lane));                  \
-  }
-SNQ_REPEAT_LANE(0)
-SNQ_REPEAT_LANE(1)
-SNQ_REPEAT_LANE(2)
-SNQ_REPEAT_LANE(3)
-#undef SNQ_REPEAT_LANE
-// Products of the lower or the upper 8 signed bytes; added to or taken off 16-bit sums.
-SNQ_NEON("neon") int16x8_t snq_product_low(uint8x16_t a, uint8x16_t b) {
-  return vmull_s8(vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
-}
-SNQ_NEON("neon") int16x8_t snq_product_high(uint8x16_t a, uint8x16_t b) {
-  return vmull_high_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
-}
-SNQ_NEON("neon") int16x8_t snq_add_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
-  return vmlal_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
-}
-SNQ_NEON("neon") int16x8_t snq_add_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
-  return vmlal_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
-}
-SNQ_NEON("neon") int16x8_t snq_subtract_low(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
-  return vmlsl_s8(sum, vget_low_s8(vreinterpretq_s8_u8(a)), vget_low_s8(vreinterpretq_s8_u8(b)));
-}
-SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x16_t b) {
-  return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
-}
-// Sums of the pairs of lanes of a and then of b.
-SNQ_NEON("neon") int32x4_t snq_sum_pairs_s32(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
-// + the sums of every 4 signed bytes.
-SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
-  return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));
-}
-// Lane 1 and lane 3.
-SNQ_NEON("neon") int32_t snq_odd_lanes_s32(int32x4_t sums) {
-  return vgetq_lane_s32(sums, 1) + vgetq_lane_s32(sums, 3);
-}
-
 #endif
 
 // sum + the 4 products of signed bytes of `tile` and of lane `lane` (a literal) of `codes`, in every 32-bit lane; the
