@@ -258,3 +258,8 @@ let package = Package(
   ] + architecture.modules.map { kernels($0.name, $0.machine, isSmall: $0.name == "KernelsPortable") }
     + architecture.twins.map { kernels($0.name, path: "Tests/\($0.name)", $0.machine) }
 )
+
+// Tests and benchmarks run on the machine that builds them. Of another's, Tests/AArch64 and .ci/test-cross are the tests.
+if foreignArchitecture != nil {
+  package.targets.removeAll { $0.type == .test || ["group-bench", "tiny-model"].contains($0.name) }
+}

@@ -3,10 +3,14 @@
 /// A new architecture is its kernel modules with their line in Package.swift, their files in `Registry`, and one
 /// conformance beside `X86_64`.
 package protocol Architecture {
+  /// What `#if arch` calls it.
+  static var compilersName: String { get }
   /// What its CPUs can have beyond the baseline.
   static var capabilities: [Capability] { get }
   /// `InstructionSet.portable`, then the others, each after those it includes.
   static var instructionSets: [InstructionSet] { get }
   /// The kernels of its modules, slower before faster.
   static var kernels: [KernelList] { get }
+  /// What they cost: the JSON text of a `KernelProfile`.
+  static var costs: String { get }
 }

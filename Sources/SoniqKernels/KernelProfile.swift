@@ -44,6 +44,15 @@ package struct KernelProfile: Sendable, Hashable {
     }
   }
 
+  /// The architecture's own; used when the host gives none.
+  package static let committed: KernelProfile = {
+    var text = ThisArchitecture.costs
+    return text.withUTF8 { bytes in
+      (try? KernelProfile(parsing: UnsafeRawBufferPointer(bytes)))
+        ?? KernelProfile(machine: "", sizes: [], costs: [:])
+    }
+  }()
+
   /// The machine that was measured, for people.
   package var machine: String
   /// At least one.

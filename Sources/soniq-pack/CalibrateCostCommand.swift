@@ -62,8 +62,13 @@ struct CalibrateCostCommand: ParsableCommand {
   /// The processor as the system names it, without what JSON would have to escape.
   private static func machine() -> String {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-    let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-    let name = line?.split(separator: ":").last?.drop(while: \.isWhitespace) ?? "unknown"
+    func value(_ field: String) -> Substring? {
+      let line = text.split(separator: "\n").first { $0.hasPrefix(field) }
+      return line?.split(separator: ":").last?.drop(while: \.isWhitespace)
+    }
+    // ARM has numbers: of who made the core, and which it is.
+    let parts = [value("CPU implementer"), value("CPU part")].compactMap(\.self).joined(separator: " ")
+    let name = value("model name") ?? (parts.isEmpty ? "unknown" : "ARM \(parts)")
     return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
   }
 
@@ -73,21 +78,14 @@ struct CalibrateCostCommand: ParsableCommand {
       // Written by `soniq-pack calibrate-cost --swift`: measure, do not edit.
       // swift-format-ignore-file
 
-      extension KernelProfile {
-        /// What the kernels cost where they were tuned; used when the host gives no profile of its own.
-        package static let committed: KernelProfile = {
-          var text = committedText
-          return text.withUTF8 { bytes in
-            (try? KernelProfile(parsing: UnsafeRawBufferPointer(bytes)))
-              ?? KernelProfile(machine: "", sizes: [], costs: [:])
-          }
-        }()
-
-        /// The JSON text of `committed`.
-        package static let committedText = \"""
+      #if arch(\(ThisArchitecture.compilersName))
+        extension \(ThisArchitecture.self) {
+          /// What the kernels cost where they were tuned, as a profile's JSON text.
+          package static let costs = \"""
       \(text)
           \"""
-      }
+        }
+      #endif
 
       """
   }

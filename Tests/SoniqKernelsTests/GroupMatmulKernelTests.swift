@@ -12,7 +12,8 @@ import Testing
       $0.row.instructionSet == instructionSet && Capabilities.underTest.runs($0.row)
     }
     #expect(!kernels.isEmpty, "no \(instructionSet.name) kernel in the registry")
-    return kernels + ExtensionTwins.groups.filter { $0.original.row.instructionSet == instructionSet }.map(\.kernel)
+    return kernels
+      + ExtensionTwins.groups.filter { $0.original.row.instructionSet == instructionSet }.map(\.kernel)
   }
 
   static let modes = [

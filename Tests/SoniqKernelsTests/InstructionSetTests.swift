@@ -16,7 +16,9 @@ import Testing
     for instructionSet in InstructionSet.allCases {
       #expect(try InstructionSet.cap(named: instructionSet.name) == instructionSet)
     }
-    for text in ["AVX2", "avx", " avx2", "NEON", "neon ", "avx512vnni", "sve", "none", "0", "x86-64-v3", "avxvnni"] {
+    for text in [
+      "AVX2", "avx", " avx2", "NEON", "neon ", "avx512vnni", "sve", "none", "0", "x86-64-v3", "avxvnni",
+    ] {
       #expect(throws: UnknownInstructionSet(name: text)) { try InstructionSet.cap(named: text) }
     }
   }

@@ -199,7 +199,8 @@ private struct Planes {
     for output in 0..<outputs {
       for channel in 0..<channels {
         let place = (output / 16 * tiles + channel / 4) * 64 + output % 16 * 4 + channel % 4
-        bytes[place] = UInt8(truncatingIfNeeded: Int(codes[output * channels + channel]) * 17 - 60 + Int(bias))
+        bytes[place] = UInt8(
+          truncatingIfNeeded: Int(codes[output * channels + channel]) * 17 - 60 + Int(bias))
       }
     }
     return bytes

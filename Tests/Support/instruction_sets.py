@@ -7,12 +7,13 @@ tests.
 from __future__ import annotations
 
 import os
+import platform
 
 import pytest
 
 import soniq
 
-ALL = ("portable", "avx2", "avx512")
+ALL = ("portable", "neon", "dotprod", "i8mm") if platform.machine() == "aarch64" else ("portable", "avx2", "avx512")
 
 
 def obstacle(isa: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,8 @@ ROUNDS = 3
 TRAINED = HERE / "minilm-2.5.soniq"
 
 
-INSTRUCTION_SETS = ("portable", "avx2", "avx512")
+IS_ARM = platform.machine() == "aarch64"
+INSTRUCTION_SETS = ("portable", "neon", "dotprod", "i8mm") if IS_ARM else ("portable", "avx2", "avx512")
 RIVAL = "ONNX Runtime INT8 per channel"
 
 

@@ -6,6 +6,8 @@
 
   /// ARMv8.0-A and later, in its 64-bit state.
   package enum AArch64: Architecture {
+    package static let compilersName = "arm64"
+
     package static let capabilities = [
       Capability(element: .neon, name: "neon") { snq_cpu_has_neon() },
       Capability(element: .dotProduct, name: "dotprod") { snq_cpu_has_dot_product() },

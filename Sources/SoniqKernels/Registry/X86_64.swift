@@ -6,6 +6,8 @@
 
   /// x86-64 from version 2 on.
   package enum X86_64: Architecture {
+    package static let compilersName = "x86_64"
+
     package static let capabilities = [
       Capability(element: .v3, name: "x86-64-v3") { snq_cpu_has_v3() },
       Capability(element: .avxVNNI, name: "avxvnni") { snq_cpu_has_avx_vnni() },

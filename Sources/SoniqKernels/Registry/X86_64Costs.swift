@@ -1,18 +1,10 @@
 // Written by `soniq-pack calibrate-cost --swift`: measure, do not edit.
 // swift-format-ignore-file
 
-extension KernelProfile {
-  /// What the kernels cost where they were tuned; used when the host gives no profile of its own.
-  package static let committed: KernelProfile = {
-    var text = committedText
-    return text.withUTF8 { bytes in
-      (try? KernelProfile(parsing: UnsafeRawBufferPointer(bytes)))
-        ?? KernelProfile(machine: "", sizes: [], costs: [:])
-    }
-  }()
-
-  /// The JSON text of `committed`.
-  package static let committedText = """
+#if arch(x86_64)
+  extension X86_64 {
+    /// What the kernels cost where they were tuned, as a profile's JSON text.
+    package static let costs = """
     {"version": 1, "machine": "AMD EPYC",
     "sizes": [[64, 64], [64, 1536], [384, 384], [384, 1536], [1536, 384], [1024, 4096], [4096, 4096]],
     "costs": [
@@ -69,4 +61,5 @@ extension KernelProfile {
     {"kernel": "snq_matmul_tables_6x4__avx512", "weightBits": 7, "activationBits": 4, "picoseconds": [47750,21635,16365,16089,15435,15766,16530,29762,19833,13053,12847,12194,12423,14098,24425,18400,11634,11455,11152,11176,12632,20621,17454,11505,11378,11113,11531,12098,19870,17528,11181,11077,10875,11038,11689,18324,16933,11072,11028,10807,10877,11452]}
     ]}
     """
-}
+  }
+#endif
