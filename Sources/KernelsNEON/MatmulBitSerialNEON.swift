@@ -20,12 +20,13 @@ private struct BitCounts {
     d = vaddq_u8(d, vcntq_u8(vandq_u8(tile.d, bits)))
   }
 
-  /// Adds them, times 2^shift, to 16 sums.
+  /// Adds them, times 2^shift, to 16 sums, or to 0.
   @inline(__always)
-  func widen(into memory: UnsafeMutablePointer<Int32>, _ shift: int32x4_t) {
+  func widen(into memory: UnsafeMutablePointer<Int32>, _ shift: int32x4_t, isFirst: Bool) {
     // Not read before the loop, where it would take registers.
     let place = snq_after_u8(UnsafeRawPointer(memory).assumingMemoryBound(to: UInt8.self), a, b, c, d)
-    let sums = OutputVectors(UnsafeRawPointer(place).assumingMemoryBound(to: Int32.self))
+    let sums =
+      isFirst ? OutputVectors() : OutputVectors(UnsafeRawPointer(place).assumingMemoryBound(to: Int32.self))
     OutputVectors(
       snq_add_shifted_fours(sums.a, a, shift), snq_add_shifted_fours(sums.b, b, shift),
       snq_add_shifted_fours(sums.c, c, shift), snq_add_shifted_fours(sums.d, d, shift)
@@ -45,6 +46,8 @@ private struct BitRun {
   let tiles: Int
   /// The planes count 2^shift.
   let shift: Int32
+  /// The sums have no meaning before.
+  let isFirst: Bool
   /// [row][16].
   let sums: UnsafeMutablePointer<Int32>
 }
@@ -53,7 +56,7 @@ private struct BitRun {
 @inline(__always)
 private func count(_ rows: Int, _ run: BitRun) {
   let shift = vdupq_n_s32(run.shift)
-  var (tile, rest) = (run.plane, run.tiles)
+  var (tile, rest, isFirst) = (run.plane, run.tiles, run.isFirst)
   var codes0 = run.codes
   var codes1 = codes0 + (rows > 1 ? run.codeStride : 0)
   var codes2 = codes0 + (rows > 2 ? 2 &* run.codeStride : 0)
@@ -79,12 +82,13 @@ private func count(_ rows: Int, _ run: BitRun) {
       tile += 64
       count &-= 1
     } while count > 0
-    row0.widen(into: run.sums, shift)
-    if rows > 1 { row1.widen(into: run.sums + 16, shift) }
+    row0.widen(into: run.sums, shift, isFirst: isFirst)
+    if rows > 1 { row1.widen(into: run.sums + 16, shift, isFirst: isFirst) }
     if rows > 2 {
-      row2.widen(into: run.sums + 32, shift)
-      row3.widen(into: run.sums + 48, shift)
+      row2.widen(into: run.sums + 32, shift, isFirst: isFirst)
+      row3.widen(into: run.sums + 48, shift, isFirst: isFirst)
     }
+    isFirst = false
   }
 }
 
@@ -106,14 +110,14 @@ private func multiply(
   guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
   let (weightBits, codeBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
   let tiles = Int(level.pointee.paddedChannels) &>> 5
-  for r in 0..<rows { OutputVectors().store(sums + 16 &* r) }
   for index in 0..<weightBits {
     let plane = weights + (panel &* level.pointee.panelStride &+ index &* level.pointee.planeStride)
     for bit in 0..<codeBits {
       let run = BitRun(
         plane: plane, codes: codes + (row &* level.pointee.codeStride &+ bit &* tiles &* 4),
         codeStride: level.pointee.codeStride, tiles: tiles,
-        shift: Int32(truncatingIfNeeded: weightBits &- 1 &- index &+ bit), sums: sums)
+        shift: Int32(truncatingIfNeeded: weightBits &- 1 &- index &+ bit), isFirst: index &+ bit == 0,
+        sums: sums)
       switch rows {
       case 4: count4(run)
       case 2: count2(run)

@@ -88,7 +88,7 @@ private struct SixteenChannels {
   }
 }
 
-extension RowSums {
+extension TileSums {
   /// Adds some channels of 1, 2 or 4 rows, two products in 16 bits at a time.
   @inline(__always)
   mutating func addWide(
@@ -151,7 +151,7 @@ extension RowSums {
 /// * rows: 1, 2 or 4, a literal.
 @inline(__always)
 private func addWide(_ rows: Int, _ run: ByteRun) {
-  var tile = RowSums(rows)
+  var tile = TileSums(rows)
   tile.row0 = OutputVectors(run.sums).subtracting(run.corrections[0])
   if rows > 1 { tile.row1 = OutputVectors(run.sums + 16).subtracting(run.corrections[1]) }
   if rows > 2 {
@@ -165,7 +165,7 @@ private func addWide(_ rows: Int, _ run: ByteRun) {
 /// * rows: 1 or 2, a literal.
 @inline(__always)
 private func addNarrow(_ rows: Int, _ run: ByteRun) {
-  var tile = RowSums(rows)
+  var tile = TileSums(rows)
   tile.row0 = OutputVectors(run.sums)
   if rows > 1 { tile.row1 = OutputVectors(run.sums + 16) }
   tile.addNarrow(run.weights, run.codes, run.channels)

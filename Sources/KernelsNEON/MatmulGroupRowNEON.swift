@@ -66,7 +66,7 @@ private func multiply(_ form: RowForm, _ row: GroupRow) {
   offsets = offsets.map { $0 + numbers }
   var rowScale = allScales + row.row &* args.pointee.rowScaleStride
   let lastChannels = Int(args.pointee.paddedChannels) &- (level.groups &- 1) &* level.groupLength
-  var (y, z) = (OutputFloats(row.totals), OutputFloats())
+  var (y, z) = (PanelFloats(row.totals), PanelFloats())
   var restOfScale = level.groupsOfScale
   for group in 0..<level.groups {
     let isLast = group &+ 1 == level.groups
@@ -80,7 +80,7 @@ private func multiply(_ form: RowForm, _ row: GroupRow) {
     restOfScale &-= 1
     if restOfScale == 0 || isLast {
       y = y.adding(z, rowScale.pointee)
-      z = OutputFloats()
+      z = PanelFloats()
       rowScale += 1
       restOfScale = level.groupsOfScale
     }

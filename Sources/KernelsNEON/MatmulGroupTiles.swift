@@ -52,7 +52,7 @@ struct GroupTiles {
 private func multiply(_ rows: Int, isNarrow: Bool, isDirect: Bool, _ run: GroupRun) {
   let codeStep = 4 &* MatmulTiles.codeBytes &* run.groupLength
   run.multiply(rows, isDirect: isDirect, codeStep: codeStep) { weights, codes, channels, group in
-    var tile = RowSums(rows)
+    var tile = TileSums(rows)
     tile.row0 = OutputVectors(repeating: run.starts[group])
     if rows > 1 { tile.row1 = OutputVectors(repeating: run.starts[blockGroups &+ group]) }
     if rows > 2 {

@@ -28,7 +28,7 @@ struct PairedSums {
   func total(_ form: QuadForm, _ start: OutputVectors) -> OutputVectors {
     let lost = vdupq_n_s32(form == .complement ? snq_odd_lanes_s32(codes) : 0)
     func sum(_ pair: (int32x4_t, int32x4_t), _ start: int32x4_t) -> int32x4_t {
-      vaddq_s32(snq_pair_sums(pair.0, pair.1), vsubq_s32(start, lost))
+      vaddq_s32(snq_sum_pairs_s32(pair.0, pair.1), vsubq_s32(start, lost))
     }
     return OutputVectors(sum(a, start.a), sum(b, start.b), sum(c, start.c), sum(d, start.d))
   }

@@ -53,7 +53,7 @@ private struct PairDots {
 private func dots(
   _ pairs: Int, _ run: GroupRun, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>,
   _ channels: Int, _ group: Int
-) -> RowSums {
+) -> TileSums {
   var p = PairDots(run.starts + group)
   var q = pairs > 1 ? PairDots(run.starts + (2 &* blockGroups &+ group)) : p
   var (place, code, rest) = (UnsafeRawPointer(weights).assumingMemoryBound(to: Int8.self), codes, channels)
@@ -77,7 +77,7 @@ private func dots(
     code += 32
     rest &-= 8
   }
-  var tile = RowSums(2 &* pairs)
+  var tile = TileSums(2 &* pairs)
   (tile.row0, tile.row1) = (p.upper(), p.lower())
   if pairs > 1 { (tile.row2, tile.row3) = (q.upper(), q.lower()) }
   return tile

@@ -204,7 +204,7 @@ SNQ_NEON("neon") int16x8_t snq_subtract_high(int16x8_t sum, uint8x16_t a, uint8x
   return vmlsl_high_s8(sum, vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b));
 }
 // Sums of the pairs of lanes of a and then of b.
-SNQ_NEON("neon") int32x4_t snq_pair_sums(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
+SNQ_NEON("neon") int32x4_t snq_sum_pairs_s32(int32x4_t a, int32x4_t b) { return vpaddq_s32(a, b); }
 // + the sums of every 4 signed bytes.
 SNQ_NEON("neon") int32x4_t snq_add_fours(int32x4_t sum, uint8x16_t bytes) {
   return vpadalq_s16(sum, vpaddlq_s8(vreinterpretq_s8_u8(bytes)));

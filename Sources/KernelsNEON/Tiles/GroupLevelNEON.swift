@@ -42,17 +42,17 @@ struct GroupLevel {
   @inline(__always)
   func numbers(
     isHalves: Bool = false, _ source: UnsafeRawPointer, _ factors: UnsafePointer<Float>?, _ panel: Int
-  ) -> OutputFloats {
+  ) -> PanelFloats {
     let type = args.pointee.scaleType
     if isHalves || type == UInt32(SNQ_GROUP_FLOAT16) {
-      return OutputFloats(
+      return PanelFloats(
         snq_load_halves_f32(source), snq_load_halves_f32(source + 8), snq_load_halves_f32(source + 16),
         snq_load_halves_f32(source + 24))
     }
-    if type == UInt32(SNQ_GROUP_FLOAT32) { return OutputFloats(source.assumingMemoryBound(to: Float.self)) }
-    guard let factors else { return OutputFloats() }
-    let scales = OutputFloats(factors + 16 &* panel)
-    return OutputFloats(
+    if type == UInt32(SNQ_GROUP_FLOAT32) { return PanelFloats(source.assumingMemoryBound(to: Float.self)) }
+    guard let factors else { return PanelFloats() }
+    let scales = PanelFloats(factors + 16 &* panel)
+    return PanelFloats(
       vmulq_f32(scales.a, snq_load_bytes_f32(source)), vmulq_f32(scales.b, snq_load_bytes_f32(source + 4)),
       vmulq_f32(scales.c, snq_load_bytes_f32(source + 8)),
       vmulq_f32(scales.d, snq_load_bytes_f32(source + 12)))
@@ -94,20 +94,20 @@ struct GroupLevel {
   }
 }
 
-extension OutputFloats {
+extension PanelFloats {
   /// + I * s.
   @inline(__always)
-  func adding(_ dots: OutputVectors, _ scales: OutputFloats) -> OutputFloats {
-    OutputFloats(
+  func adding(_ dots: OutputVectors, _ scales: PanelFloats) -> PanelFloats {
+    PanelFloats(
       vfmaq_f32(a, vcvtq_f32_s32(dots.a), scales.a), vfmaq_f32(b, vcvtq_f32_s32(dots.b), scales.b),
       vfmaq_f32(c, vcvtq_f32_s32(dots.c), scales.c), vfmaq_f32(d, vcvtq_f32_s32(dots.d), scales.d))
   }
 
   /// + numbers * a factor.
   @inline(__always)
-  func adding(_ numbers: OutputFloats, _ factor: Float) -> OutputFloats {
+  func adding(_ numbers: PanelFloats, _ factor: Float) -> PanelFloats {
     let factor = vdupq_n_f32(factor)
-    return OutputFloats(
+    return PanelFloats(
       vfmaq_f32(a, numbers.a, factor), vfmaq_f32(b, numbers.b, factor), vfmaq_f32(c, numbers.c, factor),
       vfmaq_f32(d, numbers.d, factor))
   }
@@ -119,16 +119,16 @@ func startRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ panel: Int,
   _ totals: UnsafeMutablePointer<Float>, _ parts: UnsafeMutablePointer<Float>
 ) {
-  OutputFloats().store(parts)
+  PanelFloats().store(parts)
   let accumulates = args.pointee.mode == UInt32(SNQ_ACCUMULATE)
   guard accumulates, 16 &* panel &+ 16 > Int(args.pointee.outputs) else {
     let outputs = args.pointee.output + (row &* args.pointee.outputStride &+ 16 &* panel)
     if accumulates {
-      OutputFloats(outputs).store(totals)
+      PanelFloats(outputs).store(totals)
     } else if let bias = args.pointee.bias {
-      OutputFloats(bias + 16 &* panel).store(totals)
+      PanelFloats(bias + 16 &* panel).store(totals)
     } else {
-      OutputFloats().store(totals)
+      PanelFloats().store(totals)
     }
     return
   }
@@ -148,7 +148,7 @@ func storeRow(
   _ args: UnsafePointer<snq_group_matmul_args>, _ row: Int, _ panel: Int, _ totals: UnsafePointer<Float>
 ) {
   if 16 &* panel &+ 16 <= Int(args.pointee.outputs) {
-    return OutputFloats(totals).store(args.pointee.output + (row &* args.pointee.outputStride &+ 16 &* panel))
+    return PanelFloats(totals).store(args.pointee.output + (row &* args.pointee.outputStride &+ 16 &* panel))
   }
   for quarter in 0..<4 {
     let first = panel &* 16 &+ 4 &* quarter

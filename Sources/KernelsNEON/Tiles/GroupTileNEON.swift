@@ -42,24 +42,24 @@ extension GroupRun {
   private func endScale(_ rows: Int, _ scale: Int) {
     for r in 0..<rows {
       let (total, part) = (totals + 16 &* r, parts + 16 &* r)
-      OutputFloats(total).adding(OutputFloats(part), rowScale(r, scale)).store(total)
-      OutputFloats().store(part)
+      PanelFloats(total).adding(PanelFloats(part), rowScale(r, scale)).store(total)
+      PanelFloats().store(part)
     }
   }
 
   /// Ends group `group`: z += I * s + Q * d, or y += the same * scale of the row.
   @inline(__always)
-  private func end(_ tile: RowSums, _ group: Int, isDirect: Bool, _ scale: Int) {
-    let scales = OutputFloats(scales + 16 &* group)
+  private func end(_ tile: TileSums, _ group: Int, isDirect: Bool, _ scale: Int) {
+    let scales = PanelFloats(scales + 16 &* group)
     tile.forEach { dots, r in
       let part = parts + 16 &* r
-      var z = (isDirect ? OutputFloats() : OutputFloats(part)).adding(dots, scales)
+      var z = (isDirect ? PanelFloats() : PanelFloats(part)).adding(dots, scales)
       if let offsets {
-        z = z.adding(OutputFloats(offsets + 16 &* group), sums[r &* blockGroups &+ group])
+        z = z.adding(PanelFloats(offsets + 16 &* group), sums[r &* blockGroups &+ group])
       }
       if isDirect {
         let total = totals + 16 &* r
-        OutputFloats(total).adding(z, rowScale(r, scale)).store(total)
+        PanelFloats(total).adding(z, rowScale(r, scale)).store(total)
       } else {
         z.store(part)
       }
@@ -71,7 +71,7 @@ extension GroupRun {
   func multiply(
     _ rows: Int, isDirect: Bool, codeStep: Int,
     _ dots: (_ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>, _ channels: Int, _ group: Int) ->
-      RowSums
+      TileSums
   ) {
     var (weights, codes) = (weights, codes)
     var (group, scale, restOfScale) = (0, 0, restOfScale)

@@ -14,8 +14,8 @@ func finishCodes(
   let first = panel &* 16
   let count = min(16, Int(level.pointee.outputs) &- first)
   let shared = PanelDots(level, storedSum + first)
-  let scale = OutputFloats(weightScale + first)
-  let start = level.pointee.bias.map { OutputFloats($0 + first) } ?? OutputFloats()
+  let scale = PanelFloats(weightScale + first)
+  let start = level.pointee.bias.map { PanelFloats($0 + first) } ?? PanelFloats()
   for r in 0..<rows {
     let parameters = level.pointee.rows + (row &+ r) &* level.pointee.rowStride
     let y = start.adding(

@@ -10,7 +10,11 @@ func finishTile(
   if isFloat && level.pointee.sink.codes != nil { return finishCodes(sums, rows, level, row, panel) }
   let isWhole = panel &* 16 &+ 16 <= Int(level.pointee.outputs)
   if isFloat && isWhole && level.pointee.weightOffset == nil {
-    return finishWholeFloats(sums, rows, level, row, panel)
+    let isPlain =
+      level.pointee.weightMultiplier == 1 && level.pointee.activationMultiplier == 1
+      && level.pointee.weightConstant == 0
+    if isPlain { return finishWholeFloats(isPlain: true, sums, rows, level, row, panel) }
+    return finishWholeFloats(isPlain: false, sums, rows, level, row, panel)
   }
   for r in 0..<rows {
     let parameters = MatmulRow(level, row &+ r)
@@ -47,10 +51,18 @@ struct PanelDots {
     channels = Int32(truncatingIfNeeded: level.pointee.channels)
   }
 
-  /// I of one row.
+  /// I of one row. `isPlain`, a literal: multipliers are 1 and the constant of the weights is 0.
   @inline(__always)
-  func dots(_ sums: UnsafePointer<Int32>, _ parameters: UnsafePointer<snq_row_params>) -> OutputVectors {
+  func dots(
+    isPlain: Bool = false, _ sums: UnsafePointer<Int32>, _ parameters: UnsafePointer<snq_row_params>
+  ) -> OutputVectors {
     let constant = parameters.pointee.constant
+    if isPlain {
+      let (own, factor) = (OutputVectors(sums), vdupq_n_s32(constant))
+      return OutputVectors(
+        vmlaq_s32(own.a, stored.a, factor), vmlaq_s32(own.b, stored.b, factor),
+        vmlaq_s32(own.c, stored.c, factor), vmlaq_s32(own.d, stored.d, factor))
+    }
     let offsetSum = activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
     let term = vdupq_n_s32(0 &- weightConstant &* offsetSum)
     let factor = vdupq_n_s32(constant)
@@ -64,7 +76,7 @@ struct PanelDots {
 }
 
 /// 16 outputs as floats.
-struct OutputFloats {
+struct PanelFloats {
   var a = vdupq_n_f32(0)
   var b = vdupq_n_f32(0)
   var c = vdupq_n_f32(0)
@@ -98,7 +110,7 @@ struct OutputFloats {
 
   /// + dots * (scale * rowScale), one rounding for the scale and one for the rest.
   @inline(__always)
-  func adding(_ dots: OutputVectors, _ scale: OutputFloats, _ rowScale: float32x4_t) -> OutputFloats {
+  func adding(_ dots: OutputVectors, _ scale: PanelFloats, _ rowScale: float32x4_t) -> PanelFloats {
     var result = self
     result.a = vfmaq_f32(a, vcvtq_f32_s32(dots.a), vmulq_f32(scale.a, rowScale))
     result.b = vfmaq_f32(b, vcvtq_f32_s32(dots.b), vmulq_f32(scale.b, rowScale))
@@ -110,23 +122,26 @@ struct OutputFloats {
 
 @inline(__always)
 private func finishWholeFloats(
-  _ sums: UnsafePointer<Int32>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ panel: Int
+  isPlain: Bool, _ sums: UnsafePointer<Int32>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>,
+  _ row: Int, _ panel: Int
 ) {
   guard let output = level.pointee.output, let storedSum = level.pointee.storedSum,
     let weightScale = level.pointee.weightScale, rows > 0
   else { return }
   let first = panel &* 16
   let shared = PanelDots(level, storedSum + first)
-  let scale = OutputFloats(weightScale + first)
+  let scale = PanelFloats(weightScale + first)
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
-  var start = OutputFloats()
-  if !accumulates, let bias = level.pointee.bias { start = OutputFloats(bias + first) }
+  var start = PanelFloats()
+  if !accumulates, let bias = level.pointee.bias { start = PanelFloats(bias + first) }
   var target = output + (row &* level.pointee.outputStride &+ first)
   var parameters = level.pointee.rows + row &* level.pointee.rowStride
   for r in 0..<rows {
-    let begin = accumulates ? OutputFloats(target) : start
-    begin.adding(shared.dots(sums + 16 &* r, parameters), scale, vdupq_n_f32(parameters.pointee.scale))
-      .store(target)
+    let begin = accumulates ? PanelFloats(target) : start
+    begin.adding(
+      shared.dots(isPlain: isPlain, sums + 16 &* r, parameters), scale, vdupq_n_f32(parameters.pointee.scale)
+    )
+    .store(target)
     target += level.pointee.outputStride
     parameters += level.pointee.rowStride
   }

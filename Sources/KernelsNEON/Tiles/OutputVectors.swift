@@ -47,7 +47,7 @@ struct OutputVectors {
 }
 
 /// 16 outputs of up to 4 rows.
-struct RowSums {
+struct TileSums {
   /// A literal.
   let rows: Int
   var row0 = OutputVectors()

@@ -131,7 +131,7 @@ private struct RowCursor {
 
   /// z of one group, and on to the next.
   @inline(__always)
-  mutating func addGroup(_ channels: Int, _ z0: inout OutputFloats, _ z1: inout OutputFloats) {
+  mutating func addGroup(_ channels: Int, _ z0: inout PanelFloats, _ z1: inout PanelFloats) {
     let level = row.level
     var dots = RowDots(form, row.table, constant &* sums.pointee)
     var rest = channels
@@ -169,11 +169,11 @@ private func multiply(_ form: RowForm, isHalves: Bool, _ row: GroupRow, _ panel:
     var rowScale = args.pointee.rowScales
   else { return }
   rowScale += row.row &* args.pointee.rowScaleStride
-  var (y0, y1) = (OutputFloats(row.totals), OutputFloats(row.totals + 16))
+  var (y0, y1) = (PanelFloats(row.totals), PanelFloats(row.totals + 16))
   let lastChannels = Int(args.pointee.paddedChannels) &- (level.groups &- 1) &* level.groupLength
   var rest = level.groups
   repeat {
-    var (z0, z1) = (OutputFloats(), OutputFloats())
+    var (z0, z1) = (PanelFloats(), PanelFloats())
     var count = min(rest, level.groupsOfScale)
     rest &-= count
     repeat {

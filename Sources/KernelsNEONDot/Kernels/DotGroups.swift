@@ -32,8 +32,8 @@ private func signedDot(
 private func dots(
   _ rows: Int, _ run: GroupRun, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>,
   _ channels: Int, _ group: Int
-) -> RowSums {
-  var tile = RowSums(rows)
+) -> TileSums {
+  var tile = TileSums(rows)
   tile.row0 = OutputVectors(repeating: run.starts[group])
   if rows > 1 { tile.row1 = OutputVectors(repeating: run.starts[blockGroups &+ group]) }
   if rows > 2 { tile.row2 = OutputVectors(repeating: run.starts[2 &* blockGroups &+ group]) }
