@@ -86,8 +86,9 @@ typedef void (*snq_attention_function)(const snq_attention_args *args, uint32_t 
 // Row r is that of batch entry r / sequence and of position past + r % sequence.
 //
 // Codes of 8 bits are signed bytes, the others lie as u = code + h. By entry and head:
-//  * values [capacity][headDim bytes], behind the last of which 15 more are readable; of 4 bits 16 bytes for every 32 channels, the rest like 32: channel c in the low
-//    nibble of byte c, channel 16 + c in the high one; u = 8 for channels that are not there
+//  * values [capacity][headDim bytes], behind the last of which 15 more are readable; of 4 bits 16 bytes for every 32
+//    channels, the rest like 32: channel c in the low nibble of byte c, channel 16 + c in the high one; u = 8 for
+//    channels that are not there
 //  * keys in tiles of 16 positions, 2 * bits * headDim bytes: blocks [16 positions][2 bytes], of which the even channels of a
 //    group have the first byte and the odd ones the second. 8 bits: a block for 2 channels. 4 bits: a block for 4 channels,
 //    channels 0 and 1 in the low nibbles, 2 and 3 in the high ones. 6 bits: three blocks for 8 channels, block b with
