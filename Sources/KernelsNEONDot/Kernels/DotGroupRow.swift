@@ -3,19 +3,58 @@ import CSIMD
 
 // One row: what takes time is reading weights, so they are multiplied as they come, two panels at a time.
 
-/// What makes signed bytes of the weights as they lie, and how they are multiplied: a literal.
-private enum RowForm {
-  /// The code of nibbles.
-  case nibbles
-  /// Looked up.
-  case entries
-  /// The code of bytes, less 128 where that is needed.
-  case bytes
-  /// The same, twice.
-  case twice
-
+/// What makes signed bytes of the weights as they lie, and how they are multiplied. Types: of values the optimiser learns
+/// late, and works for a minute on all that they might be.
+private protocol RowForm {
   /// 64 bytes hold 8 channels.
-  @inline(__always) var isNibbles: Bool { self == .nibbles || self == .entries }
+  static var isNibbles: Bool { get }
+  /// Adds 4 channels; `table` holds what nibbles stand for.
+  static func add(
+    _ sum: inout OutputVectors, _ weights: TileVectors, _ table: uint8x16_t, _ codes: uint8x16_t, _ lane: Int)
+}
+
+/// The code of nibbles.
+private enum Nibbles: RowForm {
+  @inline(__always) static var isNibbles: Bool { true }
+  @inline(__always)
+  static func add(
+    _ sum: inout OutputVectors, _ weights: TileVectors, _: uint8x16_t, _ codes: uint8x16_t, _ lane: Int
+  ) {
+    sum.addSigned(weights, codes, lane)
+  }
+}
+
+/// Looked up.
+private enum Entries: RowForm {
+  @inline(__always) static var isNibbles: Bool { true }
+  @inline(__always)
+  static func add(
+    _ sum: inout OutputVectors, _ weights: TileVectors, _ table: uint8x16_t, _ codes: uint8x16_t, _ lane: Int
+  ) {
+    sum.addSigned(weights.map { vqtbl1q_u8(table, $0) }, codes, lane)
+  }
+}
+
+/// The code of bytes, less 128 where that is needed.
+private enum Bytes: RowForm {
+  @inline(__always) static var isNibbles: Bool { false }
+  @inline(__always)
+  static func add(
+    _ sum: inout OutputVectors, _ weights: TileVectors, _: uint8x16_t, _ codes: uint8x16_t, _ lane: Int
+  ) {
+    DotProduct.addUnsigned(&sum, weights, codes, lane)
+  }
+}
+
+/// The same, twice.
+private enum TwiceBytes: RowForm {
+  @inline(__always) static var isNibbles: Bool { false }
+  @inline(__always)
+  static func add(
+    _ sum: inout OutputVectors, _ weights: TileVectors, _: uint8x16_t, _ codes: uint8x16_t, _ lane: Int
+  ) {
+    DotProduct.addUnsigned(&sum, weights.map { snq_left1_u8($0) }, codes, lane)
+  }
 }
 
 /// One row, with what does not change from group to group.
@@ -28,33 +67,27 @@ private struct GroupRow {
 }
 
 /// I of one row against two panels, or the same one twice.
-private struct RowDots {
-  let form: RowForm
+private struct RowDots<Form: RowForm> {
   let table: uint8x16_t
   var first: OutputVectors
   var second: OutputVectors
 
   @inline(__always)
-  init(_ form: RowForm, _ table: uint8x16_t, _ start: Int32) {
-    (self.form, self.table) = (form, table)
+  init(_ table: uint8x16_t, _ start: Int32) {
+    self.table = table
     first = OutputVectors(repeating: start)
     second = first
   }
 
   @inline(__always)
   private func add(_ sum: inout OutputVectors, _ weights: TileVectors, _ codes: uint8x16_t, _ lane: Int) {
-    switch form {
-    case .nibbles: sum.addSigned(weights, codes, lane)
-    case .entries: sum.addSigned(weights.map { vqtbl1q_u8(table, $0) }, codes, lane)
-    case .bytes: DotProduct.addUnsigned(&sum, weights, codes, lane)
-    case .twice: DotProduct.addUnsigned(&sum, weights.map { snq_left1_u8($0) }, codes, lane)
-    }
+    Form.add(&sum, weights, table, codes, lane)
   }
 
   /// Adds 16 channels of one panel.
   @inline(__always)
   private func addSixteen(_ sum: inout OutputVectors, _ tile: UnsafePointer<UInt8>, _ codes: uint8x16_t) {
-    if form.isNibbles {
+    if Form.isNibbles {
       let (early, late) = (TileVectors(tile), TileVectors(tile + 64))
       add(&sum, early.lowNibbles(), codes, 0)
       add(&sum, early.highNibbles(), codes, 1)
@@ -80,7 +113,7 @@ private struct RowDots {
   mutating func addTile(_ tile: UnsafePointer<UInt8>, _ step: Int, _ codes: UnsafePointer<UInt8>) {
     let four = snq_load_word_u8(codes)
     let (one, other) = (TileVectors(tile), TileVectors(tile + step))
-    guard form.isNibbles else {
+    guard Form.isNibbles else {
       add(&first, one, four, 0)
       return add(&second, other, four, 0)
     }
@@ -93,8 +126,7 @@ private struct RowDots {
 }
 
 /// Where the next group of a row begins.
-private struct RowCursor {
-  let form: RowForm
+private struct RowCursor<Form: RowForm> {
   /// Scales are float16 and there are no offsets: a literal.
   let isHalves: Bool
   let row: GroupRow
@@ -110,16 +142,16 @@ private struct RowCursor {
   var offsets: UnsafeRawPointer?
 
   @inline(__always)
-  init?(_ form: RowForm, isHalves: Bool, _ row: GroupRow, _ panel: Int, _ panels: Int) {
+  init?(isHalves: Bool, _ row: GroupRow, _ panel: Int, _ panels: Int) {
     let (level, args) = (row.level, row.level.args)
     guard let weights = args.pointee.weights, let codes = args.pointee.codes,
       let sums = args.pointee.groupSums, let scales = args.pointee.groupScales
     else { return nil }
-    (self.form, self.isHalves, self.row, self.panel) = (form, isHalves, row, panel)
+    (self.isHalves, self.row, self.panel) = (isHalves, row, panel)
     second = panel &+ panels &- 1
     scaleStep = panels > 1 ? level.scaleBytes &* level.groups : 0
     panelStep = panels > 1 ? args.pointee.panelStride : 0
-    constant = level.constant &+ (form.isNibbles ? 0 : DotProduct.keptOfUnsigned)
+    constant = level.constant &+ (Form.isNibbles ? 0 : DotProduct.keptOfUnsigned)
     self.weights = weights + panel &* args.pointee.panelStride
     let stride = args.pointee.codeStride
     self.codes = UnsafeRawPointer(codes).assumingMemoryBound(to: UInt8.self) + row.row &* stride
@@ -133,19 +165,19 @@ private struct RowCursor {
   @inline(__always)
   mutating func addGroup(_ channels: Int, _ z0: inout PanelFloats, _ z1: inout PanelFloats) {
     let level = row.level
-    var dots = RowDots(form, row.table, constant &* sums.pointee)
+    var dots = RowDots<Form>(row.table, constant &* sums.pointee)
     var rest = channels
     while rest >= 16 {
       dots.addSixteen(weights, panelStep, codes)
-      weights += form.isNibbles ? 128 : 256
+      weights += Form.isNibbles ? 128 : 256
       codes += 16
       rest &-= 16
     }
     while rest > 0 {
       dots.addTile(weights, panelStep, codes)
       weights += 64
-      codes += form.isNibbles ? 8 : 4
-      rest &-= form.isNibbles ? 8 : 4
+      codes += Form.isNibbles ? 8 : 4
+      rest &-= Form.isNibbles ? 8 : 4
     }
     let factors = level.args.pointee.outputScale
     z0 = z0.adding(dots.first, level.numbers(isHalves: isHalves, scales, factors, panel))
@@ -163,9 +195,11 @@ private struct RowCursor {
 
 /// All groups of one row and two panels, or one; y is in `totals` before and after.
 @inline(__always)
-private func multiply(_ form: RowForm, isHalves: Bool, _ row: GroupRow, _ panel: Int, _ panels: Int) {
+private func multiply<Form: RowForm>(
+  _: Form.Type, isHalves: Bool, _ row: GroupRow, _ panel: Int, _ panels: Int
+) {
   let (level, args) = (row.level, row.level.args)
-  guard var cursor = RowCursor(form, isHalves: isHalves, row, panel, panels),
+  guard var cursor = RowCursor<Form>(isHalves: isHalves, row, panel, panels),
     var rowScale = args.pointee.rowScales
   else { return }
   rowScale += row.row &* args.pointee.rowScaleStride
@@ -192,31 +226,31 @@ private func multiply(_ form: RowForm, isHalves: Bool, _ row: GroupRow, _ panel:
 
 @inline(never)
 private func nibblesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.nibbles, isHalves: false, row, panel, panels)
+  multiply(Nibbles.self, isHalves: false, row, panel, panels)
 }
 @inline(never)
 private func halfNibblesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.nibbles, isHalves: true, row, panel, panels)
+  multiply(Nibbles.self, isHalves: true, row, panel, panels)
 }
 @inline(never)
 private func entriesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.entries, isHalves: false, row, panel, panels)
+  multiply(Entries.self, isHalves: false, row, panel, panels)
 }
 @inline(never)
 private func halfEntriesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.entries, isHalves: true, row, panel, panels)
+  multiply(Entries.self, isHalves: true, row, panel, panels)
 }
 @inline(never)
 private func bytesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.bytes, isHalves: false, row, panel, panels)
+  multiply(Bytes.self, isHalves: false, row, panel, panels)
 }
 @inline(never)
 private func halfBytesRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.bytes, isHalves: true, row, panel, panels)
+  multiply(Bytes.self, isHalves: true, row, panel, panels)
 }
 @inline(never)
 private func twiceRow(_ row: GroupRow, _ panel: Int, _ panels: Int) {
-  multiply(.twice, isHalves: false, row, panel, panels)
+  multiply(TwiceBytes.self, isHalves: false, row, panel, panels)
 }
 
 /// Some rows against two panels, or one.
