@@ -35,71 +35,68 @@ private func multiplyNarrow(
   }
 }
 
-/// Bytes of 5 to 7 bits with 8-bit codes, read from the panel: less half of their range two products fit in 16 bits.
-private func multiplyPairs(
-  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
+/// How many groups of 4 channels of a panel add up in 16 bits, by its weights or by the worst there can be: at most 2.
+@inline(__always)
+private func wordGroups(_ level: UnsafePointer<snq_matmul_args>, _ panel: Int) -> Int {
+  if let groups = level.pointee.wordGroups { return Int(groups[panel]) }
+  let bits = Int(level.pointee.weightBits)
+  let limit = bits == 8 ? 128 : byteCenter(level) == 0 ? (1 &<< bits) &- 1 : 1 &<< (bits &- 1)
+  return min(2, groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: limit))
+}
+
+/// Some neighbouring panels with the same number of groups.
+@inline(__always)
+private func multiplyBytes(
+  groups: Int, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
-  let codeStride = Int(level.pointee.codeStride)
-  let center = Int32(1) &<< Int32(truncatingIfNeeded: level.pointee.weightBits &- 1)
-  let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
-  let panelStride = Int(level.pointee.panelStride)
-  // Each tile of rows asks for its share of the next panel, which comes from far.
-  let share = (panelStride / max(1, part.rows / 6) &+ 63) & ~63
-  var panel = part.panelBegin
-  while panel < part.panelEnd {
-    let weights = allWeights + panel &* panelStride
-    var row = part.rowBegin
-    var ahead = panel &+ 1 < part.panelEnd ? panelStride : 2 &* panelStride
-    while row < part.rowEnd {
-      let rows = tileRows(part.rowEnd &- row)
-      let shareEnd = min(2 &* panelStride, ahead &+ share)
-      while ahead < shareEnd {
-        snq_prefetch_first(weights + ahead)
-        ahead &+= 64
-      }
-      let run = NarrowRun(
-        weights: weights, codes: allCodes + row &* codeStride, codeStride: codeStride,
-        channels: Int(level.pointee.paddedChannels), groups: 1, center: Int8(truncatingIfNeeded: center))
-      startSums(level, row, rows, center, sums)
-      addPairedBytes(run, rows: rows, sums)
-      finishTile(sums, rows, level, row, panel)
-      row &+= rows
-    }
-    panel &+= 1
-  }
+  let isWhole = level.pointee.segments <= 1
+  if groups > 0, part.rows > 1 || !isWhole { return multiplyPairs(groups: groups, level, part, scratch) }
+  if part.rows < manyRows, isWhole { return multiplySplit(level, part, scratch) }
+  multiplyBlocks(.words, level, part, scratch)
 }
 
 private func multiplyBytes(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
-  let (bits, activationBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
-  let groups = groupsInWords(activationBits: activationBits, weightLimit: 128)
-  if part.rows == 1 && groups >= 8 { return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch) }
-  if groups >= 2 { return multiplyNarrow(false, groups, level, part, scratch) }
-  if bits < 8 && part.rows > 1 { return multiplyPairs(level, part, scratch) }
-  if part.rows < manyRows { return multiplySplit(level, part, scratch) }
-  multiplyBlocks(.words, level, part, scratch)
+  let groups = groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: 128)
+  let isWhole = level.pointee.segments <= 1
+  if isWhole, part.rows == 1, groups >= 8 {
+    return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch)
+  }
+  if isWhole, groups >= 4 { return multiplyNarrow(false, groups, level, part, scratch) }
+  var panel = part.panelBegin
+  while panel < part.panelEnd {
+    let groups = wordGroups(level, panel)
+    var end = panel &+ 1
+    while end < part.panelEnd, wordGroups(level, end) == groups { end &+= 1 }
+    multiplyBytes(groups: groups, level, part.panels(panel..<end), scratch)
+    panel = end
+  }
 }
 
 private func multiplyNibbles(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let bits = Int(level.pointee.activationBits)
-  if part.rows == 1 {
+  let isWhole = level.pointee.segments <= 1
+  if isWhole, part.rows == 1 {
     return multiplyOneRow(bits < 8 ? .nibblesByFour : .nibbles, level, part.rowBegin, part, scratch)
   }
-  if part.rows < manyRows {
+  if isWhole, part.rows < manyRows {
     return multiplyNarrow(true, groupsInWords(activationBits: bits, weightLimit: 15), level, part, scratch)
   }
-  multiplyBlocks(.nibbles(groups: groupsInWords(activationBits: bits, weightLimit: 8)), level, part, scratch)
+  // Without sums of codes nothing can be taken off.
+  let center: Int32 = level.pointee.weightConstant == 0 ? 0 : 8
+  let groups = groupsInWords(activationBits: bits, weightLimit: center == 0 ? 15 : 8)
+  multiplyBlocks(.nibbles(center: center, groups: groups), level, part, scratch)
 }
 
 private func multiplyPlanes(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let bits = Int(level.pointee.weightBits)
-  if bits <= 3 && part.rows < manyRows { return multiplyFields(level, part, scratch) }
+  if bits <= 3, part.rows < manyRows, level.pointee.segments <= 1 { return multiplyFields(level, part, scratch) }
   let groups = groupsInWords(
     activationBits: Int(level.pointee.activationBits), weightLimit: 1 &<< (bits &- 1))
   multiplyBlocks(.planes(bits: bits, groups: groups), level, part, scratch)

@@ -107,27 +107,43 @@ private func addCounts(
   }
 }
 
+/// Rows whose outputs are finished together.
+private let finishedRows = 32
+
+/// Adds to `sums` ([half]) all pairs of planes of one panel and one row.
+@inline(__always)
+private func addPlanes(
+  _ level: UnsafePointer<snq_matmul_args>, _ weights: UnsafePointer<UInt8>, _ codes: UnsafePointer<UInt8>,
+  _ sums: UnsafeMutablePointer<__m256i>
+) {
+  let (weightBits, codeBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
+  let tiles = Int(level.pointee.paddedChannels) &>> 5
+  for index in 0..<weightBits {
+    for bit in 0..<codeBits {
+      addCounts(
+        weights + index &* Int(level.pointee.planeStride), codes + bit &* tiles &* 4, tiles,
+        Int(level.pointee.panelStride), Int32(truncatingIfNeeded: weightBits &- 1 &- index &+ bit), sums)
+    }
+  }
+}
+
 /// Any part of the rows and panels. A panel stays in the first cache while its rows pass.
 func multiplyBits(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
-  let (weightBits, codeBits) = (Int(level.pointee.weightBits), Int(level.pointee.activationBits))
-  let tiles = Int(level.pointee.paddedChannels) &>> 5
   for panel in part.panelBegin..<max(part.panelBegin, part.panelEnd) {
-    for row in part.rowBegin..<max(part.rowBegin, part.rowEnd) {
-      OutputVectors().store(sums)
-      for index in 0..<weightBits {
-        let plane =
-          weights + (panel &* Int(level.pointee.panelStride) &+ index &* Int(level.pointee.planeStride))
-        for bit in 0..<codeBits {
-          addCounts(
-            plane, codes + (row &* Int(level.pointee.codeStride) &+ bit &* tiles &* 4), tiles,
-            Int(level.pointee.panelStride), Int32(truncatingIfNeeded: weightBits &- 1 &- index &+ bit), sums)
-        }
+    let planes = weights + panel &* Int(level.pointee.panelStride)
+    var row = part.rowBegin
+    while row < part.rowEnd {
+      let rows = min(finishedRows, part.rowEnd &- row)
+      for r in 0..<rows {
+        OutputVectors().store(sums + 2 &* r)
+        addPlanes(level, planes, codes + (row &+ r) &* Int(level.pointee.codeStride), sums + 2 &* r)
       }
-      finishTile(sums, 1, level, row, panel)
+      finishTile(sums, rows, level, row, panel)
+      row &+= rows
     }
   }
 }

@@ -5,8 +5,8 @@ import CSIMD
 enum BlockForm {
   /// Signed bytes to words.
   case words
-  /// Nibbles to bytes less 8.
-  case nibbles(groups: Int)
+  /// Nibbles to bytes less 8, or as they are.
+  case nibbles(center: Int32, groups: Int)
   /// Planes to bytes less half their range.
   case planes(bits: Int, groups: Int)
 
@@ -15,7 +15,7 @@ enum BlockForm {
   var center: Int32 {
     switch self {
     case .words: 0
-    case .nibbles: 8
+    case .nibbles(let center, _): center
     case .planes(let bits, _): 1 &<< Int32(truncatingIfNeeded: bits &- 1)
     }
   }
@@ -29,7 +29,8 @@ func unpack(
 ) {
   switch form {
   case .words: widenWeights(panel + channel &* 16, channels, target)
-  case .nibbles: unpackNibbles(panel + channel &* 8, channels, target)
+  case .nibbles(let center, _):
+    unpackNibbles(panel + channel &* 8, channels, Int8(truncatingIfNeeded: center), target)
   case .planes: unpackPlanes(PlaneSource(level, panel), channel, channels, target)
   }
 }
@@ -39,7 +40,7 @@ func unpack(
 func addBlockTile(_ form: BlockForm, _ block: WeightBlock, _ operands: BlockOperands) {
   switch form {
   case .words: addWordTile(block, operands)
-  case .nibbles(let groups): addNarrowTile(block, operands, operands.codes, operands.codeStride, groups)
+  case .nibbles(_, let groups): addNarrowTile(block, operands, operands.codes, operands.codeStride, groups)
   case .planes(_, let groups):
     transposeCodes(
       operands.codes, operands.codeStride, rows: operands.rows, block.channels, operands.words, blockChannels)

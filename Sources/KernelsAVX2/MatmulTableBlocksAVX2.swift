@@ -199,22 +199,26 @@ private func multiplyBlock(
   _ panels: Int, _ scratch: IndexScratch
 ) {
   guard let weights = level.pointee.weights, let allTables = level.pointee.codes else { return }
-  let tiles = Int(level.pointee.paddedChannels) &>> 5
+  let pieces = CodePieces(level)
+  let tiles = pieces.channels &>> 5
   let bits = Int(level.pointee.weightBits)
   for p in 0..<2 &* blockPairs {
     for r in 0..<rows { OutputVectors().store(scratch.sums + (p &* panelSums &+ 2 &* r)) }
   }
-  var tile = 0
-  while tile < tiles {
-    let count = min(blockTiles, tiles &- tile)
-    let tables = allTables + (row &* Int(level.pointee.codeStride) &+ tile &* halves &* 128)
-    for index in 0..<bits {
-      let place = panel &* Int(level.pointee.panelStride) &+ index &* Int(level.pointee.planeStride)
-      addBlock(
-        halves, level, weights + (place &+ 64 &* tile), panels, tables, rows, count,
-        Int32(truncatingIfNeeded: bits &- 1 &- index), scratch)
+  for piece in 0..<pieces.count {
+    let pieceTables = allTables + (row &* Int(level.pointee.codeStride) &+ piece &* pieces.stride)
+    var tile = 0
+    while tile < tiles {
+      let count = min(blockTiles, tiles &- tile)
+      for index in 0..<bits {
+        let place = panel &* Int(level.pointee.panelStride) &+ index &* Int(level.pointee.planeStride)
+        addBlock(
+          halves, level, weights + (place &+ 64 &* (piece &* tiles &+ tile)), panels,
+          pieceTables + tile &* halves &* 128, rows, count,
+          Int32(truncatingIfNeeded: bits &- 1 &- index), scratch)
+      }
+      tile &+= count
     }
-    tile &+= count
   }
   for p in 0..<panels { finishTile(scratch.sums + p &* panelSums, rows, level, row, panel &+ p) }
 }

@@ -224,21 +224,25 @@ private func multiply(
 ) {
   guard let allWeights = level.pointee.weights, let allTables = level.pointee.codes else { return }
   let stride = Int(level.pointee.codeStride)
-  let tiles = Int(level.pointee.paddedChannels) &>> 5
+  let pieces = CodePieces(level)
+  let tiles = pieces.channels &>> 5
   let blockTiles = tilesInWords / (rows &* halves)
   let panelSums = 2 &* rows
   for index in 0..<(panels &+ 1) &* rows { OutputVectors().store(sums + 2 &* index) }
-  var begin = 0
-  while begin < tiles {
-    let count = min(blockTiles, tiles &- begin)
-    let tables = allTables + (row &* stride &+ begin &* halves &* 128)
-    var panel = 0
-    while panel < panels {
-      let weights = allWeights + ((group &+ panel) &* Int(level.pointee.panelStride) &+ begin &* 64)
-      addPlanes(rows, halves, level, weights, panels &- panel, tables, count, sums + panel &* panelSums)
-      panel &+= 2
+  for piece in 0..<pieces.count {
+    var begin = 0
+    while begin < tiles {
+      let count = min(blockTiles, tiles &- begin)
+      let tables = allTables + (row &* stride &+ piece &* pieces.stride &+ begin &* halves &* 128)
+      let tile = (piece &* tiles &+ begin) &* 64
+      var panel = 0
+      while panel < panels {
+        let weights = allWeights + ((group &+ panel) &* Int(level.pointee.panelStride) &+ tile)
+        addPlanes(rows, halves, level, weights, panels &- panel, tables, count, sums + panel &* panelSums)
+        panel &+= 2
+      }
+      begin &+= count
     }
-    begin &+= count
   }
   for panel in 0..<panels { finishTile(sums + panel &* panelSums, rows, level, row, group &+ panel) }
 }

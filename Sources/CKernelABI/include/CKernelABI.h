@@ -137,6 +137,10 @@ struct snq_matmul_args {
   uint32_t segmentChannels;
   size_t segmentStride;
   // Such kernels read codeSum only for weightConstant and weightOffset.
+  // SNQ_BYTES, for kernels whose registry row says so: how many groups of 4 channels, counted from the start of each
+  // segment, add up in 16 bits whatever the codes are, for each panel: 0, 1 or 2. Weights count less 2^(weightBits - 1)
+  // where weightBits < 8 and weightConstant is not 0. Null: not known.
+  const uint8_t *wordGroups;
   size_t codePlaneStride;  // SNQ_BIT_PLANES with segments: bytes between planes; else planes are as form says
   // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,
   // then), or null.

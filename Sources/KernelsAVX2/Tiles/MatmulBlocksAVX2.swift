@@ -36,9 +36,31 @@ struct MatmulPart {
     self.panelEnd = panelEnd
   }
 
+  /// Some of its panels.
+  @inline(__always)
+  func panels(_ panels: Range<Int>) -> MatmulPart {
+    MatmulPart(rowBegin, rowEnd, panels.lowerBound, panels.upperBound)
+  }
+
   /// Its first rows.
   @inline(__always)
   func rows(upTo end: Int) -> MatmulPart { MatmulPart(rowBegin, end, panelBegin, panelEnd) }
+}
+
+/// The pieces in which the channels of a row lie.
+struct CodePieces {
+  let count: Int
+  /// Padded channels of one.
+  let channels: Int
+  /// Bytes of codes from one to the next.
+  let stride: Int
+
+  @inline(__always)
+  init(_ level: UnsafePointer<snq_matmul_args>) {
+    count = max(1, Int(level.pointee.segments))
+    channels = Int(count == 1 ? level.pointee.paddedChannels : level.pointee.segmentChannels)
+    stride = Int(level.pointee.segmentStride)
+  }
 }
 
 /// Unpacked weights of one block, `blockPanelBytes` from panel to panel.
@@ -78,12 +100,12 @@ private struct BlockScratch {
 @inline(__always)
 func tileRows(_ rest: Int) -> Int { rest >= 6 ? 6 : rest >= 4 ? 4 : rest >= 2 ? 2 : 1 }
 
-/// Nibbles of a block as signed bytes, t - 8.
+/// Nibbles of a block as signed bytes, t - center.
 @inline(never)
 func unpackNibbles(
-  _ tiles: UnsafePointer<UInt8>, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
+  _ tiles: UnsafePointer<UInt8>, _ channels: Int, _ center: Int8, _ target: UnsafeMutablePointer<UInt8>
 ) {
-  let center = _mm256_set1_epi8(8)
+  let center = _mm256_set1_epi8(center)
   var (tile, pair, rest) = (tiles, target, channels)
   while rest > 0 {
     let nibbles = OutputVectors.loaded(tile)
@@ -104,6 +126,10 @@ func startSums(
   _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ rows: Int, _ center: Int32,
   _ sums: UnsafeMutablePointer<__m256i>
 ) {
+  guard center != 0 else {
+    for r in 0..<rows { OutputVectors().store(sums + r &* 2) }
+    return
+  }
   for r in 0..<rows {
     let parameters = level.pointee.rows + (row &+ r) &* Int(level.pointee.rowStride)
     let start = _mm256_set1_epi32(center &* parameters.pointee.codeSum)
@@ -137,19 +163,22 @@ private func multiplyBlock(
   guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
   let codeStride = Int(level.pointee.codeStride)
   let panelStride = Int(level.pointee.panelStride)
-  let paddedChannels = Int(level.pointee.paddedChannels)
+  let pieces = CodePieces(level)
   for p in 0..<panels { startSums(level, row, rows, form.center, scratch.sums + p &* blockPanelSums) }
-  var channel = 0
-  while channel < paddedChannels {
-    let channels = min(blockChannels, paddedChannels &- channel)
-    for p in 0..<panels {
-      unpack(
-        form, level, weights + (panel &+ p) &* panelStride, channel, channels,
-        scratch.weights + p &* blockPanelBytes)
+  for piece in 0..<pieces.count {
+    let pieceCodes = codes + (row &* codeStride &+ piece &* pieces.stride)
+    var channel = 0
+    while channel < pieces.channels {
+      let channels = min(blockChannels, pieces.channels &- channel)
+      for p in 0..<panels {
+        unpack(
+          form, level, weights + (panel &+ p) &* panelStride, piece &* pieces.channels &+ channel, channels,
+          scratch.weights + p &* blockPanelBytes)
+      }
+      let block = WeightBlock(weights: scratch.weights, channels: channels, panels: panels)
+      addTiles(form, block, pieceCodes + channel, codeStride, rows, scratch)
+      channel &+= channels
     }
-    let block = WeightBlock(weights: scratch.weights, channels: channels, panels: panels)
-    addTiles(form, block, codes + (row &* codeStride &+ channel), codeStride, rows, scratch)
-    channel &+= channels
   }
   for p in 0..<panels { finishTile(scratch.sums + p &* blockPanelSums, rows, level, row, panel &+ p) }
 }

@@ -25,6 +25,7 @@ func finishTile(
   _ panel: Int
 ) {
   let isWhole = panel &* 16 &+ 16 <= Int(level.pointee.outputs)
+  if level.pointee.sink.codes != nil { return finishCodes(sums, rows, level, row, panel) }
   if level.pointee.mode >= UInt32(SNQ_INTEGER) {
     if isWhole {
       finishWholeIntegers(sums, rows, level, row, panel)
@@ -38,27 +39,39 @@ func finishTile(
   }
 }
 
-/// What turns the sums of a whole panel into I, all but the rows' part.
-private struct PanelDots {
-  /// weightMultiplier * storedSum.
-  let low: __m256i
-  let high: __m256i
+/// What turns the sums of a whole panel into I.
+struct PanelDots {
+  /// weightMultiplier * storedSum; where all rows have the parameters of the first, what is taken off each of them.
+  private let low: __m256i
+  private let high: __m256i
   /// weightMultiplier * activationMultiplier, 1, 2 or 4, as a shift.
-  let shift: __m128i
-  let channels: Int32
-  let weightConstant: Int32
-  let activationMultiplier: Int32
+  private let shift: __m128i
+  private let channels: Int32
+  private let weightConstant: Int32
+  private let activationMultiplier: Int32
+  private let isUniform: Bool
 
   @inline(__always)
   init(_ level: UnsafePointer<snq_matmul_args>, _ storedSum: UnsafePointer<Int32>) {
     let (weight, activation) = (level.pointee.weightMultiplier, level.pointee.activationMultiplier)
     let single = _mm_cvtsi32_si128(weight &>> 1)
-    low = _mm256_sll_epi32(snq_load_256(storedSum), single)
-    high = _mm256_sll_epi32(snq_load_256(storedSum + 8), single)
+    let low = _mm256_sll_epi32(snq_load_256(storedSum), single)
+    let high = _mm256_sll_epi32(snq_load_256(storedSum + 8), single)
     shift = _mm_cvtsi32_si128((weight &>> 1) &+ (activation &>> 1))
     channels = Int32(truncatingIfNeeded: level.pointee.channels)
     weightConstant = level.pointee.weightConstant
     activationMultiplier = activation
+    isUniform = level.pointee.rowStride == 0
+    guard isUniform else {
+      (self.low, self.high) = (low, high)
+      return
+    }
+    let constant = level.pointee.rows.pointee.constant
+    let offsetSum = activation &* level.pointee.rows.pointee.codeSum &- channels &* constant
+    let term = _mm256_set1_epi32(weightConstant &* offsetSum)
+    let factor = _mm256_set1_epi32(constant)
+    self.low = _mm256_add_epi32(_mm256_mullo_epi32(low, factor), term)
+    self.high = _mm256_add_epi32(_mm256_mullo_epi32(high, factor), term)
   }
 
   /// I of one row.
@@ -66,15 +79,20 @@ private struct PanelDots {
   func dots(
     _ sums: UnsafePointer<__m256i>, _ parameters: UnsafePointer<snq_row_params>
   ) -> OutputVectors {
+    let (lower, upper) = (
+      _mm256_sll_epi32(snq_load_256(sums), shift), _mm256_sll_epi32(snq_load_256(sums + 1), shift)
+    )
+    if isUniform {
+      return OutputVectors(low: _mm256_sub_epi32(lower, low), high: _mm256_sub_epi32(upper, high))
+    }
     let constant = parameters.pointee.constant
     let offsetSum = activationMultiplier &* parameters.pointee.codeSum &- channels &* constant
     let term = _mm256_set1_epi32(weightConstant &* offsetSum)
     let factor = _mm256_set1_epi32(constant)
     func dot(_ sum: __m256i, _ stored: __m256i) -> __m256i {
-      let correction = _mm256_add_epi32(_mm256_mullo_epi32(stored, factor), term)
-      return _mm256_sub_epi32(_mm256_sll_epi32(sum, shift), correction)
+      _mm256_sub_epi32(sum, _mm256_add_epi32(_mm256_mullo_epi32(stored, factor), term))
     }
-    return OutputVectors(low: dot(snq_load_256(sums), low), high: dot(snq_load_256(sums + 1), high))
+    return OutputVectors(low: dot(lower, low), high: dot(upper, high))
   }
 }
 

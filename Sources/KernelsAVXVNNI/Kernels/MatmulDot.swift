@@ -25,7 +25,7 @@ func unpack(
   _ channel: Int, _ channels: Int, _ target: UnsafeMutablePointer<UInt8>
 ) {
   switch form {
-  case .nibbles: unpackNibbles(panel + channel &* 8, channels, target)
+  case .nibbles: unpackNibbles(panel + channel &* 8, channels, 8, target)
   case .planes: unpackPlanes(PlaneSource(level, panel), channel, channels, target)
   }
 }

@@ -38,8 +38,11 @@ struct ConvolutionLevelPlan {
     let padded = level.paddedChannels
     isDirect = traits.contains(.segments) && geometry.hasWholeRows && !copies
     let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
+    // Behind a row of a dense window lie codes of the next pixel, which only weights of 0 pass over.
+    let passesOver = level.level.weight.bits == 8 || !traits.contains(.wordGroups)
     wantsDense =
       isDirect && form == .codes && level.level.weight.layout == .bytes && level.channels == geometry.channels
+      && passesOver
       && matrix.levels.count == 1 && matrix.gather == nil && dense < geometry.windowWidth * padded
     isDense = wantsDense && kernels.allowsCopies
     windowRowChannels = isDense ? dense : geometry.windowWidth * padded

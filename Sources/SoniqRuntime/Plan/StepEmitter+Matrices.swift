@@ -60,7 +60,9 @@ extension StepEmitter {
       arguments.sink = sink(step)
       if !layer.needsRowParameters { arguments.rowStride = 0 }
       return MatmulLevel(
-        variants: try variants(level, fused: index == 0 ? fused : [], copy: try copy(level.copy)),
+        variants: try variants(
+          level, fused: index == 0 ? fused : [], copy: try copy(level.copy), arguments: arguments,
+          panels: matrix.panelCount),
         codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         arguments: arguments)
@@ -81,17 +83,40 @@ extension StepEmitter {
     return (try self.step(matmul), description)
   }
 
-  /// The kernels of a level by row class; where `fused` has a function, it does the next level as well.
-  private func variants(
-    _ level: LevelPlan, fused: [MatmulFunction?] = [], copy: WeightCopy? = nil
-  ) throws(RuntimeError) -> UnsafePointer<MatmulVariant> {
-    let variants = level.choices.enumerated().map { index, choice in
+  /// The kernels of a level by row class, without what they multiply by.
+  private func variants(_ level: LevelPlan) -> [MatmulVariant] {
+    level.choices.map { choice in
       MatmulVariant(
-        function: (fused.isEmpty ? nil : fused[index]) ?? choice.kernel.row.function,
-        form: choice.kernel.form.tag, preparedStride: choice.preparedStride(level.level),
-        scratchBytes: choice.scratchBytes(level.level), copy: choice.copyBits == nil ? nil : copy)
+        function: choice.kernel.row.function, form: choice.kernel.form.tag,
+        preparedStride: choice.preparedStride(level.level), scratchBytes: choice.scratchBytes(level.level))
+    }
+  }
+
+  /// The same with it; where `fused` has a function, it does the next level as well.
+  private func variants(
+    _ level: LevelPlan, fused: [MatmulFunction?], copy: WeightCopy?, arguments: snq_matmul_args, panels: Int
+  ) throws(RuntimeError) -> UnsafePointer<MatmulVariant> {
+    var variants = variants(level)
+    for (index, choice) in level.choices.enumerated() {
+      if !fused.isEmpty, let function = fused[index] { variants[index].function = function }
+      var call = arguments
+      if choice.copyBits != nil, let copy {
+        variants[index].copy = copy
+        copy.place(&call)
+      }
+      variants[index].wordGroups = try wordGroups(choice.kernel, call, panels: panels)
     }
     return UnsafePointer(try memory.store(variants))
+  }
+
+  /// What the kernel knows of the weights that it reads; nil where it asks for nothing.
+  func wordGroups(
+    _ kernel: MatmulKernel, _ arguments: snq_matmul_args, panels: Int
+  ) throws(RuntimeError) -> UnsafePointer<UInt8>? {
+    guard kernel.traits.contains(.wordGroups), let groups = WordGroups(arguments, panels: panels) else {
+      return nil
+    }
+    return try weights.bytes(of: .wordGroups(groups)).assumingMemoryBound(to: UInt8.self)
   }
 
   /// The copy of a level's weights that some of its kernels want.
@@ -113,7 +138,8 @@ extension StepEmitter {
     let preparations = try layer.levels.enumerated().map { (index, plan) throws(RuntimeError) in
       let level = plan.level
       return Preparation(
-        function: kernels.prepare.function, variants: try variants(plan), codes: slots.codes(index),
+        function: kernels.prepare.function, variants: UnsafePointer(try memory.store(variants(plan))),
+        codes: slots.codes(index),
         prepared: slots.prepared(index), codeStride: schedule.slots[slots.codes(index)].rowBytes,
         paddedChannels: UInt32(level.paddedChannels), activationBits: UInt32(level.level.activation.bits))
     }

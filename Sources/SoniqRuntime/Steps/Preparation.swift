@@ -13,6 +13,8 @@ struct MatmulVariant: BitwiseCopyable {
   var scratchBytes: Int
   /// What the kernel reads in place of the level's own weights.
   var copy: WeightCopy?
+  /// See `snq_matmul_args.wordGroups`.
+  var wordGroups: UnsafePointer<UInt8>?
 }
 
 /// Turns the codes of one level into the form that the window's kernel wants, where that is another.

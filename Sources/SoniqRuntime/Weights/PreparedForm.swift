@@ -24,6 +24,7 @@ enum PreparedForm: BitwiseCopyable, Hashable {
   case denseWindows(DenseWindows)
   case depthwise(DepthwiseNumbers)
   case borderSums(BorderSums)
+  case wordGroups(WordGroups)
 
   var bytes: any PreparedBytes {
     switch self {
@@ -31,6 +32,7 @@ enum PreparedForm: BitwiseCopyable, Hashable {
     case .denseWindows(let windows): windows
     case .depthwise(let numbers): numbers
     case .borderSums(let sums): sums
+    case .wordGroups(let groups): groups
     }
   }
 }
