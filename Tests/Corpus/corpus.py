@@ -57,8 +57,8 @@ def line(row: dict[str, Any]) -> str:
     if row.get("cosine_min_onnxruntime_int8") is not None:
         words.append(f"(ONNX Runtime INT8 {row['cosine_min_onnxruntime_int8']:.5f})")
     if row.get("ms"):
-        rivals = [row[key] for key in ("ms_onnxruntime_f32", "ms_onnxruntime_int8") if row.get(key)]
-        words.append(f"{row['ms']:8.2f} ms, {min(rivals) / row['ms']:.2f} times as fast")
+        baselines = [row[key] for key in ("ms_onnxruntime_f32", "ms_onnxruntime_int8") if row.get(key)]
+        words.append(f"{row['ms']:8.2f} ms, {min(baselines) / row['ms']:.2f} times as fast")
     return "  ".join([*words, row["reason"][:300]] if row.get("reason") else words)
 
 

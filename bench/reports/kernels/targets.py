@@ -129,8 +129,8 @@ def demo_targets(demo: Path) -> list[Outcome]:
     case = next((case for case in cases if case["palette"] == "4,8"), None)
     if case is None:
         return [Outcome(target, wanted, "", None, "make demo")]
-    rival = case["onnxruntime_int8_ms"]
-    ratios = {tokens: rival[tokens] / milliseconds for tokens, milliseconds in case["latency_ms"].items()}
+    baseline = case["onnxruntime_int8_ms"]
+    ratios = {tokens: baseline[tokens] / milliseconds for tokens, milliseconds in case["latency_ms"].items()}
     worst = min(ratios, key=lambda tokens: ratios[tokens])
     failures = [f"{tokens} tokens {ratio:.2f}x" for tokens, ratio in ratios.items() if ratio < least]
     measured = number(ratios[worst], least, "x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.models.rows import Report
 from reports.outcome import Outcome
 
-# Network, scheme, least ratio to the best INT8 of the rivals.
+# Network, scheme, least ratio to the best INT8 of the baselines.
 RATIOS = [
     ("resnet18", "w8a8", 1.1), ("resnet18", "w1a1", 4.5), ("resnet18", "w1a1+w4a4@75", 2.2),
     ("resnet50", "w1a1", 4.0), ("mobilenet_v2", "w8a8", 1.2), ("resnet20", "w1a1", 4.0),
@@ -16,14 +16,14 @@ WORKSPACE_LIMIT = 6_000_000
 
 
 def ratio_outcome(report: Report, model: str, scheme: str, least: float) -> Outcome:
-    """The rival is the fastest of the three: two engines, and oneDNN's convolutions added up."""
+    """The baseline is the fastest of the three: two engines, and oneDNN's convolutions added up."""
     name, wanted = f"{model}, {scheme}, to the best INT8", f">= {least:.2f}x"
     ours = report.ms(model, "soniq", scheme, 1, 1)
     engine, alone = report.best_engine(model, 1, 1), report.convolutions_alone(model, 1, 1)
-    rivals = [value for value in (engine, alone) if value is not None]
-    if ours is None or not rivals:
+    baselines = [value for value in (engine, alone) if value is not None]
+    if ours is None or not baselines:
         return Outcome(name, wanted, "", None)
-    ratio = min(rivals) / ours
+    ratio = min(baselines) / ours
     remark = "" if engine is None else f"to the best whole-network engine {engine / ours:.2f}x"
     return Outcome(name, wanted, f"{ratio:.2f}x", ratio >= least, remark)
 
@@ -38,9 +38,9 @@ def kernel_ratios(report: Report, scheme: str) -> dict[str, float]:
         products = max((step["products"] for step in steps), default=0)
         convolutions = [step for step in steps if step["products"] == products > 0]
         inner = [step["ms"] for step in convolutions[1:-1]]
-        rival = min(row["ms"] for row in report.convolutions if row["model"] == model)
+        baseline = min(row["ms"] for row in report.convolutions if row["model"] == model)
         if inner:
-            ratios[model.removeprefix("chain_").replace("_", "@")] = rival * len(inner) / sum(inner)
+            ratios[model.removeprefix("chain_").replace("_", "@")] = baseline * len(inner) / sum(inner)
     return ratios
 
 
