@@ -135,7 +135,6 @@ int main(int argc, char** argv) {
   roofline.AddContext();
   benchmark::AddCustomContext("library", soniq_build_info());
   benchmark::AddCustomContext("baseline", OneDnnVersion());
-  benchmark::AddCustomContext("cpu", CpuName());
   Register(options, roofline);
   LineReporter lines;
   ExactNameJsonReporter file;

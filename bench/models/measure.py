@@ -20,26 +20,14 @@ from typing import Any
 
 import baselines
 import networks
+import schemes
 from contestants import ConvolutionSum, EngineError, Setting, Worker, take_turns
 from reports.disturbance import BUSY
+from reports.machine import Machine, older, this_machine
 
 import soniq
 
-# Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them.
-SCHEMES = {
-    "w8a8": ["--palette", "8"],
-    "w4a8": ["--palette", "w4a8"],
-    "w4a4": ["--palette", "w4a4"],
-    "w2a2": ["--palette", "w2a2"],
-    "w1a4": ["--palette", "w1a4"],
-    "w1a1": ["--palette", "w1a1"],
-    "w1a1+w4a4@75": ["--palette", "w1a1+w4a4", "--coarse-share", "0.75"],
-}
-DEFAULT_SCHEMES = "w8a8,w4a4,w2a2,w1a1,w1a1+w4a4@75"
 DEFAULT_BASELINES = "onnxruntime_f32,onnxruntime_int8,openvino_int8,onednn_conv_sum"
-# Networks whose steps are shown one by one, and at which levels. Of the chains nothing else is measured.
-PROFILED = {"resnet18": ("w8a8", "w1a1"), "resnet20": ("w8a8", "w1a1")}
-PROFILED |= {name: ("w1a1", "w1a4", "w2a2", "w8a8") for name in networks.CHAINS}
 # The threads of OpenMP, TBB and ONNX Runtime spin for some milliseconds after their last work.
 PAUSE_SECONDS = 0.02
 
@@ -54,7 +42,7 @@ def pack(tool: Path, model: Path, scheme: str) -> Path:
         start = time.perf_counter()
         calibration = ["--calibrate", str(baselines.calibration_file(model))]
         command = [str(tool), "pack", str(model), "-o", str(path), *calibration]
-        subprocess.run([*command, *SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *schemes.SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
         print(f"  {path.name}: {path.stat().st_size / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s", flush=True)
     return path
 
@@ -116,14 +104,18 @@ def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, A
                 "workspace_bytes": memory["workspace_bytes"], "heap_bytes": memory["heap_bytes"]})
 
 
+def profiled(name: str, report: dict[str, Any]) -> tuple[str, ...]:
+    """The schemes at which the steps of a network are shown."""
+    return schemes.profiled(name, report["context"]["class"], name in networks.CHAINS)
+
+
 def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) -> None:
     """Adds what every step of a network took, and every convolution of oneDNN, one thread and one image."""
     model, setting = networks.write(arguments.folder, name), Setting(name, 1, 1)
-    schemes = PROFILED[name]
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(Worker("soniq", scheme, pack(arguments.tool, model, scheme), setting, profile=True))
-            for scheme in schemes
+            for scheme in profiled(name, report)
         ]
         baseline = ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting, destinations=("u8", "s32"))
         steps: dict[str, list[list[dict[str, Any]]]] = {worker.scheme: [] for worker in workers}
@@ -147,18 +139,15 @@ def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) ->
 
 
 def context() -> dict[str, Any]:
-    with open("/proc/cpuinfo") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    isa = instruction_set()
-    return {"cpu": names[0] if names else "unknown", "isa": isa, "capped": isa != soniq.cpu_isa(),
-            "cores": len(os.sched_getaffinity(0)), "engines": {}, "date": datetime.date.today().isoformat(),
-            "busy_cores": {}, "revision": revision()}
+    return machine().context() | {
+        "cores": len(os.sched_getaffinity(0)), "engines": {}, "date": datetime.date.today().isoformat(),
+        "busy_cores": {}, "revision": revision()}
 
 
-def instruction_set() -> str:
-    """The newest that soniq may use."""
-    order = ("portable", "avx2", "avx512")
-    return min(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA") or order[-1], key=order.index)
+def machine() -> Machine:
+    """With what soniq may use of it."""
+    isa = older(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA", ""))
+    return this_machine(isa, soniq.cpu_isa(), Path("/proc/cpuinfo").read_text())
 
 
 def revision() -> str:
@@ -174,10 +163,11 @@ def names(text: str) -> list[str]:
     return [part for part in text.split(",") if part]
 
 
-def parse() -> argparse.Namespace:
+def parse(of_class: list[str]) -> argparse.Namespace:
+    """of_class: the schemes where none are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=names, default=[*networks.NETWORKS, *networks.CHAINS])
-    parser.add_argument("--schemes", type=names, default=names(DEFAULT_SCHEMES), help="of soniq; empty: baselines only")
+    parser.add_argument("--schemes", type=names, default=of_class, help="of soniq; empty: baselines only")
     parser.add_argument("--baselines", type=names, default=names(DEFAULT_BASELINES))
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batches", type=numbers, default=[1, 8])
@@ -189,7 +179,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--conv-bench", type=Path, default=Path("build/bench/conv_bench"))
     parser.add_argument("--output", type=Path, default=Path("build/bench-models.json"))
     arguments = parser.parse_args()
-    known = {"--models": networks.NETWORKS | networks.CHAINS, "--schemes": SCHEMES,
+    known = {"--models": networks.NETWORKS | networks.CHAINS, "--schemes": schemes.SCHEMES,
              "--baselines": dict.fromkeys(names(DEFAULT_BASELINES))}
     for option, chosen in (("--models", arguments.models), ("--schemes", arguments.schemes),
                            ("--baselines", arguments.baselines)):
@@ -200,9 +190,10 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    arguments = parse()
+    about = context()
+    arguments = parse(schemes.of_class(about["class"]))
     method = {"rounds": arguments.rounds, "seconds": arguments.seconds}
-    report: dict[str, Any] = {"context": context() | method, "rows": [], "memory": [], "steps": [], "convolutions": []}
+    report: dict[str, Any] = {"context": about | method, "rows": [], "memory": [], "steps": [], "convolutions": []}
     available = len(os.sched_getaffinity(0))
     for name in arguments.models:
         for threads in [] if name in networks.CHAINS else arguments.threads:
@@ -211,7 +202,7 @@ def main() -> int:
                 continue
             for batch in arguments.batches:
                 measure(arguments, Setting(name, threads, batch), report)
-        if arguments.schemes and not arguments.no_profile and name in PROFILED:
+        if arguments.schemes and not arguments.no_profile and profiled(name, report):
             profile(arguments, name, report)
     arguments.output.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {arguments.output}")

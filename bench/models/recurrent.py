@@ -117,7 +117,7 @@ def main() -> None:
     times = rounds(runs, arguments.rounds, arguments.seconds)
     about = context()
     print(
-        f"{about['cpu']}, {about['isa']}; LSTM {arguments.inputs} x {arguments.hidden}, {arguments.steps} steps, ",
+        f"{about['cpu']}, {about['class']}; LSTM {arguments.inputs} x {arguments.hidden}, {arguments.steps} steps, ",
         end="",
     )
     print(f"one sequence, one thread; {about['revision']}\n")

@@ -21,10 +21,10 @@ def write(report: Report, folder: Path) -> list[Path]:
         rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, "codes")]
         if not rows:
             continue
-        suffix = f"{isa}-{threads}t"
-        paths.append(roofline(report, rows, isa, threads, folder / f"roofline-{suffix}.svg"))
+        prefix, suffix = report.machine.section, f"{isa}-{threads}t"
+        paths.append(roofline(report, rows, isa, threads, folder / f"{prefix}-roofline-{suffix}.svg"))
         if any(r.engine == "onednn_int8" for r in rows):
-            paths.append(ratio_by_shape(rows, isa, threads, folder / f"ratio-{suffix}.svg"))
+            paths.append(ratio_by_shape(rows, isa, threads, folder / f"{prefix}-ratio-{suffix}.svg"))
     return paths
 
 

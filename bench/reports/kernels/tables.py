@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from reports.disturbance import BUSY
 from reports.kernels.rows import Report, Row, undisturbed
 from reports.markdown import table, threads_text
-from reports.outcome import Outcome, counted
+from reports.outcome import EQUAL, Outcome, counted
 
-# A ratio from here on is no loss: less is noise.
-EQUAL = 0.95
 PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
 
 
 def machine(report: Report) -> str:
     """The machine and what it can do, as measured at the start of each run."""
     context = report.context
-    lines = [f"* {context['cpu']}, {context['num_cpus']} cores; {context['library'].split(' (')[0]}, "
-             f"revision {context.get('revision', 'unknown')}; {context['baseline']}; {context['date'][:10]}.", ""]
+    lines = [f"* {report.machine.cpu}, {context['num_cpus']} cores; {report.machine.name}; "
+             f"{context['library'].split(' (')[0]}, revision {context.get('revision', 'unknown')}; "
+             f"{context['baseline']}; {context['date'][:10]}."]
+    if report.machine.capped:
+        lines.append("* The CPU has newer instructions. Both libraries were kept from them.")
+    lines.append("")
     settings = sorted({key.rsplit("/", 1)[0] for key in context if key.startswith("threads:")})
     peaks, reads = [], []
     for setting in settings:

@@ -39,6 +39,7 @@ def bars(report: Report, threads: int, batch: int, folder: Path) -> Path | None:
         axes.bar_label(drawn, fmt="%.1f", fontsize=6.5)
     axes.axhline(1, color="#444444", linewidth=0.8)
     axes.set_xticks(range(len(models)), models)
-    axes.set(ylabel="speed over the faster INT8 engine", title=f"Whole networks: {setting_name(threads, batch)}")
+    axes.set(ylabel="speed over the faster INT8 engine",
+             title=f"Whole networks on {report.machine.title}: {setting_name(threads, batch)}")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return svg.save(figure, folder / f"models-{threads}t-batch{batch}.svg")
+    return svg.save(figure, folder / f"{report.machine.section}-models-{threads}t-batch{batch}.svg")

@@ -80,12 +80,12 @@ def targets(report: Report) -> str:
 def machine(report: Report) -> str:
     context = report.context
     engines = "; ".join(dict.fromkeys(context["engines"].values()))
-    # Reports of before this was noted are of machines with AVX-512.
-    isa = context.get("isa", "avx512")
-    text = f"* {context['cpu']}, {context['cores']} cores; {isa}; revision {context['revision']}; {context['date']}.\n"
+    of = f"{report.machine.name}; revision {context['revision']}; {context['date']}"
+    text = f"* {report.machine.cpu}, {context['cores']} cores; {of}.\n"
     text += f"* {engines}; {context['rounds']} rounds of {context['seconds']} s an engine.\n"
-    if context.get("capped"):
-        text += "* soniq and oneDNN were kept to that instruction set; ONNX Runtime and OpenVINO cannot be.\n"
+    if report.machine.capped:
+        text += "* The CPU has newer instructions. soniq and oneDNN were kept from them; "
+        text += "ONNX Runtime and OpenVINO cannot be, and used them.\n"
     for threads in sorted({row.threads for row in report.rows}):
         busy = report.busy_cores(threads)
         if report.disturbed(threads):
