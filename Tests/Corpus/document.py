@@ -73,7 +73,8 @@ def summary(rows: list[Row], machine: Machine, context: dict[str, Any]) -> str:
     ratios = [ratio for found in files.values() if (ratio := speed(found.get("8", {})))]
     capped = " (not capped, as soniq was)" if machine.capped else ""
     words = [
-        f"{machine.cpu}, ONNX Runtime {context['onnxruntime']}{capped}. {len(exact)} of {len(files)} files pack and run; "
+        f"{machine.cpu}, ONNX Runtime {context['onnxruntime']}{capped}. "
+        f"{len(exact)} of {len(files)} files pack and run; "
         f"{sum(error <= 1e-3 for error in exact)} of them within 1e-3 in float, "
         f"{sum(error <= 1e-4 for error in exact)} within 1e-4."
     ]
