@@ -32,7 +32,8 @@ def bars(report: Report, threads: int, batch: int, folder: Path) -> Path | None:
     width = 0.85 / len(contestants)
     for index, (engine, scheme, label, colour) in enumerate(contestants):
         found = [(place, report.ms(model, engine, scheme, threads, batch)) for place, model in enumerate(models)]
-        heights = [(place, report.best_engine(models[place], threads, batch) / ms) for place, ms in found if ms]
+        heights = [(place, best / ms) for place, ms in found
+                   if ms and (best := report.best_engine(models[place], threads, batch))]
         offset = (index - (len(contestants) - 1) / 2) * width
         drawn = axes.bar([place + offset for place, _ in heights], [height for _, height in heights], width,
                          color=colour, label=label)

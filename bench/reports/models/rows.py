@@ -86,7 +86,7 @@ def merge(paths: list[Path]) -> dict[str, Any]:
     if len({context["revision"] for context in contexts}) > 1:
         raise ValueError("the runs are of different revisions")
     refuse_mixed(contexts)
-    result = {"context": dict(contexts[0])}
+    result: dict[str, Any] = {"context": dict(contexts[0])}
     for key in ("rounds", "seconds"):
         result["context"][key] = min(context[key] for context in contexts)
     result["context"]["engines"] = {name: text for context in contexts for name, text in context["engines"].items()}
