@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
 namespace {
 
@@ -56,13 +55,3 @@ void SelectIsa(const std::string& isa) {
 const char* ProgramName() { return program_invocation_short_name; }
 
 const std::string& SelectedIsa() { return selected; }
-
-std::string CpuName() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string text;
-  for (std::string line; text.empty() && std::getline(file, line);) {
-    const size_t colon = line.find(": ");
-    if (line.compare(0, 10, "model name") == 0 && colon != std::string::npos) text = line.substr(colon + 2);
-  }
-  return text.empty() ? "unknown" : text;
-}

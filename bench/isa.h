@@ -22,8 +22,5 @@ inline bool UsesAvx2() { return SelectedIsa() == "avx2"; }
 // Their time does not depend on the codes.
 inline int LargestSafeCode() { return UsesAvx512() ? 255 : 127; }
 
-// "AMD EPYC ..." as the machine calls itself.
-std::string CpuName();
-
 // The name that this program was called by, for its messages.
 const char* ProgramName();

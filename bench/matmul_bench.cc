@@ -6,7 +6,7 @@
 //   --isa=NAME         portable, avx2 or avx512, for both libraries; default: the newest of the machine, up to SONIQ_MAX_ISA
 //   --schemes=...      of soniq, separated by commas
 //   --boundaries=codes,f32
-//   --rivals=1         0: soniq only
+//   --baselines=1      0: soniq only
 //   --rounds=9  --chunk-milliseconds=3  (five times as long for weights above 1 MiB, and for several threads)
 //
 // Names: <engine>/<scheme>/<M>x<K>x<N>/threads:<t>/boundary:<codes|f32>/isa:<isa>. Rows of one shape are measured
@@ -34,7 +34,7 @@ const Options kDefaults = {
     {"isa", ""},
     {"schemes", "w1a1,w1a4,w1a8,w2a2,w2a4,w2a8,w3a3,w4a4,w4a8,w8a8,w1a1+w4a4@75,w1a1+w4a4@87.5"},
     {"boundaries", "codes,f32"},
-    {"rivals", "1"},
+    {"baselines", "1"},
     {"rounds", "9"},
     {"chunk-milliseconds", "3"}};
 
@@ -44,7 +44,7 @@ std::vector<RowKey> MakeKeys(const Options& options) {
   std::vector<RowKey> keys;
   for (const std::string& boundary_name : Split(options.at("boundaries"))) {
     const Boundary boundary = boundary_name == "codes" ? Boundary::kCodes : Boundary::kFloats;
-    if (options.at("rivals") != "0") {
+    if (options.at("baselines") != "0") {
       keys.push_back({"onednn_int8", "w8a8", boundary, threads});
       if (boundary == Boundary::kFloats) keys.push_back({"onednn_f32", "f32", boundary, threads});
     }
@@ -134,8 +134,7 @@ int main(int argc, char** argv) {
   const Roofline roofline(threads);
   roofline.AddContext();
   benchmark::AddCustomContext("library", soniq_build_info());
-  benchmark::AddCustomContext("rival", OneDnnVersion());
-  benchmark::AddCustomContext("cpu", CpuName());
+  benchmark::AddCustomContext("baseline", OneDnnVersion());
   Register(options, roofline);
   LineReporter lines;
   ExactNameJsonReporter file;

@@ -1,4 +1,4 @@
-// The rival: oneDNN's inner product with weights in the layout that it asks for. Its matrix multiplication
+// The baseline: oneDNN's inner product with weights in the layout that it asks for. Its matrix multiplication
 // runs the same kernels and was never faster, and on AVX2 it is slower by half for one row.
 #include <omp.h>
 

@@ -1,4 +1,4 @@
-// Times rivals in turns, so that a change of the clock or a busy neighbour meets all of them alike.
+// Times contestants in turns, so that a change of the clock or a busy neighbour meets all of them alike.
 #pragma once
 
 #include <functional>

@@ -9,7 +9,7 @@ struct RowParameters {
   int32_t zero;
 };
 
-// Codes of 8 bits (7 where the rival's kernels saturate) with a scale and a zero for each row, found from its
+// Codes of 8 bits (7 where the baseline's kernels saturate) with a scale and a zero for each row, found from its
 // smallest and largest element.
 void QuantizeRows(const float* input, size_t rows, size_t channels, uint8_t* codes, RowParameters* parameters);
 

@@ -11,7 +11,7 @@
 namespace {
 
 // Weights of this size come from the third level of cache or from memory. It takes many reads until a cache
-// that the rivals have just filled holds them as well as it can. Several threads need longer chunks too.
+// that the other contestants have just filled holds them as well as it can. Several threads need longer chunks too.
 constexpr size_t kLargeWeightBytes = 1 << 20;
 constexpr double kLongerChunk = 5;
 

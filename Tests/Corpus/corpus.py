@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -24,6 +23,9 @@ from packages import ListError, ModelFile, files_of, read_list
 import soniq
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[1] / "bench"))
+from reports.machine import older, this_machine  # noqa: E402
+
 TRIAL_SECONDS = 2400
 TOLERANCE = 1e-3
 
@@ -57,8 +59,8 @@ def line(row: dict[str, Any]) -> str:
     if row.get("cosine_min_onnxruntime_int8") is not None:
         words.append(f"(ONNX Runtime INT8 {row['cosine_min_onnxruntime_int8']:.5f})")
     if row.get("ms"):
-        rivals = [row[key] for key in ("ms_onnxruntime_f32", "ms_onnxruntime_int8") if row.get(key)]
-        words.append(f"{row['ms']:8.2f} ms, {min(rivals) / row['ms']:.2f} times as fast")
+        baselines = [row[key] for key in ("ms_onnxruntime_f32", "ms_onnxruntime_int8") if row.get(key)]
+        words.append(f"{row['ms']:8.2f} ms, {min(baselines) / row['ms']:.2f} times as fast")
     return "  ".join([*words, row["reason"][:300]] if row.get("reason") else words)
 
 
@@ -80,9 +82,9 @@ def context() -> dict[str, Any]:
     """The machine and the programs."""
     import onnxruntime
 
-    models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-    return {"cpu": models[0] if models else platform.machine(), "isa": soniq.cpu_isa(), "soniq": soniq.build_info(),
-            "onnxruntime": onnxruntime.__version__}  # fmt: skip
+    isa = older(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA", ""))
+    machine = this_machine(isa, soniq.cpu_isa(), Path("/proc/cpuinfo").read_text())
+    return {**machine.context(), "soniq": soniq.build_info(), "onnxruntime": onnxruntime.__version__}
 
 
 def main() -> int:

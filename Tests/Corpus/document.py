@@ -1,4 +1,4 @@
-"""Puts the rows of build/corpus.json into docs/corpus.md, between the marks of this machine's instruction set.
+"""Puts the rows of build/corpus.json into docs/corpus.md, between the marks of this class of machine.
 
 usage: document.py [ROWS [DOCUMENT]]      (default: build/corpus.json docs/corpus.md)
 
@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+from reports.machine import Machine, machine_of  # noqa: E402
 
 Row = dict[str, Any]
 HEAD = ["file", "float: error", "8 bits: error", "cosine", "ONNX Runtime INT8", "size", "ms", "times as fast"]
@@ -63,13 +66,15 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines + (["", "Refused:", "", *refusals] if refusals else [])) + "\n"
 
 
-def summary(rows: list[Row], context: dict[str, str]) -> str:
+def summary(rows: list[Row], machine: Machine, context: dict[str, Any]) -> str:
     files = by_file(rows)
     exact = [found["f32"]["max_relative_error"] for found in files.values()
              if found.get("f32", {}).get("max_relative_error") is not None]  # fmt: skip
     ratios = [ratio for found in files.values() if (ratio := speed(found.get("8", {})))]
+    capped = " (not capped, as soniq was)" if machine.capped else ""
     words = [
-        f"{context['cpu']}, ONNX Runtime {context['onnxruntime']}. {len(exact)} of {len(files)} files pack and run; "
+        f"{machine.cpu}, ONNX Runtime {context['onnxruntime']}{capped}. "
+        f"{len(exact)} of {len(files)} files pack and run; "
         f"{sum(error <= 1e-3 for error in exact)} of them within 1e-3 in float, "
         f"{sum(error <= 1e-4 for error in exact)} within 1e-4."
     ]
@@ -100,8 +105,13 @@ def main() -> int:
     except OSError as error:
         print(f"{error.filename}: {error.strerror}: run make corpus first", file=sys.stderr)
         return 1
-    part = summary(rows, context) + "\n" + table(rows)
-    document.write_text(refresh(document.read_text(), part, context["isa"]))
+    try:
+        machine = machine_of(context, path.with_suffix(".context.json"))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    part = summary(rows, machine, context) + "\n" + table(rows)
+    document.write_text(refresh(document.read_text(), part, machine.section))
     return 0
 
 

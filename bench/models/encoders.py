@@ -158,7 +158,7 @@ def main() -> None:
     arguments = parse()
     about = context()
     capped = ", soniq capped (the baselines are not)" if about["capped"] else ""
-    print(f"{about['cpu']}, {about['isa']}{capped}; {arguments.threads} thread(s), batch 1; {about['revision']}\n")
+    print(f"{about['cpu']}, {about['class']}{capped}; {arguments.threads} thread(s), batch 1; {about['revision']}\n")
     print("| encoder | tokens | soniq, ms | ONNX Runtime INT8, ms | ONNX Runtime float32, ms | times as fast as INT8 |")
     print("|---|---:|---:|---:|---:|---:|")
     for name in arguments.models:

@@ -1,4 +1,4 @@
-"""Times whole networks, soniq at several levels against INT8 rivals, and writes build/bench-models.json.
+"""Times whole networks, soniq at several levels against INT8 baselines, and writes build/bench-models.json.
 
 Rows are {"model", "engine", "scheme", "threads", "batch", "ms_median"}. One process an engine, pinned to its
 cores; in every round each runs for a while, so that a slow moment of the machine hits all of them.
@@ -18,28 +18,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import baselines
 import networks
-import rivals
+import schemes
 from contestants import ConvolutionSum, EngineError, Setting, Worker, take_turns
 from reports.disturbance import BUSY
+from reports.machine import Machine, older, this_machine
 
 import soniq
 
-# Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them.
-SCHEMES = {
-    "w8a8": ["--palette", "8"],
-    "w4a8": ["--palette", "w4a8"],
-    "w4a4": ["--palette", "w4a4"],
-    "w2a2": ["--palette", "w2a2"],
-    "w1a4": ["--palette", "w1a4"],
-    "w1a1": ["--palette", "w1a1"],
-    "w1a1+w4a4@75": ["--palette", "w1a1+w4a4", "--coarse-share", "0.75"],
-}
-DEFAULT_SCHEMES = "w8a8,w4a4,w2a2,w1a1,w1a1+w4a4@75"
-DEFAULT_RIVALS = "onnxruntime_f32,onnxruntime_int8,openvino_int8,onednn_conv_sum"
-# Networks whose steps are shown one by one, and at which levels. Of the chains nothing else is measured.
-PROFILED = {"resnet18": ("w8a8", "w1a1"), "resnet20": ("w8a8", "w1a1")}
-PROFILED |= {name: ("w1a1", "w1a4", "w2a2", "w8a8") for name in networks.CHAINS}
+DEFAULT_BASELINES = "onnxruntime_f32,onnxruntime_int8,openvino_int8,onednn_conv_sum"
 # The threads of OpenMP, TBB and ONNX Runtime spin for some milliseconds after their last work.
 PAUSE_SECONDS = 0.02
 
@@ -52,8 +40,9 @@ def pack(tool: Path, model: Path, scheme: str) -> Path:
     path = model.with_name(f"{model.stem}-{scheme.replace('@', '-').replace('+', '-')}.soniq")
     if not path.exists() or path.stat().st_mtime < max(tool.stat().st_mtime, model.stat().st_mtime):
         start = time.perf_counter()
-        command = [str(tool), "pack", str(model), "-o", str(path), "--calibrate", str(rivals.calibration_file(model))]
-        subprocess.run([*command, *SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
+        calibration = ["--calibrate", str(baselines.calibration_file(model))]
+        command = [str(tool), "pack", str(model), "-o", str(path), *calibration]
+        subprocess.run([*command, *schemes.SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
         print(f"  {path.name}: {path.stat().st_size / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s", flush=True)
     return path
 
@@ -61,9 +50,9 @@ def pack(tool: Path, model: Path, scheme: str) -> Path:
 def contestants(arguments: argparse.Namespace, model: Path) -> list[tuple[str, str, Path]]:
     """Engine, scheme and file of each."""
     chosen = [("soniq", scheme, pack(arguments.tool, model, scheme)) for scheme in arguments.schemes]
-    files = {"onnxruntime_f32": ("f32", lambda: model), "onnxruntime_int8": ("w8a8", lambda: rivals.quantize(model)),
-             "openvino_int8": ("w8a8", lambda: rivals.quantize(model))}
-    return chosen + [(name, files[name][0], files[name][1]()) for name in arguments.rivals if name in files]
+    files = {"onnxruntime_f32": ("f32", lambda: model), "onnxruntime_int8": ("w8a8", lambda: baselines.quantize(model)),
+             "openvino_int8": ("w8a8", lambda: baselines.quantize(model))}
+    return chosen + [(name, files[name][0], files[name][1]()) for name in arguments.baselines if name in files]
 
 
 def busy_cores() -> float:
@@ -99,7 +88,7 @@ def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, A
             worker = stack.enter_context(Worker(engine, scheme, path, setting))
             report["context"]["engines"][engine] = worker.about["version"]
             players.append(worker)
-        if "onednn_conv_sum" in arguments.rivals:
+        if "onednn_conv_sum" in arguments.baselines:
             players.append(ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting))
         pause = PAUSE_SECONDS if setting.threads > 1 else 0
         take_turns(players, arguments.rounds, arguments.seconds, pause)
@@ -115,19 +104,23 @@ def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, A
                 "workspace_bytes": memory["workspace_bytes"], "heap_bytes": memory["heap_bytes"]})
 
 
+def profiled(name: str, report: dict[str, Any]) -> tuple[str, ...]:
+    """The schemes at which the steps of a network are shown."""
+    return schemes.profiled(name, report["context"]["class"], name in networks.CHAINS)
+
+
 def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) -> None:
     """Adds what every step of a network took, and every convolution of oneDNN, one thread and one image."""
     model, setting = networks.write(arguments.folder, name), Setting(name, 1, 1)
-    schemes = PROFILED[name]
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(Worker("soniq", scheme, pack(arguments.tool, model, scheme), setting, profile=True))
-            for scheme in schemes
+            for scheme in profiled(name, report)
         ]
-        rival = ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting, destinations=("u8", "s32"))
+        baseline = ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting, destinations=("u8", "s32"))
         steps: dict[str, list[list[dict[str, Any]]]] = {worker.scheme: [] for worker in workers}
         for _ in range(arguments.rounds):
-            rival.take_turn(0)
+            baseline.take_turn(0)
             for worker in workers:
                 steps[worker.scheme].append(worker.ask(20))
     shapes = networks.convolutions(networks.build(name))
@@ -138,26 +131,23 @@ def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) ->
             shape = next((shapes[node].name for node in nodes if step[0]["products"] and node in shapes), "")
             ms = statistics.median(one["ms"] for one in step)
             report["steps"].append({"model": name, "scheme": scheme, "shape": shape, **step[0], "ms": ms})
-    for key, times in rival.microseconds.items():
+    for key, times in baseline.microseconds.items():
         shape, destination = key.split("/")
         report["convolutions"].append({
-            "model": name, "shape": shape, "destination": destination, "occurrences": rival.occurrences[key],
-            "kernel": rival.kernels[key], "ms": statistics.median(times) / 1e3})
+            "model": name, "shape": shape, "destination": destination, "occurrences": baseline.occurrences[key],
+            "kernel": baseline.kernels[key], "ms": statistics.median(times) / 1e3})
 
 
 def context() -> dict[str, Any]:
-    with open("/proc/cpuinfo") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    isa = instruction_set()
-    return {"cpu": names[0] if names else "unknown", "isa": isa, "capped": isa != soniq.cpu_isa(),
-            "cores": len(os.sched_getaffinity(0)), "engines": {}, "date": datetime.date.today().isoformat(),
-            "busy_cores": {}, "revision": revision()}
+    return machine().context() | {
+        "cores": len(os.sched_getaffinity(0)), "engines": {}, "date": datetime.date.today().isoformat(),
+        "busy_cores": {}, "revision": revision()}
 
 
-def instruction_set() -> str:
-    """The newest that soniq may use."""
-    order = ("portable", "avx2", "avx512")
-    return min(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA") or order[-1], key=order.index)
+def machine() -> Machine:
+    """With what soniq may use of it."""
+    isa = older(soniq.cpu_isa(), os.environ.get("SONIQ_MAX_ISA", ""))
+    return this_machine(isa, soniq.cpu_isa(), Path("/proc/cpuinfo").read_text())
 
 
 def revision() -> str:
@@ -173,11 +163,12 @@ def names(text: str) -> list[str]:
     return [part for part in text.split(",") if part]
 
 
-def parse() -> argparse.Namespace:
+def parse(of_class: list[str]) -> argparse.Namespace:
+    """of_class: the schemes where none are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=names, default=[*networks.NETWORKS, *networks.CHAINS])
-    parser.add_argument("--schemes", type=names, default=names(DEFAULT_SCHEMES), help="of soniq; empty: rivals only")
-    parser.add_argument("--rivals", type=names, default=names(DEFAULT_RIVALS))
+    parser.add_argument("--schemes", type=names, default=of_class, help="of soniq; empty: baselines only")
+    parser.add_argument("--baselines", type=names, default=names(DEFAULT_BASELINES))
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batches", type=numbers, default=[1, 8])
     parser.add_argument("--rounds", type=int, default=7)
@@ -188,10 +179,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--conv-bench", type=Path, default=Path("build/bench/conv_bench"))
     parser.add_argument("--output", type=Path, default=Path("build/bench-models.json"))
     arguments = parser.parse_args()
-    known = {"--models": networks.NETWORKS | networks.CHAINS, "--schemes": SCHEMES,
-             "--rivals": dict.fromkeys(names(DEFAULT_RIVALS))}
+    known = {"--models": networks.NETWORKS | networks.CHAINS, "--schemes": schemes.SCHEMES,
+             "--baselines": dict.fromkeys(names(DEFAULT_BASELINES))}
     for option, chosen in (("--models", arguments.models), ("--schemes", arguments.schemes),
-                           ("--rivals", arguments.rivals)):
+                           ("--baselines", arguments.baselines)):
         unknown = [name for name in chosen if name not in known[option]]
         if unknown:
             parser.error(f"{option}: no {unknown[0]} (have: {', '.join(known[option])})")
@@ -199,9 +190,10 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    arguments = parse()
+    about = context()
+    arguments = parse(schemes.of_class(about["class"]))
     method = {"rounds": arguments.rounds, "seconds": arguments.seconds}
-    report: dict[str, Any] = {"context": context() | method, "rows": [], "memory": [], "steps": [], "convolutions": []}
+    report: dict[str, Any] = {"context": about | method, "rows": [], "memory": [], "steps": [], "convolutions": []}
     available = len(os.sched_getaffinity(0))
     for name in arguments.models:
         for threads in [] if name in networks.CHAINS else arguments.threads:
@@ -210,7 +202,7 @@ def main() -> int:
                 continue
             for batch in arguments.batches:
                 measure(arguments, Setting(name, threads, batch), report)
-        if arguments.schemes and not arguments.no_profile and name in PROFILED:
+        if arguments.schemes and not arguments.no_profile and profiled(name, report):
             profile(arguments, name, report)
     arguments.output.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {arguments.output}")

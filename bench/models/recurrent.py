@@ -51,7 +51,7 @@ def write(path: Path, inputs: int, hidden: int) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def rival(path: Path, x: np.ndarray) -> Run:
+def baseline(path: Path, x: np.ndarray) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -111,13 +111,13 @@ def main() -> None:
     if "DynamicQuantizeLSTM" not in kinds:
         sys.exit(f"recurrent.py: the baseline was not quantised: {kinds}")
     x = np.random.default_rng(4).standard_normal((arguments.steps, 1, arguments.inputs)).astype(np.float32)
-    runs = {"ONNX Runtime float32": rival(model, x), "ONNX Runtime INT8": rival(small, x)}
+    runs = {"ONNX Runtime float32": baseline(model, x), "ONNX Runtime INT8": baseline(small, x)}
     runs |= {f"soniq, {palette} bits": packed(model, arguments.tool, palette, x) for palette in PALETTES}
     truth = runs["ONNX Runtime float32"]()
     times = rounds(runs, arguments.rounds, arguments.seconds)
     about = context()
     print(
-        f"{about['cpu']}, {about['isa']}; LSTM {arguments.inputs} x {arguments.hidden}, {arguments.steps} steps, ",
+        f"{about['cpu']}, {about['class']}; LSTM {arguments.inputs} x {arguments.hidden}, {arguments.steps} steps, ",
         end="",
     )
     print(f"one sequence, one thread; {about['revision']}\n")

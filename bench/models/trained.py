@@ -2,9 +2,9 @@
 
     .ci/with-library build bench-models -- bench/models/trained.py build/training/digits [--seed 1] [--batch 1]
 
-Takes every NAME-SEED.soniq of the folder. The rival is static QDQ per channel of float-SEED.onnx, calibrated on the
+Takes every NAME-SEED.soniq of the folder. The baseline is static QDQ per channel of float-SEED.onnx, calibrated on the
 training images that the recipe left in float-SEED.npz. One process an engine, pinned to its core; engines take turns.
-Prints a table, with medians over rounds of what an engine took, and of its ratio to the rival in the same round.
+Prints a table, with medians over rounds of what an engine took, and of its ratio to the baseline in the same round.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import rivals
+import baselines
 from contestants import EngineError, Setting, Worker, take_turns
 
-RIVAL = "onnxruntime_int8"
+BASELINE = "onnxruntime_int8"
 
 
 def measure(folder: Path, setting: Setting, seed: int, rounds: int, seconds: float) -> dict[str, list[float]]:
@@ -28,7 +28,7 @@ def measure(folder: Path, setting: Setting, seed: int, rounds: int, seconds: flo
     networks = {path.stem.rsplit("-", 1)[0]: path for path in sorted(folder.glob(f"*-{seed}.soniq"))}
     if not networks or not parent.exists():
         raise EngineError(f"{folder} holds no trained networks of seed {seed}: run the recipe first")
-    chosen = [(RIVAL, rivals.quantize(parent)), ("onnxruntime_f32", parent)]
+    chosen = [(BASELINE, baselines.quantize(parent)), ("onnxruntime_f32", parent)]
     chosen += [("soniq", path) for path in networks.values()]
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(Worker(engine, path.stem, path, setting)) for engine, path in chosen]
@@ -48,11 +48,11 @@ def main() -> None:
     arguments = parser.parse_args()
     setting = Setting(arguments.folder.name, arguments.threads, arguments.batch)
     times = measure(arguments.folder, setting, arguments.seed, arguments.rounds, arguments.seconds)
-    rival = next(iter(times.values()))
+    baseline = next(iter(times.values()))
     print(f"| network | ms, {setting.threads} thread(s), batch {setting.batch} | times as fast as ONNX Runtime INT8 |")
     print("|---|---:|---:|")
     for name, rounds in times.items():
-        ratio = statistics.median(other / one for one, other in zip(rounds, rival, strict=True))
+        ratio = statistics.median(other / one for one, other in zip(rounds, baseline, strict=True))
         print(f"| {name} | {statistics.median(rounds):.3f} | {ratio:.2f} |")
 
 

@@ -1,11 +1,15 @@
 """Turns what was measured into tables, plots and verdicts.
 
-usage: python -m reports KIND COMMAND ...      (KIND: kernels or models; PYTHONPATH holds bench/)
+usage: python -m reports machine ISA NEWEST
+       what reports of matrix products keep about this machine, as text for --benchmark_context.
+       ISA: the newest that may be used; NEWEST: that the CPU has
+
+       python -m reports KIND COMMAND ...      (KIND: kernels or models; PYTHONPATH holds bench/)
        merge OUT.json IN.json...     one report of several
        table REPORT.json             every table, as Markdown
        plots REPORT.json FOLDER      SVG files
        targets REPORT.json           the project's targets and what was measured
-       document REPORT.json FILE.md  refreshes the tables and plots of a document, between its marks
+       document REPORT.json FILE.md  refreshes the tables and plots of this class of machine in a document
        sweep REPORT.json             of kernels: every row slower than 8 bits; fails when there is one
 """
 
@@ -16,15 +20,24 @@ import sys
 from pathlib import Path
 
 from reports import kernels, models
+from reports.kind import Kind
+from reports.machine import this_machine
 
 KINDS = {"kernels": kernels.KIND, "models": models.KIND}
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in KINDS:
-        return usage()
-    kind = KINDS[arguments[0]]
-    match arguments[1:]:
+    match arguments:
+        case ["machine", isa, newest]:
+            print(this_machine(isa, newest, Path("/proc/cpuinfo").read_text()).benchmark_context())
+            return 0
+        case [kind, *_] if kind in KINDS:
+            return run(KINDS[kind], arguments[1:])
+    return usage()
+
+
+def run(kind: Kind, arguments: list[str]) -> int:
+    match arguments:
         case ["merge", out, *paths] if paths:
             Path(out).write_text(json.dumps(kind.merge([Path(path) for path in paths]), indent=1) + "\n")
         case ["table", path]:

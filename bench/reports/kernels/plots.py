@@ -21,10 +21,10 @@ def write(report: Report, folder: Path) -> list[Path]:
         rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, "codes")]
         if not rows:
             continue
-        suffix = f"{isa}-{threads}t"
-        paths.append(roofline(report, rows, isa, threads, folder / f"roofline-{suffix}.svg"))
+        prefix, suffix = report.machine.section, f"{isa}-{threads}t"
+        paths.append(roofline(report, rows, isa, threads, folder / f"{prefix}-roofline-{suffix}.svg"))
         if any(r.engine == "onednn_int8" for r in rows):
-            paths.append(ratio_by_shape(rows, isa, threads, folder / f"ratio-{suffix}.svg"))
+            paths.append(ratio_by_shape(rows, isa, threads, folder / f"{prefix}-ratio-{suffix}.svg"))
     return paths
 
 
@@ -54,8 +54,8 @@ def roofline(report: Report, rows: Sequence[Row], isa: str, threads: int, path: 
         ours = [r for r in rows if r.engine == "soniq" and r.scheme == scheme]
         axes.scatter([intensity(r) for r in ours], [r.gmacs for r in ours], s=16, label=scheme,
                      color=COLOURS.get(scheme, OTHER), zorder=3)
-    rival = [r for r in rows if r.engine == "onednn_int8"]
-    axes.scatter([intensity(r) for r in rival], [r.gmacs for r in rival], s=22, marker="x", label="oneDNN INT8",
+    baseline = [r for r in rows if r.engine == "onednn_int8"]
+    axes.scatter([intensity(r) for r in baseline], [r.gmacs for r in baseline], s=22, marker="x", label="oneDNN INT8",
                  color=OTHER, zorder=3)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(None, top * 2.5), ylabel="GMAC/s",
              xlabel="multiply-accumulates per byte of weights",

@@ -10,6 +10,7 @@ from typing import Any
 
 from reports.disturbance import is_disturbed
 from reports.kind import refuse_repeated
+from reports.machine import Machine, machine_of, refuse_mixed
 
 NAME = re.compile(
     r"(?P<engine>\w+)/(?P<scheme>[^/]+)/(?P<rows>\d+)x(?P<channels>\d+)x(?P<outputs>\d+)"
@@ -53,6 +54,7 @@ class Report:
     """The context of a run, or of several merged ones, and their rows."""
 
     context: dict[str, Any]
+    machine: Machine
     rows: list[Row]
 
     def peak(self, name: str, threads: int = 1, isa: str = "avx512") -> float | None:
@@ -88,12 +90,13 @@ def undisturbed(report: Report) -> list[Row]:
 def merge(paths: list[Path]) -> dict[str, Any]:
     """One report of several: contexts joined, rows one after the other.
 
-    Raises ValueError when two files have a row of the same name.
+    Raises ValueError when two files have a row of the same name or are of different machines.
     """
     context: dict[str, Any] = {}
     benchmarks: list[dict[str, Any]] = []
-    for path in paths:
-        report = json.loads(path.read_text())
+    reports = [json.loads(path.read_text()) for path in paths]
+    refuse_mixed(report["context"] for report in reports)
+    for report in reports:
         context = report["context"] | context
         benchmarks += report["benchmarks"]
     refuse_repeated(benchmark["name"] for benchmark in benchmarks)
@@ -101,9 +104,10 @@ def merge(paths: list[Path]) -> dict[str, Any]:
 
 
 def load(path: Path) -> Report:
-    """Raises ValueError for a name of another form."""
+    """Raises ValueError for a name of another form, and for a report that does not say of what machine it is."""
     report = json.loads(path.read_text())
-    return Report(report["context"], [parse(benchmark) for benchmark in report["benchmarks"]])
+    machine = machine_of(report["context"], path)
+    return Report(report["context"], machine, [parse(benchmark) for benchmark in report["benchmarks"]])
 
 
 def parse(benchmark: dict[str, Any]) -> Row:

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from reports.disturbance import BUSY
 from reports.kernels.rows import Report, Row, undisturbed
 from reports.markdown import table, threads_text
-from reports.outcome import Outcome, counted
+from reports.outcome import EQUAL, Outcome, counted
 
-# A ratio from here on is no loss: less is noise.
-EQUAL = 0.95
 PEAKS = ("bytes", "nibbles", "popcount", "table", "floats")
 
 
 def machine(report: Report) -> str:
     """The machine and what it can do, as measured at the start of each run."""
     context = report.context
-    lines = [f"* {context['cpu']}, {context['num_cpus']} cores; {context['library'].split(' (')[0]}, "
-             f"revision {context.get('revision', 'unknown')}; {context['rival']}; {context['date'][:10]}.", ""]
+    lines = [f"* {report.machine.cpu}, {context['num_cpus']} cores; {report.machine.name}; "
+             f"{context['library'].split(' (')[0]}, revision {context.get('revision', 'unknown')}; "
+             f"{context['baseline']}; {context['date'][:10]}."]
+    if report.machine.capped:
+        lines.append("* The CPU has newer instructions. Both libraries were kept from them.")
+    lines.append("")
     settings = sorted({key.rsplit("/", 1)[0] for key in context if key.startswith("threads:")})
     peaks, reads = [], []
     for setting in settings:
@@ -38,18 +40,18 @@ def machine(report: Report) -> str:
 
 
 def ratios(report: Report, isa: str, threads: int, boundary: str) -> str:
-    """Ratio to oneDNN INT8 by shape and scheme, with the rival's own speed."""
+    """Ratio to oneDNN INT8 by shape and scheme, with the baseline's own speed."""
     rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, boundary)]
     schemes = list(dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"))
     lines = []
     for shape in dict.fromkeys(r.shape for r in rows):
         here = [r for r in rows if r.shape == shape]
-        rival = next((r for r in here if r.engine == "onednn_int8"), None)
+        baseline = next((r for r in here if r.engine == "onednn_int8"), None)
         ours = {r.scheme: r for r in here if r.engine == "soniq"}
-        if rival is None:
+        if baseline is None:
             continue
         cells = [f"{ours[s].to_onednn:.2f}" if s in ours and ours[s].to_onednn else "" for s in schemes]
-        lines.append([shape, f"{rival.gmacs:.0f}", *cells])
+        lines.append([shape, f"{baseline.gmacs:.0f}", *cells])
     return table(["M x K x N", "oneDNN GMAC/s", *schemes], lines) if lines else ""
 
 
@@ -112,11 +114,11 @@ def losses(report: Report) -> str:
         rows = [r for r in report.rows if (r.isa, r.threads, r.boundary) == (isa, threads, boundary)]
         for scheme in dict.fromkeys(r.scheme for r in rows if r.engine == "soniq"):
             ours = [r for r in rows if r.engine == "soniq" and r.scheme == scheme]
-            to_rival = slower([(r.to_onednn, r) for r in ours if r.to_onednn is not None])
+            to_baseline = slower([(r.to_onednn, r) for r in ours if r.to_onednn is not None])
             to_own = slower([(r.to_w8a8, r) for r in ours if r.to_w8a8 is not None])
-            if to_rival or to_own:
+            if to_baseline or to_own:
                 lines.append([f"{isa}, {threads_text(threads)}, {boundary}: {scheme}", str(len(ours)),
-                              to_rival, to_own])
+                              to_baseline, to_own])
     head = ["", "rows", "slower than oneDNN INT8", "slower than our w8a8"]
     return table(head, lines) if lines else "No row is slower.\n"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from reports.kind import Kind
 from reports.models import tables
 from reports.models.rows import Report, load, merge
+from reports.sections import Sections
 
 
 def everything(report: Report) -> str:
-    return f"# Whole networks\n\n{tables.summary(report, level=2)}"
+    return f"# {KIND.title} on {report.machine.title}\n\n{tables.summary(report, level=2)}"
 
 
 KIND = Kind(
     load=load, merge=merge, everything=everything, summary=tables.summary, targets=tables.targets,
-    plots="reports.models.plots",
-    marks=("<!-- networks: begin (make bench-models-document) -->", "<!-- networks: end -->"),
+    plots="reports.models.plots", title="Networks", sections=Sections("networks", "bench-models-document"),
 )  # fmt: skip

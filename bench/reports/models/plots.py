@@ -32,13 +32,15 @@ def bars(report: Report, threads: int, batch: int, folder: Path) -> Path | None:
     width = 0.85 / len(contestants)
     for index, (engine, scheme, label, colour) in enumerate(contestants):
         found = [(place, report.ms(model, engine, scheme, threads, batch)) for place, model in enumerate(models)]
-        heights = [(place, report.best_engine(models[place], threads, batch) / ms) for place, ms in found if ms]
+        heights = [(place, best / ms) for place, ms in found
+                   if ms and (best := report.best_engine(models[place], threads, batch))]
         offset = (index - (len(contestants) - 1) / 2) * width
         drawn = axes.bar([place + offset for place, _ in heights], [height for _, height in heights], width,
                          color=colour, label=label)
         axes.bar_label(drawn, fmt="%.1f", fontsize=6.5)
     axes.axhline(1, color="#444444", linewidth=0.8)
     axes.set_xticks(range(len(models)), models)
-    axes.set(ylabel="speed over the faster INT8 engine", title=f"Whole networks: {setting_name(threads, batch)}")
+    axes.set(ylabel="speed over the faster INT8 engine",
+             title=f"Whole networks on {report.machine.title}: {setting_name(threads, batch)}")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return svg.save(figure, folder / f"models-{threads}t-batch{batch}.svg")
+    return svg.save(figure, folder / f"{report.machine.section}-models-{threads}t-batch{batch}.svg")

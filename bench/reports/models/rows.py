@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.disturbance import is_disturbed
 from reports.kind import refuse_repeated
+from reports.machine import Machine, machine_of, refuse_mixed
 
 # Whole networks at 8 bits by others, and the convolutions alone by the fastest kernels that we know of.
 ENGINES = ("onnxruntime_int8", "openvino_int8")
@@ -30,6 +31,7 @@ class Report:
     """Rows, memory, steps and convolutions of one run; the last three as measure.py wrote them."""
 
     context: dict[str, Any]
+    machine: Machine
     rows: list[Row]
     memory: list[dict[str, Any]]
     steps: list[dict[str, Any]]
@@ -67,22 +69,24 @@ class Report:
 
 
 def load(path: Path) -> Report:
-    """Raises KeyError or TypeError for a file of another form."""
+    """Raises KeyError or TypeError for a file of another form, ValueError where it does not say of what machine."""
     report = json.loads(path.read_text())
     rows = [Row(**row) for row in report["rows"]]
-    return Report(report["context"], rows, report["memory"], report["steps"], report["convolutions"])
+    machine = machine_of(report["context"], path)
+    return Report(report["context"], machine, rows, report["memory"], report["steps"], report["convolutions"])
 
 
 def merge(paths: list[Path]) -> dict[str, Any]:
     """Runs of different rows as one: of the contexts the fewest rounds and the busiest neighbours are kept.
 
-    Raises ValueError when two runs have the same row or are of different revisions.
+    Raises ValueError when two runs have the same row or are of different revisions or machines.
     """
     reports = [json.loads(path.read_text()) for path in paths]
     contexts = [report["context"] for report in reports]
     if len({context["revision"] for context in contexts}) > 1:
         raise ValueError("the runs are of different revisions")
-    result = {"context": dict(contexts[0])}
+    refuse_mixed(contexts)
+    result: dict[str, Any] = {"context": dict(contexts[0])}
     for key in ("rounds", "seconds"):
         result["context"][key] = min(context[key] for context in contexts)
     result["context"]["engines"] = {name: text for context in contexts for name, text in context["engines"].items()}

@@ -17,19 +17,19 @@ def setting_name(threads: int, batch: int) -> str:
 
 
 def times(report: Report, threads: int, batch: int) -> str:
-    """Milliseconds by network: the rivals, then soniq with its ratio to the faster INT8 engine."""
+    """Milliseconds by network: the baselines, then soniq with its ratio to the faster INT8 engine."""
     others = [(engine, "f32" if engine.endswith("f32") else "w8a8") for engine in TITLES]
     schemes = report.schemes()
     lines = []
     for model in report.models():
         if model.startswith("chain_"):
             continue
-        rival = report.best_engine(model, threads, batch)
+        baseline = report.best_engine(model, threads, batch)
         cells = [report.ms(model, engine, scheme, threads, batch) for engine, scheme in others]
         line = [model, *("" if value is None else f"{value:.2f}" for value in cells)]
         for scheme in schemes:
             ours = report.ms(model, "soniq", scheme, threads, batch)
-            line.append("" if ours is None else f"{ours:.2f}" + (f" ({rival / ours:.2f}x)" if rival else ""))
+            line.append("" if ours is None else f"{ours:.2f}" + (f" ({baseline / ours:.2f}x)" if baseline else ""))
         if any(line[1:]):
             lines.append(line)
     return table(["ms", *(TITLES[engine] for engine, _ in others), *schemes], lines) if lines else ""
@@ -40,20 +40,21 @@ def layers(report: Report, model: str) -> str:
     the image that a convolution reads is a step of its own: it is among the others, like additions and pooling."""
     steps = [step for step in report.steps if step["model"] == model]
     schemes = list(dict.fromkeys(step["scheme"] for step in steps))
-    rivals = {row["shape"]: row for row in report.convolutions if (row["model"], row["destination"]) == (model, "u8")}
+    to_bytes = [row for row in report.convolutions if (row["model"], row["destination"]) == (model, "u8")]
+    baselines = {row["shape"]: row for row in to_bytes}
     lines = []
     for name in dict.fromkeys(step["name"] for step in steps if step["shape"]):
         here = {step["scheme"]: step for step in steps if step["name"] == name and step["shape"]}
         shape = next(iter(here.values()))["shape"]
-        rival = rivals[shape]["ms"]
-        cells = [f"{1e3 * here[s]['ms']:.1f} ({rival / here[s]['ms']:.2f}x)" if s in here else "" for s in schemes]
-        lines.append([name, shape, f"{1e3 * rival:.1f}", *cells])
+        baseline = baselines[shape]["ms"]
+        cells = [f"{1e3 * here[s]['ms']:.1f} ({baseline / here[s]['ms']:.2f}x)" if s in here else "" for s in schemes]
+        lines.append([name, shape, f"{1e3 * baseline:.1f}", *cells])
     for title, counts in (("all convolutions", True), ("all other steps", False)):
         chosen = [step for step in steps if bool(step["shape"]) == counts]
         total = [sum(step["ms"] for step in chosen if step["scheme"] == scheme) for scheme in schemes]
-        rival = sum(row["ms"] * row["occurrences"] for row in rivals.values()) if counts else None
-        cells = [f"{1e3 * ms:.1f}" + (f" ({rival / ms:.2f}x)" if rival else "") for ms in total]
-        lines.append([title, "", f"{1e3 * rival:.1f}" if rival else "", *cells])
+        baseline = sum(row["ms"] * row["occurrences"] for row in baselines.values()) if counts else None
+        cells = [f"{1e3 * ms:.1f}" + (f" ({baseline / ms:.2f}x)" if baseline else "") for ms in total]
+        lines.append([title, "", f"{1e3 * baseline:.1f}" if baseline else "", *cells])
     return table(["step", "convolution", "oneDNN us", *(f"{scheme} us" for scheme in schemes)], lines)
 
 
@@ -79,12 +80,12 @@ def targets(report: Report) -> str:
 def machine(report: Report) -> str:
     context = report.context
     engines = "; ".join(dict.fromkeys(context["engines"].values()))
-    # Reports of before this was noted are of machines with AVX-512.
-    isa = context.get("isa", "avx512")
-    text = f"* {context['cpu']}, {context['cores']} cores; {isa}; revision {context['revision']}; {context['date']}.\n"
+    of = f"{report.machine.name}; revision {context['revision']}; {context['date']}"
+    text = f"* {report.machine.cpu}, {context['cores']} cores; {of}.\n"
     text += f"* {engines}; {context['rounds']} rounds of {context['seconds']} s an engine.\n"
-    if context.get("capped"):
-        text += "* soniq and oneDNN were kept to that instruction set; ONNX Runtime and OpenVINO cannot be.\n"
+    if report.machine.capped:
+        text += "* The CPU has newer instructions. soniq and oneDNN were kept from them; "
+        text += "ONNX Runtime and OpenVINO cannot be, and used them.\n"
     for threads in sorted({row.threads for row in report.rows}):
         busy = report.busy_cores(threads)
         if report.disturbed(threads):

@@ -1,4 +1,4 @@
-"""The INT8 rivals' model: static QDQ, per channel, made by ONNX Runtime's own tool from random calibration images."""
+"""The model of the INT8 baselines: static QDQ, per channel, made by ONNX Runtime's own tool from random images."""
 
 from __future__ import annotations
 
