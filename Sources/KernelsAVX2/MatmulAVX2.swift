@@ -35,23 +35,14 @@ private func multiplyNarrow(
   }
 }
 
-/// How many groups of 4 channels of a panel add up in 16 bits, by its weights or by the worst there can be: at most 2.
-@inline(__always)
-private func wordGroups(_ level: UnsafePointer<snq_matmul_args>, _ panel: Int) -> Int {
-  if let groups = level.pointee.wordGroups { return Int(groups[panel]) }
-  let bits = Int(level.pointee.weightBits)
-  let limit = bits == 8 ? 128 : byteCenter(level) == 0 ? (1 &<< bits) &- 1 : 1 &<< (bits &- 1)
-  return min(2, groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: limit))
-}
-
-/// Some neighbouring panels with the same number of groups.
+/// Some neighbouring panels, all with steps worth taking or all without.
 @inline(__always)
 private func multiplyBytes(
-  groups: Int, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ steps: WordSteps, _ hasSteps: Bool, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
   _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let isWhole = level.pointee.segments <= 1
-  if groups > 0, part.rows > 1 || !isWhole { return multiplyPairs(groups: groups, level, part, scratch) }
+  if hasSteps, part.rows > 1 || !isWhole { return multiplyPairs(steps, level, part, scratch) }
   if part.rows < manyRows, isWhole { return multiplySplit(level, part, scratch) }
   multiplyBlocks(.words, level, part, scratch)
 }
@@ -65,12 +56,13 @@ private func multiplyBytes(
     return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch)
   }
   if isWhole, groups >= 4 { return multiplyNarrow(false, groups, level, part, scratch) }
+  let steps = WordSteps(level)
   var panel = part.panelBegin
   while panel < part.panelEnd {
-    let groups = wordGroups(level, panel)
+    let hasSteps = steps.kind(panel) != SNQ_STEPS_NONE
     var end = panel &+ 1
-    while end < part.panelEnd, wordGroups(level, end) == groups { end &+= 1 }
-    multiplyBytes(groups: groups, level, part.panels(panel..<end), scratch)
+    while end < part.panelEnd, (steps.kind(end) != SNQ_STEPS_NONE) == hasSteps { end &+= 1 }
+    multiplyBytes(steps, hasSteps, level, part.panels(panel..<end), scratch)
     panel = end
   }
 }

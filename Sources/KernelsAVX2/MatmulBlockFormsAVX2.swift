@@ -10,6 +10,12 @@ enum BlockForm {
   /// Planes to bytes less half their range.
   case planes(bits: Int, groups: Int)
 
+  /// Codes are brought together, so that short pieces of them can be taken at once.
+  @inline(__always)
+  var takesPieces: Bool {
+    if case .words = self { true } else { false }
+  }
+
   /// What is taken off each weight, so that more products fit in 16 bits.
   @inline(__always)
   var center: Int32 {

@@ -2,19 +2,19 @@ import CKernelABI
 import CSIMD
 
 // Bytes whose products with codes of any value add up in 16 bits: of one group of 4 channels (`vpmaddubsw`, `vpmaddwd`
-// by 1, `vpaddd`) or of two, which share the last two instructions. How many do, say `snq_matmul_args.wordGroups`, made
-// of the weights themselves: nothing saturates, and 7-bit weights, of which the worst would let one group fit, nearly
-// always let two.
+// by 1, `vpaddd`) or of two, which share the last two instructions. Which do, say `snq_matmul_args.wordSteps`, made of
+// the weights themselves: nothing saturates. The worst 7-bit weights would let one group fit and the worst 8-bit ones
+// none, but nearly all that networks have let two or one. What is left is done in words, in a second pass.
 
 /// Some rows against one panel.
 private struct PairedRun {
   let weights: UnsafePointer<UInt8>
   let codes: UnsafePointer<UInt8>
   let codeStride: Int
-  /// Channels of one segment.
-  let channels: Int
-  let segments: Int
-  let segmentStride: Int
+  let pieces: CodePieces
+  /// One byte for two groups; `stepMask` is 0 where the first one stands for all.
+  let steps: UnsafePointer<UInt8>
+  let stepMask: Int
   /// What is taken off each weight.
   let center: Int8
 }
@@ -42,6 +42,13 @@ extension OutputVectors {
       _mm256_maddubs_epi16(first, early.high), _mm256_maddubs_epi16(second, late.high))
     high = _mm256_add_epi32(high, _mm256_madd_epi16(upper, ones))
   }
+
+  /// Of any weights.
+  @inline(__always)
+  fileprivate mutating func addWide(_ codes: __m256i, _ even: OutputVectors, _ odd: OutputVectors) {
+    addWords(_mm256_and_si256(codes, _mm256_set1_epi16(0x00ff)), even)
+    addWords(_mm256_srli_epi16(codes, 8), odd)
+  }
 }
 
 extension SumTile {
@@ -57,100 +64,162 @@ extension SumTile {
       row3.addTwoGroups(codes + 3 &* stride, early, late)
     }
   }
+
+  /// Adds the products of 4 channels of any weights.
+  @inline(__always)
+  fileprivate mutating func addWide(
+    _ weights: OutputVectors, _ codes: UnsafePointer<UInt8>, _ stride: Int
+  ) {
+    let (even, odd) = (weights.evenWords(), weights.oddWords())
+    add(weights, codes, stride) { sums, codes, _ in sums.addWide(codes, even, odd) }
+  }
 }
 
-/// * groups: 1 or 2, a literal; with 2 at most 4 rows.
+/// All steps but the wide ones.
+///
 /// * isCentered: a literal, for taking off nothing is an instruction too.
 @inline(__always)
-private func add(
-  _ rows: Int, groups: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>
-) {
+private func add(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   var tile = SumTile(rows, sums)
   let center = _mm256_set1_epi8(run.center)
   func loaded(_ place: UnsafePointer<UInt8>) -> OutputVectors {
     isCentered ? OutputVectors.loaded(place).centered(center) : OutputVectors.loaded(place)
   }
-  var weights = run.weights
-  var segment = 0
+  var (weights, line, step) = (run.weights, run.codes, 0)
+  var segment = run.pieces.count
+  // Loops that may have no turn at all would make the compiler keep sums in memory between segments.
   repeat {
-    var codes = run.codes + segment &* run.segmentStride
-    var rest = run.channels
-    while groups > 1, rest >= 8 {
-      tile.addTwoGroups(loaded(weights), loaded(weights + 64), codes, run.codeStride)
-      weights += 128
+    var (codes, rest) = (line, run.pieces.channels)
+    repeat {
+      let kind = run.steps[step & run.stepMask]
+      let isWhole = rest > 4
+      if kind == UInt8(SNQ_STEP_DOUBLE), isWhole {
+        tile.addTwoGroups(loaded(weights), loaded(weights + 64), codes, run.codeStride)
+      } else if kind != UInt8(SNQ_STEP_WIDE) {
+        tile.add(loaded(weights), codes, run.codeStride) { $0.addGroup($1, $2) }
+        if isWhole { tile.add(loaded(weights + 64), codes + 4, run.codeStride) { $0.addGroup($1, $2) } }
+      }
+      weights += isWhole ? 128 : 64
       codes += 8
       rest &-= 8
-    }
-    while rest > 0 {
-      tile.add(loaded(weights), codes, run.codeStride) { $0.addGroup($1, $2) }
-      weights += 64
-      codes += 4
-      rest &-= 4
-    }
-    segment &+= 1
-  } while segment < run.segments
+      step &+= 1
+    } while rest > 0
+    line += run.pieces.stride
+    segment &-= 1
+  } while segment > 0
+  tile.store(sums)
+}
+
+/// The wide steps.
+@inline(__always)
+private func addWide(_ rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  var tile = SumTile(rows, sums)
+  var (weights, line, step) = (run.weights, run.codes, 0)
+  var segment = run.pieces.count
+  repeat {
+    var (codes, rest) = (line, run.pieces.channels)
+    repeat {
+      let isWhole = rest > 4
+      if run.steps[step & run.stepMask] == UInt8(SNQ_STEP_WIDE) {
+        tile.addWide(.loaded(weights), codes, run.codeStride)
+        if isWhole { tile.addWide(.loaded(weights + 64), codes + 4, run.codeStride) }
+      }
+      weights += isWhole ? 128 : 64
+      codes += 8
+      rest &-= 8
+      step &+= 1
+    } while rest > 0
+    line += run.pieces.stride
+    segment &-= 1
+  } while segment > 0
   tile.store(sums)
 }
 
 // One function a tile shape, because the optimiser stops inlining when a caller grows.
 
 @inline(never)
-private func centered6(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(6, groups: 1, isCentered: true, run, sums)
+private func centered4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(4, isCentered: true, run, sums)
 }
 @inline(never)
-private func signed6(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(6, groups: 1, isCentered: false, run, sums)
+private func signed4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(4, isCentered: false, run, sums)
 }
 @inline(never)
-private func single4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(4, groups: 1, isCentered: true, run, sums)
+private func centered2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(2, isCentered: true, run, sums)
 }
 @inline(never)
-private func single2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(2, groups: 1, isCentered: true, run, sums)
+private func centered1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(1, isCentered: true, run, sums)
 }
 @inline(never)
-private func single1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(1, groups: 1, isCentered: true, run, sums)
-}
+private func wide4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { addWide(4, run, sums) }
 @inline(never)
-private func centeredTwice4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(4, groups: 2, isCentered: true, run, sums)
-}
+private func wide2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { addWide(2, run, sums) }
 @inline(never)
-private func signedTwice4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(4, groups: 2, isCentered: false, run, sums)
-}
-@inline(never)
-private func twice2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(2, groups: 2, isCentered: true, run, sums)
-}
-@inline(never)
-private func twice1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  add(1, groups: 2, isCentered: true, run, sums)
+private func wide1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { addWide(1, run, sums) }
+
+/// Adds to `sums` ([row][half]) the products of 1, 2 or 4 rows.
+@inline(__always)
+private func add(
+  rows: Int, hasWide: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>
+) {
+  switch rows {
+  case 4: run.center == 0 ? signed4(run, sums) : centered4(run, sums)
+  case 2: centered2(run, sums)
+  default: centered1(run, sums)
+  }
+  guard hasWide else { return }
+  switch rows {
+  case 4: wide4(run, sums)
+  case 2: wide2(run, sums)
+  default: wide1(run, sums)
+  }
 }
 
-/// Adds to `sums` ([row][half]) the products of 1, 2, 4 or, with one group, 6 rows.
-@inline(__always)
-private func add(_ rows: Int, groups: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  switch (rows, groups) {
-  case (6, _): run.center == 0 ? signed6(run, sums) : centered6(run, sums)
-  case (4, 2): run.center == 0 ? signedTwice4(run, sums) : centeredTwice4(run, sums)
-  case (4, _): single4(run, sums)
-  case (2, 2): twice2(run, sums)
-  case (2, _): single2(run, sums)
-  case (_, 2): twice1(run, sums)
-  default: single1(run, sums)
+/// What is known of the steps of panels.
+struct WordSteps {
+  private let all: UnsafePointer<UInt8>?
+  private let stride: Int
+  /// Where nothing is known: what the worst weights allow.
+  private let worst: UInt8
+
+  @inline(__always)
+  init(_ level: UnsafePointer<snq_matmul_args>) {
+    all = level.pointee.wordSteps
+    stride = level.pointee.wordStepStride
+    let bits = Int(level.pointee.weightBits)
+    let limit = bits == 8 ? 128 : byteCenter(level) == 0 ? (1 &<< bits) &- 1 : 1 &<< (bits &- 1)
+    worst = UInt8(
+      truncatingIfNeeded: min(
+        2, groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: limit)))
+  }
+
+  /// SNQ_STEPS_NONE, _SOME or _NARROW.
+  @inline(__always)
+  func kind(_ panel: Int) -> Int {
+    if let all { return Int(all[panel &* stride]) }
+    return worst == UInt8(SNQ_STEP_WIDE) ? SNQ_STEPS_NONE : SNQ_STEPS_NARROW
+  }
+
+  /// The steps of a panel and what their indices are masked with; `memory` is for one byte.
+  @inline(__always)
+  fileprivate func steps(
+    _ panel: Int, _ memory: UnsafeMutablePointer<UInt8>
+  ) -> (start: UnsafePointer<UInt8>, mask: Int) {
+    if let all { return (all + (panel &* stride &+ 1), -1) }
+    memory.pointee = worst
+    return (UnsafePointer(memory), 0)
   }
 }
 
 /// Rows whose outputs are finished together.
 private let finishedRows = 48
 
-/// Bytes of panels of which `groups` (1 or 2) of 4 channels add up in 16 bits, any part of the rows and panels.
+/// Bytes of panels with steps worth taking, any part of the rows and panels.
 func multiplyPairs(
-  groups: Int, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ steps: WordSteps, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
   _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
@@ -159,12 +228,13 @@ func multiplyPairs(
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
   let panelStride = Int(level.pointee.panelStride)
   let pieces = CodePieces(level)
-  let most = groups > 1 ? 4 : 6
   // Each tile of rows asks for its share of the next panel, which comes from far.
-  let share = (panelStride / max(1, part.rows / most) &+ 63) & ~63
+  let share = (panelStride / max(1, part.rows / 4) &+ 63) & ~63
   var panel = part.panelBegin
   while panel < part.panelEnd {
     let weights = allWeights + panel &* panelStride
+    let (start, mask) = steps.steps(panel, scratch + finishedRows &* 64)
+    let hasWide = steps.kind(panel) == SNQ_STEPS_SOME
     var row = part.rowBegin
     var ahead = panel &+ 1 < part.panelEnd ? panelStride : 2 &* panelStride
     while row < part.rowEnd {
@@ -172,7 +242,7 @@ func multiplyPairs(
       startSums(level, row, block, center, sums)
       var done = 0
       while done < block {
-        let rows = min(most, tileRows(block &- done))
+        let rows = min(4, tileRows(block &- done))
         let shareEnd = min(2 &* panelStride, ahead &+ share)
         while ahead < shareEnd {
           snq_prefetch_first(weights + ahead)
@@ -180,9 +250,8 @@ func multiplyPairs(
         }
         let run = PairedRun(
           weights: weights, codes: allCodes + (row &+ done) &* codeStride, codeStride: codeStride,
-          channels: pieces.channels, segments: pieces.count, segmentStride: pieces.stride,
-          center: Int8(truncatingIfNeeded: center))
-        add(rows, groups: groups, run, sums + 2 &* done)
+          pieces: pieces, steps: start, stepMask: mask, center: Int8(truncatingIfNeeded: center))
+        add(rows: rows, hasWide: hasWide, run, sums + 2 &* done)
         done &+= rows
       }
       finishTile(sums, block, level, row, panel)

@@ -71,6 +71,12 @@ private func widenCodes(
     snq_store_256(target + (channel &+ blockChannels), _mm256_srli_epi16(bytes, 8))
     channel &+= 32
   }
+  if channels &- channel >= 16 {
+    let bytes = snq_load_128(codes + channel)
+    snq_store_128(target + channel, _mm_and_si128(bytes, _mm256_castsi256_si128(mask)))
+    snq_store_128(target + (channel &+ blockChannels), _mm_srli_epi16(bytes, 8))
+    channel &+= 16
+  }
   while channel < channels {
     let four = UnsafeRawPointer(codes + channel).loadUnaligned(as: UInt32.self)
     let raw = UnsafeMutableRawPointer(target + channel)
@@ -114,9 +120,12 @@ private func addWords(
 /// panels of the block.
 @inline(never)
 func addWordTile(_ block: WeightBlock, _ operands: BlockOperands) {
+  let pieces = operands.pieces
   for row in 0..<operands.rows {
-    widenCodes(
-      operands.codes + row &* operands.codeStride, block.channels, operands.words + row &* wordRowStride)
+    let (codes, words) = (operands.codes + row &* operands.codeStride, operands.words + row &* wordRowStride)
+    for piece in 0..<pieces.count {
+      widenCodes(codes + piece &* pieces.stride, pieces.channels, words + piece &* pieces.channels)
+    }
   }
   for panel in 0..<block.panels {
     addWords(

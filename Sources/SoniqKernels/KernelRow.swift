@@ -48,8 +48,8 @@ package struct KernelTraits: OptionSet, Sendable, Hashable {
   package static let fusesLevels = KernelTraits(rawValue: 8)
   /// Reads `snq_depthwise_args.tiles`, a copy of the weights.
   package static let tiledDepthwise = KernelTraits(rawValue: 16)
-  /// Reads `snq_matmul_args.wordGroups` of levels in bytes.
-  package static let wordGroups = KernelTraits(rawValue: 32)
+  /// Reads `snq_matmul_args.wordSteps` of levels in bytes.
+  package static let wordSteps = KernelTraits(rawValue: 32)
 }
 
 /// All kernels of one operation that are chosen between by what the CPU has.

@@ -172,7 +172,7 @@ extension ModelPacker {
   ) throws(PackError) -> ModelDescription {
     let store = ConstantStore()
     let builder = PackedMatrixBuilder(store: store)
-    let quantizer = LayerQuantizer()
+    let quantizer = LayerQuantizer(range: options.target.weightRange)
     var packed = model
     packed.owner.append(store)
     fold(&layers, assignment)

@@ -21,6 +21,8 @@ package struct PackOptions: Sendable {
   package var keepsEnds = true
   /// Whether channels with outlying activations may form a run of their own (palettes of one level).
   package var splitsOutliers = true
+  /// The CPUs that the file is made for; it runs on all of them, with the same results.
+  package var target = PackTarget.any
 
   package init(palette: Palette) { self.palette = palette }
 }
@@ -60,6 +62,7 @@ package struct ModelPacker {
     var packed = try quantize(grouped, &layers, calibration, assignment)
     var report = PackReport(
       palette: palette.text, calibration: data.source, calibrationTokens: data.count)
+    report.target = options.target
     report.calibrationUnit = data.unit
     report.layers = self.layers(of: packed.graph)
     report.weights = WeightAccount(packed.graph)

@@ -10,6 +10,7 @@ package struct CompensatedQuantizer: Sendable {
   package let order: [Int]
   /// The levels and their numbers of channels, in sorted order.
   package let runs: [(level: Level, channels: Int)]
+  private let range: WeightRange
   private let factor: TriangularFactor
   /// Mean square of the sorted channels, for the scale search.
   private let importance: [Float]
@@ -19,7 +20,8 @@ package struct CompensatedQuantizer: Sendable {
   /// Throws when a level is not valid or the sizes do not fit; returns nil when the moments do not allow
   /// compensation (fewer rows than needed even with damping).
   package init?(
-    moments: SecondMoments, order: [Int], runs: [(level: Level, channels: Int)], damping: Float
+    moments: SecondMoments, order: [Int], runs: [(level: Level, channels: Int)], damping: Float,
+    range: WeightRange = .whole
   ) throws(QuantizationError) {
     for (index, run) in runs.enumerated() where !run.level.isValid || run.channels < 1 {
       throw .invalidLevel(index: index)
@@ -34,6 +36,7 @@ package struct CompensatedQuantizer: Sendable {
     guard let factor = TriangularFactor(moments, order: order, damping: damping) else { return nil }
     self.order = order
     self.runs = runs
+    self.range = range
     self.factor = factor
     importance = order.map { max(moments.mean($0, $0), 0) }
   }
@@ -79,7 +82,7 @@ package struct CompensatedQuantizer: Sendable {
     var begin = 0
     for run in runs.indices {
       let positions = begin..<begin + runs[run].channels
-      let search = ScaleSearch(code: runs[run].level.weight)
+      let search = ScaleSearch(code: runs[run].level.weight, range: range)
       let scales = panelScales(panel, positions, outputs.count, search)
       for (lane, output) in outputs.enumerated() { results[run].scales[output] = scales[lane] }
       for position in positions {

@@ -56,10 +56,10 @@ package struct MatrixQuantizer: Sendable {
   private let search: ScaleSearch
 
   /// - Throws: `invalidLevel` when the level's bits, zero or scale are out of range.
-  package init(level: Level) throws(QuantizationError) {
+  package init(level: Level, range: WeightRange = .whole) throws(QuantizationError) {
     guard level.isValid else { throw .invalidLevel(index: 0) }
     self.level = level
-    search = ScaleSearch(code: level.weight)
+    search = ScaleSearch(code: level.weight, range: range)
   }
 
   /// Scale of every output.

@@ -10,8 +10,8 @@ package struct ScaleSearch: Sendable {
   let fractions: [Float]
   let refinements = 4
 
-  package init(code: WeightCode) {
-    grid = WeightGrid(code)
+  package init(code: WeightCode, range: WeightRange = .whole) {
+    grid = WeightGrid(code, range: range)
     let smallest: Float = [1: 0.2, 2: 0.3, 3: 0.4, 4: 0.5, 5: 0.6, 6: 0.7][code.bits] ?? 0.85
     let count = code.bits >= 7 ? 10 : 20
     fractions = (0...count).map { 1.02 - (1.02 - smallest) * Float($0) / Float(count) }
@@ -54,8 +54,7 @@ package struct ScaleSearch: Sendable {
       largest = max(largest, row[index])
       smallest = min(smallest, row[index])
     }
-    let highest = Float(grid.code.integer(grid.code.codeCount - 1))
-    let lowest = Float(grid.code.integer(0))
+    let (lowest, highest) = (grid.lowest, grid.highest)
     var scale: Float = 0
     if highest > 0 { scale = max(scale, largest / highest) }
     if lowest < 0 { scale = max(scale, smallest / lowest) }

@@ -1,11 +1,20 @@
 package import SoniqCore
 
+/// Which integers of 8-bit codes weights may have.
+package enum WeightRange: Sendable, Hashable {
+  case whole
+  /// -64...63: two products with 8-bit activations add up in 16 bits, as CPUs without VNNI multiply.
+  case half
+}
+
 /// The integers of a weight code as a grid for nearest rounding of whole vectors.
 ///
 /// Step m = clamp(rne(x * inverseFactor / scale - shift), low, high); integer v = multiplier * m + addend;
-/// code q = m - low. `scale` is the real value of one integer.
+/// code q = m - first. `scale` is the real value of one integer.
 package struct WeightGrid: Sendable {
   package let code: WeightCode
+  /// The step of code 0.
+  private let first: Float
   let low: Float
   let high: Float
   let inverseFactor: Float
@@ -13,12 +22,14 @@ package struct WeightGrid: Sendable {
   let multiplier: Float
   let addend: Float
 
-  package init(_ code: WeightCode) {
+  package init(_ code: WeightCode, range: WeightRange = .whole) {
     self.code = code
     let half = code.codeCount / 2
     let lowStep = code.kind == .bipolar ? -half : -code.zero
-    low = Float(lowStep)
-    high = Float(lowStep + code.codeCount - 1)
+    first = Float(lowStep)
+    let isHalved = range == .half && code.bits == 8 && code.kind == .affine
+    low = isHalved ? max(first, -64) : first
+    high = min(Float(lowStep + code.codeCount - 1), isHalved ? 63 : .infinity)
     inverseFactor = code.kind == .bipolar ? 0.5 : 1
     shift = code.kind == .bipolar ? 0.5 : 0
     multiplier = Float(code.storedMultiplier)
@@ -33,12 +44,16 @@ package struct WeightGrid: Sendable {
   package func nearestCode(_ value: Float, scale: Float) -> UInt8 {
     let step = value * (inverseFactor / scale) - shift
     let clamped = step > low ? (step < high ? step : high) : low
-    return UInt8((clamped + Self.roundingMagic) - Self.roundingMagic - low)
+    return UInt8((clamped + Self.roundingMagic) - Self.roundingMagic - first)
   }
 
   /// The integer of a code.
   @inline(__always)
-  package func integer(_ code: UInt8) -> Float { (Float(code) + low) * multiplier + addend }
+  package func integer(_ code: UInt8) -> Float { (Float(code) + first) * multiplier + addend }
+
+  /// The integers at the ends.
+  var lowest: Float { low * multiplier + addend }
+  var highest: Float { high * multiplier + addend }
 
   @inline(__always)
   func integers(_ values: SIMD8<Float>, inverse: Float) -> SIMD8<Float> {

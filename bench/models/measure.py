@@ -32,24 +32,27 @@ DEFAULT_BASELINES = "onnxruntime_f32,onnxruntime_int8,openvino_int8,onednn_conv_
 PAUSE_SECONDS = 0.02
 
 
-def pack(tool: Path, model: Path, scheme: str) -> Path:
-    """Packs the ONNX file at a scheme unless that is done; returns the path of the .soniq file.
+def pack(tool: Path, model: Path, scheme: str, kind: str = "") -> Path:
+    """Packs the ONNX file at a scheme, as a class of machines (`kind`) wants it, unless that is done; returns the path of the
+    .soniq file.
 
     Raises subprocess.CalledProcessError when soniq-pack refuses.
     """
-    path = model.with_name(f"{model.stem}-{scheme.replace('@', '-').replace('+', '-')}.soniq")
+    options = schemes.options(scheme, kind)
+    target = "-for-avx2" if "--target" in options else ""
+    path = model.with_name(f"{model.stem}-{scheme.replace('@', '-').replace('+', '-')}{target}.soniq")
     if not path.exists() or path.stat().st_mtime < max(tool.stat().st_mtime, model.stat().st_mtime):
         start = time.perf_counter()
         calibration = ["--calibrate", str(baselines.calibration_file(model))]
         command = [str(tool), "pack", str(model), "-o", str(path), *calibration]
-        subprocess.run([*command, *schemes.SCHEMES[scheme]], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
         print(f"  {path.name}: {path.stat().st_size / 1e6:.1f} MB in {time.perf_counter() - start:.0f} s", flush=True)
     return path
 
 
-def contestants(arguments: argparse.Namespace, model: Path) -> list[tuple[str, str, Path]]:
+def contestants(arguments: argparse.Namespace, model: Path, kind: str) -> list[tuple[str, str, Path]]:
     """Engine, scheme and file of each."""
-    chosen = [("soniq", scheme, pack(arguments.tool, model, scheme)) for scheme in arguments.schemes]
+    chosen = [("soniq", scheme, pack(arguments.tool, model, scheme, kind)) for scheme in arguments.schemes]
     files = {"onnxruntime_f32": ("f32", lambda: model), "onnxruntime_int8": ("w8a8", lambda: baselines.quantize(model)),
              "openvino_int8": ("w8a8", lambda: baselines.quantize(model))}
     return chosen + [(name, files[name][0], files[name][1]()) for name in arguments.baselines if name in files]
@@ -80,7 +83,7 @@ def note_load(threads: int, report: dict[str, Any]) -> None:
 def measure(arguments: argparse.Namespace, setting: Setting, report: dict[str, Any]) -> None:
     """Adds the rows of one network, number of threads and batch."""
     model = networks.write(arguments.folder, setting.model)
-    chosen = contestants(arguments, model)
+    chosen = contestants(arguments, model, report["context"]["class"])
     note_load(setting.threads, report)
     with contextlib.ExitStack() as stack:
         players: list[Worker | ConvolutionSum] = []
@@ -112,9 +115,11 @@ def profiled(name: str, report: dict[str, Any]) -> tuple[str, ...]:
 def profile(arguments: argparse.Namespace, name: str, report: dict[str, Any]) -> None:
     """Adds what every step of a network took, and every convolution of oneDNN, one thread and one image."""
     model, setting = networks.write(arguments.folder, name), Setting(name, 1, 1)
+    kind = report["context"]["class"]
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(Worker("soniq", scheme, pack(arguments.tool, model, scheme), setting, profile=True))
+            stack.enter_context(
+                Worker("soniq", scheme, pack(arguments.tool, model, scheme, kind), setting, profile=True))
             for scheme in profiled(name, report)
         ]
         baseline = ConvolutionSum(arguments.conv_bench, model.with_suffix(".txt"), setting, destinations=("u8", "s32"))

@@ -99,6 +99,12 @@ typedef struct {
   int32_t zero;
 } snq_code_sink;
 
+// Bytes of snq_matmul_args.wordSteps: the sum of what pairs of channels add in 16 bits fits for both groups together,
+// for each of them, or for neither. The weights count less 2^(weightBits - 1) where weightBits < 8 and weightConstant is
+// not 0. The first byte of a panel says what its steps are: none worth taking, some, or no SNQ_STEP_WIDE among them.
+enum { SNQ_STEP_WIDE = 0, SNQ_STEP_SINGLE = 1, SNQ_STEP_DOUBLE = 2 };
+enum { SNQ_STEPS_NONE = 0, SNQ_STEPS_SOME = 1, SNQ_STEPS_NARROW = 2 };
+
 // One level of one linear layer, applied to rows of activation codes.
 //
 // Float result, per (row, o), in this order, every step one IEEE binary32 operation:
@@ -137,10 +143,11 @@ struct snq_matmul_args {
   uint32_t segmentChannels;
   size_t segmentStride;
   // Such kernels read codeSum only for weightConstant and weightOffset.
-  // SNQ_BYTES, for kernels whose registry row says so: how many groups of 4 channels, counted from the start of each
-  // segment, add up in 16 bits whatever the codes are, for each panel: 0, 1 or 2. Weights count less 2^(weightBits - 1)
-  // where weightBits < 8 and weightConstant is not 0. Null: not known.
-  const uint8_t *wordGroups;
+  // SNQ_BYTES, for kernels whose registry row says so: wordStepStride bytes for each panel, or null. How every two groups
+  // of 4 channels, counted from the start of each segment, add up without saturating whatever the codes are; the last
+  // one of a segment may be alone.
+  const uint8_t *wordSteps;
+  size_t wordStepStride;
   size_t codePlaneStride;  // SNQ_BIT_PLANES with segments: bytes between planes; else planes are as form says
   // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,
   // then), or null.

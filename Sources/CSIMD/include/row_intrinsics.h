@@ -172,6 +172,7 @@ SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_codes(__m512i a, __m512i b, 
   return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
                                   snq_512_pack_lanes(a, b, c, d, zero));
 }
+SNQ_INLINE("sse2") __m128i snq_load_128(const void *bytes) { return _mm_loadu_si128((const __m128i_u *)bytes); }
 SNQ_INLINE("sse2") void snq_store_128(void *bytes, __m128i vector) { _mm_storeu_si128((__m128i_u *)bytes, vector); }
 // Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
 // sixteen words, of which the first `count` are stored.

@@ -57,9 +57,18 @@ struct CodePieces {
 
   @inline(__always)
   init(_ level: UnsafePointer<snq_matmul_args>) {
-    count = max(1, Int(level.pointee.segments))
-    channels = Int(count == 1 ? level.pointee.paddedChannels : level.pointee.segmentChannels)
-    stride = Int(level.pointee.segmentStride)
+    let count = max(1, Int(level.pointee.segments))
+    self.init(
+      count: count,
+      channels: Int(count == 1 ? level.pointee.paddedChannels : level.pointee.segmentChannels),
+      stride: Int(level.pointee.segmentStride))
+  }
+
+  @inline(__always)
+  init(count: Int, channels: Int, stride: Int) {
+    self.count = count
+    self.channels = channels
+    self.stride = stride
   }
 }
 
@@ -74,6 +83,8 @@ struct WeightBlock {
 struct BlockOperands {
   let codes: UnsafePointer<UInt8>
   let codeStride: Int
+  /// Of the channels of the block; only blocks of `BlockForm.takesPieces` have several.
+  let pieces: CodePieces
   /// 1, 2, 4 or 6.
   let rows: Int
   /// Scratch memory for the codes of 6 rows, as words at most.
@@ -140,47 +151,75 @@ func startSums(
 /// Multiplies an unpacked block with rows of codes, tile by tile.
 @inline(__always)
 private func addTiles(
-  _ form: BlockForm, _ block: WeightBlock, _ codes: UnsafePointer<UInt8>, _ codeStride: Int, _ rows: Int,
-  _ scratch: BlockScratch
+  _ form: BlockForm, _ block: WeightBlock, _ codes: UnsafePointer<UInt8>, _ codeStride: Int,
+  _ pieces: CodePieces, _ rows: Int, _ scratch: BlockScratch
 ) {
   var done = 0
   while done < rows {
     let count = tileRows(rows &- done)
     let operands = BlockOperands(
-      codes: codes + done &* codeStride, codeStride: codeStride, rows: count, words: scratch.words,
-      sums: scratch.sums + done &* 2)
+      codes: codes + done &* codeStride, codeStride: codeStride, pieces: pieces, rows: count,
+      words: scratch.words, sums: scratch.sums + done &* 2)
     addBlockTile(form, block, operands)
     done &+= count
   }
 }
 
+/// Some rows and panels.
+private struct BlockCall {
+  let form: BlockForm
+  let level: UnsafePointer<snq_matmul_args>
+  let row: Int
+  let rows: Int
+  let panel: Int
+  let panels: Int
+  let scratch: BlockScratch
+
+  /// Adds a block of channels, `channel` being its first one and `codes` what the first row has for it.
+  @inline(__always)
+  func add(_ channel: Int, _ pieces: CodePieces, _ codes: UnsafePointer<UInt8>) {
+    guard let weights = level.pointee.weights else { return }
+    let panelStride = Int(level.pointee.panelStride)
+    let channels = pieces.count &* pieces.channels
+    for p in 0..<panels {
+      unpack(
+        form, level, weights + (panel &+ p) &* panelStride, channel, channels,
+        scratch.weights + p &* blockPanelBytes)
+    }
+    let block = WeightBlock(weights: scratch.weights, channels: channels, panels: panels)
+    addTiles(form, block, codes, Int(level.pointee.codeStride), pieces, rows, scratch)
+  }
+}
+
 /// All channels of a block of rows and panels.
 @inline(__always)
-private func multiplyBlock(
-  _ form: BlockForm, _ level: UnsafePointer<snq_matmul_args>, _ row: Int, _ rows: Int, _ panel: Int,
-  _ panels: Int, _ scratch: BlockScratch
-) {
-  guard let weights = level.pointee.weights, let codes = level.pointee.codes else { return }
-  let codeStride = Int(level.pointee.codeStride)
-  let panelStride = Int(level.pointee.panelStride)
+private func multiplyBlock(_ call: BlockCall) {
+  let level = call.level
+  guard let codes = level.pointee.codes else { return }
+  let first = codes + call.row &* Int(level.pointee.codeStride)
   let pieces = CodePieces(level)
-  for p in 0..<panels { startSums(level, row, rows, form.center, scratch.sums + p &* blockPanelSums) }
-  for piece in 0..<pieces.count {
-    let pieceCodes = codes + (row &* codeStride &+ piece &* pieces.stride)
+  for p in 0..<call.panels {
+    startSums(level, call.row, call.rows, call.form.center, call.scratch.sums + p &* blockPanelSums)
+  }
+  // Short pieces several at a time, else parts of one.
+  let together = call.form.takesPieces ? max(1, blockChannels / max(1, pieces.channels)) : 1
+  var piece = 0
+  while piece < pieces.count {
+    let start = first + piece &* pieces.stride
+    let count = min(together, pieces.count &- piece)
     var channel = 0
     while channel < pieces.channels {
       let channels = min(blockChannels, pieces.channels &- channel)
-      for p in 0..<panels {
-        unpack(
-          form, level, weights + (panel &+ p) &* panelStride, piece &* pieces.channels &+ channel, channels,
-          scratch.weights + p &* blockPanelBytes)
-      }
-      let block = WeightBlock(weights: scratch.weights, channels: channels, panels: panels)
-      addTiles(form, block, pieceCodes + channel, codeStride, rows, scratch)
+      call.add(
+        piece &* pieces.channels &+ channel,
+        CodePieces(count: count, channels: channels, stride: pieces.stride), start + channel)
       channel &+= channels
     }
+    piece &+= count
   }
-  for p in 0..<panels { finishTile(scratch.sums + p &* blockPanelSums, rows, level, row, panel &+ p) }
+  for p in 0..<call.panels {
+    finishTile(call.scratch.sums + p &* blockPanelSums, call.rows, level, call.row, call.panel &+ p)
+  }
 }
 
 /// Any part of the rows and panels, made for many rows.
@@ -196,7 +235,9 @@ func multiplyBlocks(
     var row = part.rowBegin
     while row < part.rowEnd {
       let rows = min(blockRows, part.rowEnd &- row)
-      multiplyBlock(form, level, row, rows, panel, panels, scratch)
+      multiplyBlock(
+        BlockCall(
+          form: form, level: level, row: row, rows: rows, panel: panel, panels: panels, scratch: scratch))
       row &+= rows
     }
     panel &+= panels

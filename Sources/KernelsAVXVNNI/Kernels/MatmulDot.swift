@@ -8,6 +8,9 @@ enum BlockForm {
   /// Planes to bytes less half their range.
   case planes(bits: Int)
 
+  /// Codes are read where they are.
+  @inline(__always) var takesPieces: Bool { false }
+
   /// What unpacking takes off each weight: needless here, but the unpackers serve AVX2 too.
   @inline(__always)
   var center: Int32 {

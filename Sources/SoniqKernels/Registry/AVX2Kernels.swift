@@ -8,7 +8,7 @@
 
   extension KernelTraits {
     fileprivate static let bytesOfAVX2: KernelTraits = [
-      .segments, .writesCodes, .withoutCodeSums, .wordGroups,
+      .segments, .writesCodes, .withoutCodeSums, .wordSteps,
     ]
   }
 

@@ -6,6 +6,8 @@ import SoniqQuantizers
 struct LayerQuantizer: Sendable {
   /// Part of the mean square of a layer's inputs that is added to every channel's.
   var damping: Float = 0.01
+  /// Of 8-bit weights.
+  var range = WeightRange.whole
 
   struct Result {
     /// In the order of the levels; channels ascend within a run.
@@ -41,7 +43,7 @@ struct LayerQuantizer: Sendable {
     }
     let quantizer = try CompensatedQuantizer(
       moments: moments, order: processing,
-      runs: assignment.map { ($0.level, $0.channels.count * layer.taps) }, damping: damping)
+      runs: assignment.map { ($0.level, $0.channels.count * layer.taps) }, damping: damping, range: range)
     guard let quantizer else { throw QuantizationError.invalidNumber(.secondMoments, index: 0) }
     let runs = try Self.borrow(layer.weights) { buffer throws(QuantizationError) in
       try quantizer.quantize(weights: buffer, outputs: layer.outputs)
@@ -84,7 +86,7 @@ struct LayerQuantizer: Sendable {
       if places.count != inputs {
         part = (0..<layer.outputs).flatMap { output in places.map { layer.weights[output * inputs + $0] } }
       }
-      let quantizer = try MatrixQuantizer(level: run.level)
+      let quantizer = try MatrixQuantizer(level: run.level, range: range)
       var quantized = try Self.borrow(part) { buffer throws(QuantizationError) in
         try quantizer.quantize(
           weights: buffer, outputs: layer.outputs, channels: places.count,
@@ -109,7 +111,7 @@ struct LayerQuantizer: Sendable {
       }
     }
     do throws(QuantizationError) {
-      let quantizer = try MatrixQuantizer(level: level)
+      let quantizer = try MatrixQuantizer(level: level, range: range)
       let run = try Self.borrow(rows) { buffer throws(QuantizationError) in
         try quantizer.quantize(weights: buffer, outputs: layer.channels, channels: layer.taps)
       }

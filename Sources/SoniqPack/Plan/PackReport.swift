@@ -10,6 +10,7 @@ package struct PackReport: Sendable, Hashable {
     package var account: WeightAccount
   }
   package var palette: String
+  package var target = PackTarget.any
   package var layers: [Layer] = []
   /// Everything stored for weights.
   package var weights = WeightAccount()
@@ -31,6 +32,9 @@ extension PackReport {
         + "and padding (\(weights.byteCount) bytes)" + (targetBits.map { ", target \($0)" } ?? ""),
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
+    if target == .avx2 {
+      lines.append("8-bit weights within -64...63, for CPUs without VNNI")
+    }
     if calibrationTokens > 0 {
       lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
     }

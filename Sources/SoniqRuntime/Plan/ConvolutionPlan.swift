@@ -39,7 +39,7 @@ struct ConvolutionLevelPlan {
     isDirect = traits.contains(.segments) && geometry.hasWholeRows && !copies
     let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
     // Behind a row of a dense window lie codes of the next pixel, which only weights of 0 pass over.
-    let passesOver = level.level.weight.bits == 8 || !traits.contains(.wordGroups)
+    let passesOver = level.level.weight.bits == 8 || !traits.contains(.wordSteps)
     wantsDense =
       isDirect && form == .codes && level.level.weight.layout == .bytes && level.channels == geometry.channels
       && passesOver

@@ -184,7 +184,7 @@ extension StepEmitter {
     arguments.codePlaneStride = plan.image.planeStride
     if image.sums == nil { arguments.rowStride = 0 }
     try copy(plan.copy)?.place(&arguments)
-    arguments.wordGroups = try wordGroups(plan.choice.kernel, arguments, panels: matrix.panelCount)
+    try placeWordSteps(plan.choice.kernel, &arguments, panels: matrix.panelCount)
     var level = ConvolutionLevel(
       image: imageLevel(plan, image), function: plan.choice.kernel.row.function, arguments: arguments,
       pieces: UnsafePointer(try memory.store((0..<geometry.pieceCount).map(geometry.piecePixel))),

@@ -104,19 +104,19 @@ extension StepEmitter {
         variants[index].copy = copy
         copy.place(&call)
       }
-      variants[index].wordGroups = try wordGroups(choice.kernel, call, panels: panels)
+      try placeWordSteps(choice.kernel, &call, panels: panels)
+      (variants[index].wordSteps, variants[index].wordStepStride) = (call.wordSteps, call.wordStepStride)
     }
     return UnsafePointer(try memory.store(variants))
   }
 
-  /// What the kernel knows of the weights that it reads; nil where it asks for nothing.
-  func wordGroups(
-    _ kernel: MatmulKernel, _ arguments: snq_matmul_args, panels: Int
-  ) throws(RuntimeError) -> UnsafePointer<UInt8>? {
-    guard kernel.traits.contains(.wordGroups), let groups = WordGroups(arguments, panels: panels) else {
-      return nil
-    }
-    return try weights.bytes(of: .wordGroups(groups)).assumingMemoryBound(to: UInt8.self)
+  /// Tells the kernel of the weights that it reads, where it asks.
+  func placeWordSteps(
+    _ kernel: MatmulKernel, _ arguments: inout snq_matmul_args, panels: Int
+  ) throws(RuntimeError) {
+    guard kernel.traits.contains(.wordSteps), let steps = WordSteps(arguments, panels: panels) else { return }
+    arguments.wordSteps = try weights.bytes(of: .wordSteps(steps)).assumingMemoryBound(to: UInt8.self)
+    arguments.wordStepStride = steps.stride
   }
 
   /// The copy of a level's weights that some of its kernels want.

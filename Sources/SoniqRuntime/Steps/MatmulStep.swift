@@ -25,7 +25,7 @@ struct MatmulLevel: BitwiseCopyable {
     call.codes = UnsafePointer(
       frame.storages[isPrepared ? prepared : codes].address(window).assumingMemoryBound(to: UInt8.self))
     call.rows = parameters
-    call.wordGroups = variant.wordGroups
+    (call.wordSteps, call.wordStepStride) = (variant.wordSteps, variant.wordStepStride)
     if let copy = variant.copy { copy.place(&call) }
     if variant.scratchBytes > 0 {
       call.scratch = (frame.scratch + (window.lane * frame.scratchStride + scratchOffset))

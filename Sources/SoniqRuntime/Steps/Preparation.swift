@@ -13,8 +13,9 @@ struct MatmulVariant: BitwiseCopyable {
   var scratchBytes: Int
   /// What the kernel reads in place of the level's own weights.
   var copy: WeightCopy?
-  /// See `snq_matmul_args.wordGroups`.
-  var wordGroups: UnsafePointer<UInt8>?
+  /// See `snq_matmul_args.wordSteps`.
+  var wordSteps: UnsafePointer<UInt8>?
+  var wordStepStride = 0
 }
 
 /// Turns the codes of one level into the form that the window's kernel wants, where that is another.

@@ -24,7 +24,7 @@ enum PreparedForm: BitwiseCopyable, Hashable {
   case denseWindows(DenseWindows)
   case depthwise(DepthwiseNumbers)
   case borderSums(BorderSums)
-  case wordGroups(WordGroups)
+  case wordSteps(WordSteps)
 
   var bytes: any PreparedBytes {
     switch self {
@@ -32,7 +32,7 @@ enum PreparedForm: BitwiseCopyable, Hashable {
     case .denseWindows(let windows): windows
     case .depthwise(let numbers): numbers
     case .borderSums(let sums): sums
-    case .wordGroups(let groups): groups
+    case .wordSteps(let steps): steps
     }
   }
 }

@@ -6,7 +6,7 @@ from reports.models.rows import Report
 from reports.outcome import EQUAL, Outcome
 
 # Weights of 7 bits are the fast bytes of CPUs without VNNI.
-EIGHT_BITS, EIGHT_BIT_SCHEMES = "8-bit class", ("w8a8", "w7a8")
+EIGHT_BITS, EIGHT_BIT_SCHEMES = "8-bit class", ("w8a8", "w8a8-half")
 # Network, scheme, and of each class of machine the least ratio to the better whole-network INT8 engine. Of few bits
 # nothing has been set for AVX-VNNI yet: bytes are twice as fast there, bits are not.
 RATIOS = [

@@ -2,9 +2,9 @@ import CKernelABI
 import SoniqCore
 import SoniqMemory
 
-/// For every panel of bytes how many groups of 4 channels add up in 16 bits, as `snq_matmul_args.wordGroups` says: of
-/// the weights themselves, which hardly ever are as large as they could be.
-struct WordGroups: PreparedBytes {
+/// How the products of the weights of every panel of bytes add up without saturating, as `snq_matmul_args.wordSteps` says:
+/// made of the weights themselves, which hardly ever are as large as they could be.
+struct WordSteps: PreparedBytes {
   private let weights: UnsafeRawPointer
   private let panels: Int
   private let panelStride: Int
@@ -30,35 +30,40 @@ struct WordGroups: PreparedBytes {
   }
 
   var source: UnsafeRawPointer { weights }
-  var byteCount: Int? { panels }
+  var byteCount: Int? { checkedProduct(panels, stride) }
   var isCopy: Bool { false }
+  /// Bytes of a panel.
+  var stride: Int { 1 + segments * segmentSteps }
+  private var segmentSteps: Int { (segmentGroups + 1) / 2 }
 
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) {
-    for panel in 0..<panels {
-      target.storeBytes(of: groups(weights + panel * panelStride), toByteOffset: panel, as: UInt8.self)
-    }
+    let steps = target.bindMemory(to: UInt8.self, capacity: panels * stride)
+    for panel in 0..<panels { write(weights + panel * panelStride, steps + panel * stride) }
   }
 
-  /// 0, 1 or 2.
-  private func groups(_ panel: UnsafeRawPointer) -> UInt8 {
-    var (one, two) = (SIMD32<Int16>(repeating: 0), SIMD32<Int16>(repeating: 0))
-    var place = panel
-    for _ in 0..<segments {
-      var group = 0
-      while group + 1 < segmentGroups {
-        let (first, second) = (WeightSums(weights(place)), WeightSums(weights(place + 64)))
-        one = pointwiseMax(one, pointwiseMax(first.largest, second.largest))
-        two = pointwiseMax(two, (first + second).largest)
-        place += 128
-        group += 2
-      }
-      if group < segmentGroups {
-        one = pointwiseMax(one, WeightSums(weights(place)).largest)
+  private func write(_ panel: UnsafeRawPointer, _ target: UnsafeMutablePointer<UInt8>) {
+    let fitting = Int16(truncatingIfNeeded: 32767 / ((1 << activationBits) - 1))
+    var (place, wide) = (panel, 0)
+    for segment in 0..<segments {
+      for step in 0..<segmentSteps {
+        let first = WeightSums(weights(place))
         place += 64
+        var (one, two) = (first.largest, first.largest)
+        if step * 2 + 1 < segmentGroups {
+          let second = WeightSums(weights(place))
+          place += 64
+          one = pointwiseMax(one, second.largest)
+          two = (first + second).largest
+        }
+        let kind =
+          one.max() > fitting ? SNQ_STEP_WIDE : two.max() > fitting ? SNQ_STEP_SINGLE : SNQ_STEP_DOUBLE
+        if kind == SNQ_STEP_WIDE { wide += 1 }
+        target[1 + segment * segmentSteps + step] = UInt8(kind)
       }
     }
-    let fitting = Int16(truncatingIfNeeded: 32767 / ((1 << activationBits) - 1))
-    return one.max() > fitting ? 0 : pointwiseMax(one, two).max() > fitting ? 1 : 2
+    let kind =
+      wide == 0 ? SNQ_STEPS_NARROW : wide * 3 > segments * segmentSteps ? SNQ_STEPS_NONE : SNQ_STEPS_SOME
+    target[0] = UInt8(kind)
   }
 
   /// The weights of 4 channels, as they are multiplied.
