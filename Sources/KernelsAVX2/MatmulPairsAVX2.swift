@@ -6,17 +6,40 @@ import CSIMD
 // the weights themselves: nothing saturates. The worst 7-bit weights would let one group fit and the worst 8-bit ones
 // none, but nearly all that networks have let two or one. What is left is done in words, in a second pass.
 
-/// Some rows against one panel.
+/// Some tiles of rows against one panel.
 private struct PairedRun {
   let weights: UnsafePointer<UInt8>
-  let codes: UnsafePointer<UInt8>
+  var codes: UnsafePointer<UInt8>
   let codeStride: Int
+  var tiles: Int
   let pieces: CodePieces
   /// One byte for two groups; `stepMask` is 0 where the first one stands for all.
   let steps: UnsafePointer<UInt8>
   let stepMask: Int
   /// What is taken off each weight.
   let center: Int8
+  /// Each tile asks for its share of the next panel, which comes from far.
+  var ahead: UnsafePointer<UInt8>
+  let share: Int
+
+  /// Goes on to the next tile of so many rows; false behind the last one.
+  @inline(__always)
+  mutating func advance(_ rows: Int, _ sums: inout UnsafeMutablePointer<__m256i>) -> Bool {
+    codes += rows &* codeStride
+    ahead += share
+    sums += 2 &* rows
+    tiles &-= 1
+    return tiles > 0
+  }
+
+  @inline(__always)
+  func askAhead() {
+    var place = 0
+    while place < share {
+      snq_prefetch_first(ahead + place)
+      place &+= 64
+    }
+  }
 }
 
 extension OutputVectors {
@@ -75,12 +98,10 @@ extension SumTile {
   }
 }
 
-/// All steps but the wide ones.
-///
-/// * isCentered: a literal, for taking off nothing is an instruction too.
+/// All steps but the wide ones, of one tile.
 @inline(__always)
-private func add(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  var tile = SumTile(rows, sums)
+private func addTile(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  var tile = isCentered ? SumTile(rows, sums) : SumTile(rows)
   let center = _mm256_set1_epi8(run.center)
   func loaded(_ place: UnsafePointer<UInt8>) -> OutputVectors {
     isCentered ? OutputVectors.loaded(place).centered(center) : OutputVectors.loaded(place)
@@ -110,9 +131,26 @@ private func add(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: Unsafe
   tile.store(sums)
 }
 
-/// The wide steps.
+/// * rows: of a tile, a literal.
+/// * isCentered: a literal, for taking off nothing is an instruction too. Then the sums have begun, else these begin them.
+@inline(__always)
+private func add(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  var (run, sums) = (run, sums)
+  repeat {
+    run.askAhead()
+    addTile(rows, isCentered: isCentered, run, sums)
+  } while run.advance(rows, &sums)
+}
+
 @inline(__always)
 private func addWide(_ rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  var (run, sums) = (run, sums)
+  repeat { addWideTile(rows, run, sums) } while run.advance(rows, &sums)
+}
+
+/// The wide steps of one tile.
+@inline(__always)
+private func addWideTile(_ rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   var tile = SumTile(rows, sums)
   var (weights, line, step) = (run.weights, run.codes, 0)
   var segment = run.pieces.count
@@ -150,8 +188,16 @@ private func centered2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) 
   add(2, isCentered: true, run, sums)
 }
 @inline(never)
+private func signed2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(2, isCentered: false, run, sums)
+}
+@inline(never)
 private func centered1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   add(1, isCentered: true, run, sums)
+}
+@inline(never)
+private func signed1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(1, isCentered: false, run, sums)
 }
 @inline(never)
 private func wide4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { addWide(4, run, sums) }
@@ -167,8 +213,8 @@ private func add(
 ) {
   switch rows {
   case 4: run.center == 0 ? signed4(run, sums) : centered4(run, sums)
-  case 2: centered2(run, sums)
-  default: centered1(run, sums)
+  case 2: run.center == 0 ? signed2(run, sums) : centered2(run, sums)
+  default: run.center == 0 ? signed1(run, sums) : centered1(run, sums)
   }
   guard hasWide else { return }
   switch rows {
@@ -217,6 +263,25 @@ struct WordSteps {
 /// Rows whose outputs are finished together.
 private let finishedRows = 48
 
+/// A block of rows against one panel.
+@inline(__always)
+private func multiplyBlock(
+  _ level: UnsafePointer<snq_matmul_args>, _ first: PairedRun, hasWide: Bool, _ row: Int, _ block: Int,
+  _ panel: Int, _ sums: UnsafeMutablePointer<__m256i>
+) {
+  if first.center != 0 { startSums(level, row, block, Int32(first.center), sums) }
+  var (run, done) = (first, 0)
+  while done < block {
+    let rows = min(4, tileRows(block &- done))
+    run.tiles = rows == 4 ? (block &- done) / 4 : 1
+    add(rows: rows, hasWide: hasWide, run, sums + 2 &* done)
+    done &+= rows &* run.tiles
+    run.codes += rows &* run.tiles &* run.codeStride
+    run.ahead += run.tiles &* run.share
+  }
+  finishTile(sums, block, level, row, panel)
+}
+
 /// Bytes of panels with steps worth taking, any part of the rows and panels.
 func multiplyPairs(
   _ steps: WordSteps, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
@@ -224,38 +289,27 @@ func multiplyPairs(
 ) {
   guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
   let codeStride = Int(level.pointee.codeStride)
-  let center = byteCenter(level)
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
   let panelStride = Int(level.pointee.panelStride)
-  let pieces = CodePieces(level)
-  // Each tile of rows asks for its share of the next panel, which comes from far.
   let share = (panelStride / max(1, part.rows / 4) &+ 63) & ~63
   var panel = part.panelBegin
   while panel < part.panelEnd {
     let weights = allWeights + panel &* panelStride
     let (start, mask) = steps.steps(panel, scratch + finishedRows &* 64)
     let hasWide = steps.kind(panel) == SNQ_STEPS_SOME
+    let isLast = panel &+ 1 == part.panelEnd
+    var run = PairedRun(
+      weights: weights, codes: allCodes + part.rowBegin &* codeStride, codeStride: codeStride, tiles: 0,
+      pieces: CodePieces(level), steps: start, stepMask: mask,
+      center: Int8(truncatingIfNeeded: byteCenter(level)), ahead: weights + panelStride,
+      share: isLast ? 0 : share)
     var row = part.rowBegin
-    var ahead = panel &+ 1 < part.panelEnd ? panelStride : 2 &* panelStride
     while row < part.rowEnd {
       let block = min(finishedRows, part.rowEnd &- row)
-      startSums(level, row, block, center, sums)
-      var done = 0
-      while done < block {
-        let rows = min(4, tileRows(block &- done))
-        let shareEnd = min(2 &* panelStride, ahead &+ share)
-        while ahead < shareEnd {
-          snq_prefetch_first(weights + ahead)
-          ahead &+= 64
-        }
-        let run = PairedRun(
-          weights: weights, codes: allCodes + (row &+ done) &* codeStride, codeStride: codeStride,
-          pieces: pieces, steps: start, stepMask: mask, center: Int8(truncatingIfNeeded: center))
-        add(rows: rows, hasWide: hasWide, run, sums + 2 &* done)
-        done &+= rows
-      }
-      finishTile(sums, block, level, row, panel)
+      multiplyBlock(level, run, hasWide: hasWide, row, block, panel, sums)
       row &+= block
+      run.codes += block &* codeStride
+      run.ahead += block / 4 &* run.share
     }
     panel &+= 1
   }

@@ -3,12 +3,16 @@ import CSIMD
 /// 32-bit sums of up to 6 rows x 1 panel: 12 of the 16 registers; two hold weights, one codes, one products.
 struct SumTile {
   let rows: Int
-  var row0: OutputVectors
+  var row0 = OutputVectors()
   var row1 = OutputVectors()
   var row2 = OutputVectors()
   var row3 = OutputVectors()
   var row4 = OutputVectors()
   var row5 = OutputVectors()
+
+  /// From zero.
+  @inline(__always)
+  init(_ rows: Int) { self.rows = rows }
 
   /// * rows: 1, 2, 4 or 6, a literal.
   /// * sums: [row][half].
