@@ -93,6 +93,9 @@ SNQ_INLINE("avx") __m256 snq_256_block_maxima(const float *rows) {
 }
 
 SNQ_INLINE("avx2") __m128i snq_256_upper(__m256i a) { return _mm256_extracti128_si256(a, 1); }
+// The lower 16 bytes of both, and the upper ones.
+SNQ_INLINE("avx") __m256 snq_256_lower_halves(__m256 a, __m256 b) { return _mm256_permute2f128_ps(a, b, 0x20); }
+SNQ_INLINE("avx") __m256 snq_256_upper_halves(__m256 a, __m256 b) { return _mm256_permute2f128_ps(a, b, 0x31); }
 // Eight rows of eight numbers, sixteen apart, to columns that are sixteen apart.
 SNQ_INLINE("avx") void snq_256_transpose_8(const float *rows, float *columns) {
   __m256 pairs[8], fours[8];
@@ -173,6 +176,27 @@ SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_codes(__m512i a, __m512i b, 
                                   snq_512_pack_lanes(a, b, c, d, zero));
 }
 SNQ_INLINE("sse2") void snq_store_128(void *bytes, __m128i vector) { _mm_storeu_si128((__m128i_u *)bytes, vector); }
+// The first `count` (0 to 15) bytes.
+SNQ_INLINE("sse2") void snq_store_first_bytes(void *bytes, __m128i vector, long count) {
+  uint8_t *target = (uint8_t *)bytes;
+  uint64_t eight = (uint64_t)_mm_cvtsi128_si64(vector);
+  if (count & 8) {
+    memcpy(target, &eight, 8);
+    target += 8;
+    eight = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(vector, vector));
+  }
+  if (count & 4) {
+    memcpy(target, &eight, 4);
+    target += 4;
+    eight >>= 32;
+  }
+  if (count & 2) {
+    memcpy(target, &eight, 2);
+    target += 2;
+    eight >>= 16;
+  }
+  if (count & 1) *target = (uint8_t)eight;
+}
 // Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
 // sixteen words, of which the first `count` are stored.
 SNQ_INLINE("avx512f") void snq_512_store_columns(const void *words, void *columns, long count) {
