@@ -1,8 +1,9 @@
 import CKernelABI
 import CSIMD
 
-// Sixteen channels at a time. Two taps of a channel lie next to each other as 16-bit words, whose products `vpmaddwd` adds
-// up without loss, of any codes and weights: two of bytes would not fit into the words of `vpmaddubsw`.
+// Sixteen channels at a time go over a stretch of outputs and leave their sums in memory, from where both sixteens of 32 are
+// finished: each loop has registers for what it repeats. Two taps of a channel lie next to each other as 16-bit words, whose
+// products `vpmaddwd` adds up without loss, of any codes and weights: two of bytes would not fit into the words of `vpmaddubsw`.
 
 /// Two taps of 16 channels, or their weights, in 32 bits each: channels 0-3 and 8-11, then 4-7 and 12-15, which is how
 /// packing wants them.
@@ -49,93 +50,35 @@ struct TapSums {
   }
 }
 
-/// Some neighbouring outputs of up to 16 channels.
+/// Some neighbouring outputs of 16 channels.
 struct DepthwiseStretch {
   let args: UnsafePointer<snq_depthwise_args>
   /// Under the first tap of the first output, and the weights of that tap.
   let codes: UnsafePointer<UInt8>
   let weights: UnsafePointer<Int8>
-  let channel: Int
-  /// Channels that are written.
-  let elements: Int
-  /// The row of the first output, and how many there are.
-  let row: Int
+  let zeroSums: UnsafePointer<Int32>
   let count: Int
+  /// Two vectors of sums for every output, four apart.
+  let sums: UnsafeMutablePointer<__m256i>
 
   /// Weights of a tap.
   @inline(__always)
   func words(_ tap: Int) -> __m256i { tapWords(weights + tap &* Int(args.pointee.paddedChannels)) }
-}
 
-/// What turns sums into outputs.
-struct DepthwiseFinish {
-  let start: TapSums
-  private let scale: (__m256, __m256)
-  private let bias: (__m256, __m256)
-  private let inverse: __m256
-  private let high: __m256
-  private let zero: __m256i
-  /// Where the first output goes, as codes or, without them, as floats; elements to the next; how many are written.
-  private let codes: UnsafeMutablePointer<UInt8>?
-  private let floats: UnsafeMutablePointer<Float>?
-  private let stride: Int
-  private let elements: Int
-
+  /// What sums start with.
   @inline(__always)
-  init?(_ stretch: DepthwiseStretch) {
-    let args = stretch.args
-    guard let zeroSums = args.pointee.zeroSums, let weightScale = args.pointee.weightScale else { return nil }
-    let sums = UnsafeRawPointer(zeroSums + stretch.channel).assumingMemoryBound(to: __m128i.self)
+  var start: TapSums {
+    let place = UnsafeRawPointer(zeroSums).assumingMemoryBound(to: __m128i.self)
     let none = _mm256_setzero_si256()
-    start = TapSums(
-      first: _mm256_sub_epi32(none, _mm256_loadu2_m128i(sums + 2, sums)),
-      second: _mm256_sub_epi32(none, _mm256_loadu2_m128i(sums + 3, sums + 1)))
-    let common = _mm256_set1_ps(args.pointee.scale)
-    let factors = weightScale + stretch.channel
-    scale = (
-      _mm256_mul_ps(_mm256_loadu2_m128(factors + 8, factors), common),
-      _mm256_mul_ps(_mm256_loadu2_m128(factors + 12, factors + 4), common)
-    )
-    if let start = args.pointee.bias {
-      let first = start + stretch.channel
-      bias = (_mm256_loadu2_m128(first + 8, first), _mm256_loadu2_m128(first + 12, first + 4))
-    } else {
-      bias = (_mm256_setzero_ps(), _mm256_setzero_ps())
-    }
-    inverse = _mm256_set1_ps(args.pointee.sink.inverse)
-    high = _mm256_set1_ps(args.pointee.sink.high)
-    zero = _mm256_set1_epi16(Int16(truncatingIfNeeded: args.pointee.sink.zero))
-    elements = stretch.elements
-    let place = args.pointee.sink.codes == nil ? args.pointee.outputStride : args.pointee.sink.codeStride
-    stride = place
-    codes = args.pointee.sink.codes.map { $0 + (stretch.row &* place &+ stretch.channel) }
-    floats = args.pointee.output.map { $0 + (stretch.row &* place &+ stretch.channel) }
+    return TapSums(
+      first: _mm256_sub_epi32(none, _mm256_loadu2_m128i(place + 2, place)),
+      second: _mm256_sub_epi32(none, _mm256_loadu2_m128i(place + 3, place + 1)))
   }
 
-  /// Output `index` of the stretch.
   @inline(__always)
-  func write(_ sums: TapSums, _ index: Int) {
-    let first = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums.first), scale.0, bias.0)
-    let second = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums.second), scale.1, bias.1)
-    if let codes {
-      let words = _mm256_adds_epi16(_mm256_packs_epi32(code(first), code(second)), zero)
-      let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), snq_256_upper(words))
-      let target = codes + index &* stride
-      if elements == 16 { return snq_store_128(target, bytes) }
-      return snq_store_first_bytes(target, bytes, elements)
-    }
-    guard let floats else { return }
-    let channels = FloatLanes(snq_256_lower_halves(first, second), snq_256_upper_halves(first, second))
-    let target = floats + index &* stride
-    if elements == 16 { return channels.store(target) }
-    channels.store(target, count: elements)
-  }
-
-  /// Codes before `zero` is added; packing cuts them off at 0.
-  @inline(__always)
-  private func code(_ y: __m256) -> __m256i {
-    // This order of the operands lets a NaN pass, which packing makes code 0.
-    _mm256_cvtps_epi32(_mm256_min_ps(high, _mm256_mul_ps(y, inverse)))
+  func store(_ result: TapSums, _ index: Int) {
+    sums[4 &* index] = result.first
+    sums[4 &* index &+ 1] = result.second
   }
 }
 
@@ -143,7 +86,7 @@ struct DepthwiseFinish {
 @inline(never)
 func depthwiseStepByOne(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step: Int) {
   snq_align_frame()
-  guard let finish = DepthwiseFinish(stretch) else { return }
+  let start = stretch.start
   // Pairs of the upper rows of a column; the lowest row by columns, the last of a window alone.
   let upper = (
     TapPair(stretch.words(0), stretch.words(3)), TapPair(stretch.words(1), stretch.words(4)),
@@ -158,18 +101,18 @@ func depthwiseStepByOne(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step:
   place += step
   let second = TapPair(place, place + rows.0)
   var lowest = tapWords(place + rows.1)
-  var current = finish.start.adding(first, upper.0).adding(second, upper.1)
+  var current = start.adding(first, upper.0).adding(second, upper.1)
     .adding(TapPair(before, lowest), lower.0)
-  var following = finish.start.adding(second, upper.0)
+  var following = start.adding(second, upper.0)
   for index in 0..<stretch.count {
     place += step
     before = lowest
     lowest = tapWords(place + rows.1)
     let column = TapPair(place, place + rows.0)
     let pair = TapPair(before, lowest)
-    finish.write(current.adding(column, upper.2).adding(pair, lower.1), index)
+    stretch.store(current.adding(column, upper.2).adding(pair, lower.1), index)
     current = following.adding(column, upper.1).adding(pair, lower.0)
-    following = finish.start.adding(column, upper.0)
+    following = start.adding(column, upper.0)
   }
 }
 
@@ -177,7 +120,7 @@ func depthwiseStepByOne(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step:
 @inline(never)
 func depthwiseStepByTwo(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step: Int) {
   snq_align_frame()
-  guard let finish = DepthwiseFinish(stretch) else { return }
+  let start = stretch.start
   let upper = (
     TapPair(stretch.words(0), stretch.words(3)), TapPair(stretch.words(1), stretch.words(4)),
     TapPair(stretch.words(2), stretch.words(5))
@@ -188,7 +131,7 @@ func depthwiseStepByTwo(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step:
   )
   var place = stretch.codes
   let lowest = tapWords(place + rows.1)
-  var current = finish.start.adding(TapPair(place, place + rows.0), upper.0)
+  var current = start.adding(TapPair(place, place + rows.0), upper.0)
     .adding(TapPair(lowest, lowest), lower.0)
   for index in 0..<stretch.count {
     place += step
@@ -196,8 +139,8 @@ func depthwiseStepByTwo(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step:
     let shared = TapPair(place + step, place + (step &+ rows.0))
     let pair = TapPair(place + rows.1, place + (step &+ rows.1))
     place += step
-    finish.write(current.adding(column, upper.1).adding(shared, upper.2).adding(pair, lower.1), index)
-    current = finish.start.adding(shared, upper.0).adding(pair, lower.0)
+    stretch.store(current.adding(column, upper.1).adding(shared, upper.2).adding(pair, lower.1), index)
+    current = start.adding(shared, upper.0).adding(pair, lower.0)
   }
 }
 
@@ -205,7 +148,7 @@ func depthwiseStepByTwo(_ stretch: DepthwiseStretch, _ rows: (Int, Int), _ step:
 @inline(never)
 func depthwiseAnyWindow(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<Int32>, _ step: Int) {
   snq_align_frame()
-  guard let finish = DepthwiseFinish(stretch) else { return }
+  let start = stretch.start
   let taps = Int(stretch.args.pointee.taps)
   var index = 0
   while index < stretch.count {
@@ -215,7 +158,7 @@ func depthwiseAnyWindow(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<In
       stretch.codes + index &* step, stretch.codes + min(index &+ 1, last) &* step,
       stretch.codes + min(index &+ 2, last) &* step, stretch.codes + min(index &+ 3, last) &* step
     )
-    var sums = (finish.start, finish.start, finish.start, finish.start)
+    var sums = (start, start, start, start)
     var tap = 0
     while tap < taps {
       let isPair = tap &+ 1 < taps
@@ -229,16 +172,17 @@ func depthwiseAnyWindow(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<In
       sums.3 = sums.3.adding(TapPair(places.3 + early, places.3 + late), weights)
       tap &+= 2
     }
-    finish.write(sums.0, index)
-    if index &+ 1 <= last { finish.write(sums.1, index &+ 1) }
-    if index &+ 2 <= last { finish.write(sums.2, index &+ 2) }
-    if index &+ 3 <= last { finish.write(sums.3, index &+ 3) }
+    stretch.store(sums.0, index)
+    if index &+ 1 <= last { stretch.store(sums.1, index &+ 1) }
+    if index &+ 2 <= last { stretch.store(sums.2, index &+ 2) }
+    if index &+ 3 <= last { stretch.store(sums.3, index &+ 3) }
     index &+= 4
   }
 }
 
+/// Sums of 16 channels.
 @inline(__always)
-private func runStretch(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<Int32>) {
+private func sumStretch(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<Int32>) {
   let rowStep = stretch.args.pointee.rowStep
   if stretch.args.pointee.windowWidth == 3, stretch.args.pointee.taps == 9 {
     let step = Int(offsets[1])
@@ -249,28 +193,56 @@ private func runStretch(_ stretch: DepthwiseStretch, _ offsets: UnsafePointer<In
   depthwiseAnyWindow(stretch, offsets, rowStep)
 }
 
-/// So many outputs that what they read stays in the first cache from one 16 channels to the next.
-private let outputsAtOnce = 32
+private struct DepthwiseCall {
+  let args: UnsafePointer<snq_depthwise_args>
+  let rowBegin: Int
+  let rowEnd: Int
+
+  /// Outputs at a time: their sums are 4 vectors each, and what they read stays in the first cache from one 16 channels to
+  /// the next.
+  static let outputsAtOnce = 32
+
+  func run(_ sums: UnsafeMutablePointer<__m256i>) {
+    guard let codes = args.pointee.codes, let weights = args.pointee.weights,
+      let offsets = args.pointee.tapOffsets, let zeroSums = args.pointee.zeroSums
+    else { return }
+    let channels = Int(args.pointee.channels)
+    var row = rowBegin
+    while row < rowEnd {
+      let count = min(Self.outputsAtOnce, rowEnd &- row)
+      let pixel = codes + row &* args.pointee.rowStep
+      var channel = 0
+      while channel < channels {
+        sumStretch(
+          DepthwiseStretch(
+            args: args, codes: pixel + channel, weights: weights + channel, zeroSums: zeroSums + channel,
+            count: count, sums: sums + (channel & 16 == 0 ? 0 : 2)), offsets)
+        channel &+= 16
+        if channel & 16 == 0 || channel >= channels {
+          let first = (channel &- 1) & ~31
+          finishDepthwise(
+            DepthwiseResult(
+              args: args, channel: first, elements: min(32, channels &- first), row: row, count: count,
+              sums: UnsafePointer(sums)))
+        }
+      }
+      row &+= count
+    }
+  }
+}
 
 @c @implementation
 func snq_depthwise__avx2(
   _ args: UnsafePointer<snq_depthwise_args>?, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
-  guard let args, let codes = args.pointee.codes, let weights = args.pointee.weights,
-    let offsets = args.pointee.tapOffsets
-  else { return }
-  let channels = Int(args.pointee.channels)
-  var row = Int(rowBegin)
-  while row < Int(rowEnd) {
-    let count = min(outputsAtOnce, Int(rowEnd) &- row)
-    var channel = 0
-    while channel < channels {
-      runStretch(
-        DepthwiseStretch(
-          args: args, codes: codes + (row &* args.pointee.rowStep &+ channel), weights: weights + channel,
-          channel: channel, elements: min(16, channels &- channel), row: row, count: count), offsets)
-      channel &+= 16
+  guard let args else { return }
+  var call = DepthwiseCall(args: args, rowBegin: Int(rowBegin), rowEnd: Int(rowEnd))
+  withUnsafeMutablePointer(to: &call) {
+    snq_with_sum_memory($0) { context, memory in
+      guard let call = context?.assumingMemoryBound(to: DepthwiseCall.self).pointee,
+        let memory = memory?.assumingMemoryBound(to: __m256i.self)
+      else { return }
+      call.run(memory)
     }
-    row &+= count
   }
 }

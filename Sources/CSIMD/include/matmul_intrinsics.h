@@ -254,4 +254,11 @@ void snq_with_tile_memory(void *context, void (*body)(void *context, void *memor
   body(context, memory);
 }
 
+// The same of 128 shorter vectors.
+SNQ_INLINE("avx")
+void snq_with_sum_memory(void *context, void (*body)(void *context, void *memory)) {
+  __m256i memory[128];
+  body(context, memory);
+}
+
 #endif

@@ -62,6 +62,10 @@ SNQ_INLINE("avx2") __m256i snq_256_pack_codes(__m256i a, __m256i b, __m256i c, _
   __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
   return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
+// Sixteen words each to unsigned bytes, saturating, in order.
+SNQ_INLINE("avx2") __m256i snq_256_pack_words(__m256i a, __m256i b) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8);
+}
 // Per 32-bit lane the exact sum of four products of unsigned bytes `a` and signed bytes `b`, in two
 // vpmaddwd: vpmaddubsw would saturate.
 SNQ_INLINE("avx2") __m256i snq_256_dot_bytes(__m256i sum, __m256i a, __m256i b) {
@@ -176,14 +180,21 @@ SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_codes(__m512i a, __m512i b, 
                                   snq_512_pack_lanes(a, b, c, d, zero));
 }
 SNQ_INLINE("sse2") void snq_store_128(void *bytes, __m128i vector) { _mm_storeu_si128((__m128i_u *)bytes, vector); }
-// The first `count` (0 to 15) bytes.
-SNQ_INLINE("sse2") void snq_store_first_bytes(void *bytes, __m128i vector, long count) {
+// The first `count` (0 to 31) bytes.
+SNQ_INLINE("avx2") void snq_256_store_first(void *bytes, __m256i vector, long count) {
   uint8_t *target = (uint8_t *)bytes;
-  uint64_t eight = (uint64_t)_mm_cvtsi128_si64(vector);
+  __m128i rest = _mm256_castsi256_si128(vector);
+  uint64_t eight;
+  if (count & 16) {
+    _mm_storeu_si128((__m128i_u *)target, rest);
+    target += 16;
+    rest = _mm256_extracti128_si256(vector, 1);
+  }
+  eight = (uint64_t)_mm_cvtsi128_si64(rest);
   if (count & 8) {
     memcpy(target, &eight, 8);
     target += 8;
-    eight = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(vector, vector));
+    eight = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(rest, rest));
   }
   if (count & 4) {
     memcpy(target, &eight, 4);
