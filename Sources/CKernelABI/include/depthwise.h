@@ -34,7 +34,7 @@ typedef struct {
   const float *bias;         // or null
   float *output;             // [rows][outputStride]; only `channels` of a row are written
   size_t outputStride;
-  snq_code_sink sink;  // kernels with tiles
+  snq_code_sink sink;  // kernels whose registry row says so
 } snq_depthwise_args;
 
 typedef void (*snq_depthwise_function)(const snq_depthwise_args *args, uint32_t rowBegin, uint32_t rowEnd);

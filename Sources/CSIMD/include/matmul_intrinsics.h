@@ -253,11 +253,25 @@ SNQ_INLINE("avx2") __m256i snq_opaque_256(__m256i vector) {
   return vector;
 }
 
+// Aligns the frame of the function that calls it, and with it the vectors that the compiler keeps there: across the end of a
+// cache line they are read at half the speed.
+SNQ_INLINE("avx") void snq_align_frame(void) {
+  __m256 vector;
+  __asm__ volatile("" : : "m"(vector));
+}
+
 // Calls `body` with 81 vectors of memory on the stack, aligned and without content: an array of Swift would be filled
 // with zeros first, which takes as long as a short row.
 SNQ_INLINE("avx512f")
 void snq_with_tile_memory(void *context, void (*body)(void *context, void *memory)) {
   __m512i memory[81];
+  body(context, memory);
+}
+
+// The same of 128 shorter vectors.
+SNQ_INLINE("avx")
+void snq_with_sum_memory(void *context, void (*body)(void *context, void *memory)) {
+  __m256i memory[128];
   body(context, memory);
 }
 

@@ -62,6 +62,10 @@ SNQ_INLINE("avx2") __m256i snq_256_pack_codes(__m256i a, __m256i b, __m256i c, _
   __m256i cd = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
   return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
+// Sixteen words each to unsigned bytes, saturating, in order.
+SNQ_INLINE("avx2") __m256i snq_256_pack_words(__m256i a, __m256i b) {
+  return _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8);
+}
 // Per 32-bit lane the exact sum of four products of unsigned bytes `a` and signed bytes `b`, in two
 // vpmaddwd: vpmaddubsw would saturate.
 SNQ_INLINE("avx2") __m256i snq_256_dot_bytes(__m256i sum, __m256i a, __m256i b) {
@@ -93,6 +97,9 @@ SNQ_INLINE("avx") __m256 snq_256_block_maxima(const float *rows) {
 }
 
 SNQ_INLINE("avx2") __m128i snq_256_upper(__m256i a) { return _mm256_extracti128_si256(a, 1); }
+// The lower 16 bytes of both, and the upper ones.
+SNQ_INLINE("avx") __m256 snq_256_lower_halves(__m256 a, __m256 b) { return _mm256_permute2f128_ps(a, b, 0x20); }
+SNQ_INLINE("avx") __m256 snq_256_upper_halves(__m256 a, __m256 b) { return _mm256_permute2f128_ps(a, b, 0x31); }
 // Eight rows of eight numbers, sixteen apart, to columns that are sixteen apart.
 SNQ_INLINE("avx") void snq_256_transpose_8(const float *rows, float *columns) {
   __m256 pairs[8], fours[8];
@@ -174,6 +181,34 @@ SNQ_INLINE("avx512f,avx512bw") __m512i snq_512_pack_codes(__m512i a, __m512i b, 
 }
 SNQ_INLINE("sse2") __m128i snq_load_128(const void *bytes) { return _mm_loadu_si128((const __m128i_u *)bytes); }
 SNQ_INLINE("sse2") void snq_store_128(void *bytes, __m128i vector) { _mm_storeu_si128((__m128i_u *)bytes, vector); }
+// The first `count` (0 to 31) bytes.
+SNQ_INLINE("avx2") void snq_256_store_first(void *bytes, __m256i vector, long count) {
+  uint8_t *target = (uint8_t *)bytes;
+  __m128i rest = _mm256_castsi256_si128(vector);
+  uint64_t eight;
+  if (count & 16) {
+    _mm_storeu_si128((__m128i_u *)target, rest);
+    target += 16;
+    rest = _mm256_extracti128_si256(vector, 1);
+  }
+  eight = (uint64_t)_mm_cvtsi128_si64(rest);
+  if (count & 8) {
+    memcpy(target, &eight, 8);
+    target += 8;
+    eight = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(rest, rest));
+  }
+  if (count & 4) {
+    memcpy(target, &eight, 4);
+    target += 4;
+    eight >>= 32;
+  }
+  if (count & 2) {
+    memcpy(target, &eight, 2);
+    target += 2;
+    eight >>= 16;
+  }
+  if (count & 1) *target = (uint8_t)eight;
+}
 // Sixteen rows of four 32-bit words, row 4 * l + k at `words` + 16 * (4 * k + l) bytes, to four columns of
 // sixteen words, of which the first `count` are stored.
 SNQ_INLINE("avx512f") void snq_512_store_columns(const void *words, void *columns, long count) {

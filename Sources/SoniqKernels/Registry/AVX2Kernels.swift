@@ -61,7 +61,7 @@
       lookup: [KernelRow("snq_lookup__avx2", machine, snq_lookup__avx2)],
       pool: [KernelRow("snq_pool__avx2", machine, snq_pool__avx2)],
       normalize: [KernelRow("snq_normalize__avx2", machine, snq_normalize__avx2)],
-      depthwise: [KernelRow("snq_depthwise__avx2", machine, snq_depthwise__avx2)],
+      depthwise: [KernelRow("snq_depthwise__avx2", machine, snq_depthwise__avx2, traits: .writesCodes)],
       floatDepthwise: [KernelRow("snq_depthwise_float__avx2", machine, snq_depthwise_float__avx2)],
       integerAttention: [KernelRow("snq_attention_integer__avx2", machine, snq_attention_integer__avx2)],
       floatAttention: [KernelRow("snq_attention_float__avx2", machine, snq_attention_float__avx2)],
