@@ -38,11 +38,11 @@ private func multiplyNarrow(
 /// Some neighbouring panels, all with steps worth taking or all without.
 @inline(__always)
 private func multiplyBytes(
-  _ steps: WordSteps, _ hasSteps: Bool, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ hasSteps: Bool, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
   _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let isWhole = level.pointee.segments <= 1
-  if hasSteps, part.rows > 1 || !isWhole { return multiplyPairs(steps, level, part, scratch) }
+  if hasSteps, part.rows > 1 || !isWhole { return multiplyPairs(level, part, scratch) }
   if part.rows < manyRows, isWhole { return multiplySplit(level, part, scratch) }
   multiplyBlocks(.words, level, part, scratch)
 }
@@ -56,13 +56,12 @@ private func multiplyBytes(
     return multiplyOneRow(.bytes, level, part.rowBegin, part, scratch)
   }
   if isWhole, groups >= 4 { return multiplyNarrow(false, groups, level, part, scratch) }
-  let steps = WordSteps(level)
   var panel = part.panelBegin
   while panel < part.panelEnd {
-    let hasSteps = steps.kind(panel) != SNQ_STEPS_NONE
+    let hasSteps = PanelSteps(level, panel) != nil
     var end = panel &+ 1
-    while end < part.panelEnd, (steps.kind(end) != SNQ_STEPS_NONE) == hasSteps { end &+= 1 }
-    multiplyBytes(steps, hasSteps, level, part.panels(panel..<end), scratch)
+    while end < part.panelEnd, (PanelSteps(level, end) != nil) == hasSteps { end &+= 1 }
+    multiplyBytes(hasSteps, level, part.panels(panel..<end), scratch)
     panel = end
   }
 }

@@ -4,7 +4,7 @@ import CSIMD
 // Bytes whose products with codes of any value add up in 16 bits: of one group of 4 channels (`vpmaddubsw`, `vpmaddwd`
 // by 1, `vpaddd`) or of two, which share the last two instructions. Which do, say `snq_matmul_args.wordSteps`, made of
 // the weights themselves: nothing saturates. The worst 7-bit weights would let one group fit and the worst 8-bit ones
-// none, but nearly all that networks have let two or one. What is left is done in words, in a second pass.
+// none, but nearly all that networks have let two or one. What is left is done in words.
 
 /// Some tiles of rows against one panel.
 private struct PairedRun {
@@ -12,10 +12,9 @@ private struct PairedRun {
   var codes: UnsafePointer<UInt8>
   let codeStride: Int
   var tiles: Int
-  let pieces: CodePieces
-  /// One byte for two groups; `stepMask` is 0 where the first one stands for all.
-  let steps: UnsafePointer<UInt8>
-  let stepMask: Int
+  /// Bytes of codes between two segments that have no weights.
+  let gap: Int
+  let steps: PanelSteps
   /// What is taken off each weight.
   let center: Int8
   /// Each tile asks for its share of the next panel, which comes from far.
@@ -30,6 +29,13 @@ private struct PairedRun {
     sums += 2 &* rows
     tiles &-= 1
     return tiles > 0
+  }
+
+  /// The weights of the first group of an entry, and the codes of the first row.
+  @inline(__always)
+  func places(_ entry: UInt32) -> (UnsafePointer<UInt8>, UnsafePointer<UInt8>) {
+    let (group, segment) = (Int(entry & 0xff_ffff), Int(entry &>> 24))
+    return (weights + group &* 64, codes + (group &* 4 &+ segment &* gap))
   }
 
   @inline(__always)
@@ -98,7 +104,7 @@ extension SumTile {
   }
 }
 
-/// All steps but the wide ones, of one tile.
+/// All groups but the wide ones, of one tile.
 @inline(__always)
 private func addTile(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   var tile = isCentered ? SumTile(rows, sums) : SumTile(rows)
@@ -106,28 +112,23 @@ private func addTile(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: Un
   func loaded(_ place: UnsafePointer<UInt8>) -> OutputVectors {
     isCentered ? OutputVectors.loaded(place).centered(center) : OutputVectors.loaded(place)
   }
-  var (weights, line, step) = (run.weights, run.codes, 0)
-  var segment = run.pieces.count
-  // Loops that may have no turn at all would make the compiler keep sums in memory between segments.
-  repeat {
-    var (codes, rest) = (line, run.pieces.channels)
+  var entry = run.steps.entries
+  if run.steps.doubles > 0 {
+    let end = entry + run.steps.doubles
     repeat {
-      let kind = run.steps[step & run.stepMask]
-      let isWhole = rest > 4
-      if kind == UInt8(SNQ_STEP_DOUBLE), isWhole {
-        tile.addTwoGroups(loaded(weights), loaded(weights + 64), codes, run.codeStride)
-      } else if kind != UInt8(SNQ_STEP_WIDE) {
-        tile.add(loaded(weights), codes, run.codeStride) { $0.addGroup($1, $2) }
-        if isWhole { tile.add(loaded(weights + 64), codes + 4, run.codeStride) { $0.addGroup($1, $2) } }
-      }
-      weights += isWhole ? 128 : 64
-      codes += 8
-      rest &-= 8
-      step &+= 1
-    } while rest > 0
-    line += run.pieces.stride
-    segment &-= 1
-  } while segment > 0
+      let (weights, codes) = run.places(entry.pointee)
+      tile.addTwoGroups(loaded(weights), loaded(weights + 64), codes, run.codeStride)
+      entry += 1
+    } while entry < end
+  }
+  if run.steps.singles > 0 {
+    let end = entry + run.steps.singles
+    repeat {
+      let (weights, codes) = run.places(entry.pointee)
+      tile.add(loaded(weights), codes, run.codeStride) { $0.addGroup($1, $2) }
+      entry += 1
+    } while entry < end
+  }
   tile.store(sums)
 }
 
@@ -148,28 +149,17 @@ private func addWide(_ rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer
   repeat { addWideTile(rows, run, sums) } while run.advance(rows, &sums)
 }
 
-/// The wide steps of one tile.
+/// The wide groups of one tile.
 @inline(__always)
 private func addWideTile(_ rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   var tile = SumTile(rows, sums)
-  var (weights, line, step) = (run.weights, run.codes, 0)
-  var segment = run.pieces.count
+  var entry = run.steps.entries + (run.steps.doubles &+ run.steps.singles)
+  let end = entry + run.steps.wides
   repeat {
-    var (codes, rest) = (line, run.pieces.channels)
-    repeat {
-      let isWhole = rest > 4
-      if run.steps[step & run.stepMask] == UInt8(SNQ_STEP_WIDE) {
-        tile.addWide(.loaded(weights), codes, run.codeStride)
-        if isWhole { tile.addWide(.loaded(weights + 64), codes + 4, run.codeStride) }
-      }
-      weights += isWhole ? 128 : 64
-      codes += 8
-      rest &-= 8
-      step &+= 1
-    } while rest > 0
-    line += run.pieces.stride
-    segment &-= 1
-  } while segment > 0
+    let (weights, codes) = run.places(entry.pointee)
+    tile.addWide(.loaded(weights), codes, run.codeStride)
+    entry += 1
+  } while entry < end
   tile.store(sums)
 }
 
@@ -208,15 +198,13 @@ private func wide1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { ad
 
 /// Adds to `sums` ([row][half]) the products of 1, 2 or 4 rows.
 @inline(__always)
-private func add(
-  rows: Int, hasWide: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>
-) {
+private func add(rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   switch rows {
   case 4: run.center == 0 ? signed4(run, sums) : centered4(run, sums)
   case 2: run.center == 0 ? signed2(run, sums) : centered2(run, sums)
   default: run.center == 0 ? signed1(run, sums) : centered1(run, sums)
   }
-  guard hasWide else { return }
+  guard run.steps.wides > 0 else { return }
   switch rows {
   case 4: wide4(run, sums)
   case 2: wide2(run, sums)
@@ -224,39 +212,21 @@ private func add(
   }
 }
 
-/// What is known of the steps of panels.
-struct WordSteps {
-  private let all: UnsafePointer<UInt8>?
-  private let stride: Int
-  /// Where nothing is known: what the worst weights allow.
-  private let worst: UInt8
+/// `snq_word_steps` of a panel.
+struct PanelSteps {
+  let doubles: Int
+  let singles: Int
+  let wides: Int
+  let entries: UnsafePointer<UInt32>
 
+  /// nil where there is nothing worth taking.
   @inline(__always)
-  init(_ level: UnsafePointer<snq_matmul_args>) {
-    all = level.pointee.wordSteps
-    stride = level.pointee.wordStepStride
-    let bits = Int(level.pointee.weightBits)
-    let limit = bits == 8 ? 128 : byteCenter(level) == 0 ? (1 &<< bits) &- 1 : 1 &<< (bits &- 1)
-    worst = UInt8(
-      truncatingIfNeeded: min(
-        2, groupsInWords(activationBits: Int(level.pointee.activationBits), weightLimit: limit)))
-  }
-
-  /// SNQ_STEPS_NONE, _SOME or _NARROW.
-  @inline(__always)
-  func kind(_ panel: Int) -> Int {
-    if let all { return Int(all[panel &* stride]) }
-    return worst == UInt8(SNQ_STEP_WIDE) ? SNQ_STEPS_NONE : SNQ_STEPS_NARROW
-  }
-
-  /// The steps of a panel and what their indices are masked with; `memory` is for one byte.
-  @inline(__always)
-  fileprivate func steps(
-    _ panel: Int, _ memory: UnsafeMutablePointer<UInt8>
-  ) -> (start: UnsafePointer<UInt8>, mask: Int) {
-    if let all { return (all + (panel &* stride &+ 1), -1) }
-    memory.pointee = worst
-    return (UnsafePointer(memory), 0)
+  init?(_ level: UnsafePointer<snq_matmul_args>, _ panel: Int) {
+    guard let all = level.pointee.wordSteps else { return nil }
+    let counts = (all + panel &* level.pointee.wordStepStride).assumingMemoryBound(to: UInt32.self)
+    (doubles, singles, wides) = (Int(counts[0]), Int(counts[1]), Int(counts[2]))
+    entries = counts + 3
+    if doubles &+ singles &+ wides == 0 { return nil }
   }
 }
 
@@ -266,15 +236,15 @@ private let finishedRows = 48
 /// A block of rows against one panel.
 @inline(__always)
 private func multiplyBlock(
-  _ level: UnsafePointer<snq_matmul_args>, _ first: PairedRun, hasWide: Bool, _ row: Int, _ block: Int,
-  _ panel: Int, _ sums: UnsafeMutablePointer<__m256i>
+  _ level: UnsafePointer<snq_matmul_args>, _ first: PairedRun, _ row: Int, _ block: Int, _ panel: Int,
+  _ sums: UnsafeMutablePointer<__m256i>
 ) {
   if first.center != 0 { startSums(level, row, block, Int32(first.center), sums) }
   var (run, done) = (first, 0)
   while done < block {
     let rows = min(4, tileRows(block &- done))
     run.tiles = rows == 4 ? (block &- done) / 4 : 1
-    add(rows: rows, hasWide: hasWide, run, sums + 2 &* done)
+    add(rows: rows, run, sums + 2 &* done)
     done &+= rows &* run.tiles
     run.codes += rows &* run.tiles &* run.codeStride
     run.ahead += run.tiles &* run.share
@@ -284,29 +254,29 @@ private func multiplyBlock(
 
 /// Bytes of panels with steps worth taking, any part of the rows and panels.
 func multiplyPairs(
-  _ steps: WordSteps, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
+  _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
   _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   guard let allWeights = level.pointee.weights, let allCodes = level.pointee.codes else { return }
   let codeStride = Int(level.pointee.codeStride)
   let sums = UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: __m256i.self)
   let panelStride = Int(level.pointee.panelStride)
+  let pieces = CodePieces(level)
   let share = (panelStride / max(1, part.rows / 4) &+ 63) & ~63
   var panel = part.panelBegin
   while panel < part.panelEnd {
+    guard let steps = PanelSteps(level, panel) else { return }
     let weights = allWeights + panel &* panelStride
-    let (start, mask) = steps.steps(panel, scratch + finishedRows &* 64)
-    let hasWide = steps.kind(panel) == SNQ_STEPS_SOME
     let isLast = panel &+ 1 == part.panelEnd
     var run = PairedRun(
       weights: weights, codes: allCodes + part.rowBegin &* codeStride, codeStride: codeStride, tiles: 0,
-      pieces: CodePieces(level), steps: start, stepMask: mask,
+      gap: pieces.stride &- pieces.channels, steps: steps,
       center: Int8(truncatingIfNeeded: byteCenter(level)), ahead: weights + panelStride,
       share: isLast ? 0 : share)
     var row = part.rowBegin
     while row < part.rowEnd {
       let block = min(finishedRows, part.rowEnd &- row)
-      multiplyBlock(level, run, hasWide: hasWide, row, block, panel, sums)
+      multiplyBlock(level, run, row, block, panel, sums)
       row &+= block
       run.codes += block &* codeStride
       run.ahead += block / 4 &* run.share

@@ -99,11 +99,16 @@ typedef struct {
   int32_t zero;
 } snq_code_sink;
 
-// Bytes of snq_matmul_args.wordSteps: the sum of what pairs of channels add in 16 bits fits for both groups together,
-// for each of them, or for neither. The weights count less 2^(weightBits - 1) where weightBits < 8 and weightConstant is
-// not 0. The first byte of a panel says what its steps are: none worth taking, some, or no SNQ_STEP_WIDE among them.
-enum { SNQ_STEP_WIDE = 0, SNQ_STEP_SINGLE = 1, SNQ_STEP_DOUBLE = 2 };
-enum { SNQ_STEPS_NONE = 0, SNQ_STEPS_SOME = 1, SNQ_STEPS_NARROW = 2 };
+// How the products of one panel of bytes add up in 16 bits without saturating, whatever the codes are: entries, those of
+// two neighbouring groups of 4 channels that fit together first, then those of groups that fit alone, then those of groups
+// that do not. An entry is the group, counted over all segments, and its segment << 24; two groups are of one segment. The
+// weights count less 2^(weightBits - 1) where weightBits < 8 and weightConstant is not 0. All counts 0: not worth it.
+typedef struct {
+  uint32_t doubles;
+  uint32_t singles;
+  uint32_t wides;
+  uint32_t entries[];
+} snq_word_steps;
 
 // One level of one linear layer, applied to rows of activation codes.
 //
@@ -143,10 +148,8 @@ struct snq_matmul_args {
   uint32_t segmentChannels;
   size_t segmentStride;
   // Such kernels read codeSum only for weightConstant and weightOffset.
-  // SNQ_BYTES, for kernels whose registry row says so: wordStepStride bytes for each panel, or null. How every two groups
-  // of 4 channels, counted from the start of each segment, add up without saturating whatever the codes are; the last
-  // one of a segment may be alone.
-  const uint8_t *wordSteps;
+  // SNQ_BYTES, for kernels whose registry row says so: snq_word_steps of each panel, wordStepStride bytes apart, or null.
+  const void *wordSteps;
   size_t wordStepStride;
   size_t codePlaneStride;  // SNQ_BIT_PLANES with segments: bytes between planes; else planes are as form says
   // 64-byte aligned memory of the thread, as much as the kernel's registry row says (one args value per thread,

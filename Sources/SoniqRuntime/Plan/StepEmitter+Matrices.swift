@@ -115,7 +115,7 @@ extension StepEmitter {
     _ kernel: MatmulKernel, _ arguments: inout snq_matmul_args, panels: Int
   ) throws(RuntimeError) {
     guard kernel.traits.contains(.wordSteps), let steps = WordSteps(arguments, panels: panels) else { return }
-    arguments.wordSteps = try weights.bytes(of: .wordSteps(steps)).assumingMemoryBound(to: UInt8.self)
+    arguments.wordSteps = try weights.bytes(of: .wordSteps(steps))
     arguments.wordStepStride = steps.stride
   }
 

@@ -14,7 +14,7 @@ struct MatmulVariant: BitwiseCopyable {
   /// What the kernel reads in place of the level's own weights.
   var copy: WeightCopy?
   /// See `snq_matmul_args.wordSteps`.
-  var wordSteps: UnsafePointer<UInt8>?
+  var wordSteps: UnsafeRawPointer?
   var wordStepStride = 0
 }
 

@@ -32,38 +32,83 @@ struct WordSteps: PreparedBytes {
   var source: UnsafeRawPointer { weights }
   var byteCount: Int? { checkedProduct(panels, stride) }
   var isCopy: Bool { false }
+  private var groups: Int { segments * segmentGroups }
   /// Bytes of a panel.
-  var stride: Int { 1 + segments * segmentSteps }
-  private var segmentSteps: Int { (segmentGroups + 1) / 2 }
+  var stride: Int { (3 + groups) * 4 }
 
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) {
-    let steps = target.bindMemory(to: UInt8.self, capacity: panels * stride)
-    for panel in 0..<panels { write(weights + panel * panelStride, steps + panel * stride) }
+    for panel in 0..<panels {
+      let steps = (target + panel * stride).bindMemory(to: UInt32.self, capacity: 3 + groups)
+      write(weights + panel * panelStride, UnsafeMutableBufferPointer(start: steps + 3, count: groups), steps)
+    }
   }
 
-  private func write(_ panel: UnsafeRawPointer, _ target: UnsafeMutablePointer<UInt8>) {
-    let fitting = Int16(truncatingIfNeeded: 32767 / ((1 << activationBits) - 1))
-    var (place, wide) = (panel, 0)
-    for segment in 0..<segments {
-      for step in 0..<segmentSteps {
-        let first = WeightSums(weights(place))
-        place += 64
-        var (one, two) = (first.largest, first.largest)
-        if step * 2 + 1 < segmentGroups {
-          let second = WeightSums(weights(place))
-          place += 64
-          one = pointwiseMax(one, second.largest)
-          two = (first + second).largest
-        }
-        let kind =
-          one.max() > fitting ? SNQ_STEP_WIDE : two.max() > fitting ? SNQ_STEP_SINGLE : SNQ_STEP_DOUBLE
-        if kind == SNQ_STEP_WIDE { wide += 1 }
-        target[1 + segment * segmentSteps + step] = UInt8(kind)
+  /// One panel: entries from the front for two groups, from the back for single ones, and at last for the wide ones, if
+  /// they are few.
+  private func write(
+    _ panel: UnsafeRawPointer, _ entries: UnsafeMutableBufferPointer<UInt32>,
+    _ counts: UnsafeMutablePointer<UInt32>
+  ) {
+    var (doubles, singles, wides) = (0, 0, 0)
+    forSteps(panel) { kind, group in
+      switch kind {
+      case .double:
+        entries[doubles] = group
+        doubles += 1
+      case .single:
+        singles += 1
+        entries[groups - singles] = group
+      case .wide: wides += 1
       }
     }
-    let kind =
-      wide == 0 ? SNQ_STEPS_NARROW : wide * 3 > segments * segmentSteps ? SNQ_STEPS_NONE : SNQ_STEPS_SOME
-    target[0] = UInt8(kind)
+    // Steps of many wide groups would be slower than words for all.
+    guard wides * 4 <= groups, groups < 1 << 24, segments <= 255 else {
+      return (counts[0], counts[1], counts[2]) = (0, 0, 0)
+    }
+    for index in 0..<singles { entries[doubles + index] = entries[groups - singles + index] }
+    if wides > 0 {
+      var place = doubles + singles
+      forSteps(panel) { kind, group in
+        guard kind == .wide else { return }
+        entries[place] = group
+        place += 1
+      }
+    }
+    (counts[0], counts[1], counts[2]) = (UInt32(doubles), UInt32(singles), UInt32(wides))
+  }
+
+  private enum Kind { case double, single, wide }
+
+  /// Calls `body` with what can be done with every two groups, or with each of them, and its entry.
+  @inline(__always)
+  private func forSteps(_ panel: UnsafeRawPointer, _ body: (Kind, UInt32) -> Void) {
+    let fitting = Int16(truncatingIfNeeded: 32767 / ((1 << activationBits) - 1))
+    var place = panel
+    var group: UInt32 = 0
+    for segment in 0..<UInt32(truncatingIfNeeded: segments) {
+      var left = segmentGroups
+      while left > 0 {
+        let entry = group | segment << 24
+        let first = WeightSums(weights(place))
+        let isFirstSmall = first.largest.max() <= fitting
+        if left > 1 {
+          let second = WeightSums(weights(place + 64))
+          let isSecondSmall = second.largest.max() <= fitting
+          if isFirstSmall, isSecondSmall, (first + second).largest.max() <= fitting {
+            body(.double, entry)
+          } else {
+            body(isFirstSmall ? .single : .wide, entry)
+            body(isSecondSmall ? .single : .wide, entry + 1)
+          }
+        } else {
+          body(isFirstSmall ? .single : .wide, entry)
+        }
+        let done = min(2, left)
+        place += done * 64
+        group += UInt32(done)
+        left -= done
+      }
+    }
   }
 
   /// The weights of 4 channels, as they are multiplied.
