@@ -50,13 +50,15 @@ package struct CopyOperator: ElementMover {
       }
       nest.append(size, Offsets(move, outputStride, 0, 0))
     }
+    // The turns of a short loop would each pay for finding their place.
+    if nest.runLength < 8 { nest.moveLongestLast() }
     return nest
   }
 
   /// The loop in which the input's neighbours follow each other, when it is not the innermost one: squares of it and
   /// of the innermost are worth copying together.
   private func transposedLoop(_ nest: LoopNest) -> Int? {
-    guard nest.depth >= 2, nest.runStride[0] > 1 else { return nil }
+    guard nest.depth >= 2, nest.runStride[0] > 1, nest.runStride[1] == 1 else { return nil }
     return (0..<nest.depth - 1).first { nest.strides[$0][0] == 1 && nest.sizes[$0] > 1 }
   }
 
@@ -84,16 +86,18 @@ package struct CopyOperator: ElementMover {
       moveSquares(frame, nest, range, type)
       return
     }
-    let step = nest.runStride[0]
+    let (step, targetStep) = (nest.runStride[0], nest.depth == 0 ? 1 : nest.runStride[1])
     var cursor = RunCursor(nest, at: range.lowerBound)
     while cursor.position < range.upperBound {
       let count = cursor.count(to: range.upperBound)
       let source = frame.elements(0, of: Element.self) + cursor.offsets[0]
       let target = frame.outputElements(of: Element.self) + cursor.offsets[1]
-      if step == 1 {
+      if step == 1, targetStep == 1 {
         target.update(from: source, count: count)
-      } else {
+      } else if targetStep == 1 {
         for position in 0..<count { target[position] = source[position &* step] }
+      } else {
+        for position in 0..<count { target[position &* targetStep] = source[position &* step] }
       }
       cursor.advance(count)
     }

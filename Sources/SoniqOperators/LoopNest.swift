@@ -47,6 +47,15 @@ struct LoopNest {
     strides[depth - 2] = stride
   }
 
+  /// The loop with the most turns becomes the innermost one.
+  mutating func moveLongestLast() {
+    guard let loop = (0..<depth).max(by: { sizes[$0] < sizes[$1] }), loop < depth - 1 else { return }
+    moveBeforeLast(loop)
+    let last = depth - 1
+    (sizes[last - 1], sizes[last]) = (sizes[last], sizes[last - 1])
+    (strides[last - 1], strides[last]) = (strides[last], strides[last - 1])
+  }
+
   /// The loops without the `count` innermost.
   func withoutInner(_ count: Int) -> LoopNest {
     var nest = self

@@ -32,8 +32,12 @@ func finishTile(
     } else {
       finishIntegers(sums, rows, level, row, panel)
     }
-  } else if isWhole && level.pointee.weightOffset == nil {
-    finishWholeFloats(sums, rows, level, row, panel)
+  } else if level.pointee.weightOffset == nil {
+    if isWhole {
+      finishPlainFloats(sums, rows, level, row, panel, isWhole: true)
+    } else {
+      finishPlainFloats(sums, rows, level, row, panel, isWhole: false)
+    }
   } else {
     finishFloats(sums, rows, level, row, panel)
   }
@@ -96,15 +100,18 @@ struct PanelDots {
   }
 }
 
+/// Outputs without offsets. `isWhole` is a literal.
 @inline(__always)
-private func finishWholeFloats(
+private func finishPlainFloats(
   _ sums: UnsafePointer<__m256i>, _ rows: Int, _ level: UnsafePointer<snq_matmul_args>, _ row: Int,
-  _ panel: Int
+  _ panel: Int, isWhole: Bool
 ) {
   guard let output = level.pointee.output, let storedSum = level.pointee.storedSum,
     let weightScale = level.pointee.weightScale
   else { return }
   let first = panel &* 16
+  let count = Int(level.pointee.outputs) &- first
+  let masks = isWhole ? (laneMask(8), laneMask(8)) : (laneMask(count), laneMask(count &- 8))
   let shared = PanelDots(level, storedSum + first)
   let scale = (_mm256_loadu_ps(weightScale + first), _mm256_loadu_ps(weightScale + first + 8))
   let accumulates = level.pointee.mode == UInt32(SNQ_ACCUMULATE)
@@ -112,17 +119,25 @@ private func finishWholeFloats(
   if !accumulates, let bias = level.pointee.bias {
     start = (_mm256_loadu_ps(bias + first), _mm256_loadu_ps(bias + first + 8))
   }
+  func load(_ place: UnsafePointer<Float>, _ mask: __m256i) -> __m256 {
+    isWhole ? _mm256_loadu_ps(place) : _mm256_maskload_ps(place, mask)
+  }
+  func store(_ place: UnsafeMutablePointer<Float>, _ mask: __m256i, _ value: __m256) {
+    if isWhole { _mm256_storeu_ps(place, value) } else { _mm256_maskstore_ps(place, mask, value) }
+  }
   let stride = Int(level.pointee.outputStride)
   var target = output + row &* stride + first
   var parameters = level.pointee.rows + row &* Int(level.pointee.rowStride)
   for r in 0..<rows {
     let dots = shared.dots(sums + 2 &* r, parameters)
     let rowScale = _mm256_set1_ps(parameters.pointee.scale)
-    let begin = accumulates ? (_mm256_loadu_ps(target), _mm256_loadu_ps(target + 8)) : start
-    _mm256_storeu_ps(
-      target, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), _mm256_mul_ps(scale.0, rowScale), begin.0))
-    _mm256_storeu_ps(
-      target + 8, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), _mm256_mul_ps(scale.1, rowScale), begin.1))
+    let begin = accumulates ? (load(target, masks.0), load(target + 8, masks.1)) : start
+    store(
+      target, masks.0,
+      _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.low), _mm256_mul_ps(scale.0, rowScale), begin.0))
+    store(
+      target + 8, masks.1,
+      _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots.high), _mm256_mul_ps(scale.1, rowScale), begin.1))
     target += stride
     parameters += Int(level.pointee.rowStride)
   }
