@@ -87,7 +87,9 @@ private func multiplyPlanes(
   _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart, _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let bits = Int(level.pointee.weightBits)
-  if bits <= 3, part.rows < manyRows, level.pointee.segments <= 1 { return multiplyFields(level, part, scratch) }
+  if bits <= 3, part.rows < manyRows, level.pointee.segments <= 1 {
+    return multiplyFields(level, part, scratch)
+  }
   let groups = groupsInWords(
     activationBits: Int(level.pointee.activationBits), weightLimit: 1 &<< (bits &- 1))
   multiplyBlocks(.planes(bits: bits, groups: groups), level, part, scratch)

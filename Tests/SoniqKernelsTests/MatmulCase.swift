@@ -38,7 +38,8 @@ struct IntegerCode: CustomStringConvertible {
 }
 
 /// Which codes a case multiplies.
-enum CodePattern: CaseIterable { case random, allZero, allMaximum, opposite }
+/// Of `mild` most weights are near the middle of their range, as in a network.
+enum CodePattern: CaseIterable { case random, allZero, allMaximum, opposite, mild }
 
 /// One level of one layer with everything a kernel reads, in guarded memory.
 final class MatmulCase: CustomStringConvertible {
@@ -82,7 +83,7 @@ final class MatmulCase: CustomStringConvertible {
     }
     let extremes: (weight: Bool?, activation: Bool?) =
       switch pattern {
-      case .random: (nil, nil)
+      case .random, .mild: (nil, nil)
       case .allZero: (false, false)
       case .allMaximum: (true, true)
       case .opposite: (false, true)
@@ -91,7 +92,11 @@ final class MatmulCase: CustomStringConvertible {
     self.activation = activation
     (self.rows, self.channels, self.outputs, self.seed) = (rows, channels, outputs, seed)
     self.packing = packing
-    weightCodes = drawn(outputs * channels, weight.bits, extreme: extremes.weight)
+    weightCodes = drawn(outputs * channels, weight.bits, extreme: extremes.weight).map { code in
+      guard pattern == .mild, Int.random(in: 0..<50, using: &generator) > 0 else { return code }
+      let middle = 1 << (weight.bits - 1)
+      return UInt8(middle + (Int(code) - middle) / 4)
+    }
     activationCodes = drawn(rows * channels, activation.bits, extreme: extremes.activation)
     rowScales = (0..<rows).map { _ in Float.random(in: 0.001...2, using: &generator) }
     // An odd stride, so that the rows of codes have every alignment.
@@ -139,11 +144,16 @@ final class MatmulCase: CustomStringConvertible {
 
   private var prepared: [ActivationForm: PreparedRows] = [:]
 
+  /// How products add up in 16 bits, of levels in bytes.
+  private(set) lazy var steps = WordStepLists(
+    weights.elements, arguments(mode: SNQ_START, withBias: false, withOffset: false))
+
   /// By size: each kernel gets exactly what it asks for.
   private var scratch: [Int: GuardedBuffer<UInt8>] = [:]
 
   /// Points the arguments at the scratch and at the activations in the form that a kernel wants.
-  func place(for kernel: MatmulKernel, in args: inout snq_matmul_args) {
+  func place(for kernel: MatmulKernel, in args: inout snq_matmul_args, withSteps: Bool = true) {
+    if withSteps, kernel.traits.contains(.wordSteps), packing.layout == .bytes { steps.place(in: &args) }
     let scratchBytes = kernel.scratchBytes(paddedChannels: packing.paddedChannels)
     if scratchBytes > 0 {
       let memory = scratch[scratchBytes] ?? GuardedBuffer([UInt8](repeating: 0xa5, count: scratchBytes))

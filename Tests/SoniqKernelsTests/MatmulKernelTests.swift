@@ -35,6 +35,7 @@ import Testing
       for mode in modes {
         for range in ranges.isEmpty ? [level.wholeRange] : ranges {
           level.check(kernel, oracle, mode, range)
+          if kernel.traits.contains(.wordSteps) { level.check(kernel, oracle, mode, range, withSteps: false) }
         }
       }
     }
@@ -144,6 +145,35 @@ import Testing
         }
       }
     }
+  }
+
+  /// Products that add up in 16 bits two groups at a time, one at a time and not at all, in one panel.
+  @Test(arguments: InstructionSet.allCases, [5, 6, 7, 8])
+  func everyKindOfStep(instructionSet: InstructionSet, weightBits: Int) throws {
+    let kernels = try Self.kernels(of: instructionSet).filter { $0.traits.contains(.wordSteps) }
+    var counts = (doubles: 0, singles: 0, wides: 0)
+    for activation in [
+      IntegerCode(isBipolar: false, bits: 8, zero: 101), IntegerCode(isBipolar: true, bits: 7),
+    ] {
+      for (rows, channels, outputs) in [(1, 300, 16), (2, 77, 33), (7, 300, 48), (13, 41, 31), (103, 96, 17)]
+      {
+        for isBipolar in weightBits < 8 ? [true, false] : [false] {
+          let level = MatmulCase(
+            IntegerCode(
+              isBipolar: isBipolar, bits: weightBits, zero: isBipolar ? 0 : 1 << (weightBits - 1),
+              layout: .bytes), activation, rows: rows, channels: channels, outputs: outputs,
+            seed: UInt64(rows + weightBits), pattern: .mild)
+          _ = try Self.check(level, kernels, MatmulMode.all)
+          if let steps = level?.steps.counts {
+            counts = (
+              counts.doubles + steps.doubles, counts.singles + steps.singles, counts.wides + steps.wides
+            )
+          }
+        }
+      }
+    }
+    #expect(
+      counts.doubles > 0 && (weightBits < 7 || counts.singles > 0) && (weightBits < 8 || counts.wides > 0))
   }
 
   /// A second level fused into the call gives what a second call gives, for every pair of kernels.

@@ -31,14 +31,15 @@ extension MatmulCase {
   /// Runs the kernel on one range and compares every bit of the output memory with the oracle: results
   /// inside the range, the old contents outside.
   func check(
-    _ kernel: MatmulKernel, _ oracle: MatmulOracle, _ option: MatmulMode, _ range: MatmulRange
+    _ kernel: MatmulKernel, _ oracle: MatmulOracle, _ option: MatmulMode, _ range: MatmulRange,
+    withSteps: Bool = true
   ) {
     let places = (rows - 1) * outputStride + outputs
     let before = (0..<places).map { 0.5 - Float($0 % 97) }
     let output = GuardedBuffer(option.isInteger ? [] : before)
     let integers = GuardedBuffer(option.isInteger ? before.map { Int32($0) } : [])
     var args = arguments(mode: option.mode, withBias: option.withBias, withOffset: option.withOffset)
-    place(for: kernel, in: &args)
+    place(for: kernel, in: &args, withSteps: withSteps)
     args.output = option.isInteger ? nil : output.start
     args.integerOutput = option.isInteger ? integers.start : nil
     kernel.row.function(

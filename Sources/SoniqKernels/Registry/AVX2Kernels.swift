@@ -16,25 +16,32 @@
     static let avx2 = KernelList(
       matmul: [
         MatmulKernel(
-          row: KernelRow("snq_matmul_bytes_6x1__avx2", machine, snq_matmul_bytes_6x1__avx2, traits: .bytesOfAVX2),
+          row: KernelRow(
+            "snq_matmul_bytes_6x1__avx2", machine, snq_matmul_bytes_6x1__avx2, traits: .bytesOfAVX2),
           layouts: [.bytes], weightBits: 5...8, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_nibbles_6x1__avx2", machine, snq_matmul_nibbles_6x1__avx2,
+          row: KernelRow(
+            "snq_matmul_nibbles_6x1__avx2", machine, snq_matmul_nibbles_6x1__avx2,
             traits: [.segments, .writesCodes, .withoutCodeSums]),
           layouts: [.nibbles], weightBits: 4...4, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_planes_6x1__avx2", machine, snq_matmul_planes_6x1__avx2, traits: [.segments, .writesCodes]),
+          row: KernelRow(
+            "snq_matmul_planes_6x1__avx2", machine, snq_matmul_planes_6x1__avx2,
+            traits: [.segments, .writesCodes]),
           layouts: [.planes], weightBits: 1...7, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_bit_serial_1x1__avx2", machine, snq_matmul_bit_serial_1x1__avx2,
+          row: KernelRow(
+            "snq_matmul_bit_serial_1x1__avx2", machine, snq_matmul_bit_serial_1x1__avx2,
             traits: [.writesCodes, .withoutCodeSums]),
           layouts: [.planes], weightBits: 1...3, form: .bitPlanes, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_tables_4x2__avx2", machine, snq_matmul_tables_4x2__avx2,
+          row: KernelRow(
+            "snq_matmul_tables_4x2__avx2", machine, snq_matmul_tables_4x2__avx2,
             traits: [.segments, .writesCodes, .withoutCodeSums]),
           layouts: [.planes], weightBits: 1...7, form: .tables, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_half_tables_2x2__avx2", machine, snq_matmul_half_tables_2x2__avx2,
+          row: KernelRow(
+            "snq_matmul_half_tables_2x2__avx2", machine, snq_matmul_half_tables_2x2__avx2,
             traits: [.segments, .writesCodes, .withoutCodeSums]),
           layouts: [.planes], weightBits: 1...7, form: .halfTables, fixedScratch: scratch),
       ],
