@@ -85,7 +85,7 @@ final class GroupMatmulCase: CustomStringConvertible {
     let top = UInt8((1 << code.bits) - 1)
     let (weight, activation): (UInt8?, Int8?) =
       switch pattern {
-      case .random: (nil, nil)
+      case .random, .mild: (nil, nil)
       case .allZero: (0, -127)
       case .allMaximum: (top, 127)
       case .opposite: (top, -127)

@@ -12,7 +12,7 @@ import Testing
   ) -> Schedule {
     // Scheduled and never run: this CPU need not have the instructions.
     let kernels = StepKernels(
-      on: (writesCodes ? InstructionSet.avx512 : .avx2).ceiling, profile: .committed, mostRows: .many,
+      on: (writesCodes ? InstructionSet.avx512 : .portable).ceiling, profile: .committed, mostRows: .many,
       allowsCopies: true)
     return Schedule(
       graph, keptValues: keptValues, areEndsExternal: areEndsExternal,

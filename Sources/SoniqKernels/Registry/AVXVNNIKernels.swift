@@ -10,13 +10,19 @@
     static let avxVNNI = KernelList(
       matmul: [
         MatmulKernel(
-          row: KernelRow("snq_matmul_bytes_vnni_6x1__avx2", machine, snq_matmul_bytes_vnni_6x1__avx2),
+          row: KernelRow(
+            "snq_matmul_bytes_vnni_6x1__avx2", machine, snq_matmul_bytes_vnni_6x1__avx2,
+            traits: [.writesCodes, .withoutCodeSums]),
           layouts: [.bytes], weightBits: 8...8, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_nibbles_vnni_6x1__avx2", machine, snq_matmul_nibbles_vnni_6x1__avx2),
+          row: KernelRow(
+            "snq_matmul_nibbles_vnni_6x1__avx2", machine, snq_matmul_nibbles_vnni_6x1__avx2,
+            traits: .writesCodes),
           layouts: [.nibbles], weightBits: 4...4, fixedScratch: scratch),
         MatmulKernel(
-          row: KernelRow("snq_matmul_planes_vnni_6x1__avx2", machine, snq_matmul_planes_vnni_6x1__avx2),
+          row: KernelRow(
+            "snq_matmul_planes_vnni_6x1__avx2", machine, snq_matmul_planes_vnni_6x1__avx2,
+            traits: .writesCodes),
           layouts: [.planes], weightBits: 1...7, fixedScratch: scratch),
       ],
       groupMatmul: [
