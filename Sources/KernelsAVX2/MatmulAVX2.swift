@@ -58,9 +58,9 @@ private func multiplyBytes(
   if isWhole, groups >= 4 { return multiplyNarrow(false, groups, level, part, scratch) }
   var panel = part.panelBegin
   while panel < part.panelEnd {
-    let hasSteps = PanelSteps(level, panel) != nil
+    let hasSteps = hasWordSteps(level, panel)
     var end = panel &+ 1
-    while end < part.panelEnd, (PanelSteps(level, end) != nil) == hasSteps { end &+= 1 }
+    while end < part.panelEnd, hasWordSteps(level, end) == hasSteps { end &+= 1 }
     multiplyBytes(hasSteps, level, part.panels(panel..<end), scratch)
     panel = end
   }

@@ -14,12 +14,14 @@ private struct PairedRun {
   var tiles: Int
   /// Bytes of codes between two segments that have no weights.
   let gap: Int
-  let steps: PanelSteps
+  var steps: PanelSteps
   /// What is taken off each weight.
   let center: Int8
   /// Each tile asks for its share of the next panel, which comes from far.
   var ahead: UnsafePointer<UInt8>
-  let share: Int
+  var share: Int
+  /// A panel is so short that the first cache has room for two.
+  let fitsFirst: Bool
 
   /// Goes on to the next tile of so many rows; false behind the last one.
   @inline(__always)
@@ -42,7 +44,7 @@ private struct PairedRun {
   func askAhead() {
     var place = 0
     while place < share {
-      snq_prefetch_first(ahead + place)
+      if fitsFirst { snq_prefetch_first(ahead + place) } else { snq_prefetch(ahead + place) }
       place &+= 64
     }
   }
@@ -106,8 +108,10 @@ extension SumTile {
 
 /// All groups but the wide ones, of one tile.
 @inline(__always)
-private func addTile(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  var tile = isCentered ? SumTile(rows, sums) : SumTile(rows)
+private func addTile(
+  _ rows: Int, isCentered: Bool, begins: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>
+) {
+  var tile = begins ? SumTile(rows) : SumTile(rows, sums)
   let center = _mm256_set1_epi8(run.center)
   func loaded(_ place: UnsafePointer<UInt8>) -> OutputVectors {
     isCentered ? OutputVectors.loaded(place).centered(center) : OutputVectors.loaded(place)
@@ -132,14 +136,17 @@ private func addTile(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: Un
   tile.store(sums)
 }
 
-/// * rows: of a tile, a literal.
-/// * isCentered: a literal, for taking off nothing is an instruction too. Then the sums have begun, else these begin them.
+/// * rows: of a tile.
+/// * isCentered: weights lose `center`.
+/// * begins: sums begin here, else they go on. All are literals.
 @inline(__always)
-private func add(_ rows: Int, isCentered: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+private func add(
+  _ rows: Int, isCentered: Bool, begins: Bool = false, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>
+) {
   var (run, sums) = (run, sums)
   repeat {
     run.askAhead()
-    addTile(rows, isCentered: isCentered, run, sums)
+    addTile(rows, isCentered: isCentered, begins: begins, run, sums)
   } while run.advance(rows, &sums)
 }
 
@@ -174,6 +181,10 @@ private func signed4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   add(4, isCentered: false, run, sums)
 }
 @inline(never)
+private func beginning4(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  add(4, isCentered: false, begins: true, run, sums)
+}
+@inline(never)
 private func centered2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   add(2, isCentered: true, run, sums)
 }
@@ -196,13 +207,16 @@ private func wide2(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { ad
 @inline(never)
 private func wide1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { addWide(1, run, sums) }
 
-/// Adds to `sums` ([row][half]) the products of 1, 2 or 4 rows.
+/// Adds to `sums` ([row][half]) the products of tiles of 1, 2 or 4 rows.
 @inline(__always)
-private func add(rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
-  switch rows {
-  case 4: run.center == 0 ? signed4(run, sums) : centered4(run, sums)
-  case 2: run.center == 0 ? signed2(run, sums) : centered2(run, sums)
-  default: run.center == 0 ? signed1(run, sums) : centered1(run, sums)
+private func add(rows: Int, begins: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+  switch (rows, run.center == 0) {
+  case (4, true): begins ? beginning4(run, sums) : signed4(run, sums)
+  case (4, false): centered4(run, sums)
+  case (2, true): signed2(run, sums)
+  case (2, false): centered2(run, sums)
+  case (_, true): signed1(run, sums)
+  case (_, false): centered1(run, sums)
   }
   guard run.steps.wides > 0 else { return }
   switch rows {
@@ -212,12 +226,15 @@ private func add(rows: Int, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m25
   }
 }
 
-/// `snq_word_steps` of a panel.
-struct PanelSteps {
-  let doubles: Int
-  let singles: Int
-  let wides: Int
-  let entries: UnsafePointer<UInt32>
+/// Double steps whose weights stay in the first cache while the rows of a block pass: 24 KiB.
+private let cachedDoubles = 192
+
+/// `snq_word_steps` of a panel, or a part of them.
+private struct PanelSteps {
+  private(set) var doubles: Int
+  private(set) var singles: Int
+  private(set) var wides: Int
+  private(set) var entries: UnsafePointer<UInt32>
 
   /// nil where there is nothing worth taking.
   @inline(__always)
@@ -228,6 +245,23 @@ struct PanelSteps {
     entries = counts + 3
     if doubles &+ singles &+ wides == 0 { return nil }
   }
+
+  /// As many as fit in the first cache, of which the others go on; nil where these are all.
+  @inline(__always)
+  mutating func takeFirst() -> PanelSteps? {
+    guard doubles > cachedDoubles &+ cachedDoubles / 2 else { return nil }
+    var first = self
+    (first.doubles, first.singles, first.wides) = (cachedDoubles, 0, 0)
+    doubles &-= cachedDoubles
+    entries += cachedDoubles
+    return first
+  }
+}
+
+/// Whether the steps of a panel are worth taking.
+@inline(__always)
+func hasWordSteps(_ level: UnsafePointer<snq_matmul_args>, _ panel: Int) -> Bool {
+  PanelSteps(level, panel) != nil
 }
 
 /// Rows whose outputs are finished together.
@@ -239,17 +273,35 @@ private func multiplyBlock(
   _ level: UnsafePointer<snq_matmul_args>, _ first: PairedRun, _ row: Int, _ block: Int, _ panel: Int,
   _ sums: UnsafeMutablePointer<__m256i>
 ) {
-  if first.center != 0 { startSums(level, row, block, Int32(first.center), sums) }
+  var (run, begins) = (first, first.center == 0)
+  // What is not begun by its first tile, begins here.
+  let whole = begins ? block &- block % 4 : 0
+  startSums(level, row &+ whole, block &- whole, Int32(first.center), sums + 2 &* whole)
+  while let part = run.steps.takeFirst() {
+    var early = run
+    early.steps = part
+    add(early, block, begins, sums)
+    begins = false
+    run.share = 0
+  }
+  add(run, block, begins, sums)
+  finishTile(sums, block, level, row, panel)
+}
+
+/// The steps of a run for a block of rows.
+@inline(__always)
+private func add(
+  _ first: PairedRun, _ block: Int, _ begins: Bool, _ sums: UnsafeMutablePointer<__m256i>
+) {
   var (run, done) = (first, 0)
   while done < block {
     let rows = min(4, tileRows(block &- done))
     run.tiles = rows == 4 ? (block &- done) / 4 : 1
-    add(rows: rows, run, sums + 2 &* done)
+    add(rows: rows, begins: begins, run, sums + 2 &* done)
     done &+= rows &* run.tiles
     run.codes += rows &* run.tiles &* run.codeStride
     run.ahead += run.tiles &* run.share
   }
-  finishTile(sums, block, level, row, panel)
 }
 
 /// Bytes of panels with steps worth taking, any part of the rows and panels.
@@ -272,7 +324,7 @@ func multiplyPairs(
       weights: weights, codes: allCodes + part.rowBegin &* codeStride, codeStride: codeStride, tiles: 0,
       gap: pieces.stride &- pieces.channels, steps: steps,
       center: Int8(truncatingIfNeeded: byteCenter(level)), ahead: weights + panelStride,
-      share: isLast ? 0 : share)
+      share: isLast ? 0 : share, fitsFirst: panelStride <= 12 << 10)
     var row = part.rowBegin
     while row < part.rowEnd {
       let block = min(finishedRows, part.rowEnd &- row)

@@ -29,7 +29,7 @@ struct ConvolutionLevelPlan {
 
   init(_ matrix: PackedMatrix, level index: Int, _ geometry: ImageGeometry, _ kernels: StepKernels) {
     let level = matrix.levels[index]
-    let copies = Self.prefersCopies(matrix, geometry)
+    let copies = Self.prefersCopies(matrix, geometry, kernels)
     let together = copies ? geometry.outputPixels : geometry.outputWidth
     let rows = RowClass(rows: min(ConvolutionStep.pixelsAtOnce, together))
     let choice = kernels.choice(matrix, level: index, rows)
@@ -77,10 +77,14 @@ struct ConvolutionLevelPlan {
 
   /// Small images with large weights: a call for each image row would fetch the weights anew from the third-level
   /// cache, which costs more than copying windows together. Bipolar codes need a call for each class of border.
-  private static func prefersCopies(_ matrix: PackedMatrix, _ geometry: ImageGeometry) -> Bool {
+  private static func prefersCopies(
+    _ matrix: PackedMatrix, _ geometry: ImageGeometry, _ kernels: StepKernels
+  ) -> Bool {
     let weightBytes = matrix.levels.reduce(0) { $0 + $1.weights.count }
     let isBipolar = matrix.levels.contains { $0.level.activation.kind == .bipolar }
-    return geometry.outputWidth < 14 && weightBytes > 512 << 10 && !isBipolar
+    // Tiles of 4 rows by one panel read the weights more often than those of AVX-512.
+    let widest = kernels.choice(matrix, level: 0, .many).kernel.traits.contains(.wordSteps) ? 14 : 13
+    return geometry.outputWidth <= widest && weightBytes > 512 << 10 && !isBipolar
   }
 
   /// Bytes of the copied windows of one call.
