@@ -1,6 +1,6 @@
 """One ONNX file through soniq in float and at 8 bits, against ONNX Runtime: prints its rows as a JSON list.
 
-usage: trial.py FILE FOLDER SONIQ_PACK [--hints JSON] [--no-times]
+usage: trial.py FILE FOLDER SONIQ_PACK [--hints JSON] [--target TARGET] [--no-times]
 
 A process of its own, so that a file that takes all memory or time takes only its own rows along.
 """
@@ -108,7 +108,7 @@ def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     engines: dict[str, Run] = {"onnxruntime_f32": reference}
     for palette in ("f32", "8"):
         output = arguments.folder / f"{palette}.soniq"
-        more = [] if palette == "f32" else ["--calibrate", str(calibration)]
+        more = [] if palette == "f32" else ["--calibrate", str(calibration), "--target", arguments.target]
         packing = pack(arguments.tool, arguments.file, output, ["--palette", palette, *options, *more], PACK_SECONDS)
         row: dict[str, Any] = {
             "packs": not packing.reason, "palette": palette, "reason": packing.reason,
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="for what it makes")
     parser.add_argument("tool", help="soniq-pack")
     parser.add_argument("--hints", default="{}")
+    parser.add_argument("--target", default="any", help="what 8 bits are packed for")
     parser.add_argument("--no-times", action="store_true")
     arguments = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)

@@ -52,6 +52,7 @@ def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
     assert given(echo, calibration_tokens=5, calibration_samples=np.int64(6), coarse_share=0.5) == [
         "--calibration-tokens=5", "--calibration-samples=6", "--coarse-share=0.5",
     ]  # fmt: skip
+    assert given(echo, target="avx2") == ["--target=avx2"]
     assert given(echo, head=False, ends=False, outlier_split=False) == [
         "--without-head", "--no-ends", "--no-outlier-split",
     ]  # fmt: skip
@@ -66,7 +67,7 @@ def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
 def test_the_tool_knows_these_options(tmp_path: Path) -> None:
     """Each is refused for its value, or taken: none is unknown."""
     for options in ({"palette": "x"}, {"target_bits": 99}, {"cache": "x"}, {"rounds": 0}, {"part": "x"},
-                    {"coarse_share": 3}, {"shape": {"x": (1,)}}, {"maximum": {"x": 1}}, {"value": {"x": 1}},
+                    {"coarse_share": 3}, {"target": "x"}, {"shape": {"x": (1,)}}, {"maximum": {"x": 1}}, {"value": {"x": 1}},
                     {"state": {"x": "y"}}, {"calibration_tokens": 0}, {"calibration_samples": 0}):  # fmt: skip
         try:
             soniq.pack_plan(FOLDER, **options)  # type: ignore[arg-type]
@@ -190,3 +191,20 @@ def test_loading_other_things_says_what_it_did(tmp_path: Path) -> None:
         with pytest.raises(soniq.SoniqError) as caught:
             soniq.load(path)
         assert "Pack it first" not in str(caught.value)
+
+
+def test_a_file_for_cpus_without_vnni(tmp_path: Path) -> None:
+    """Its 8-bit weights keep to half of their range, and it runs here, whatever this CPU has."""
+    feeds = {"input_ids": np.array([[1, 2, 3, 4]], np.int32), "attention_mask": np.ones((1, 4), np.int32)}
+
+    def answer(**options: str) -> np.ndarray:
+        model = soniq.load(soniq.pack(BERT, tmp_path / "a.soniq", palette="8", head=False, **options))  # type: ignore[arg-type]
+        given = {tensor.name: feeds[tensor.name] for tensor in model.inputs if tensor.name in feeds}
+        outputs = model(**given)
+        return np.concatenate([outputs[name].ravel() for name in outputs]).copy()
+
+    whole, half = answer(), answer(target="avx2")
+    assert not np.array_equal(whole, half)
+    assert np.dot(whole, half) / np.linalg.norm(whole) / np.linalg.norm(half) > 0.999
+    with pytest.raises(soniq.PackError, match="f32 has none"):
+        soniq.pack_plan(BERT, palette="f32", target="avx2")
