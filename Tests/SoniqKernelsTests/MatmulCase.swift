@@ -93,9 +93,8 @@ final class MatmulCase: CustomStringConvertible {
     (self.rows, self.channels, self.outputs, self.seed) = (rows, channels, outputs, seed)
     self.packing = packing
     weightCodes = drawn(outputs * channels, weight.bits, extreme: extremes.weight).map { code in
-      guard pattern == .mild, Int.random(in: 0..<50, using: &generator) > 0 else { return code }
-      let middle = 1 << (weight.bits - 1)
-      return UInt8(middle + (Int(code) - middle) / 4)
+      let isMild = pattern == .mild && Int.random(in: 0..<50, using: &generator) > 0
+      return isMild ? Self.milder(code, weight.bits) : code
     }
     activationCodes = drawn(rows * channels, activation.bits, extreme: extremes.activation)
     rowScales = (0..<rows).map { _ in Float.random(in: 0.001...2, using: &generator) }
@@ -124,6 +123,12 @@ final class MatmulCase: CustomStringConvertible {
     }
     codes = GuardedBuffer(bytes)
     rowParameters = GuardedBuffer(parameters)
+  }
+
+  /// A quarter as far from the middle of the range.
+  private static func milder(_ code: UInt8, _ bits: Int) -> UInt8 {
+    let middle = 1 << (bits - 1)
+    return UInt8(middle + (Int(code) - middle) / 4)
   }
 
   private static func packed(_ packing: WeightPacking, _ codes: [UInt8]) -> [UInt8] {

@@ -105,13 +105,11 @@ def pack(
         palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, words=words, shape=shape, part=part,
         maximum=maximum, value=value, state=state, rounds=rounds, head=head, name=name, coarse_share=coarse_share,
         calibration_tokens=calibration_tokens, calibration_samples=calibration_samples, ends=ends,
-        outlier_split=outlier_split, target=target,
-    )  # fmt: skip
-    path = Path(os.fsdecode(output))
+        outlier_split=outlier_split, target=target)  # fmt: skip
     with _options(options) as given:
         shown = ["--progress"] if progress else []
-        _run(tool, ["pack", *given, *shown, f"--output={path}", "--", os.fspath(source)], progress)
-    return path
+        _run(tool, ["pack", *given, *shown, f"--output={os.fsdecode(output)}", "--", os.fspath(source)], progress)
+    return Path(os.fsdecode(output))
 
 
 def pack_plan(source: StrPath, *, tool: StrPath | None = None, **options: Unpack[PackOptions]) -> dict[str, Any]:
