@@ -33,9 +33,9 @@ PAUSE_SECONDS = 0.02
 
 
 def pack(tool: Path, model: Path, scheme: str, kind: str = "") -> Path:
-    """Packs the ONNX file at a scheme, as a class of machines (`kind`) wants it, unless that is done; returns the path of the
-    .soniq file.
+    """Packs the ONNX file at a scheme, as a class of machines (`kind`) wants it, unless that is done.
 
+    Returns the path of the .soniq file.
     Raises subprocess.CalledProcessError when soniq-pack refuses.
     """
     options = schemes.options(scheme, kind)
