@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them. `w8a8-half`: weights
-# within half of their range, for CPUs without VNNI.
+# Scheme, and how soniq-pack is told of it. The first and the last layer keep 8 bits in all of them. `w8a8-half`: within
+# half of their range, for CPUs without VNNI.
 SCHEMES = {
     "w8a8": ["--palette", "8"],
     "w8a8-half": ["--palette", "8", "--target", "avx2"],

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt  # noqa: E402 (the backend is chosen before)
 # Fewer bits, warmer; two levels in green; the baseline in grey.
 COLOURS = {
     "w1a1": "#b2182b", "w1a4": "#e0603f", "w1a8": "#f4a261", "w2a2": "#c2a000", "w2a4": "#9a7d0a", "w2a8": "#6b5900",
-    "w3a3": "#8e5ea2", "w4a4": "#5e3c99", "w4a8": "#2c7fb8", "w7a8": "#5a8fc4", "w8a8-half": "#5a8fc4", "w8a8": "#08306b",
-    "w1a1+w4a4@75": "#1b7837", "w1a1+w4a4@87.5": "#5aae61",
+    "w3a3": "#8e5ea2", "w4a4": "#5e3c99", "w4a8": "#2c7fb8", "w7a8": "#5a8fc4", "w8a8": "#08306b",
+    "w8a8-half": "#5a8fc4", "w1a1+w4a4@75": "#1b7837", "w1a1+w4a4@87.5": "#5aae61",
 }
 OTHER = "#777777"
 

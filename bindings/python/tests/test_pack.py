@@ -67,7 +67,8 @@ def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
 def test_the_tool_knows_these_options(tmp_path: Path) -> None:
     """Each is refused for its value, or taken: none is unknown."""
     for options in ({"palette": "x"}, {"target_bits": 99}, {"cache": "x"}, {"rounds": 0}, {"part": "x"},
-                    {"coarse_share": 3}, {"target": "x"}, {"shape": {"x": (1,)}}, {"maximum": {"x": 1}}, {"value": {"x": 1}},
+                    {"coarse_share": 3}, {"target": "x"},
+                    {"shape": {"x": (1,)}}, {"maximum": {"x": 1}}, {"value": {"x": 1}},
                     {"state": {"x": "y"}}, {"calibration_tokens": 0}, {"calibration_samples": 0}):  # fmt: skip
         try:
             soniq.pack_plan(FOLDER, **options)  # type: ignore[arg-type]
