@@ -91,6 +91,15 @@ import Testing
     #expect(bytes.weights.isIntact)
   }
 
+  /// An entry has 8 bits for the segment: windows of more rows are multiplied in words.
+  @Test func windowsOfManyRowsHaveNone() throws {
+    let bytes = Bytes(bits: 8, segments: 256, segmentGroups: 1, panels: 1, spread: 9, seed: 2)
+    let form = try #require(WordSteps(bytes.arguments, panels: 1))
+    let store = try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: true)
+    let words = try store.bytes(of: .wordSteps(form)).assumingMemoryBound(to: UInt32.self)
+    #expect(words[0] == 0 && words[1] == 0 && words[2] == 0)
+  }
+
   @Test func onlyBytesHaveSteps() {
     var arguments = Bytes(bits: 8, segments: 1, segmentGroups: 2, panels: 1, spread: 9, seed: 1).arguments
     arguments.layout = UInt32(SNQ_NIBBLES)

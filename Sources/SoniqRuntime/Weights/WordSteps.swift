@@ -50,6 +50,9 @@ struct WordSteps: PreparedBytes {
     _ counts: UnsafeMutablePointer<UInt32>
   ) {
     var (doubles, singles, wides) = (0, 0, 0)
+    (counts[0], counts[1], counts[2]) = (0, 0, 0)
+    // What an entry has room for.
+    guard groups < 1 << 24, segments <= 255 else { return }
     forSteps(panel) { kind, group in
       switch kind {
       case .double:
@@ -62,9 +65,7 @@ struct WordSteps: PreparedBytes {
       }
     }
     // Steps of many wide groups would be slower than words for all.
-    guard wides * 4 <= groups, groups < 1 << 24, segments <= 255 else {
-      return (counts[0], counts[1], counts[2]) = (0, 0, 0)
-    }
+    guard wides * 4 <= groups else { return }
     for index in 0..<singles { entries[doubles + index] = entries[groups - singles + index] }
     if wides > 0 {
       var place = doubles + singles
