@@ -63,16 +63,18 @@ struct WordSteps: PreparedBytes {
         entries[groups - singles] = group
       case .wide: wides += 1
       }
+      // Steps of many wide groups would be slower than words for all.
+      return wides * 4 <= groups
     }
-    // Steps of many wide groups would be slower than words for all.
     guard wides * 4 <= groups else { return }
     for index in 0..<singles { entries[doubles + index] = entries[groups - singles + index] }
     if wides > 0 {
       var place = doubles + singles
       forSteps(panel) { kind, group in
-        guard kind == .wide else { return }
+        guard kind == .wide else { return true }
         entries[place] = group
         place += 1
+        return true
       }
     }
     (counts[0], counts[1], counts[2]) = (UInt32(doubles), UInt32(singles), UInt32(wides))
@@ -80,9 +82,9 @@ struct WordSteps: PreparedBytes {
 
   private enum Kind { case double, single, wide }
 
-  /// Calls `body` with what can be done with every two groups, or with each of them, and its entry.
+  /// Calls `body` with what can be done with every two groups, or with each of them, and its entry, until it is false.
   @inline(__always)
-  private func forSteps(_ panel: UnsafeRawPointer, _ body: (Kind, UInt32) -> Void) {
+  private func forSteps(_ panel: UnsafeRawPointer, _ body: (Kind, UInt32) -> Bool) {
     let fitting = Int16(truncatingIfNeeded: 32767 / ((1 << activationBits) - 1))
     var place = panel
     var group: UInt32 = 0
@@ -90,19 +92,14 @@ struct WordSteps: PreparedBytes {
       var left = segmentGroups
       while left > 0 {
         let entry = group | segment << 24
-        let first = WeightSums(weights(place))
-        let isFirstSmall = first.largest.max() <= fitting
-        if left > 1 {
-          let second = WeightSums(weights(place + 64))
-          let isSecondSmall = second.largest.max() <= fitting
-          if isFirstSmall, isSecondSmall, (first + second).largest.max() <= fitting {
-            body(.double, entry)
-          } else {
-            body(isFirstSmall ? .single : .wide, entry)
-            body(isSecondSmall ? .single : .wide, entry + 1)
-          }
+        let sums = isSigned ? signedSums(place, left > 1) : centeredSums(place, left > 1)
+        if left > 1, sums.first <= fitting, sums.second <= fitting, sums.both <= fitting {
+          guard body(.double, entry) else { return }
         } else {
-          body(isFirstSmall ? .single : .wide, entry)
+          guard body(sums.first <= fitting ? .single : .wide, entry) else { return }
+          if left > 1 {
+            guard body(sums.second <= fitting ? .single : .wide, entry + 1) else { return }
+          }
         }
         let done = min(2, left)
         place += done * 64
@@ -112,41 +109,36 @@ struct WordSteps: PreparedBytes {
     }
   }
 
-  /// The weights of 4 channels, as they are multiplied.
-  @inline(__always)
-  private func weights(_ tile: UnsafeRawPointer) -> (even: SIMD32<Int16>, odd: SIMD32<Int16>) {
-    let bytes = tile.loadUnaligned(as: SIMD64<UInt8>.self)
-    if isSigned {
-      let signed = SIMD64<Int8>(truncatingIfNeeded: bytes)
-      return (SIMD32(truncatingIfNeeded: signed.evenHalf), SIMD32(truncatingIfNeeded: signed.oddHalf))
-    }
-    return (
-      SIMD32<Int16>(truncatingIfNeeded: bytes.evenHalf) &- center,
-      SIMD32<Int16>(truncatingIfNeeded: bytes.oddHalf) &- center
-    )
+  private func signedSums(_ tile: UnsafeRawPointer, _ hasSecond: Bool) -> GroupSums {
+    GroupSums(tile, hasSecond, even: { Int16(Int8(truncatingIfNeeded: $0)) }, odd: { $0 &>> 8 })
+  }
+
+  private func centeredSums(_ tile: UnsafeRawPointer, _ hasSecond: Bool) -> GroupSums {
+    let center = center
+    return GroupSums(tile, hasSecond, even: { ($0 & 0xff) &- center }, odd: { (($0 &>> 8) & 0xff) &- center })
   }
 }
 
-/// What pairs of channels add at most and at least for a code of 1: their positive weights, and their negative ones.
-private struct WeightSums {
-  private var positive: SIMD32<Int16>
-  private var negative: SIMD32<Int16>
+/// How far from 0 the 16 outputs of a group, of the next one, and of both come for codes of 1: pairs of channels add their
+/// positive weights, or their negative ones.
+private struct GroupSums {
+  private(set) var first: Int16 = 0
+  private(set) var second: Int16 = 0
+  private(set) var both: Int16 = 0
 
+  /// * even, odd: the weights of the two channels in a word. Loops of this form become vectors.
   @inline(__always)
-  init(_ weights: (even: SIMD32<Int16>, odd: SIMD32<Int16>)) {
-    let none = SIMD32<Int16>(repeating: 0)
-    positive = pointwiseMax(weights.even, none) &+ pointwiseMax(weights.odd, none)
-    negative = pointwiseMin(weights.even, none) &+ pointwiseMin(weights.odd, none)
+  init(_ tile: UnsafeRawPointer, _ hasSecond: Bool, even: (Int16) -> Int16, odd: (Int16) -> Int16) {
+    let words = tile.assumingMemoryBound(to: Int16.self)
+    let later = hasSecond ? words + 32 : words
+    for pair in 0..<32 {
+      let (a, b) = (even(words[pair]), odd(words[pair]))
+      let (c, d) = (even(later[pair]), odd(later[pair]))
+      let (most, least) = (max(a, 0) &+ max(b, 0), min(a, 0) &+ min(b, 0))
+      let (laterMost, laterLeast) = (max(c, 0) &+ max(d, 0), min(c, 0) &+ min(d, 0))
+      first = max(first, max(most, 0 &- least))
+      second = max(second, max(laterMost, 0 &- laterLeast))
+      both = max(both, max(most &+ laterMost, 0 &- (least &+ laterLeast)))
+    }
   }
-
-  @inline(__always)
-  static func + (left: WeightSums, right: WeightSums) -> WeightSums {
-    var sums = left
-    sums.positive &+= right.positive
-    sums.negative &+= right.negative
-    return sums
-  }
-
-  @inline(__always)
-  var largest: SIMD32<Int16> { pointwiseMax(positive, SIMD32(repeating: 0) &- negative) }
 }
