@@ -51,15 +51,7 @@ private struct PairedRun {
 }
 
 extension OutputVectors {
-  /// Adds to 32-bit sums the products of 4 unsigned codes with signed bytes.
-  @inline(__always)
-  fileprivate mutating func addGroup(_ codes: __m256i, _ weights: OutputVectors) {
-    let ones = _mm256_set1_epi16(1)
-    low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, weights.low), ones))
-    high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, weights.high), ones))
-  }
-
-  /// The same of 8 codes.
+  /// Adds to 32-bit sums the products of 8 unsigned codes with signed bytes, as `addPairs` those of 4.
   @inline(__always)
   fileprivate mutating func addTwoGroups(
     _ codes: UnsafePointer<UInt8>, _ early: OutputVectors, _ late: OutputVectors
@@ -129,7 +121,7 @@ private func addTile(
     let end = entry + run.steps.singles
     repeat {
       let (weights, codes) = run.places(entry.pointee)
-      tile.add(loaded(weights), codes, run.codeStride) { $0.addGroup($1, $2) }
+      tile.add(loaded(weights), codes, run.codeStride) { $0.addPairs($1, $2) }
       entry += 1
     } while entry < end
   }
@@ -209,7 +201,7 @@ private func wide1(_ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) { ad
 
 /// Adds to `sums` ([row][half]) the products of tiles of 1, 2 or 4 rows.
 @inline(__always)
-private func add(rows: Int, begins: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
+private func addTiles(rows: Int, begins: Bool, _ run: PairedRun, _ sums: UnsafeMutablePointer<__m256i>) {
   switch (rows, run.center == 0) {
   case (4, true): begins ? beginning4(run, sums) : signed4(run, sums)
   case (4, false): centered4(run, sums)
@@ -280,24 +272,24 @@ private func multiplyBlock(
   while let part = run.steps.takeFirst() {
     var early = run
     early.steps = part
-    add(early, block, begins, sums)
+    addBlock(early, block, begins, sums)
     begins = false
     run.share = 0
   }
-  add(run, block, begins, sums)
+  addBlock(run, block, begins, sums)
   finishTile(sums, block, level, row, panel)
 }
 
 /// The steps of a run for a block of rows.
 @inline(__always)
-private func add(
+private func addBlock(
   _ first: PairedRun, _ block: Int, _ begins: Bool, _ sums: UnsafeMutablePointer<__m256i>
 ) {
   var (run, done) = (first, 0)
   while done < block {
     let rows = min(4, tileRows(block &- done))
     run.tiles = rows == 4 ? (block &- done) / 4 : 1
-    add(rows: rows, begins: begins, run, sums + 2 &* done)
+    addTiles(rows: rows, begins: begins, run, sums + 2 &* done)
     done &+= rows &* run.tiles
     run.codes += rows &* run.tiles &* run.codeStride
     run.ahead += run.tiles &* run.share

@@ -47,6 +47,10 @@ package struct ModelPacker {
     var layers = try WeightLayers(model.graph)
     // Nothing to choose in a model that was quantised before.
     guard !layers.isEmpty else {
+      guard options.target == .any else {
+        throw PackError(
+          .usage, place: "--target", "cannot be kept: the model's weights are quantised already")
+      }
       try checkOwnCodes(model.graph)
       return floatModel(imported)
     }

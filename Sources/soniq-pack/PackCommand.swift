@@ -92,7 +92,7 @@ struct PackCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       The CPUs that the file is for: any, or avx2, those without VNNI. 8-bit weights then keep to half of their range, \
-      as if they had 7 bits, which such CPUs multiply up to 1.7 times as fast. The file runs everywhere.
+      as if they had 7 bits, which such CPUs multiply up to 1.6 times as fast. The file runs everywhere.
       """, valueName: "any|avx2"))
   var target = PackTarget.any
 

@@ -105,10 +105,12 @@ def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     write_samples(calibration, [{name: array for name, array in feeds.items() if name not in fixed}
                                 for feeds in samples[:CALIBRATION_RUNS]])  # fmt: skip
     options = [*hints.get("options", []), *(word for name in fixed for word in ("--value", f"{name}={fixed[name]}"))]
+    # Of weights that are quantised already none can be chosen.
+    target = arguments.target if whole(model) else "any"
     engines: dict[str, Run] = {"onnxruntime_f32": reference}
     for palette in ("f32", "8"):
         output = arguments.folder / f"{palette}.soniq"
-        more = [] if palette == "f32" else ["--calibrate", str(calibration), "--target", arguments.target]
+        more = [] if palette == "f32" else ["--calibrate", str(calibration), "--target", target]
         packing = pack(arguments.tool, arguments.file, output, ["--palette", palette, *options, *more], PACK_SECONDS)
         row: dict[str, Any] = {
             "packs": not packing.reason, "palette": palette, "reason": packing.reason,

@@ -42,13 +42,6 @@ SNQ_INLINE("avx2") __m128i snq_pack_codes_256(__m256i low, __m256i high, __m256i
   return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 }
 
-// The first `count` (up to 16) bytes to any address.
-SNQ_INLINE("sse2") void snq_store_first_128(void *bytes, __m128i vector, int count) {
-  char all[16];
-  _mm_storeu_si128((__m128i_u *)all, vector);
-  for (int index = 0; index < count && index < 16; index++) ((char *)bytes)[index] = all[index];
-}
-
 // The first `count` (up to 16) bytes from any address, zeros behind them.
 SNQ_INLINE("sse2") __m128i snq_first_bytes_128(const void *bytes, int count) {
   char all[16] = {0};

@@ -37,7 +37,11 @@ func finishCodes(
     let bytes = snq_pack_codes_256(
       _mm256_cvtps_epi32(_mm256_min_ps(high, _mm256_mul_ps(low, inverse))),
       _mm256_cvtps_epi32(_mm256_min_ps(high, _mm256_mul_ps(upper, inverse))), zero)
-    if count >= 16 { snq_store_128(target, bytes) } else { snq_store_first_128(target, bytes, Int32(count)) }
+    if count >= 16 {
+      snq_store_128(target, bytes)
+    } else {
+      snq_256_store_first(target, _mm256_castsi128_si256(bytes), count)
+    }
     target += sink.codeStride
     parameters += Int(level.pointee.rowStride)
   }

@@ -1,4 +1,5 @@
 import SoniqCore
+import SoniqQuantizers
 
 /// What packing did, in numbers.
 package struct PackReport: Sendable, Hashable {
@@ -32,8 +33,12 @@ extension PackReport {
         + "and padding (\(weights.byteCount) bytes)" + (targetBits.map { ", target \($0)" } ?? ""),
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
-    if target == .avx2 {
-      lines.append("8-bit weights within -64...63, for CPUs without VNNI")
+    if target.weightRange == .half {
+      let hasBytes = layers.contains { $0.levels.contains { $0.hasPrefix("w8") } }
+      lines.append(
+        hasBytes
+          ? "weights rounded to 8 bits lie within -64...63, for CPUs without VNNI"
+          : "--target changed nothing: no layer has weights of 8 bits")
     }
     if calibrationTokens > 0 {
       lines.append("calibrated on \(calibration), \(calibrationTokens) \(calibrationUnit)")
