@@ -57,6 +57,20 @@ def test_a_session_is_used_again(model: soniq.Model) -> None:
     assert model.statistics()["sessions"] == 1
 
 
+def test_an_input_left_out_has_its_default_again(model: soniq.Model) -> None:
+    ids = tokens(model)
+    plain = model(input_ids=ids)["sentence_embedding"].copy()
+    mask = np.ones_like(ids)
+    mask[:, 2:] = 0
+    masked = model(input_ids=ids, attention_mask=mask)["sentence_embedding"].copy()
+    with pytest.raises(soniq.SoniqError):
+        model(input_ids=ids, attention_mask=mask[:, :3])
+    again = model(input_ids=ids)["sentence_embedding"].copy()
+    assert np.array_equal(plain, again) and not np.array_equal(plain, masked)
+    # A shape that changes from run to run.
+    assert np.array_equal(model(input_ids=ids[:1])["sentence_embedding"], plain[:1])
+
+
 def test_other_integer_types_convert(model: soniq.Model) -> None:
     ids = tokens(model)
     exact = model(input_ids=ids)["sentence_embedding"].copy()

@@ -10,9 +10,10 @@ from .encoder import Encoder
 from .errors import GrammarError, PackError, SoniqError
 from .generation import Generation, TextGeneration
 from .grammar import Grammar
+from .inputs import TensorInfo
 from .library import LibraryNotFoundError, build_info, cpu_isa, library_version
 from .matrix import Level, Matrix
-from .model import KernelReport, Model, StepProfile, TensorInfo, load
+from .model import KernelReport, Model, StepProfile, load
 from .onnxruntime import InferenceSession, SessionOptions
 from .packing import pack, pack_plan
 from .reference import ComparisonError

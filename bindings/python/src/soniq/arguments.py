@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,14 @@ def _placed(array: npt.NDArray[Any], dtype: type[np.generic]) -> npt.NDArray[Any
     if array.size == 0:
         return np.empty(array.shape, dtype)
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def is_placed(values: npt.ArrayLike, dtype: np.dtype[Any]) -> TypeGuard[npt.NDArray[Any]]:
+    """Whether C can read an array as it is. Not said of a scalar, whose shape may be another."""
+    if type(values) is not np.ndarray or values.dtype != dtype or values.ndim == 0:
+        return False
+    flags = values.flags
+    return bool(flags.c_contiguous and flags.aligned)
 
 
 def floats(

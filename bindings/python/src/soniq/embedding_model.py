@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from . import _abi
 from .errors import SoniqError
-from .model import Model, TensorInfo
+from .inputs import TensorInfo
+from .model import Model
 from .tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int32]

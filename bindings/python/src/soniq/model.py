@@ -20,6 +20,7 @@ from .decoder import Decoder, Sequence
 from .errors import SoniqError
 from .generation import Generation, SamplingOptions, TextGeneration
 from .grammar import Grammar
+from .inputs import TensorInfo, prepared
 from .library import call, isa_code, library, text
 from .sampler import Sampler
 from .session import ELEMENT_TYPES, Outputs, Session, SessionPool, SessionSettings
@@ -28,17 +29,6 @@ from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """An input or output. A dimension is a number, or the name of a dynamic size."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | str, ...]
-    maximum_shape: tuple[int, ...]
-    is_optional: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +72,7 @@ class Model:
         self._pool = SessionPool(self._handle, settings)
         self.inputs: list[TensorInfo] = self._describe("input")
         self.outputs: list[TensorInfo] = self._describe("output")
+        self._output_names = [output.name for output in self.outputs]
         self.metadata: dict[str, str | int | float | bool] = self._read_metadata()
         self.maximums: dict[str, int] = {name.decode(): size for name, size in settings.maximums}
 
@@ -94,8 +85,8 @@ class Model:
         SoniqError for what the library refuses (shapes, ids out of range).
         """
         arrays = self._prepare(inputs)
-        lease = self._pool.run(arrays, self._sizes(arrays))
-        return Outputs(lease, [output.name for output in self.outputs])
+        lease = self._pool.run(arrays, lambda: self._sizes(arrays))
+        return Outputs(lease, self._output_names)
 
     def session(self, *, maximums: Mapping[str, int] | None = None) -> StatefulSession:
         """A session of the caller's own, whose runs follow each other: for models with states.
@@ -263,17 +254,7 @@ class Model:
         call("soniq_model_verify", self._handle, ProgressFunction(0), None)
 
     def _prepare(self, inputs: dict[str, npt.ArrayLike]) -> list[tuple[int, npt.NDArray[Any]]]:
-        known = [info.name for info in self.inputs]
-        unknown = [name for name in inputs if name not in known]
-        missing = [info.name for info in self.inputs if not info.is_optional and info.name not in inputs]
-        if unknown or missing:
-            problem = f"unknown input {unknown[0]!r}" if unknown else f"missing input {missing[0]!r}"
-            raise TypeError(f"{problem}: the model takes {', '.join(known)}")
-        return [
-            (index, _converted(inputs[info.name], info))
-            for index, info in enumerate(self.inputs)
-            if info.name in inputs
-        ]
+        return prepared(self.inputs, inputs)
 
     def _sizes(self, arrays: list[tuple[int, npt.NDArray[Any]]]) -> dict[str, int]:
         """The dynamic sizes of a call, by name."""
@@ -376,14 +357,6 @@ def _limits(maximums: Mapping[str, int] | None) -> tuple[tuple[bytes, int], ...]
         (arguments.text(name, "a name in maximums"), arguments.integer(size, f"maximums[{name!r}]", 1, 2**63 - 1))
         for name, size in maximums.items()
     )
-
-
-def _converted(values: npt.ArrayLike, info: TensorInfo) -> npt.NDArray[Any]:
-    name = f"input {info.name!r}"
-    convert = arguments.floats if info.dtype.kind == "f" else arguments.integers
-    array = convert(values, name, info.dtype.type)
-    # Scalars of ONNX are tensors of one element here.
-    return array.reshape(1) if array.ndim == 0 and info.shape == (1,) else array
 
 
 def _step_profile(steps: tuple[_abi.ProfileEntry, ...]) -> StepProfile:

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arguments
-from .model import Model, TensorInfo, load
+from .inputs import TensorInfo
+from .model import Model, load
 
 PROVIDER = "CPUExecutionProvider"
 HARMLESS_KEYS = ("session.intra_op", "session.inter_op", "session.use_env_alloc", "session.dynamic_block")

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from .reference import ComparisonError, Reference
 
 if TYPE_CHECKING:
-    from .model import Model, TensorInfo
+    from .inputs import TensorInfo
+    from .model import Model
 
 Array = npt.NDArray[Any]
 # Samples of a run where the model does not say how many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import _abi, arguments
 from ._abi_structs import SizedStruct
 from .errors import SoniqError
-from .library import call, library
+from .library import call, check, library
 
 Entry = TypeVar("Entry", bound=SizedStruct)
 
@@ -27,6 +27,7 @@ ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
     _abi.UINT8: np.dtype(np.uint8),
 }
 ELEMENT_CODES = {dtype: code for code, dtype in ELEMENT_TYPES.items()}
+TYPE_TEXTS = {code: dtype.str for code, dtype in ELEMENT_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -59,28 +60,47 @@ class Session:
         self.settings = settings
         self.handle = ctypes.c_void_p()
         self._borrowed: list[npt.NDArray[Any]] = []
+        self._named: list[int] = []
+        # Of every input its last shape, as Python and as C have it: most calls repeat it.
+        self._shapes: dict[int, tuple[tuple[int, ...], ctypes.Array[ctypes.c_int64]]] = {}
         call("soniq_session_create", ctypes.byref(self.handle), model_handle, ctypes.byref(options))
-        self._finalizer = weakref.finalize(self, library().soniq_session_destroy, self.handle)
+        self._library = library()
+        self._finalizer = weakref.finalize(self, self._library.soniq_session_destroy, self.handle)
+        self.has_states = bool(self._state_count())
 
     def run(self, inputs: list[tuple[int, npt.NDArray[Any]]]) -> None:
         """Runs on C-contiguous, aligned arrays of the model's element types; inputs not named keep their default."""
-        call("soniq_session_clear_inputs", self.handle)
-        self._borrowed = [array for _, array in inputs]
+        loaded, handle = self._library, self.handle
+        named = [index for index, _ in inputs]
+        if named != self._named:
+            check(loaded, loaded.soniq_session_clear_inputs, handle)
+            self._named = named
         for index, array in inputs:
-            kind = ELEMENT_CODES[array.dtype]
-            shape = (ctypes.c_int64 * array.ndim)(*array.shape)
-            call("soniq_session_set_input", self.handle, index, kind, array.ndim, shape, array.ctypes.data)
-        call("soniq_session_run", self.handle)
+            kind, shape = ELEMENT_CODES[array.dtype], self._shape(index, array.shape)
+            address = array.__array_interface__["data"][0]
+            check(loaded, loaded.soniq_session_set_input, handle, index, kind, len(shape), shape, address)
+        # Only now has the library forgotten the arrays of the run before.
+        self._borrowed = [array for _, array in inputs]
+        check(loaded, loaded.soniq_session_run, handle)
+
+    def _shape(self, index: int, shape: tuple[int, ...]) -> ctypes.Array[ctypes.c_int64]:
+        known = self._shapes.get(index)
+        if known is None or known[0] != shape:
+            known = self._shapes[index] = (shape, (ctypes.c_int64 * len(shape))(*shape))
+        return known[1]
 
     def output(self, index: int) -> _abi.Tensor:
         tensor = _abi.Tensor()
-        call("soniq_session_output", self.handle, index, ctypes.byref(tensor))
+        check(self._library, self._library.soniq_session_output, self.handle, index, ctypes.byref(tensor))
         return tensor
 
-    def states(self) -> list[_abi.StateInfo]:
+    def _state_count(self) -> int:
         count = ctypes.c_uint32()
         call("soniq_session_state_count", self.handle, ctypes.byref(count))
-        states = [_abi.StateInfo() for _ in range(count.value)]
+        return count.value
+
+    def states(self) -> list[_abi.StateInfo]:
+        states = [_abi.StateInfo() for _ in range(self._state_count())]
         for index, state in enumerate(states):
             call("soniq_session_get_state_info", self.handle, index, ctypes.byref(state))
         return states
@@ -152,19 +172,20 @@ class SessionPool:
             if session.settings == self._settings:
                 self._free.append(session)
 
-    def run(self, inputs: list[tuple[int, npt.NDArray[Any]]], sizes: Mapping[str, int]) -> Lease:
-        """Runs a session; `sizes` are the dynamic ones of the inputs. The lease holds its outputs."""
+    def run(self, inputs: list[tuple[int, npt.NDArray[Any]]], sizes: Callable[[], Mapping[str, int]]) -> Lease:
+        """Runs a session; `sizes` says the dynamic ones of the inputs. The lease holds its outputs."""
         while True:
             session = self.take()
             lease = Lease(self, session)
             try:
                 # Calls of a model with states begin at the start.
-                session.reset()
+                if session.has_states:
+                    session.reset()
                 session.run(inputs)
             except SoniqError as error:
                 if error.field != "size_limits":
                     raise
-                self._grow(sizes)
+                self._grow(sizes())
             else:
                 return lease
 
@@ -192,8 +213,11 @@ class Lease:
     """Holds a session while outputs of its last run are in use; gives it back when they are gone."""
 
     def __init__(self, pool: SessionPool, session: Session) -> None:
+        self._pool = pool
         self.session = session
-        self._finalizer = weakref.finalize(self, pool.give_back, session)
+
+    def __del__(self) -> None:
+        self._pool.give_back(self.session)
 
 
 class _View:
@@ -202,7 +226,7 @@ class _View:
     def __init__(self, lease: Any, tensor: _abi.Tensor) -> None:
         self._lease = lease
         shape = tuple(tensor.dimensions[: tensor.rank])
-        kind = ELEMENT_TYPES[tensor.element_type].str
+        kind = TYPE_TEXTS[tensor.element_type]
         # Read-only: the library owns the memory.
         self.__array_interface__ = {"shape": shape, "typestr": kind, "data": (tensor.data, True), "version": 3}
 

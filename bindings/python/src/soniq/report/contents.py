@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..inputs import TensorInfo
 from ..library import build_info, cpu_isa
-from ..model import KernelReport, Model, StepProfile, TensorInfo, load
+from ..model import KernelReport, Model, StepProfile, load
 
 # What a dynamic size is in the measured run where the caller does not say; that of a batch is 1.
 USUAL_SIZE = 64
