@@ -373,10 +373,13 @@ typedef struct soniq_tensor_info {
   /* Name of the symbol ("batch", "sequence", ...) of a dynamic dimension, else NULL. In one run, those
    * of the same symbol are equal. */
   const char *dimension_names[SONIQ_MAXIMUM_RANK];
+  /* What a session is planned for whose size_limits do not name the symbol: the maximum, or less where whoever
+   * made the model said nothing of it. */
+  int64_t usual_dimensions[SONIQ_MAXIMUM_RANK];
 } soniq_tensor_info;
 
 #define SONIQ_TENSOR_INFO_INIT \
-  {(uint32_t)sizeof(soniq_tensor_info), 0, 0, 0, NULL, {0}, {0}, {NULL}}
+  {(uint32_t)sizeof(soniq_tensor_info), 0, 0, 0, NULL, {0}, {0}, {NULL}, {0}}
 
 /* Number of inputs. Indices are 0..count-1 everywhere below. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_model_input_count(const soniq_model *model, uint32_t *count,
@@ -492,7 +495,8 @@ typedef struct soniq_session_options {
   uint32_t maximum_isa;
   uint32_t flags; /* SONIQ_SESSION_* */
   /* Sizes that the session must be able to run together. Smaller ones need less memory. A symbol without an
-   * entry gets the maximum of the model. But when the batch, the first dimension of inputs, has none and
+   * entry gets the maximum of the model; or 512, as a first dimension 64, where the model does not state one
+   * (soniq_tensor_info has it as usual_dimensions). But when the batch, the first dimension of inputs, has none and
    * everything at its maximum would take more than 24 MiB, the session is planned for as many entries of full
    * length as fit about that (at least one), and for the model's largest batch of entries that are so much
    * shorter; a run may have any sizes whose tensors fit what is planned. Two entries for one symbol are an

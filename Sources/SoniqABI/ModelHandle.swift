@@ -70,8 +70,10 @@ final class ModelHandle: Handle {
     _ tensors: [TensorInfo], _ model: Model, _ texts: TextStore
   ) throws(Failure) -> [soniq_tensor_info] {
     var infos: [soniq_tensor_info] = []
+    let usualSizes = model.usualSizes
     for tensor in tensors {
-      infos.append(try soniq_tensor_info(tensor, symbols: model.symbols, texts: texts))
+      infos.append(
+        try soniq_tensor_info(tensor, symbols: model.symbols, usualSizes: usualSizes, texts: texts))
     }
     return infos
   }

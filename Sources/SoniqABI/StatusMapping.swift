@@ -35,9 +35,10 @@ extension Failure {
       case .sizes: "size_limits"
       case .tensor, .nothing: nil
       }
+    let isOfTensor = place == .tensor || error.code == .dimensionNotPlanned
     self.init(
       Status(error.code), error.message,
-      node: place == .tensor ? error.subject : error.node.flatMap(nodeName), field: field)
+      node: isOfTensor ? error.subject : error.node.flatMap(nodeName), field: field)
   }
 
   init(_ error: GraphError, nodeName: (Int) -> String? = { _ in nil }) {
@@ -83,8 +84,8 @@ extension Status {
       self = .invalidArgument
     case .noSuchInput, .noSuchOutput: self = .notFound
     case .wrongElementType: self = .elementType
-    case .wrongRank, .wrongDimension, .dimensionTooLarge, .sizesTooLarge, .dimensionConflict,
-      .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
+    case .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionNotPlanned, .sizesTooLarge,
+      .dimensionConflict, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
       self = .shape
     case .inputMissing, .outputNotReady: self = .state
     case .idOutOfRange, .numberOutOfRange: self = .data
@@ -139,7 +140,7 @@ extension RuntimeError {
     case .unknownInstructionSet: .environment
     case .invalidOption, .invalidArgument, .nullPointer:
       subject.isEmpty ? .nothing : .option
-    case .sizesTooLarge: .sizes
+    case .sizesTooLarge, .dimensionNotPlanned: .sizes
     case .invalidGraph, .outOfMemory, .misalignedAllocator, .workspaceTooLarge,
       .workspaceTooSmall,
       .workspaceMisaligned,

@@ -39,10 +39,12 @@ func setElement<Tuple, Element>(_ tuple: inout Tuple, _ index: Int, _ value: Ele
 }
 
 extension soniq_tensor_info {
-  /// Describes an input or output; `texts` keeps the names.
+  /// Describes an input or output; `texts` keeps the names. `usualSizes`: by symbol.
   ///
   /// - Throws: unsupported for more than 8 dimensions.
-  init(_ info: TensorInfo, symbols: [Symbol], texts: TextStore) throws(Failure) {
+  init(
+    _ info: TensorInfo, symbols: [Symbol], usualSizes: [Int], texts: TextStore
+  ) throws(Failure) {
     self.init()
     guard info.shape.count <= Int(SONIQ_MAXIMUM_RANK) else {
       throw Failure(
@@ -58,12 +60,14 @@ extension soniq_tensor_info {
       case .fixed(let size):
         setElement(&dimensions, index, Int64(size))
         setElement(&maximum_dimensions, index, Int64(size))
+        setElement(&usual_dimensions, index, Int64(size))
       case .symbol(let symbol):
         guard symbols.indices.contains(symbol) else {
           throw Failure(.format, "\"\(info.name)\" has an unknown symbol", node: info.name, field: "shape")
         }
         setElement(&dimensions, index, Int64(-1))
         setElement(&maximum_dimensions, index, Int64(symbols[symbol].maximum))
+        setElement(&usual_dimensions, index, Int64(usualSizes[symbol]))
         let name: UnsafePointer<CChar>? = try texts.keep(symbols[symbol].name)
         setElement(&dimension_names, index, name)
       }

@@ -18,12 +18,12 @@ struct DeepVerification {
         offsets[field.name] = reader.directory.sections[section + ordinal].offset
       }
       section += fields.count
-      try ConstantVerification(index: index, offsets: offsets, allowsInfinity: plain.contains(index))
+      try ConstantVerification(index: index, offsets: offsets, isPlain: plain.contains(index))
         .run(constant)
     }
   }
 
-  /// The values of `constant` nodes, which may be infinite, as those of masks are.
+  /// The values of `constant` nodes, which may be any numbers: those of masks are infinite, and NaN marks what is missing.
   private var plainConstants: Set<ConstantID> {
     var plain: Set<ConstantID> = []
     for node in reader.graph.nodes {
@@ -38,7 +38,8 @@ struct ConstantVerification {
   let index: Int
   /// File offset of each field.
   let offsets: [String: Int]
-  let allowsInfinity: Bool
+  /// Whether it may hold any number.
+  let isPlain: Bool
 
   func fault(
     _ code: FormatError.Code, _ field: String, at byte: Int, got: FormatError.Quantity,
@@ -54,8 +55,8 @@ struct ConstantVerification {
     case .dense(let dense):
       switch dense.elementType {
       case .float32: try requireFinite(dense.bytes, "bytes")
-      case .float16: try requireFiniteHalves(dense.bytes, "bytes")
-      case .int32, .int8, .uint8: break
+      // Only nodes of kind constant have binary16.
+      case .float16, .int32, .int8, .uint8: break
       }
     case .floatMatrix(let matrix): try floatMatrix(matrix)
     case .matrix(let matrix):
@@ -71,18 +72,9 @@ struct ConstantVerification {
   }
 
   private func requireFinite(_ bytes: ConstantBytes, _ field: String) throws(FormatError) {
-    for (element, number) in bytes.bound(to: Float.self).enumerated()
-    where allowsInfinity ? number.isNaN : !number.isFinite {
+    guard !isPlain else { return }
+    for (element, number) in bytes.bound(to: Float.self).enumerated() where !number.isFinite {
       throw fault(.outOfRange, field, at: element * 4, got: .real(Double(number)), expected: .none)
-    }
-  }
-
-  private func requireFiniteHalves(_ bytes: ConstantBytes, _ field: String) throws(FormatError) {
-    for (element, half) in bytes.bound(to: UInt16.self).enumerated() {
-      let number = Binary16.value(half)
-      guard allowsInfinity ? !number.isNaN : number.isFinite else {
-        throw fault(.outOfRange, field, at: element * 2, got: .real(Double(number)), expected: .none)
-      }
     }
   }
 

@@ -31,3 +31,5 @@ enum ScalingTag: UInt8 {
 
 /// A dimension with this bit is the index of a symbol.
 let symbolFlag = 1 << 31
+/// A symbol whose maximum has this bit is open.
+let openFlag = 1 << 31

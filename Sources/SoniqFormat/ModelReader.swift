@@ -117,9 +117,10 @@ struct ModelReader {
   }
 
   private mutating func readSymbols() throws(FormatError) {
-    let limit = FormatLimits.symbols(version: directory.version)
+    let version = directory.version
+    let limit = FormatLimits.symbols(version: version)
     var symbols = try table(.symbols, "symbols") { (cursor) throws(FormatError) in
-      try Self.readSymbols(&cursor, limit: limit)
+      try Self.readSymbols(&cursor, limit: limit, version: version)
     }
     if let copy = try directory.table(.sizes, of: file) {
       places.sizes = copy.offset

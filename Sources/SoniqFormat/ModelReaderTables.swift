@@ -36,14 +36,25 @@ extension ModelReader {
     }
   }
 
-  static func readSymbols(_ cursor: inout ByteCursor, limit: Int) throws(FormatError) -> [Symbol] {
+  static func readSymbols(
+    _ cursor: inout ByteCursor, limit: Int, version: Int
+  ) throws(FormatError) -> [Symbol] {
     let count = try cursor.count("count", limit: limit, size: 9)
     var symbols: [Symbol] = []
     var names = Set<TextBytes>()
     for index in 0..<count {
       cursor.record = index
       let name = try cursor.uniqueName("name", in: &names)
-      symbols.append(Symbol(name: name, maximum: try cursor.word("maximum", in: FormatLimits.dimensionRange)))
+      let place = cursor.offset
+      let word = try cursor.word("maximum")
+      let isOpen = version >= 3 && word & openFlag != 0
+      let maximum = isOpen ? word & ~openFlag : word
+      guard FormatLimits.dimensionRange.contains(maximum) else {
+        throw cursor.fault(
+          .outOfRange, "maximum", at: place, got: .integer(word),
+          expected: .range(FormatLimits.dimensionRange))
+      }
+      symbols.append(Symbol(name: name, maximum: maximum, isOpen: isOpen))
     }
     return symbols
   }

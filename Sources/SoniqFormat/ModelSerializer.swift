@@ -52,7 +52,9 @@ struct ModelSerializer {
 
   private static func version(_ graph: Graph) throws(FormatError) -> Int {
     var version = 1
-    if graph.symbols.contains(where: { $0.definition != nil || !$0.equals.isEmpty }) { version = 3 }
+    if graph.symbols.contains(where: { $0.isOpen || $0.definition != nil || !$0.equals.isEmpty }) {
+      version = 3
+    }
     if graph.symbols.count > FormatLimits.symbols(version: 1) || !graph.states.isEmpty { version = 3 }
     for value in graph.values { version = max(version, value.elementType.since) }
     for constant in graph.constants {

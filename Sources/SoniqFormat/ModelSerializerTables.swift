@@ -55,7 +55,7 @@ extension ModelSerializer {
     sink.word(symbols.count)
     for symbol in symbols {
       sink.text(symbol.name)
-      sink.word(symbol.maximum)
+      sink.word(symbol.maximum | (symbol.isOpen ? openFlag : 0))
     }
   }
 

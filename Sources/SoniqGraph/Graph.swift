@@ -7,19 +7,26 @@ package typealias ValueID = Int
 package struct Symbol: Sendable, Hashable {
   package var name: String
   package var maximum: Int
+  /// Whether nobody said how large it may become: sessions plan for `usual(first:)` of it unless they are told.
+  package var isOpen: Bool
   /// Its size in every run, of symbols before it; nil when inputs bind it.
   package var definition: SizeExpression?
   /// What it must be equal to in every run, of any symbols.
   package var equals: [SizeExpression]
 
   package init(
-    name: String, maximum: Int, definition: SizeExpression? = nil, equals: [SizeExpression] = []
+    name: String, maximum: Int, isOpen: Bool = false, definition: SizeExpression? = nil,
+    equals: [SizeExpression] = []
   ) {
     self.name = name
     self.maximum = maximum
+    self.isOpen = isOpen
     self.definition = definition
     self.equals = equals
   }
+
+  /// What a session plans for where nobody says. First dimensions count items.
+  package func usual(first: Bool) -> Int { isOpen ? min(maximum, first ? 64 : 512) : maximum }
 }
 
 /// One dimension of a value.

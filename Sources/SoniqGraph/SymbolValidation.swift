@@ -5,7 +5,8 @@ extension Graph {
       guard names.insert(symbol.name).inserted, !symbol.name.isEmpty else {
         throw GraphError(.invalidName, field: "symbols", element: index)
       }
-      guard (1...maximumDimension).contains(symbol.maximum) else {
+      // What follows from others is as large as they make it.
+      guard (1...maximumDimension).contains(symbol.maximum), !symbol.isOpen || symbol.definition == nil else {
         throw GraphError(.invalidSize, field: "symbols.maximum", element: index)
       }
     }

@@ -84,7 +84,9 @@ package struct Inspection {
     lines.append("metadata")
     for entry in model.metadata { lines.append("  \(entry.key): \(Self.text(entry.value))") }
     lines.append("sizes")
-    for symbol in graph.symbols { lines.append("  \(symbol.name): 1...\(symbol.maximum)") }
+    for symbol in graph.symbols {
+      lines.append("  \(symbol.name): 1...\(symbol.maximum)" + (symbol.isOpen ? ", not stated" : ""))
+    }
     lines.append("inputs")
     for input in graph.inputs {
       let value = graph.values[input.value]

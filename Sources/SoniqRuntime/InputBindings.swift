@@ -182,9 +182,10 @@ struct InputBindings {
           .wrongDimension, subject: name(index), position: position, actual: size, expected: 1)
       }
       guard size <= maximums[symbol] else {
+        let isPossible = size <= runner.plan.outline.possibleSizes[symbol]
         throw RuntimeError(
-          .dimensionTooLarge, subject: name(index), position: position, actual: size,
-          expected: maximums[symbol])
+          isPossible ? .dimensionNotPlanned : .dimensionTooLarge, subject: name(index), position: position,
+          actual: size, expected: maximums[symbol])
       }
     }
   }

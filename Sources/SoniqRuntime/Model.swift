@@ -14,6 +14,9 @@ package final class Model: Sendable {
   /// The dynamic sizes, with the largest value the model allows.
   package var symbols: [Symbol] { description.graph.symbols }
 
+  /// By symbol, what a session is planned for whose options do not name it.
+  package var usualSizes: [Int] { SessionSizes.usual(description.graph) }
+
   /// - Parameters:
   ///   - description: its graph is validated here.
   ///   - allowsCopies: kernels may get copies of the weights in another layout; else sessions take the slower ones.

@@ -22,6 +22,8 @@ package struct RuntimeError: Error, Sendable {
     case wrongDimension
     /// Dimension `position` of the input is `actual`, more than the session's maximum `expected`.
     case dimensionTooLarge
+    /// The same, but the model allows it, and the options say nothing of this size.
+    case dimensionNotPlanned
     /// The sizes in `subject` are each within their maximum, but too much together for this session.
     case sizesTooLarge
     /// Dimension `position` of the input is `actual`, but another input says `expected`.
@@ -118,8 +120,8 @@ extension RuntimeError: CustomStringConvertible {
         + (expected > 0 ? ": at most \(expected)" : "")
     case .noSuchInput: "there is no input \(actual): the model has \(expected)"
     case .noSuchOutput: "there is no output \(actual): the model has \(expected)"
-    case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionConflict,
-      .inputMissing, .idOutOfRange, .numberOutOfRange:
+    case .wrongElementType, .wrongRank, .wrongDimension, .dimensionTooLarge, .dimensionNotPlanned,
+      .dimensionConflict, .inputMissing, .idOutOfRange, .numberOutOfRange:
       inputMessage
     case .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange: sizeMessage
     case .sizesTooLarge:
@@ -185,6 +187,9 @@ extension RuntimeError: CustomStringConvertible {
     case .dimensionTooLarge:
       "dimension \(position) of input \"\(subject)\" is \(actual), the session allows at most \(expected) (its own "
         + "maximum, or the file's, which soniq-pack pack --maximum sets)"
+    case .dimensionNotPlanned:
+      "dimension \(position) of input \"\(subject)\" is \(actual), the session is planned for at most \(expected): "
+        + "name the size in its size limits"
     case .dimensionConflict:
       "dimension \(position) of input \"\(subject)\" is \(actual), but input \"\(other)\" has \(expected)"
     case .inputMissing: "input \"\(subject)\" was not set"

@@ -248,7 +248,7 @@ def test_states_are_refused(case: Case) -> None:
 ODD_SAMPLES = {
     "other name": (65, {"picture": np.zeros((2, 3, 8, 8), np.float32)}, "tensor image: missing"),
     "other channels": (65, {"image": np.zeros((2, 4, 8, 8), np.float32)}, "the model's input is"),
-    "too large": (65, {"image": np.zeros((1, 3, 1000, 8), np.float32)}, "512"),
+    "too large": (65, {"image": np.zeros((1, 3, 5000, 8), np.float32)}, "4096"),
     "no samples": (65, {"image": np.zeros((0, 3, 8, 8), np.float32)}, "at least one"),
     "text": (65, {"image": np.full((2, 3, 8, 8), "a")}, "image"),
 }

@@ -18,6 +18,12 @@ enum MalformedConstants {
     MalformedCase("symbol maximum 2^31", .outOfRange, "symbols[0].maximum") {
       try $0.set(.symbols, after: "batch", 0, to: UInt32(1) << 31)
     },
+    MalformedCase("an open symbol in version 1", .outOfRange, "symbols[0].maximum") {
+      try $0.set(.symbols, after: "batch", 0, to: UInt32(1) << 31 | 64)
+    },
+    MalformedCase("an open symbol of maximum 0", .outOfRange, "symbols[1].maximum", in: .sizes) {
+      try $0.set(.symbols, after: "rows", 0, to: UInt32(1) << 31)
+    },
     MalformedCase("symbols whose product is too large", .invalidModel, "values[1].shape") {
       try $0.set(.symbols, after: "batch", 0, to: UInt32(Int32.max))
       try $0.set(.symbols, after: "sequence", 0, to: UInt32(Int32.max))

@@ -28,7 +28,7 @@ import Testing
     #expect(error.message.contains("byte \(error.offset)"))
   }
 
-  @Test(arguments: MalformedConstants.deep + MalformedLevels.deep + MalformedTypes.deep)
+  @Test(arguments: MalformedConstants.deep + MalformedLevels.deep)
   func isRefusedByVerification(malformed: MalformedCase) throws {
     let bytes = try malformed.bytes()
     try bytes.withUnsafeBytes { raw in

@@ -43,10 +43,4 @@ enum MalformedTypes {
       $0.set(section: 5, at: 4 + 4 * 12 + 4, to: UInt8(1))
     },
   ]
-
-  static let deep: [MalformedCase] = [
-    MalformedCase("binary16 that is no number", .outOfRange, "constants[2].bytes", in: .types) {
-      $0.set(section: 8, at: 2, to: UInt16(0x7e01))
-    }
-  ]
 }

@@ -9,7 +9,7 @@ enum ModelText {
   static func describe(_ model: ModelDescription) -> String {
     let graph = model.graph
     var lines = model.metadata.map { "metadata \($0.key) \(metadata($0.value))" }
-    lines += graph.symbols.map { "symbol \($0.name) <= \($0.maximum)" }
+    lines += graph.symbols.map { "symbol \($0.name) <= \($0.maximum)" + ($0.isOpen ? ", open" : "") }
     lines += graph.symbols.enumerated().flatMap { index, symbol in
       (symbol.definition.map { [size($0, "is", of: index)] } ?? [])
         + symbol.equals.map { size($0, "must be", of: index) }

@@ -54,7 +54,7 @@ extension SampleModels {
   private static func defineSizes(
     in graph: inout Graph
   ) -> (half: Int, last: Int, begin: Int, joined: Int, area: Int, height: Int) {
-    graph.symbols = [Symbol(name: "width", maximum: 12), Symbol(name: "rows", maximum: 3)]
+    graph.symbols = [Symbol(name: "width", maximum: 12), Symbol(name: "rows", maximum: 3, isOpen: true)]
     func size(_ function: SizeExpression.Function, _ terms: [SizeTerm], by divisor: Int = 1) -> Int {
       guard case .symbol(let symbol)? = graph.define(SizeExpression(function, terms, divisor: divisor)) else {
         return -1

@@ -149,7 +149,7 @@ import Testing
     #expect(
       codes.states.info(2).elementType == .int8 && codes.states.info(2).byteCount == 32 * 8 + 32 * 2 * 4)
     let error = #expect(throws: RuntimeError.self) { try Self.run(session, [[1], [2]]) }
-    #expect(error?.code == .dimensionTooLarge && error?.expected == 1)
+    #expect(error?.code == .dimensionNotPlanned && error?.expected == 1)
   }
 
   // MARK: Copies

@@ -38,6 +38,33 @@ import Testing
     #expect(whole.layout.valueBytes > SessionSizes.defaultValueBytes)
   }
 
+  /// Sizes of which the file says nothing are planned for as usual, unless the options name them.
+  @Test func openSizesAreUsual() throws {
+    let stated = try Self.model()
+    var graph = stated.description.graph
+    graph.symbols[0] = Symbol(name: "B", maximum: 4096, isOpen: true)
+    let open = try Model(ModelDescription(graph: graph, metadata: [], owner: stated.description.owner))
+    #expect(open.usualSizes == [64, Self.positions])
+    #expect(
+      graph.symbols[0].usual(first: false) == 512 && graph.symbols[1].usual(first: true) == Self.positions)
+    let session = try Session(open)
+    let error = #expect(throws: RuntimeError.self) {
+      _ = try session.outputs(of: Self.tokens(65, 3), withMask: false)
+    }
+    #expect(error?.code == .dimensionNotPlanned && error?.expected == 64)
+    var options = SessionOptions()
+    options.maximums = [SymbolMaximum(name: "B", maximum: 65)]
+    let larger = try Session(open, options: options)
+    #expect(
+      try larger.outputs(of: Self.tokens(65, 3), withMask: false)
+        == Session(stated).outputs(of: Self.tokens(65, 3), withMask: false))
+    // What the options name is meant.
+    let refused = #expect(throws: RuntimeError.self) {
+      _ = try larger.outputs(of: Self.tokens(66, 3), withMask: false)
+    }
+    #expect(refused?.code == .dimensionTooLarge)
+  }
+
   @Test(arguments: [1, 2]) func whatIsPlannedForRunsWithTheSameBits(threads: Int) throws {
     let model = try Self.model()
     var options = SessionOptions()

@@ -79,13 +79,16 @@ extension NodeInference {
     rows: [Dimension], heads: Int, headLength: Int, _ precision: AttentionPrecision
   ) throws(GraphError) {
     try require(headLength % 4 == 0 && (4...256).contains(headLength), "heads")
-    let longest = precision == .int8 ? Int(Int32.max) / (255 * 127) : 1 << 20
+    let longest = precision == .int8 ? maximumIntegerKeys : 1 << 20
     guard maximum(rows[1]) <= longest else { throw fault(.invalidSize, "inputs", 0) }
     guard let units = checkedProduct(maximum(rows[0]), heads), units <= maximumDimension else {
       throw fault(.invalidSize, "heads")
     }
   }
 }
+
+/// So many products of a code of 8 bits without a sign and one with fit in int32.
+package let maximumIntegerKeys = Int(Int32.max) / (255 * 127)
 
 /// Arithmetic of the two products of attention (docs/numerics.md).
 package enum AttentionPrecision: UInt8, AttributeTag, Hashable {

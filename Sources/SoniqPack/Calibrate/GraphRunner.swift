@@ -203,7 +203,8 @@ package final class GraphRunner {
   private static func kind(of code: RuntimeError.Code) -> PackError.Kind {
     switch code {
     case .unknownInstructionSet: .usage
-    case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .sizesTooLarge,
+    case .idOutOfRange, .numberOutOfRange, .dimensionConflict, .dimensionTooLarge, .dimensionNotPlanned,
+      .sizesTooLarge,
       .wrongDimension, .sizeOutOfRange, .sizesDiffer, .sliceOutOfRange:
       .data
     case .outOfMemory, .workspaceTooLarge, .threadFailed: .system

@@ -102,7 +102,8 @@ extension OnnxOptions {
       }
       shapes[value.name] = value.shape.map { if case .fixed(let size) = $0 { size } else { nil } }
     }
-    for symbol in packed.symbols where symbol.definition == nil && names.contains(symbol.name) {
+    for symbol in packed.symbols
+    where symbol.definition == nil && !symbol.isOpen && names.contains(symbol.name) {
       maximums[symbol.name] = symbol.maximum
     }
   }

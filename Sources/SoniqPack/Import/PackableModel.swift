@@ -27,7 +27,7 @@ extension ImportedModel {
     }
   }
 
-  /// Weights, biases, tables and norms are finite; other constants may be infinite, as masks are, but not NaN.
+  /// Weights, biases, tables and norms are finite; other constants may be any number, as masks are infinite.
   private func requireFinite(_ causes: [String]) throws(PackError) {
     let graph = description.graph
     var plain: Set<ConstantID> = []
@@ -35,7 +35,7 @@ extension ImportedModel {
       if case .constant(let tensor) = node.operation { plain.insert(tensor.constant) }
     }
     for (index, constant) in graph.constants.enumerated() {
-      guard let fault = Self.fault(constant, allowsInfinity: plain.contains(index)) else { continue }
+      guard !plain.contains(index), let fault = Self.fault(constant) else { continue }
       let known = causes.prefix(3).joined(separator: "; ")
       throw PackError(
         .data, place: "constant \(graph.constantNames[index])",
@@ -44,13 +44,11 @@ extension ImportedModel {
   }
 
   /// What is wrong with the numbers of a float constant, or nil.
-  private static func fault(_ constant: Constant, allowsInfinity: Bool) -> String? {
+  private static func fault(_ constant: Constant) -> String? {
     switch constant {
     case .dense(let dense) where dense.elementType == .float32:
       let floats = dense.bytes.bound(to: Float.self)
-      guard let odd = floats.firstIndex(where: { allowsInfinity ? $0.isNaN : !$0.isFinite }) else {
-        return nil
-      }
+      guard let odd = floats.firstIndex(where: { !$0.isFinite }) else { return nil }
       return "it is \(floats[odd]) at \(place(odd, dense.shape))"
     case .floatMatrix(let matrix):
       // The panels first: their order is not that of the weights, but most matrices are as they should be.

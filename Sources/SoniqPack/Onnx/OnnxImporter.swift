@@ -14,25 +14,16 @@ package enum OnnxImporter {
   ) throws(PackError) -> ImportedModel {
     do throws(PackError) {
       let file = try OnnxFile(path: path)
-      let conversion = try converted(try OnnxGraph(file), file, options)
-      var draft = conversion.draft
-      try OnnxPasses.run(&draft, progress)
-      if options.keepsCodes { try NarrowImages.run(&draft) }
-      let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
-      let graph = try StatedStates.apply(options.states, to: result.graph, fullNames: result.fullNames)
-      let fileName = path.split(separator: "/").last.map(String.init) ?? path
-      let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName
-      var imported = ImportedModel(
-        description: ModelDescription(
-          graph: graph,
-          metadata: StatedMetadata.entries(file.model, fileName: name),
-          owner: [result.store]),
-        framing: framing(graph))
-      imported.dataFiles = file.externalData.paths(of: file.tensors)
-      imported.fullNames = result.fullNames
-      imported.decoded = draft.decoded
-      try imported.requirePackable(causes: conversion.notFinite)
-      return imported
+      let graph = try OnnxGraph(file)
+      // What cannot be done with sizes of any length may be with sizes of a few hundred.
+      for sizes in OpenSizes.tried where sizes != .least && OpenSizes.exist(graph, options) {
+        var trial = options
+        trial.openSizes = sizes
+        if let model = try? imported(graph, file, path, trial, progress) { return model }
+      }
+      var last = options
+      last.openSizes = .least
+      return try imported(graph, file, path, last, progress)
     } catch {
       var named = error
       named.file = error.file ?? (error.kind == .usage ? nil : path)
@@ -41,6 +32,32 @@ package enum OnnxImporter {
       named.message = oneLine(error.message)
       throw named
     }
+  }
+
+  private static func imported(
+    _ source: OnnxGraph, _ file: OnnxFile, _ path: String, _ options: OnnxOptions, _ progress: ProgressReport
+  ) throws(PackError) -> ImportedModel {
+    let conversion = try converted(source, file, options)
+    var draft = conversion.draft
+    try OnnxPasses.run(&draft, progress)
+    if options.keepsCodes { try NarrowImages.run(&draft) }
+    try OpenSizes.fit(&draft)
+    let result = try DraftLowering.lower(draft, keepsCodes: options.keepsCodes)
+    let graph = try StatedStates.apply(options.states, to: result.graph, fullNames: result.fullNames)
+    let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    let name = fileName.hasSuffix(".onnx") ? String(fileName.dropLast(5)) : fileName
+    var imported = ImportedModel(
+      description: ModelDescription(
+        graph: graph,
+        metadata: StatedMetadata.entries(file.model, fileName: name),
+        owner: [result.store]),
+      framing: framing(graph))
+    imported.dataFiles = file.externalData.paths(of: file.tensors)
+    imported.fullNames = result.fullNames
+    imported.decoded = draft.decoded
+    imported.remarks += draft.remarks
+    try imported.requirePackable(causes: conversion.notFinite)
+    return imported
   }
 
   /// Converts the graph; again whenever sizes of different names turn out to be one.

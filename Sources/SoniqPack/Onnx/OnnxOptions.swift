@@ -6,6 +6,8 @@ package struct OnnxOptions: Sendable {
   package var shapes: [String: [Int?]] = [:]
   /// The largest values of dynamic sizes, by their name.
   package var maximums: [String: Int] = [:]
+  /// How large a dynamic size may be that nobody bounds.
+  var openSizes = OpenSizes.tried[0]
   /// Inputs and outputs that become states of a session.
   package var states: [StatePair] = []
 

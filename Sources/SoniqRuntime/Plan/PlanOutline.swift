@@ -12,6 +12,8 @@ struct PlanOutline {
   let kernels: StepKernels
   let lanes: Int
   let sizes: SessionSizes
+  /// By symbol, the most that it could be if the options named it too.
+  let possibleSizes: [Int]
 
   /// - Parameters:
   ///   - graph: valid.
@@ -23,6 +25,7 @@ struct PlanOutline {
     _ graph: Graph, options: SessionOptions, allowsCopies: Bool, areEndsExternal: Bool = false
   ) throws(RuntimeError) {
     let maximums = try SessionSizes.maximums(graph, options)
+    possibleSizes = SessionSizes.possible(graph, options)
     kernels = try StepKernels(
       maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
       mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)

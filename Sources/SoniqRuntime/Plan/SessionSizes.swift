@@ -2,7 +2,8 @@ import SoniqGraph
 
 /// The dynamic sizes that a session is planned for.
 ///
-/// Each may reach its maximum, which is the model's or the one that the options name. All of them at once may be too much: a
+/// Each may reach its maximum, which is the one that the options name, or the model's, or what is usual where nobody ever
+/// said how large it may become. All of them at once may be too much: a
 /// session whose options leave the batch open is planned for few entries of full length, and for full batches of as many
 /// rows in all. A run may have any sizes whose values find room in what is planned for these.
 struct SessionSizes {
@@ -39,7 +40,7 @@ struct SessionSizes {
 
   /// - Throws: `invalidOption` for a maximum that the model does not have.
   static func maximums(_ graph: Graph, _ options: SessionOptions) throws(RuntimeError) -> [Int] {
-    var maximums = graph.symbols.map(\.maximum)
+    var maximums = usual(graph)
     for option in options.maximums {
       guard
         let symbol = graph.symbols.firstIndex(where: { $0.name == option.name && $0.definition == nil }),
@@ -55,6 +56,22 @@ struct SessionSizes {
       maximums[batch] = 1
     }
     return derived(maximums, graph)
+  }
+
+  /// What a session is planned for whose options name no size, but for what its memory says of batches.
+  static func usual(_ graph: Graph) -> [Int] {
+    var first: Set<Int> = []
+    for input in graph.inputs {
+      if case .symbol(let symbol)? = graph.values[input.value].shape.first { first.insert(symbol) }
+    }
+    return derived(graph.symbols.indices.map { graph.symbols[$0].usual(first: first.contains($0)) }, graph)
+  }
+
+  /// What each symbol may be in a session of the same options that names more sizes.
+  static func possible(_ graph: Graph, _ options: SessionOptions) -> [Int] {
+    graph.symbols.map { symbol in
+      options.maximums.first { $0.name == symbol.name }?.maximum ?? symbol.maximum
+    }
   }
 
   /// With the most that defined sizes can be while the others are at most these.

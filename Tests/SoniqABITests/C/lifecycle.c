@@ -30,6 +30,9 @@ static void description(const soniq_model *model) {
       CHECK(d >= info.rank ? info.dimensions[d] == 0 && info.maximum_dimensions[d] == 0
                            : info.maximum_dimensions[d] >= 1 &&
                                  (dynamic || info.dimensions[d] == info.maximum_dimensions[d]));
+      CHECK(d >= info.rank ? info.usual_dimensions[d] == 0
+                           : info.usual_dimensions[d] >= 1 &&
+                                 info.usual_dimensions[d] <= info.maximum_dimensions[d]);
     }
   }
   OK(soniq_model_metadata_count(model, &entries, &error));

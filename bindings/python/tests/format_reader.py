@@ -39,7 +39,11 @@ def metadata(table: Table) -> list[str]:
 
 
 def symbols(table: Table) -> list[str]:
-    return [f"symbol {table.text()} <= {table.one('I')}" for _ in range(table.one("I"))]
+    lines = []
+    for _ in range(table.one("I")):
+        name, maximum = table.text(), table.one("I")
+        lines.append(f"symbol {name} <= {maximum & ~SYMBOL}" + (", open" if maximum & SYMBOL else ""))
+    return lines
 
 
 def sizes(table: Table) -> list[str]:

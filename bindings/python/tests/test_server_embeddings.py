@@ -102,7 +102,7 @@ def test_models_that_are_no_encoders(model: soniq.Model) -> None:
     assert EmbeddingModel(model).dimension == 32
 
     class Other:
-        inputs = [soniq.TensorInfo("image", np.dtype(np.float32), (1, 3), (1, 3), False)]
+        inputs = [soniq.TensorInfo("image", np.dtype(np.float32), (1, 3), (1, 3), False, (1, 3))]
         outputs: list[soniq.TensorInfo] = []
 
     with pytest.raises(TypeError, match="the model takes image"):

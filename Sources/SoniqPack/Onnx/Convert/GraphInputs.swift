@@ -1,9 +1,6 @@
 import SoniqGraph
 
 extension OnnxConversion {
-  /// The largest dynamic size when nobody says: of a first dimension, which counts items, and of others.
-  private static let maximumBatch = 64
-  private static let maximumSize = 512
   /// What exporters write in place of a name; two such sizes need not be equal.
   private static let placeholders: Set<String> = ["", "?", "-1", "*", "None"]
 
@@ -12,6 +9,7 @@ extension OnnxConversion {
     _ inputs: [ValueInfoProto], _ options: OnnxOptions, equal: EqualSizes
   ) throws(PackError) {
     var symbols: [String: Int] = [:]
+    let fixed = fixedNames(inputs, options)
     for info in inputs {
       func fail(_ message: String) -> PackError {
         PackError(.data, file: file.path, place: "input \(info.name)", message)
@@ -45,19 +43,11 @@ extension OnnxConversion {
           }
           shape.append(.fixed(Int(stated.dimValue)))
         } else {
-          let name = Self.placeholders.contains(stated.dimParam) ? "\(info.name).\(axis)" : stated.dimParam
-          let first = equal.first(of: name)
-          let maximum = axis == 0 ? Self.maximumBatch : Self.maximumSize
-          let index = symbols[first] ?? draft.symbols.count
-          if index == draft.symbols.count {
-            draft.symbols.append(
-              Symbol(name: first, maximum: equal.maximum(of: first, options.maximums) ?? maximum))
-          } else if symbols[name] == nil, equal.maximum(of: first, options.maximums) == nil {
-            draft.symbols[index].maximum = min(draft.symbols[index].maximum, maximum)
-          }
-          symbols[first] = index
-          symbols[name] = index
-          shape.append(.symbol(index))
+          let name = Self.name(of: stated, axis, info.name)
+          let size =
+            fixed[name].map { .fixed($0) }
+            ?? dynamic(name, isFirst: axis == 0, options, equal, &symbols)
+          shape.append(size)
         }
       }
       guard shape.count <= maximumRank else {
@@ -66,6 +56,51 @@ extension OnnxConversion {
       try addInput(info.name, type, shape)
     }
     try requireKnownNames(options, inputs.map(\.name), symbols: symbols)
+  }
+
+  /// A size that no option fixes: a number where operations need it, else the symbol of its name.
+  /// * symbols: of the names so far.
+  private mutating func dynamic(
+    _ name: String, isFirst: Bool, _ options: OnnxOptions, _ equal: EqualSizes, _ symbols: inout [String: Int]
+  ) -> Dimension {
+    if let number = equal.number(of: name) {
+      let remark = "the size \(name) is \(number): operations of the model need it"
+      if !draft.remarks.contains(remark) { draft.remarks.append(remark) }
+      return .fixed(number)
+    }
+    let first = equal.first(of: name)
+    let open = options.openSizes
+    let maximum = isFirst ? open.first : open.other
+    let index = symbols[first] ?? draft.symbols.count
+    let given = equal.maximum(of: first, options.maximums)
+    if index == draft.symbols.count {
+      draft.symbols.append(
+        Symbol(name: first, maximum: given ?? maximum, isOpen: given == nil && open != .least))
+    } else if symbols[name] == nil, given == nil {
+      draft.symbols[index].maximum = min(draft.symbols[index].maximum, maximum)
+    }
+    symbols[first] = index
+    symbols[name] = index
+    return .symbol(index)
+  }
+
+  private static func name(of dimension: DimensionProto, _ axis: Int, _ input: String) -> String {
+    placeholders.contains(dimension.dimParam) ? "\(input).\(axis)" : dimension.dimParam
+  }
+
+  /// Sizes by the name that the model has for them, where --shape fixes one for an input: other inputs have it too. One
+  /// for which it says two numbers is left to the inputs that it names.
+  private func fixedNames(_ inputs: [ValueInfoProto], _ options: OnnxOptions) -> [String: Int] {
+    var sizes: [String: Set<Int>] = [:]
+    for info in inputs {
+      for (axis, (stated, given)) in zip(info.type.tensorType.shape.dim, options.shapes[info.name] ?? [])
+        .enumerated()
+      {
+        guard let given, stated.dimValue <= 0 else { continue }
+        sizes[Self.name(of: stated, axis, info.name), default: []].insert(given)
+      }
+    }
+    return sizes.compactMapValues { $0.count == 1 ? $0.first : nil }
   }
 
   private mutating func addInput(_ inputName: String, _ type: OnnxType, _ shape: [Dimension])

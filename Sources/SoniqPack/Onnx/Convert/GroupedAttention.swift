@@ -134,6 +134,12 @@ extension OnnxConversion {
       throw fault(
         "total_sequence_length does not follow from shapes; of an input, give its value with --value")
     }
+    // A past of one size is room for all, where nobody says that more may come.
+    if let room = past.fixed, room > 0, case .symbol(let symbol) = try draft.dimension(total[0]),
+      draft.symbols[symbol].isOpen
+    {
+      draft.symbols[symbol].maximum = min(draft.symbols[symbol].maximum, room)
+    }
     if past != Extent(0), draft.isAtMost(total[0], past) { return past }
     guard let both = past.plus(new) else { throw fault("the size is too large") }
     let (stated, needed) = (try draft.dimension(total[0]), try draft.dimension(both))

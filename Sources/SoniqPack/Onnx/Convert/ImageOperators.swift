@@ -3,14 +3,16 @@ import SoniqGraph
 
 extension OnnxConversion {
   /// An image [B,C,H,W] or signal [B,C,L] as [B,H,W,C], and its sizes. What ONNX calls channels first, soniq has last.
+  /// * needed: how many channels the weights have, if any.
   mutating func channelsLast(
-    _ value: ValueID
+    _ value: ValueID, needed: Int? = nil
   ) throws(PackError) -> (image: ValueID, height: Dimension, width: Dimension, channels: Int) {
     let shape = draft.shape(value)
     let spatial = shape.count - 2
     guard spatial == 1 || spatial == 2 else {
       throw fault("\(max(0, spatial)) spatial dimensions; 1 and 2 are supported")
     }
+    if let needed { draft.requireEqual(shape[1], .fixed(needed)) }
     guard case .fixed(let channels) = shape[1] else {
       throw fault("its image \(draft.words(shape)) has dynamic channels; fix them with --shape")
     }
@@ -37,8 +39,9 @@ extension OnnxConversion {
     let spatial = draft.rank(try input(0)) - 2
     if spatial == 3 { return try volumeConvolution() }
     let weights = try convolutionWeights(spatial: spatial)
-    let (source, _, _, channels) = try channelsLast(input(0))
     let groups = node.integer("group", default: 1)
+    let needed = checkedProduct(weights.shape[1], groups)
+    let (source, _, _, channels) = try channelsLast(input(0), needed: needed)
     let outputs = weights.shape[0]
     guard groups > 0, channels % groups == 0, outputs % groups == 0, weights.shape[1] == channels / groups
     else {
@@ -143,7 +146,7 @@ extension OnnxConversion {
     let spatial = draft.rank(try input(0)) - 2
     if spatial == 3 { return try volumeTransposedConvolution() }
     let weights = try convolutionWeights(spatial: spatial)
-    let (image, height, width, channels) = try channelsLast(input(0))
+    let (image, height, width, channels) = try channelsLast(input(0), needed: weights.shape[0])
     let groups = node.integer("group", default: 1)
     let kernel = Array(weights.shape.dropFirst(2))
     guard groups > 0, channels % groups == 0, weights.shape[0] == channels,

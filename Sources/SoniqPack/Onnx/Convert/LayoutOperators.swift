@@ -45,7 +45,14 @@ extension OnnxConversion {
     let input = try input(0)
     let shape = onnxShape(input)
     let axis = try axis(node.integer("axis", default: 0), rank: shape.count)
-    guard case .fixed(let size) = shape[axis] else { throw fault("it splits a dynamic size") }
+    if let stated = try integers(attribute: "split", input: 1),
+      stated.allSatisfy({ (0...maximumDimension).contains($0) })
+    {
+      draft.requireEqual(shape[axis], .fixed(stated.reduce(0, +)))
+    }
+    guard case .fixed(let size) = shape[axis] else {
+      throw fault("it splits a dynamic size; fix it with --shape")
+    }
     let count = node.integer("num_outputs") ?? node.outputs.count
     guard count == node.outputs.count, count > 0 else { throw fault("\(count) outputs") }
     let length = (size + count - 1) / count

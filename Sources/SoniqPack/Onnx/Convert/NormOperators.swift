@@ -8,6 +8,7 @@ extension OnnxConversion {
     let input = try input(0)
     guard !node.flag("training_mode") else { throw fault("training_mode") }
     let shape = draft.shape(input)
+    try requireChannels(shape)
     guard shape.count >= 2, case .fixed(let channels) = shape[1] else {
       throw fault("its input has no fixed channels")
     }
@@ -23,6 +24,12 @@ extension OnnxConversion {
     let factors = (0..<channels).map { Double(scale[$0]) / (Double(variance[$0]) + epsilon).squareRoot() }
     let terms = (0..<channels).map { Double(bias[$0]) - Double(mean[$0]) * factors[$0] }
     return [try perChannel(input, factors: factors.map { Float($0) }, terms: terms.map { Float($0) })]
+  }
+
+  /// There are as many channels as the norm has factors.
+  private mutating func requireChannels(_ shape: [Dimension]) throws(PackError) {
+    guard shape.count >= 2, let count = try knownInput(1, "scale")?.count else { return }
+    draft.requireEqual(shape[1], .fixed(count))
   }
 
   /// x * factor + term by channel of [B,C,...].
@@ -55,6 +62,9 @@ extension OnnxConversion {
     let input = try input(0)
     let shape = draft.shape(input)
     let axis = try axis(node.integer("axis", default: -1), rank: shape.count)
+    if let length = draft.product(shape[axis...]), let count = try knownInput(1, "scale")?.count {
+      draft.requireEqual(length, Extent(count))
+    }
     guard let length = draft.product(shape[axis...])?.fixed else {
       throw fault("it normalises dynamic sizes")
     }
@@ -76,6 +86,7 @@ extension OnnxConversion {
   mutating func instanceNorm() throws(PackError) -> [ValueID] {
     let input = try input(0)
     let shape = draft.shape(input)
+    try requireChannels(shape)
     guard shape.count > 2, case .fixed(let channels) = shape[1] else {
       throw fault("its input has no fixed channels")
     }

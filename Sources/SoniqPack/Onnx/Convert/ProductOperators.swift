@@ -38,6 +38,7 @@ extension OnnxConversion {
     else {
       throw fault("its operands are not of real numbers")
     }
+    draft.requireEqual(shape[shape.count - 1], .fixed(inputs))
     guard shape[shape.count - 1] == .fixed(inputs) else {
       throw fault("\(draft.words(shape)) times a matrix of \(inputs) rows")
     }

@@ -35,6 +35,7 @@ extension OnnxConversion {
     let x = try real(try input(0))
     guard draft.rank(x) == 3 else { throw fault("its input has \(draft.rank(x)) dimensions, not 3") }
     let layer = try layer(cell, weights, recurrent)
+    draft.requireEqual(draft.shape(x)[2], .fixed(layer.inputs))
     guard draft.shape(x)[2] == .fixed(layer.inputs) else {
       throw fault("an input of shape \(draft.words(draft.shape(x))) and weights of \(layer.inputs) inputs")
     }

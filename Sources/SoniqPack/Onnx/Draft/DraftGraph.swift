@@ -127,6 +127,8 @@ struct DraftGraph: Sendable {
   var outputs: [(name: String, value: ValueID)] = []
   /// Nodes whose codes could not be kept, each with the reason.
   var decoded: [String] = []
+  /// What else the user should know.
+  var remarks: [String] = []
   /// Sizes that would have to be one for an operation that was refused: the names of symbols, the first of which stays.
   var neededEqual: [(String, String)] = []
   /// Sizes that would have to be a number.

@@ -27,8 +27,11 @@ extension DraftGraph {
     }
   }
 
+  /// Of shapes that are broadcast: a 1 fits everything.
   private mutating func requireEqual(_ left: [Dimension], _ right: [Dimension]) {
-    for (first, second) in zip(left, right) { requireEqual(first, second) }
+    for (first, second) in zip(left, right) where first != .fixed(1) && second != .fixed(1) {
+      requireEqual(first, second)
+    }
   }
 
   mutating func requireEqual(_ left: Dimension, _ right: Dimension) {
@@ -56,11 +59,9 @@ extension DraftGraph {
     }
   }
 
-  /// What follows from others may have to be a number. The size of an input is for the user to fix.
+  /// A size may have to be a number, as where weights have so many inputs.
   private mutating func requireEqual(_ symbol: Int, times factor: Int, to number: Int) {
-    guard symbols[symbol].definition != nil, factor != 0, number % factor == 0, number / factor >= 1 else {
-      return
-    }
+    guard factor != 0, number % factor == 0, number / factor >= 1 else { return }
     neededNumbers.append((symbols[symbol].name, number / factor))
   }
 

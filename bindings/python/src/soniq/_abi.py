@@ -76,6 +76,7 @@ class TensorInfo(SizedStruct):
         ("dimensions", c_int64 * MAXIMUM_RANK),
         ("maximum_dimensions", c_int64 * MAXIMUM_RANK),
         ("dimension_names", c_char_p * MAXIMUM_RANK),
+        ("usual_dimensions", c_int64 * MAXIMUM_RANK),
     ]
 
 

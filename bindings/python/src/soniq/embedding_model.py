@@ -25,7 +25,8 @@ class EmbeddingModel:
     """Inputs by name, the output, limits. Immutable: calls may come from several threads at once.
 
     Attributes:
-        limit: the most tokens of a text.
+        limit: the most tokens of a text, where nobody asks for more.
+        longest: the most that the model allows.
         maximum_batch: the most texts of a run.
         dimension: numbers of an embedding.
     """
@@ -35,7 +36,8 @@ class EmbeddingModel:
         self._model = model
         self._inputs = [info.name for info in model.inputs]
         tokens = _token_input(model)
-        self.maximum_batch, self.limit = tokens.maximum_shape
+        self.maximum_batch, self.limit = tokens.usual_shape
+        self.longest = tokens.maximum_shape[1]
         # Sizes that the model takes no other than; None for those that change.
         self._rows, self._length = (size if isinstance(size, int) else None for size in tokens.shape)
         if self._length is not None and MASK not in self._inputs:

@@ -69,7 +69,7 @@ class Encoder:
         self._embedding = EmbeddingModel(self.model)
         self._text = EmbeddingText(self.model, tokenizer)
         stated = self.model.metadata.get(MAXIMUM_TOKENS)
-        self._max_length = min(self._embedding.limit, stated) if isinstance(stated, int) else self._embedding.limit
+        self._max_length = min(self._embedding.longest, stated) if isinstance(stated, int) else self._embedding.limit
         if max_length is not None:
             self.max_seq_length = max_length
 
@@ -81,7 +81,7 @@ class Encoder:
     @max_seq_length.setter
     def max_seq_length(self, length: int) -> None:
         least = self._text.special + 1
-        self._max_length = arguments.integer(length, "max_length", least, self._embedding.limit)
+        self._max_length = arguments.integer(length, "max_length", least, self._embedding.longest)
 
     @property
     def maximum_batch(self) -> int:

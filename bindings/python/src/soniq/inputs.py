@@ -14,13 +14,17 @@ from . import arguments
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output. A dimension is a number, or the name of a dynamic size."""
+    """An input or output. A dimension is a number, or the name of a dynamic size.
+
+    `usual_shape` is what a session is planned for at first: `maximum_shape`, or less where the file states no maximum.
+    """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | str, ...]
     maximum_shape: tuple[int, ...]
     is_optional: bool
+    usual_shape: tuple[int, ...]
 
 
 def prepared(

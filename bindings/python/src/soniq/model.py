@@ -275,9 +275,9 @@ class Model:
             names = [text(info.dimension_names[axis]) for axis in range(info.rank)]
             sizes = list(info.dimensions[: info.rank])
             shape = tuple(name if size < 0 else size for name, size in zip(names, sizes, strict=True))
-            maximum = tuple(info.maximum_dimensions[: info.rank])
+            maximum, usual = tuple(info.maximum_dimensions[: info.rank]), tuple(info.usual_dimensions[: info.rank])
             dtype = ELEMENT_TYPES[info.element_type]
-            result.append(TensorInfo(text(info.name), dtype, shape, maximum, bool(info.is_optional)))
+            result.append(TensorInfo(text(info.name), dtype, shape, maximum, bool(info.is_optional), usual))
         return result
 
     def _read_metadata(self) -> dict[str, str | int | float | bool]:

@@ -47,8 +47,9 @@ class Packer:
             sizes = ["?" if isinstance(size, str) else str(size) for size in info.shape]
             if info.name in names and len(names[info.name]) == len(sizes):
                 shapes.append(f"{info.name}={','.join(sizes)}")
-            for size, maximum in zip(info.shape, info.maximum_shape, strict=True):
-                if isinstance(size, str) and size in names.get(info.name, ()):
+            for size, maximum, usual in zip(info.shape, info.maximum_shape, info.usual_shape, strict=True):
+                # What nobody stated stays so: sessions would be planned for it.
+                if isinstance(size, str) and size in names.get(info.name, ()) and usual == maximum:
                     maximums[size] = f"{size}={maximum}"
         output = self._output()
         options = (*_options("--shape", shapes), *_options("--maximum", list(maximums.values())))

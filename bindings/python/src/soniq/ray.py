@@ -120,7 +120,7 @@ class _Run:
         self._model = worker_models.model(path, threads)
         self._columns = {info.name: columns.get(info.name, info.name) for info in self._model.inputs}
         self._outputs = outputs
-        self._most = min(info.maximum_shape[0] for info in self._model.inputs)
+        self._most = min(info.usual_shape[0] for info in self._model.inputs)
 
     def __call__(self, batch: Batch) -> Batch:
         needed = {info.name for info in self._model.inputs if not info.is_optional}
@@ -133,7 +133,7 @@ class _Run:
         return {**batch, **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}}
 
     def _part(self, inputs: Batch, first: int) -> Batch:
-        """As many rows as the model takes."""
+        """As many rows as a session takes."""
         found = self._model(**{name: rows[first : first + self._most] for name, rows in inputs.items()})
         names = list(found) if self._outputs is None else self._outputs
         # Copies: the next run overwrites what the model gives.

@@ -69,7 +69,7 @@ class Samples:
         return next((size for size in sizes if isinstance(size, int)), None)
 
     def _run_length(self) -> int:
-        most = min((info.maximum_shape[0] for info in self._infos.values() if info.shape), default=1)
+        most = min((info.usual_shape[0] for info in self._infos.values() if info.shape), default=1)
         return self._fixed_length() or max(1, min(RUN_SAMPLES, most))
 
     def _given(self, reference: Reference, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:

@@ -153,6 +153,8 @@ class SessionPool:
     def __init__(self, model_handle: ctypes.c_void_p, settings: SessionSettings) -> None:
         self._model_handle = model_handle
         self._settings = settings
+        # Sizes that the caller bounds; others grow.
+        self._bounded = {name for name, _ in settings.maximums}
         self._lock = threading.Lock()
         self._free: list[Session] = []
         self._all: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -183,11 +185,16 @@ class SessionPool:
                     session.reset()
                 session.run(inputs)
             except SoniqError as error:
-                if error.field != "size_limits":
+                if error.field != "size_limits" and not self._is_outgrown(session.settings, sizes()):
                     raise
                 self._grow(sizes())
             else:
                 return lease
+
+    def _is_outgrown(self, settings: SessionSettings, sizes: Mapping[str, int]) -> bool:
+        """Whether a size is larger than what the session was made for in an earlier call."""
+        limits = {name.decode(): size for name, size in settings.maximums if name not in self._bounded}
+        return any(size > limits.get(name, size) for name, size in sizes.items())
 
     def _grow(self, sizes: Mapping[str, int]) -> None:
         """Makes a session that runs these sizes together, and those that were asked for before; so do later ones.
