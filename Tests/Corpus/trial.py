@@ -87,10 +87,26 @@ def whole(model: onnx.ModelProto) -> bool:
     return not any("Quantize" in node.op_type or "Integer" in node.op_type for node in model.graph.node)
 
 
+def needed_shapes(packed: Path, model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Sizes that the packed file has as numbers, also where the model leaves them open; 0 where any will do."""
+    import soniq
+
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in model.graph.input}
+    # Scalars have a dimension here.
+    return {info.name: [size if isinstance(size, int) else 0 for size in info.shape]
+            for info in soniq.load(packed, threads=1).inputs if ranks.get(info.name) == len(info.shape)}  # fmt: skip
+
+
 def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     hints = json.loads(arguments.hints)
     model = onnx.load(arguments.file, load_external_data=False)
     found: list[dict[str, Any]] = []
+    fixed = hints.get("fixed", {})
+    options = [*hints.get("options", []), *(word for name in fixed for word in ("--value", f"{name}={fixed[name]}"))]
+    floats = arguments.folder / "f32.soniq"
+    packing = pack(arguments.tool, arguments.file, floats, ["--palette", "f32", *options], PACK_SECONDS)
+    if not packing.reason:
+        hints["shapes"] = needed_shapes(floats, model) | hints.get("shapes", {})
     try:
         samples = make(model, hints, CALIBRATION_RUNS + COMPARED_RUNS, seed=14)
         reference = onnxruntime_run(arguments.file)
@@ -101,17 +117,16 @@ def rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     except Exception as error:  # ONNX Runtime raises its own kinds
         return [{"packs": None, "palette": None, "reason": f"ONNX Runtime does not run it: {error}"[:400]}]
     calibration = arguments.folder / "samples.npz"
-    fixed = hints.get("fixed", {})
     write_samples(calibration, [{name: array for name, array in feeds.items() if name not in fixed}
                                 for feeds in samples[:CALIBRATION_RUNS]])  # fmt: skip
-    options = [*hints.get("options", []), *(word for name in fixed for word in ("--value", f"{name}={fixed[name]}"))]
     # Of weights that are quantised already none can be chosen.
     target = arguments.target if whole(model) else "any"
     engines: dict[str, Run] = {"onnxruntime_f32": reference}
     for palette in ("f32", "8"):
         output = arguments.folder / f"{palette}.soniq"
-        more = [] if palette == "f32" else ["--calibrate", str(calibration), "--target", target]
-        packing = pack(arguments.tool, arguments.file, output, ["--palette", palette, *options, *more], PACK_SECONDS)
+        if palette != "f32":
+            more = [*options, "--calibrate", str(calibration), "--target", target]
+            packing = pack(arguments.tool, arguments.file, output, ["--palette", palette, *more], PACK_SECONDS)
         row: dict[str, Any] = {
             "packs": not packing.reason, "palette": palette, "reason": packing.reason,
             "pack_seconds": round(packing.seconds, 2), "pack_peak_bytes": packing.peak_bytes,

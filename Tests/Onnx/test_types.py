@@ -210,6 +210,15 @@ def test_a_table_of_narrow_numbers_stays_narrow(dtype: type, tmp_path: Path, ran
     assert model.packed.stat().st_size < table.nbytes + 4096
 
 
+def test_a_part_of_an_axis_of_whole_numbers(tmp_path: Path, random: np.random.Generator) -> None:
+    """An axis that was split to cut it, as the mask of a step of Keras is."""
+    nodes = [node("Reshape", "x three", "r"), node("Slice", "r begin end one", "c"), node("Mul", "c c", "y")]
+    constants = {"three": np.array([2, 3, 2]), "begin": np.array([1]), "end": np.array([2]), "one": np.array([1])}
+    inputs = {"x": random.integers(-9, 9, (2, 6)).astype(np.int32)}
+    model = Typed(tmp_path, nodes, inputs, np.int32, constants)
+    assert np.array_equal(model.run(), inputs["x"][:, None, 2:4] ** 2)
+
+
 def test_a_mask_of_bytes(tmp_path: Path, random: np.random.Generator) -> None:
     """A mask that has no default: it is compared, not given to arithmetic of its own."""
     nodes = [

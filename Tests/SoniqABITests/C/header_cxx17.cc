@@ -8,7 +8,7 @@ static_assert(std::is_same<soniq_status, int32_t>::value, "the status is an int3
 static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeof(soniq_session_options) == 88 &&
                                       sizeof(soniq_matrix_options) == 136 && sizeof(soniq_level) == 32 &&
                                       sizeof(soniq_size_limit) == 16 && sizeof(soniq_allocator) == 32 &&
-                                      sizeof(soniq_thread_pool) == 32 && sizeof(soniq_tensor_info) == 216 &&
+                                      sizeof(soniq_thread_pool) == 32 && sizeof(soniq_tensor_info) == 280 &&
                                       sizeof(soniq_tensor) == 96 && sizeof(soniq_metadata) == 56 &&
                                       sizeof(soniq_kernel_report) == 56 && sizeof(soniq_profile_entry) == 64 &&
                                       sizeof(soniq_model_statistics) == 48 &&
@@ -19,7 +19,7 @@ static_assert(sizeof(void *) != 8 || (sizeof(soniq_model_options) == 48 && sizeo
               "a struct of version 1 changed its size");
 static_assert(offsetof(soniq_session_options, size_limits) == 24 &&
                   offsetof(soniq_session_options, workspace) == 32 && offsetof(soniq_tensor, data) == 16 &&
-                  offsetof(soniq_tensor, dimensions) == 32,
+                  offsetof(soniq_tensor, dimensions) == 32 && offsetof(soniq_tensor_info, usual_dimensions) == 216,
               "a field of version 1 moved");
 
 int main() {

@@ -15,7 +15,8 @@ enum SliceOfSplit: DraftPass {
       let prefix = draft.shape(source).dropLast()
       let ranges = prefix.map { _ in SliceRange(begin: 0, step: 1, count: nil) } + [cut]
       let part = draft.append(
-        node.name + ".part", .tensor(.slice(ranges)), [source], prefix + [cut.count ?? .fixed(0)])
+        node.name + ".part", .tensor(.slice(ranges)), [source], prefix + [cut.count ?? .fixed(0)],
+        type: draft.values[source].elementType)
       let target = Operation.reshape(draft.shape(node.output))
       draft.nodes.append(
         DraftNode(name: node.name, operation: .tensor(target), inputs: [part], output: node.output))
