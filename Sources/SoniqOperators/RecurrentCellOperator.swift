@@ -28,12 +28,13 @@ package struct RecurrentCellOperator: BitwiseCopyable {
   ///   - gates: the hidden state's part, [gates * hidden]; overwritten.
   ///   - state: the hidden state [hidden]: that before the step, then that behind it.
   ///   - cellState: the same of an LSTM's cell state.
+  ///   - peepholes: of an LSTM, [3 * hidden]: what its gates input, output and forget see of the cell; nil: nothing.
   package func advance(
     input: UnsafePointer<Float>, gates: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<Float>,
-    cellState: UnsafeMutablePointer<Float>
+    cellState: UnsafeMutablePointer<Float>, peepholes: UnsafePointer<Float>? = nil
   ) {
     switch cell {
-    case .lstm: lstm(input, gates, state, cellState)
+    case .lstm: lstm(input, gates, state, cellState, peepholes)
     case .gru:
       resetGates(input: input, gates: gates)
       let (update, reset, candidate) = (gates, gates + hidden, gates + 2 * hidden)
@@ -85,20 +86,43 @@ package struct RecurrentCellOperator: BitwiseCopyable {
 
   private func lstm(
     _ input: UnsafePointer<Float>, _ gates: UnsafeMutablePointer<Float>,
-    _ state: UnsafeMutablePointer<Float>, _ cellState: UnsafeMutablePointer<Float>
+    _ state: UnsafeMutablePointer<Float>, _ cellState: UnsafeMutablePointer<Float>,
+    _ peepholes: UnsafePointer<Float>?
   ) {
     let (output, forget, candidate) = (gates + hidden, gates + 2 * hidden, gates + 3 * hidden)
     add(input, gates, 4 * hidden)
-    limited(gates, 4 * hidden)
-    apply(gateFunction, gates, (couplesForget ? 2 : 3) * hidden, to: gates)
+    if let peepholes {
+      // The output gate waits for the new cell.
+      see(cellState, peepholes, gates)
+      see(cellState, peepholes + 2 * hidden, forget)
+      limited(gates, hidden)
+      limited(forget, 2 * hidden)
+      apply(gateFunction, gates, hidden, to: gates)
+      if !couplesForget { apply(gateFunction, forget, hidden, to: forget) }
+    } else {
+      limited(gates, 4 * hidden)
+      apply(gateFunction, gates, (couplesForget ? 2 : 3) * hidden, to: gates)
+    }
     apply(candidateFunction, candidate, hidden, to: candidate)
     if couplesForget { for unit in 0..<hidden { forget[unit] = 1 - gates[unit] } }
     for unit in 0..<hidden {
       let kept = forget[unit] * cellState[unit]
       cellState[unit] = kept + gates[unit] * candidate[unit]
     }
+    if let peepholes {
+      see(cellState, peepholes + hidden, output)
+      limited(output, hidden)
+      apply(gateFunction, output, hidden, to: output)
+    }
     apply(outputFunction, cellState, hidden, to: candidate)
     for unit in 0..<hidden { state[unit] = output[unit] * candidate[unit] }
+  }
+
+  /// Adds to a gate what it sees of the cell.
+  private func see(
+    _ cellState: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ gate: UnsafeMutablePointer<Float>
+  ) {
+    for unit in 0..<hidden { gate[unit] = gate[unit] + weights[unit] * cellState[unit] }
   }
 
   private func add(_ input: UnsafePointer<Float>, _ gates: UnsafeMutablePointer<Float>, _ count: Int) {

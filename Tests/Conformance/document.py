@@ -69,8 +69,7 @@ rounding of weights, and runs through `libsoniq.so`.
   float32.
 * MaxPool's output Indices needs a fixed height and width, and is not there for volumes.
 * LSTM, GRU and RNN have the activations Sigmoid, Tanh and Relu; others are an error by name. A sequence length is 0 to
-  the number of steps, or the run is refused. An LSTM with peepholes is written out, and needs a fixed length
-  and no sequence lengths.
+  the number of steps, or the run is refused. Peepholes are there.
 * Constants of the model must be: weights, shapes, axes and the like (column *constant inputs*, counted from 0).
 
 """

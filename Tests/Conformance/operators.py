@@ -98,7 +98,6 @@ SKIPPED_TYPES = {
 
 # Single tests (or all whose names match a pattern) with the reason. The first match counts.
 SKIPPED_TESTS: list[tuple[str, str]] = [
-    ("test_lstm_with_peepholes", "peepholes beside sequence lengths"),
     ("test_dft_inverse*", "float32 rounds to 2e-7 beside 0, more than the test allows"),
     ("test_attention_*bf16", "bfloat16: rounded at each step there, at the output here"),
     ("test_scan_sum", "opset 8, in which Scan has other inputs"),

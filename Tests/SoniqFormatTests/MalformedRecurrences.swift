@@ -3,8 +3,8 @@
 /// Recurrences that must be refused. Attributes begin 8 bytes behind the name and 4 more for each input and output: cell,
 /// flags, three functions, three reserved bytes, clip, matrix, candidate.
 enum MalformedRecurrences {
-  /// Four inputs, three outputs: the attributes of "memory".
-  private static let memory = 4 + 4 * 7
+  /// Five inputs, three outputs: the attributes of "memory".
+  private static let memory = 4 + 4 * 8
   /// One input, two outputs.
   private static let gated = 4 + 4 * 3
   /// Two inputs, two outputs: "reset" and "plain".
@@ -20,7 +20,7 @@ enum MalformedRecurrences {
       try $0.set(.nodes, after: "memory", memory, to: UInt8(0))
     },
     MalformedCase("a flag that is none", .outOfRange, "nodes[1].flags", in: .recurrence) {
-      try $0.set(.nodes, after: "memory", memory + 1, to: UInt8(0x40))
+      try $0.set(.nodes, after: "memory", memory + 1, to: UInt8(0x80))
     },
     MalformedCase("an unknown gate function", .unknownTag, "nodes[1].gateFunction", in: .recurrence) {
       try $0.set(.nodes, after: "memory", memory + 2, to: UInt8(9))
@@ -81,6 +81,12 @@ enum MalformedRecurrences {
     invalid("the coupled gates of a GRU", "nodes[3].couplesForget") {
       try $0.set(.nodes, after: "gated", gated + 1, to: UInt8(0x20))
     },
+    invalid("the peepholes of a GRU", "nodes[4].hasPeepholes") {
+      try $0.set(.nodes, after: "reset", two + 1, to: UInt8(0x42))
+    },
+    invalid("peepholes of two gates", "nodes[1].inputs[4]") {
+      try $0.set(.values, after: "peepholes", 2, to: UInt32(2))
+    },
     invalid("the candidate of an LSTM", "nodes[1].candidate") {
       try $0.set(.nodes, after: "memory", memory + 16, to: UInt32(5))
     },
@@ -91,7 +97,7 @@ enum MalformedRecurrences {
       try $0.set(.nodes, after: "reset", two + 16, to: UInt32(1))
     },
     invalid("batch and time exchanged", "nodes[1].inputs[1]") {
-      try $0.set(.nodes, after: "memory", memory + 1, to: UInt8(0x3c))
+      try $0.set(.nodes, after: "memory", memory + 1, to: UInt8(0x7c))
     },
     invalid("lengths that are floats", "nodes[4].inputs[1]") {
       try $0.set(.nodes, after: "reset", 8, to: UInt32(2))

@@ -27,7 +27,7 @@ extension SampleModels {
     ]
     var memory = Recurrence(.lstm, matrix: 1)
     (memory.isTimeMajor, memory.hasHidden, memory.hasCell, memory.hasLengths) = (true, true, true, true)
-    (memory.couplesForget, memory.clip) = (true, 2.5)
+    (memory.couplesForget, memory.clip, memory.hasPeepholes) = (true, 2.5, true)
     var gated = Recurrence(.gru, matrix: 2)
     (gated.isTimeMajor, gated.isReverse) = (true, true)
     var reset = Recurrence(.gru, matrix: 3, candidate: 4)
@@ -44,7 +44,8 @@ extension SampleModels {
     }
     let part = steps("part", 4 * hidden)
     graph.nodes.append(Node(name: "project", operation: .linear(matrix: 0), inputs: [x], output: part))
-    let first = node("memory", memory, [part, before, before, lengths])
+    let peepholes = add("peepholes", [.fixed(3), .fixed(hidden)])
+    let first = node("memory", memory, [part, before, before, lengths, peepholes])
     let three = steps("three", 3 * hidden)
     graph.nodes.append(
       Node(
@@ -58,7 +59,7 @@ extension SampleModels {
         name: "state", elementType: .float32, shape: [batch, .fixed(hidden)],
         kind: .recurrent(value: before, next: first[1]))
     ]
-    graph.inputs = [GraphInput(value: x), GraphInput(value: lengths)]
+    graph.inputs = [x, lengths, peepholes].map { GraphInput(value: $0) }
     graph.outputs = [first[2], second[0], third[1], fourth[0]]
     return ModelDescription(
       graph: graph, metadata: [("general.name", .text("recurrence"))], owner: constants.owners)

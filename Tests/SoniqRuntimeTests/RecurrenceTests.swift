@@ -57,6 +57,19 @@ import Testing
     Case(
       name: "LSTM of fixed activations", operation: made(.lstm),
       levels: [SyntheticLevel.affine(.symmetric(3), 48).fixed(1 / 127.0, zero: 128)], batch: 2, time: 9),
+    Case(
+      name: "LSTM with peepholes", operation: made(.lstm) { $0.hasPeepholes = true },
+      levels: [.affine(.symmetric(8), 40)]),
+    Case(
+      name: "LSTM backwards with everything and peepholes, clipped",
+      operation: made(.lstm) {
+        all(&$0)
+        ($0.hasPeepholes, $0.isReverse, $0.isTimeMajor, $0.clip) = (true, true, true, 0.7)
+      }, levels: [.affine(.symmetric(4), 24)]),
+    Case(
+      name: "LSTM with peepholes, coupled",
+      operation: made(.lstm) { ($0.hasPeepholes, $0.couplesForget, $0.hasCell) = (true, true, true) },
+      levels: [.affine(.symmetric(2), 32)]),
     Case(name: "GRU", operation: made(.gru), levels: [.affine(.symmetric(8), 24)]),
     Case(
       name: "GRU backwards with everything",
@@ -118,6 +131,10 @@ import Testing
         var lengths = TensorArray.integers([batch], 0...Int32(time), using: &generator)
         lengths.elements[batch - 1] = Double(time)
         add([.symbol(0)], lengths)
+      }
+      if operation.hasPeepholes {
+        add([.fixed(3), .fixed(hidden)], .random([3, hidden], -1...1, using: &generator))
+        recurrence.peepholes = inputs.last?.elements.map { Float($0) } ?? []
       }
       graph.outputs = try graph.addAll(.recurrence(operation), Array(inputs.indices))
       try graph.validate()

@@ -12,6 +12,8 @@ struct SyntheticRecurrence {
   let hidden: Int
   let matrix: SyntheticLevels
   let candidate: SyntheticLevels?
+  /// [3 * hidden], where the operation has them.
+  var peepholes: [Float] = []
 
   init(
     _ operation: Recurrence, _ levels: [SyntheticLevel], resetsBefore: Bool = false, shuffled: Bool = false,
@@ -60,14 +62,20 @@ struct SyntheticRecurrence {
   }
 
   private func lstm(_ gates: [Float], _ state: State) -> State {
-    let gates = limited(gates)
-    func gate(_ index: Int) -> [Float] {
-      applied(operation.gateFunction, Array(gates[index * hidden..<(index + 1) * hidden]))
+    func gate(_ index: Int, _ function: ElementFunction, seeing cell: [Float]? = nil) -> [Float] {
+      var sums = Array(gates[index * hidden..<(index + 1) * hidden])
+      if let cell, operation.hasPeepholes {
+        sums = (0..<hidden).map { sums[$0] + peepholes[index * hidden + $0] * cell[$0] }
+      }
+      return applied(function, limited(sums))
     }
-    let (input, output) = (gate(0), gate(1))
-    let forget = operation.couplesForget ? input.map { 1 - $0 } : gate(2)
-    let fresh = applied(operation.candidateFunction, Array(gates[(3 * hidden)...]))
+    let input = gate(0, operation.gateFunction, seeing: state.cell)
+    let forget =
+      operation.couplesForget
+      ? input.map { 1 - $0 } : gate(2, operation.gateFunction, seeing: state.cell)
+    let fresh = gate(3, operation.candidateFunction)
     let cell = (0..<hidden).map { forget[$0] * state.cell[$0] + input[$0] * fresh[$0] }
+    let output = gate(1, operation.gateFunction, seeing: cell)
     let shown = applied(operation.outputFunction, cell)
     return State(hidden: (0..<hidden).map { output[$0] * shown[$0] }, cell: cell)
   }

@@ -22,8 +22,8 @@ package enum RecurrentCell: UInt8, AttributeTag, Hashable, BitwiseCopyable {
 /// [B,T,gates * H] -> all hidden states [B,T,H], the last one [B,H] and, of an LSTM, the last cell state [B,H].
 ///
 /// Inputs behind the first, in this order, where the flags say so: float32 hidden state [B,H] and cell state [B,H]
-/// before the first step (else 0), int32 lengths [B] in 0 ... T. What is behind the length of an entry is 0 in the first
-/// output and no part of the others.
+/// before the first step (else 0), int32 lengths [B] in 0 ... T, float32 peepholes [3,H]. What is behind the length of an
+/// entry is 0 in the first output and no part of the others.
 package struct Recurrence: Operator {
   package static let schema = OperatorSchema("recurrence", tag: 23, since: 3)
   package var cell = RecurrentCell.lstm
@@ -36,6 +36,8 @@ package struct Recurrence: Operator {
   package var hasLengths = false
   /// Of an LSTM: the forget gate is 1 - the input gate.
   package var couplesForget = false
+  /// Of an LSTM: what the gates input, output and forget see of the cell, unit by unit; the output gate of the new one.
+  package var hasPeepholes = false
   /// Each ReLU, sigmoid or tanh. An RNN has the candidate's only, a GRU no output's; the others are as they are here.
   package var gateFunction = ElementFunction.sigmoid
   package var candidateFunction = ElementFunction.tanh
@@ -55,11 +57,12 @@ package struct Recurrence: Operator {
 
   package mutating func code<Coder: AttributeCoder>(_ coder: inout Coder) throws(Coder.Failure) {
     try coder.tag("cell", &cell)
-    var flags = [isReverse, isTimeMajor, hasHidden, hasCell, hasLengths, couplesForget]
+    var flags = [isReverse, isTimeMajor, hasHidden, hasCell, hasLengths, couplesForget, hasPeepholes]
     try coder.flags(
-      ["isReverse", "isTimeMajor", "hasHidden", "hasCell", "hasLengths", "couplesForget"], &flags)
+      ["isReverse", "isTimeMajor", "hasHidden", "hasCell", "hasLengths", "couplesForget", "hasPeepholes"],
+      &flags)
     (isReverse, isTimeMajor, hasHidden) = (flags[0], flags[1], flags[2])
-    (hasCell, hasLengths, couplesForget) = (flags[3], flags[4], flags[5])
+    (hasCell, hasLengths, couplesForget, hasPeepholes) = (flags[3], flags[4], flags[5], flags[6])
     try coder.activation("gateFunction", &gateFunction)
     try coder.activation("candidateFunction", &candidateFunction)
     try coder.activation("outputFunction", &outputFunction)
@@ -69,11 +72,12 @@ package struct Recurrence: Operator {
     try coder.optionalConstant("candidate", &candidate)
   }
 
-  /// The input of the initial hidden state, the cell state, the lengths.
+  /// The input of the initial hidden state, the cell state, the lengths, the peepholes.
   package var hiddenInput: Int? { hasHidden ? 1 : nil }
   package var cellInput: Int? { hasCell ? 1 + (hasHidden ? 1 : 0) : nil }
   package var lengthsInput: Int? { hasLengths ? 1 + (hasHidden ? 1 : 0) + (hasCell ? 1 : 0) : nil }
-  package var inputCount: Int { 1 + [hasHidden, hasCell, hasLengths].count { $0 } }
+  package var peepholesInput: Int? { hasPeepholes ? inputCount - 1 : nil }
+  package var inputCount: Int { 1 + [hasHidden, hasCell, hasLengths, hasPeepholes].count { $0 } }
   package var outputCount: Int { cell == .lstm ? 3 : 2 }
 
   package func inferredOutput(_ node: NodeInference) throws(GraphError) -> InferredOutput {
@@ -97,6 +101,10 @@ package struct Recurrence: Operator {
       try node.require(lengthsInput, is: .int32, rank: 1)
       try node.require(lengthsInput, hasShape: [batch])
     }
+    if let peepholesInput {
+      try node.require(peepholesInput, is: .float32, rank: 2)
+      try node.require(peepholesInput, hasShape: [.fixed(3), .fixed(hidden)])
+    }
     let last = node.floats([batch, .fixed(hidden)])
     return [node.floats(shape.dropLast() + [.fixed(hidden)])] + Array(repeating: last, count: outputCount - 1)
   }
@@ -111,6 +119,7 @@ package struct Recurrence: Operator {
     try node.require(clip.isFinite && clip >= 0 && clip.sign == .plus, "clip")
     try node.require(cell == .lstm || !hasCell, "hasCell")
     try node.require(cell == .lstm || !couplesForget, "couplesForget")
+    try node.require(cell == .lstm || !hasPeepholes, "hasPeepholes")
     try node.require(cell == .gru || candidate == nil, "candidate")
   }
 

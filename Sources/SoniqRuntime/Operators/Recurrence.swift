@@ -132,6 +132,7 @@ struct RecurrenceWork: ScheduledWork {
     arguments.initialState = recurrence.hiddenInput.map { node.inputs[$0] }
     arguments.initialCell = recurrence.cellInput.map { node.inputs[$0] }
     arguments.lengths = recurrence.lengthsInput.map { node.inputs[$0] }
+    arguments.peepholes = recurrence.peepholesInput.map { node.inputs[$0] }
     if let second, let reset {
       arguments.reset = ResetProduct(
         steps: UnsafePointer(try emitter.memory.store(second.steps)), count: second.steps.count,

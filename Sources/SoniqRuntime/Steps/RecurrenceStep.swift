@@ -33,6 +33,7 @@ struct RecurrenceStep: RunnableStep {
   var initialState: StorageID?
   var initialCell: StorageID?
   var lengths: StorageID?
+  var peepholes: StorageID?
   /// Of one entry in one step.
   var rowProducts = 0
 
@@ -154,7 +155,9 @@ struct RecurrenceStep: RunnableStep {
     } else {
       // Without a cell state nothing is done with it.
       let cell = if let cellState { floats(frame, cellState, entry) } else { state }
-      operation.advance(input: input, gates: gates, state: state, cellState: cell)
+      var seen: UnsafePointer<Float>?
+      if let peepholes { seen = UnsafePointer(floats(frame, peepholes, 0)) }
+      operation.advance(input: input, gates: gates, state: state, cellState: cell, peepholes: seen)
     }
     floats(frame, output, row).update(from: state, count: hidden)
   }

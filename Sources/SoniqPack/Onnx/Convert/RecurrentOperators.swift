@@ -174,8 +174,7 @@ extension OnnxConversion {
   ) throws(PackError) -> [ValueID] {
     let name = node.name + (direction == 1 ? ".reverse" : "")
     let rows = layer.cell.gates * layer.hidden
-    let added = bias.map { peepholes == nil ? Array($0[..<rows]) : zip($0[..<rows], $0[rows...]).map(+) }
-    let part = try linear(x, weights, bias: added, name: name + ".W")
+    let part = try linear(x, weights, bias: bias.map { Array($0[..<rows]) }, name: name + ".W")
     var operation = Recurrence(layer.cell, matrix: 0)
     operation.isReverse = layer.directions[direction]
     operation.isTimeMajor = layer.isTimeMajor
@@ -189,12 +188,6 @@ extension OnnxConversion {
     let clip = node.real("clip", default: 0)
     guard clip.isFinite, clip >= 0 else { throw fault("clip \(clip)") }
     operation.clip = clip == 0 ? 0 : clip
-    if let peepholes {
-      guard lengths == nil else { throw fault("peepholes (input P) beside sequence lengths") }
-      return try stepwiseLSTM(
-        part, recurrent, peepholes: peepholes, operation,
-        states: (initial(5, direction, layer), initial(6, direction, layer)), name: name)
-    }
     var inputs = [part]
     if let state = try initial(5, direction, layer) {
       inputs.append(state)
@@ -209,6 +202,10 @@ extension OnnxConversion {
       operation.hasLengths = true
     }
     try requireOneBatch(inputs, layer)
+    if let peepholes {
+      inputs.append(constant(KnownTensor(floats: peepholes, shape: [3, layer.hidden])))
+      operation.hasPeepholes = true
+    }
     let stateBias = bias.map { Array($0[rows...]) }
     return draft.append(
       name, operation, Self.matrices(recurrent, stateBias, layer), inputs, hidden: layer.hidden)
