@@ -84,6 +84,14 @@ def onnxruntime_run(path: Path) -> Run:
     return lambda feeds: session.run(None, feeds)
 
 
+def is_quantized(path: Path) -> bool:
+    """Whether anything of a model computes with codes: recurrent layers stay float in ONNX Runtime's static form."""
+    import onnx
+
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    return any("Quantize" in node.op_type or "Integer" in node.op_type for node in nodes)
+
+
 def quantized(model: Path, folder: Path, samples: list[Feeds]) -> Iterator[tuple[str, Path]]:
     """ONNX Runtime's own INT8 models: static QDQ with a scale a channel, and dynamic; those that it can make."""
     from onnxruntime import quantization
@@ -108,6 +116,8 @@ def quantized(model: Path, folder: Path, samples: list[Feeds]) -> Iterator[tuple
         try:
             path.unlink(missing_ok=True)
             make(path)
+            if not is_quantized(path):
+                raise ValueError("it quantises nothing of this file")
         except Exception as error:  # its tools raise anything
             print(f"{model.name}: ONNX Runtime's {name} quantisation: {error}"[:300], file=sys.stderr)
             continue

@@ -107,6 +107,19 @@ import Testing
     }
   }
 
+  /// An open size of a reshape is that of its own axis, where it is no quotient; what is behind it must fit.
+  @Test func aReshapeSaysWhatIsBehindIt() throws {
+    let model = try OnnxWriter()
+    model.input("x", ["n", "4", "k"])
+    model.integers("flat", [-1, 12])
+    model.node("Slice", ["x", "one", "end", "two"], ["s"])
+    for (name, number) in [("one", 1), ("end", 1 << 31), ("two", 2)] { model.integers(name, [number]) }
+    model.node("Reshape", ["s", "flat"], ["y"])
+    model.output("y")
+    let imported = try imported(model)
+    #expect(imported.remarks == ["the size k is 4: operations of the model need it"])
+  }
+
   /// What broadcasting repeats is no size that others must have.
   @Test func aOneSaysNothing() throws {
     let model = try OnnxWriter()

@@ -129,10 +129,22 @@ extension OnnxConversion {
       }
       var rest = draft.product(source)
       for extent in target { rest = rest?.divided(by: extent) }
-      guard let rest else { throw fault("\(draft.words(source)) cannot take the shape asked for") }
+      guard let rest else {
+        requireTail(source, Array(target[(open + 1)...]), behind: open)
+        throw fault("\(draft.words(source)) cannot take the shape asked for")
+      }
       target[open] = rest
     }
     return [try reshape(input, to: target)]
+  }
+
+  /// An open size that no quotient is stands for its own axis: what is behind it in the source is what is behind it in the
+  /// target.
+  private mutating func requireTail(_ source: [Dimension], _ tail: [Extent], behind open: Int) {
+    guard open < source.count, let available = draft.product(source[(open + 1)...]) else { return }
+    var wanted: Extent? = Extent(1)
+    for extent in tail { wanted = wanted?.times(extent) }
+    if let wanted { draft.requireEqual(available, wanted) }
   }
 
   mutating func flatten() throws(PackError) -> [ValueID] {

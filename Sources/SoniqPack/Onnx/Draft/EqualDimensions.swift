@@ -43,6 +43,8 @@ extension DraftGraph {
 
   /// Two products of sizes that differ in one size each, or in one that must be a number then.
   mutating func requireEqual(_ left: Extent, _ right: Extent) {
+    if let number = right.fixed, requireLinear(left, number) { return }
+    if let number = left.fixed, requireLinear(right, number) { return }
     guard left.terms.count == 1, right.terms.count == 1 else { return }
     var rest = right.terms[0].symbols
     let others = left.terms[0].symbols.filter { symbol in
@@ -57,6 +59,16 @@ extension DraftGraph {
     case (0, 1): requireEqual(rest[0], times: numbers.1, to: numbers.0)
     default: return
     }
+  }
+
+  /// A size times a number and a number more, as 10 * width - 380. Returns whether it is that.
+  private mutating func requireLinear(_ extent: Extent, _ number: Int) -> Bool {
+    let moving = extent.terms.filter { !$0.symbols.isEmpty }
+    guard moving.count == 1, moving[0].symbols.count == 1, extent.terms.count == 2 else { return false }
+    let constant = extent.terms.first { $0.symbols.isEmpty }?.coefficient ?? 0
+    let (rest, overflow) = number.subtractingReportingOverflow(constant)
+    if !overflow { requireEqual(moving[0].symbols[0], times: moving[0].coefficient, to: rest) }
+    return true
   }
 
   /// A size may have to be a number, as where weights have so many inputs.
