@@ -91,16 +91,33 @@ package struct ModelPacker {
       .round(&model, where: { chosen.contains($0) }, form: { _ in form })
   }
 
+  /// The arrays of a file of samples, as "image float32 [samples, 3, height, width]".
+  private static func sampleArrays(_ graph: Graph) -> [String] {
+    graph.inputs.map { input in
+      let value = graph.values[input.value]
+      var sizes = value.shape.map { dimension in
+        switch dimension {
+        case .fixed(let size): "\(size)"
+        case .symbol(let symbol): graph.symbols[symbol].name
+        }
+      }
+      // A first size of its own counts samples; before a fixed one runs are counted.
+      if case .symbol = value.shape[0] { sizes[0] = "samples" } else { sizes.insert("samples", at: 0) }
+      return "\(value.name) \(value.elementType) [\(sizes.joined(separator: ", "))]"
+    }
+  }
+
   /// The given data, or random tokens; images are never made up: their ranges would be wrong.
   private func calibrationData(_ imported: ImportedModel) throws(PackError) -> CalibrationData {
     if let given = options.calibration {
       return given.limited(tokens: options.tokenLimit, samples: options.sampleLimit)
     }
     guard let framing = imported.framing else {
-      let names = imported.description.graph.inputs.map { imported.description.graph.values[$0.value].name }
+      let arrays = Self.sampleArrays(imported.description.graph).joined(separator: ", ")
       throw PackError(
         .usage, place: "--calibrate",
-        "is needed: an .npz file with samples of \(names.joined(separator: ", ")) (first axis: samples)")
+        "is needed: an .npz file with samples of what the model is given, \(arrays); \"python -m soniq.calibrate\" "
+          + "makes one of pictures, --palette f32 packs without")
     }
     return .tokens(.random(framing: framing).limited(to: options.tokenLimit))
   }

@@ -23,22 +23,25 @@ class SampleError(Exception):
     """No inputs can be made for this file."""
 
 
-def make(model: onnx.ModelProto, hints: dict[str, Any], count: int, seed: int) -> list[dict[str, np.ndarray]]:
-    """`count` different runs: what each input is given in each; raises SampleError."""
+def make(
+    model: onnx.ModelProto, hints: dict[str, Any], count: int, seed: int, first: int = BATCH
+) -> list[dict[str, np.ndarray]]:
+    """`count` different runs: what each input is given in each. `first` is the size of first dimensions that the file
+    leaves open and does not call a batch. Raises SampleError."""
     known = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in known]
     for value in inputs:
         if value.type.tensor_type.elem_type not in TYPES:
             raise SampleError(f"{value.name}: no samples for {onnx.helper.printable_type(value.type)}")
     sizes: dict[str, int] = {}
-    shapes = {value.name: shape(value, hints, sizes) for value in inputs}
+    shapes = {value.name: shape(value, hints, sizes, first) for value in inputs}
     limits = {value.name: limit(model, value.name) for value in inputs}
     random = np.random.default_rng(seed)
     return [{value.name: array(value, shapes[value.name], limits[value.name], hints, random) for value in inputs}
             for _ in range(count)]
 
 
-def shape(value: onnx.ValueInfoProto, hints: dict[str, Any], sizes: dict[str, int]) -> list[int]:
+def shape(value: onnx.ValueInfoProto, hints: dict[str, Any], sizes: dict[str, int], first: int = BATCH) -> list[int]:
     """The shape of an input; one name of a size is one size in all inputs, as the first hint has it."""
     stated = hints.get("shapes", {}).get(value.name)
     dimensions = value.type.tensor_type.shape.dim
@@ -49,7 +52,7 @@ def shape(value: onnx.ValueInfoProto, hints: dict[str, Any], sizes: dict[str, in
         size = dimension.dim_value if dimension.dim_value > 0 or not stated else stated[axis] or 0
         if size <= 0:
             is_image = len(dimensions) == 4 and axis >= 2
-            size = BATCH if axis == 0 else SIDE if is_image else LENGTH
+            size = first if axis == 0 else SIDE if is_image else LENGTH
             if dimension.dim_param:
                 size = sizes.get(dimension.dim_param, BATCH if "batch" in dimension.dim_param.lower() else size)
         if dimension.dim_param:
