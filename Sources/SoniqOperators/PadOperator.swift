@@ -58,10 +58,34 @@ package struct PadOperator: ElementMover {
       target.update(repeating: Element(truncatingIfNeeded: value), count: places.count)
       return
     }
-    for place in places {
-      let element = inside(place / inner - before[last], size) ?? 0
-      target[place - places.lowerBound] = source[element &* inner + place % inner]
+    guard !places.isEmpty else { return }
+    if mode == .reflect, inner == 1, reflectOnce(source, places, size: size, target) { return }
+    var place = places.lowerBound
+    var target = target
+    var (element, offset) = place.quotientAndRemainder(dividingBy: inner)
+    while place < places.upperBound {
+      let count = min(inner - offset, places.upperBound - place)
+      let from = source + ((inside(element - before[last], size) ?? 0) &* inner + offset)
+      if count == 1 { target.pointee = from.pointee } else { target.update(from: from, count: count) }
+      (target, place, element, offset) = (target + count, place + count, element + 1, 0)
     }
+  }
+
+  /// Single elements that are all on one side and reflected once, the last one first; false where they are not.
+  private func reflectOnce<Element: MovedElement>(
+    _ source: UnsafePointer<Element>, _ places: Range<Int>, size: Int, _ target: UnsafeMutablePointer<Element>
+  ) -> Bool {
+    let (first, end) = (places.lowerBound - before[last], places.upperBound - before[last])
+    let mirror: Int
+    if end <= 0, -first < size {
+      mirror = -first
+    } else if first >= size, end <= 2 * size - 1 {
+      mirror = 2 * (size - 1) - first
+    } else {
+      return false
+    }
+    for index in 0..<places.count { target[index] = source[mirror - index] }
+    return true
   }
 
   /// The row of the input that a row of the output is made of; nil for the constant.

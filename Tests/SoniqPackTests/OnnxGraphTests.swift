@@ -287,4 +287,17 @@ import Testing
     let real = try OnnxImporter.importModel(path: try model.write(), options: options).description.graph
     #expect(real.constants.contains { if case .floatMatrix = $0 { true } else { false } })
   }
+
+  /// What all elements are raised to, also where it is computed from constants.
+  @Test(arguments: [2, 3]) func aSquareIsAProduct(exponent: Float) throws {
+    let model = try OnnxWriter()
+    model.input("x", ["n", "4"])
+    model.floats("e", [exponent], [1])
+    model.node("Pow", ["x", "e"], ["y"])
+    model.output("y")
+    let graph = try OnnxImporter.importModel(path: try model.write()).description.graph
+    let node = try #require(graph.nodes.last)
+    #expect(node.operation == .binary(exponent == 2 ? .multiply : .power))
+    #expect((node.inputs == [0, 0]) == (exponent == 2))
+  }
 }

@@ -18,7 +18,7 @@ enum OnnxPasses {
     // Batch norms, behind which channels are last now.
     AffineFolding.self,
     // Last: what is narrow is no pattern of the others.
-    TransposeRaising.self, CastMerging.self,
+    TransposeRaising.self, CastMerging.self, Squares.self,
   ]
 
   static func run(_ draft: inout DraftGraph, _ progress: ProgressReport) throws(PackError) {
