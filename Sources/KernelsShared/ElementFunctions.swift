@@ -71,15 +71,20 @@ private struct ElementRows {
   let args: snq_activation_args
   let rowBegin: Int
   let rowEnd: Int
+  let channels: Int
 
   @inline(__always) init(_ args: snq_activation_args, _ rowBegin: UInt32, _ rowEnd: UInt32) {
-    (self.args, self.rowBegin, self.rowEnd) = (args, Int(rowBegin), Int(rowEnd))
+    let (begin, end, channels) = (Int(rowBegin), Int(rowEnd), Int(args.channels))
+    // Rows without gaps are one row: many are of few channels.
+    let isDense = args.inputStride == channels && args.outputStride == channels && begin < end
+    (self.args, self.rowBegin) = (args, begin)
+    self.rowEnd = isDense ? begin &+ 1 : end
+    self.channels = isDense ? channels &* (end &- begin) : channels
   }
 
   /// One body does whole vectors and the rest of a row; a hot function has a body for each, for twice the code.
   @inline(__always) func map(isHot: Bool = false, _ function: (FloatLanes) -> FloatLanes) {
     guard let firstInput = args.input, let firstOutput = args.output else { return }
-    let channels = Int(args.channels)
     var row = rowBegin
     while row < rowEnd {
       let input = firstInput + row &* args.inputStride

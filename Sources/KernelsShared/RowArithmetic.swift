@@ -7,11 +7,18 @@ import CKernelABI
   guard let firstLeft = args.left, let firstRight = args.right, let firstOutput = args.output,
     args.rightRows > 0
   else { return }
-  let channels = Int(args.channels)
+  var channels = Int(args.channels)
   // Of NaN and 0 the maximum is NaN, also where nothing is cut off.
   let least = FloatLanes(repeating: args.rectifies != 0 ? 0 : -.infinity)
   var row = Int(rowBegin)
-  while row < Int(rowEnd) {
+  var end = Int(rowEnd)
+  if args.leftStride == channels, args.rightStride == channels, args.outputStride == channels,
+    end <= Int(args.rightRows), row < end
+  {
+    // Rows without gaps are one row: many are of few channels.
+    (channels, end) = (channels &* (end &- row), row &+ 1)
+  }
+  while row < end {
     let left = firstLeft + row &* args.leftStride
     let right = firstRight + (row % Int(args.rightRows)) &* args.rightStride
     let output = firstOutput + row &* args.outputStride

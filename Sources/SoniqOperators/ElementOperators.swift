@@ -43,6 +43,55 @@ package struct BinaryOperator: TensorOperator {
 
   package func run(_ frame: OperatorFrame, _ range: Range<Int>) {
     let nest = broadcastNest(output, inputs, count: 2, frame.sizes)
+    let inner = nest.runLength
+    guard isFloat, nest.depth > 1, inner < Self.shortRun else { return run(frame, nest, range) }
+    // Whole runs, between what is left of those at the ends.
+    let first = min((range.lowerBound + inner - 1) / inner * inner, range.upperBound)
+    let end = max(first, range.upperBound / inner * inner)
+    run(frame, nest, range.lowerBound..<first)
+    runShort(frame, nest, first..<end)
+    run(frame, nest, end..<range.upperBound)
+  }
+
+  /// Runs below this are as fast written out.
+  private static let shortRun = 16
+  /// Elements that are written out at a time.
+  private static let writtenOut = 256
+
+  /// Whole runs, many of them written out side by side for one call, as the four sides of boxes times a size for each.
+  private func runShort(_ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>) {
+    let (inner, outer) = (nest.runLength, nest.withoutInner(1))
+    var cursor = RunCursor(outer, at: range.lowerBound / inner)
+    let end = range.upperBound / inner
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * Self.writtenOut) { room in
+      guard let left = room.baseAddress else { return }
+      let right = left + Self.writtenOut
+      while cursor.position < end {
+        let count = min(cursor.count(to: end), Self.writtenOut / inner)
+        let (from, strides, steps) = (cursor.offsets, outer.runStride, nest.runStride)
+        Self.writeOut(frame.floats(0) + from[0], count, strides[0], inner, steps[0], left)
+        Self.writeOut(frame.floats(1) + from[1], count, strides[1], inner, steps[1], right)
+        floatRun(
+          function, frame.output + cursor.position &* inner, UnsafePointer(left), 1, UnsafePointer(right), 1,
+          count &* inner)
+        cursor.advance(count)
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func writeOut(
+    _ source: UnsafePointer<Float>, _ count: Int, _ stride: Int, _ inner: Int, _ step: Int,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    for run in 0..<count {
+      let (from, to) = (source + run &* stride, target + run &* inner)
+      for place in 0..<inner { to[place] = from[place &* step] }
+    }
+  }
+
+  private func run(_ frame: OperatorFrame, _ nest: LoopNest, _ range: Range<Int>) {
+    guard !range.isEmpty else { return }
     let steps = nest.runStride
     var cursor = RunCursor(nest, at: range.lowerBound)
     while cursor.position < range.upperBound {

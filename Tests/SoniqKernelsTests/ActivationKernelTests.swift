@@ -13,10 +13,10 @@ import Testing
   /// Runs over guarded rows with gaps between them; in place when asked.
   static func run(
     _ function: snq_activation_function, _ kind: ElementKind, _ channels: Int, _ values: [Float],
-    inPlace: Bool = false
+    inPlace: Bool = false, gap: Int = 5
   ) -> [UInt32] {
     let rows = 3
-    let stride = channels + 5
+    let stride = channels + gap
     let source = GuardedBuffer(Array(values.prefix((rows - 1) * stride + channels)))
     let target = inPlace ? source : GuardedBuffer([Float](repeating: 9, count: source.count))
     var args = snq_activation_args(
@@ -59,6 +59,23 @@ import Testing
             #expect(inPlace[columns] == expected[columns], "in place: \(kind) \(channels) \(content)")
           }
         }
+      }
+    }
+  }
+
+  /// Rows without gaps, which a kernel may take as one.
+  @Test(arguments: InstructionSet.allCases)
+  func denseRowsAreRows(instructionSet: InstructionSet) throws {
+    let kernel = try RowKernels.kernel(RowKernelRegistry.activation, of: instructionSet)
+    var generator = SeededGenerator(seed: 32)
+    for channels in RowKernels.channelCounts {
+      let values = RowKernels.Content.ordinary.values(3 * channels, &generator)
+      for kind in ElementKind.allCases {
+        let expected = (0..<3).flatMap { row in
+          Self.portable(kind, Array(values[row * channels..<(row + 1) * channels])).map(\.comparableBits)
+        }
+        #expect(
+          Self.run(kernel.function, kind, channels, values, gap: 0) == expected, "\(kind) \(channels)")
       }
     }
   }

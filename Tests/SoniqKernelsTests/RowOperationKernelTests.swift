@@ -92,9 +92,9 @@ import Testing
 
   static func sum(
     _ function: snq_add_function, _ channels: Int, _ left: [Float], _ right: [Float], rightRows: Int,
-    inPlace: Bool = false, rectifies: Bool = false
+    inPlace: Bool = false, rectifies: Bool = false, gap: Int = 1
   ) -> [UInt32] {
-    let stride = channels + 1
+    let stride = channels + gap
     let first = GuardedBuffer(left)
     let second = GuardedBuffer(right)
     let output = inPlace ? first : GuardedBuffer(left)
@@ -106,6 +106,22 @@ import Testing
     function(&args, 2, 5)
     #expect(first.isIntact && second.isIntact && output.isIntact)
     return output.elements.map(\.comparableBits)
+  }
+
+  /// Rows without gaps, which a kernel may take as one, and a part of them.
+  @Test(arguments: InstructionSet.allCases)
+  func additionOfDenseRows(instructionSet: InstructionSet) throws {
+    let kernel = try RowKernels.kernel(RowKernelRegistry.add, of: instructionSet)
+    var generator = SeededGenerator(seed: 54)
+    for channels in RowKernels.channelCounts {
+      let left = RowKernels.Content.ordinary.values(5 * channels, &generator)
+      for rightRows in [3, 5] {
+        let right = RowKernels.Content.ordinary.values(rightRows * channels, &generator)
+        let expected = left.indices.map { left[$0] + right[$0 % (rightRows * channels)] }
+        let got = Self.sum(kernel.function, channels, left, right, rightRows: rightRows, gap: 0)
+        #expect(got == expected.map(\.comparableBits), "\(channels) channels, \(rightRows) rows")
+      }
+    }
   }
 
   @Test(arguments: InstructionSet.allCases)

@@ -16,9 +16,7 @@ extension OnnxConversion {
     guard case .fixed(let channels) = shape[1] else {
       throw fault("its image \(draft.words(shape)) has dynamic channels; fix them with --shape")
     }
-    for dimension in shape.dropFirst(2) where draft.maximum(dimension) ?? .max > maximumImageSide {
-      throw fault("an image side of \(draft.words([dimension]))")
-    }
+    for dimension in shape.dropFirst(2) { try requireSide(dimension) }
     if spatial == 2 {
       return (try transpose(value, [0, 2, 3, 1]), shape[2], shape[3], channels)
     }
@@ -26,6 +24,16 @@ extension OnnxConversion {
     let image = try reshape(
       last, to: [draft.extent(shape[0]), Extent(1), draft.extent(shape[2]), Extent(channels)])
     return (image, .fixed(1), shape[2], channels)
+  }
+
+  /// - Throws: for a side that may be longer than those of images.
+  mutating func requireSide(_ side: Dimension) throws(PackError) {
+    OpenSizes.lower(side, to: maximumImageSide, &draft)
+    guard (1...maximumImageSide).contains(draft.maximum(side) ?? .max) else {
+      throw fault(
+        "an image side of \(draft.words([side])); \(maximumImageSide) is the longest, bound dynamic sizes with "
+          + "--maximum")
+    }
   }
 
   /// [B,H,W,C] as ONNX has it: [B,C,H,W], or [B,C,L] for signals.
@@ -157,9 +165,7 @@ extension OnnxConversion {
     let bias = try knownNumbers(2, "bias", count: outputs)
     let attributes = try WindowAttributes(self, kernel: kernel)
     let (window, rowCount, columnCount) = try unfoldedSize(attributes, height: height, width: width)
-    for side in [rowCount, columnCount] where !(1...maximumImageSide).contains(draft.maximum(side) ?? .max) {
-      throw fault("its output would be \(draft.words([rowCount, columnCount]))")
-    }
+    for side in [rowCount, columnCount] { try requireSide(side) }
     let matrix = DraftWeights(
       outputs: rows, inputs: channels, values: Self.tapRows(weights, groups: groups), bias: nil,
       grid: Self.tapGrid(weights, groups: groups))

@@ -40,11 +40,7 @@ extension OnnxConversion {
     _ image: ValueID, _ rows: ResizedSide, _ columns: ResizedSide, _ form: ResizeForm,
     _ coordinates: ResizeCoordinates
   ) throws(PackError) -> ValueID {
-    for side in [rows, columns] {
-      guard (1...maximumImageSide).contains(draft.maximum(side.size) ?? .max) else {
-        throw fault("a size of its output")
-      }
-    }
+    for side in [rows, columns] { try requireSide(side.size) }
     return try tensor(
       .resize(
         form.method, coordinates, form.rounding, height: rows.size, width: columns.size,

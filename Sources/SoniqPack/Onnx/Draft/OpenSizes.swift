@@ -8,7 +8,7 @@ struct OpenSizes: Sendable, Hashable {
 
   /// What sessions plan for anyway; such sizes are not open.
   static let least = OpenSizes(first: 64, other: 512)
-  /// In this order: a network that draws pictures eight times as large cannot have the first.
+  /// In this order: not all that can be done with small sizes can be done with large ones.
   static let tried = [OpenSizes(first: 1 << 12, other: 1 << 18), OpenSizes(first: 64, other: 1 << 12), least]
 
   /// Whether an input may have such a size.
@@ -30,7 +30,7 @@ struct OpenSizes: Sendable, Hashable {
       guard case .attention = node.operation, let keys = draft.shape(node.inputs[0]).dropFirst().first else {
         continue
       }
-      _ = lower([keys], &draft) { draft in (draft.maximum(keys) ?? .max) <= maximumIntegerKeys }
+      lower(keys, to: maximumIntegerKeys, &draft)
     }
     let shapes = Set(draft.values.map(\.shape)).filter { $0.contains(where: \.isDynamic) }
     // In one order whatever their hashes are: what is halved for one decides about the next.
@@ -41,6 +41,11 @@ struct OpenSizes: Sendable, Hashable {
           "a tensor of shape \(draft.words(shape)) has too many rows; bound dynamic sizes with --maximum")
       }
     }
+  }
+
+  /// Makes a size fit that an operation bounds, as the side of an image, where open sizes can do that.
+  static func lower(_ size: Dimension, to most: Int, _ draft: inout DraftGraph) {
+    _ = lower([size], &draft) { draft in (draft.maximum(size) ?? .max) <= most }
   }
 
   /// Returns false where there is nothing left to be halved.
