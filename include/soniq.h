@@ -546,8 +546,10 @@ SONIQ_API void soniq_session_destroy(soniq_session *session);
  * not borrowed: SONIQ_FLOAT16, INT8 and UINT8 for a float32 input, SONIQ_INT64, INT8 and UINT8 for an int32 input,
  * SONIQ_INT8 and UINT8 for a float16 input. Every other pair is the error ELEMENT_TYPE.
  * Setting an input makes the outputs of an earlier run unavailable; a call that fails leaves the input as it was.
- * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit),
- * INVALID_ARGUMENT; DATA (an int64 that int32 does not hold) and OUT_OF_MEMORY for converted elements. Sizes that must agree with other inputs are compared by soniq_session_run. */
+ * Errors: NOT_FOUND (index), ELEMENT_TYPE, SHAPE (rank, a fixed dimension, 0, or above the session's limit; with
+ * soniq_error_field "size_limits" where a session whose size_limits name more could take it), INVALID_ARGUMENT; DATA (an
+ * int64 that int32 does not hold) and OUT_OF_MEMORY for converted elements. Sizes that must agree with other inputs are
+ * compared by soniq_session_run. */
 SONIQ_API SONIQ_CHECKED soniq_status soniq_session_set_input(soniq_session *session, uint32_t index,
                                                              uint32_t element_type, uint32_t rank,
                                                              const int64_t *dimensions, const void *data,

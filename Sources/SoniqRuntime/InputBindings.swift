@@ -182,10 +182,10 @@ struct InputBindings {
           .wrongDimension, subject: name(index), position: position, actual: size, expected: 1)
       }
       guard size <= maximums[symbol] else {
-        let isPossible = size <= runner.plan.outline.possibleSizes[symbol]
+        let possible = runner.plan.outline.possibleSizes[symbol]
         throw RuntimeError(
-          isPossible ? .dimensionNotPlanned : .dimensionTooLarge, subject: name(index), position: position,
-          actual: size, expected: maximums[symbol])
+          size <= possible ? .dimensionNotPlanned : .dimensionTooLarge, subject: name(index),
+          position: position, actual: size, expected: size <= possible ? maximums[symbol] : possible)
       }
     }
   }

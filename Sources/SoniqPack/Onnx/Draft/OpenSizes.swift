@@ -85,7 +85,7 @@ struct OpenSizes: Sendable, Hashable {
         .max { (draft.symbols[$0].maximum, $1) < (draft.symbols[$1].maximum, $0) }
     }
     let (items, others) = (open.filter { first.contains($0) }, open.filter { !first.contains($0) })
-    return longest(Array(others), above: 1 << 12) ?? longest(Array(items), above: 64)
+    return longest(Array(others), above: 1 << 16) ?? longest(Array(items), above: 64)
       ?? longest(Array(others), above: 1) ?? longest(Array(items), above: 1)
   }
 
