@@ -15,15 +15,25 @@ package enum OnnxImporter {
     do throws(PackError) {
       let file = try OnnxFile(path: path)
       let graph = try OnnxGraph(file)
+      guard OpenSizes.exist(graph, options) else { return try imported(graph, file, path, options, progress) }
       // What cannot be done with sizes of any length may be with sizes of a few hundred.
-      for sizes in OpenSizes.tried where sizes != .least && OpenSizes.exist(graph, options) {
+      var reason = ""
+      for sizes in OpenSizes.tried {
         var trial = options
         trial.openSizes = sizes
-        if let model = try? imported(graph, file, path, trial, progress) { return model }
+        do throws(PackError) {
+          return try imported(graph, file, path, trial, progress)
+        } catch {
+          guard error.kind == .data else { throw error }
+          reason = error.message
+        }
       }
-      var last = options
-      last.openSizes = .least
-      return try imported(graph, file, path, last, progress)
+      var model = try imported(graph, file, path, options, progress)
+      let least = OpenSizes.least
+      model.remarks.append(
+        "sizes without --maximum are at most \(least.other), \(least.first) as a first dimension; with larger ones: "
+          + oneLine(reason))
+      return model
     } catch {
       var named = error
       named.file = error.file ?? (error.kind == .usage ? nil : path)

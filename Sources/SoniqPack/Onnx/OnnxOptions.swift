@@ -7,7 +7,7 @@ package struct OnnxOptions: Sendable {
   /// The largest values of dynamic sizes, by their name.
   package var maximums: [String: Int] = [:]
   /// How large a dynamic size may be that nobody bounds.
-  var openSizes = OpenSizes.tried[0]
+  var openSizes = OpenSizes.least
   /// Inputs and outputs that become states of a session.
   package var states: [StatePair] = []
 

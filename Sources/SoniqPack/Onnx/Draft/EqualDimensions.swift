@@ -73,7 +73,8 @@ extension DraftGraph {
 
   /// A size may have to be a number, as where weights have so many inputs.
   private mutating func requireEqual(_ symbol: Int, times factor: Int, to number: Int) {
-    guard factor != 0, number != .min, number % factor == 0, number / factor >= 1 else { return }
+    guard factor != 0, number != .min, number % factor == 0, (1...maximumDimension).contains(number / factor)
+    else { return }
     neededNumbers.append((symbols[symbol].name, number / factor))
   }
 

@@ -9,7 +9,7 @@ struct OpenSizes: Sendable, Hashable {
   /// What sessions plan for anyway; such sizes are not open.
   static let least = OpenSizes(first: 64, other: 512)
   /// In this order: not all that can be done with small sizes can be done with large ones.
-  static let tried = [OpenSizes(first: 1 << 12, other: 1 << 18), OpenSizes(first: 64, other: 1 << 12), least]
+  static let tried = [OpenSizes(first: 1 << 12, other: 1 << 18), OpenSizes(first: 64, other: 1 << 12)]
 
   /// Whether an input may have such a size.
   static func exist(_ graph: OnnxGraph, _ options: OnnxOptions) -> Bool {
