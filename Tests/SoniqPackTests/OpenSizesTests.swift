@@ -119,6 +119,25 @@ import Testing
     #expect(imported.remarks == ["the size k is 4: operations of the model need it"])
   }
 
+  /// A size that is none is not concluded, nor are two for one size.
+  @Test func whatCannotBeIsRefused() throws {
+    let model = try OnnxWriter()
+    model.input("x", ["n", "k"])
+    model.integers("flat", [-1, 1 << 62])
+    model.node("Reshape", ["x", "flat"], ["y"])
+    model.output("y")
+    #expect(throws: PackError.self) { try imported(model) }
+    let two = try OnnxWriter()
+    two.input("x", ["n", "k"])
+    two.floats("a", [1, 2, 3], [3])
+    two.floats("b", [1, 2], [2])
+    two.node("Add", ["x", "a"], ["p"])
+    two.node("Add", ["x", "b"], ["q"])
+    two.node("Concat", ["p", "q"], ["y"], ["axis": .integer(0)])
+    two.output("y")
+    #expect(throws: PackError.self) { try imported(two) }
+  }
+
   /// What broadcasting repeats is no size that others must have.
   @Test func aOneSaysNothing() throws {
     let model = try OnnxWriter()
