@@ -37,12 +37,20 @@ private func multiplyNarrow(
 
 /// Some neighbouring panels, all with steps worth taking or all without.
 @inline(__always)
+/// Few rows on weights that come from memory: steps read these out of order, which costs more than they save.
+private func isStreamed(_ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart) -> Bool {
+  part.rows < 4 && level.pointee.segments <= 1
+    && Int(level.pointee.outputs) &* Int(level.pointee.paddedChannels) > 1 << 20
+}
+
 private func multiplyBytes(
   _ hasSteps: Bool, _ level: UnsafePointer<snq_matmul_args>, _ part: MatmulPart,
   _ scratch: UnsafeMutablePointer<UInt8>
 ) {
   let isWhole = level.pointee.segments <= 1
-  if hasSteps, part.rows > 1 || !isWhole { return multiplyPairs(level, part, scratch) }
+  if hasSteps, part.rows > 1 || !isWhole, !isStreamed(level, part) {
+    return multiplyPairs(level, part, scratch)
+  }
   if part.rows < manyRows, isWhole { return multiplySplit(level, part, scratch) }
   multiplyBlocks(.words, level, part, scratch)
 }

@@ -13,12 +13,14 @@ package struct Calibration {
   /// Nanoseconds of one measurement, at least.
   package var nanoseconds: UInt64 = 400_000
 
-  /// Sizes of layers from a part of a small model's to a large model's; no channels that a layout would pad.
+  /// Sizes of layers from a part of a small model's to a large model's, windows of convolutions among them; no channels
+  /// that a layout would pad.
   package static let sizes: [KernelProfile.Size] = [
-    .init(channels: 64, outputs: 64), .init(channels: 64, outputs: 1536), .init(channels: 384, outputs: 384),
-    .init(channels: 384, outputs: 1536),
-    .init(channels: 1536, outputs: 384), .init(channels: 1024, outputs: 4096),
-    .init(channels: 4096, outputs: 4096),
+    .init(channels: 64, outputs: 16), .init(channels: 64, outputs: 64), .init(channels: 64, outputs: 1536),
+    .init(channels: 288, outputs: 16), .init(channels: 288, outputs: 32), .init(channels: 576, outputs: 64),
+    .init(channels: 384, outputs: 384), .init(channels: 384, outputs: 1536),
+    .init(channels: 1152, outputs: 128), .init(channels: 1536, outputs: 384),
+    .init(channels: 1024, outputs: 4096), .init(channels: 4096, outputs: 4096),
   ]
 
   package init(available: Capabilities) { self.available = available }
@@ -28,7 +30,7 @@ package struct Calibration {
   ///   - progress: called with what is done and what there is.
   /// - Returns: costs of all kernels that may be measured.
   package func run(machine: String, progress: (Int, Int) -> Void) -> KernelProfile {
-    let subjects = subjects()
+    let subjects = CalibrationSubject.all(on: available)
     let classes = RowClass.allCases
     var costs = [KernelProfile.Key: [UInt32]](
       uniqueKeysWithValues: subjects.map {
@@ -50,27 +52,6 @@ package struct Calibration {
     return KernelProfile(machine: machine, sizes: sizes, costs: costs)
   }
 
-  /// Every kernel that may be measured with every pair of bits that its speed depends on.
-  private func subjects() -> [CalibrationSubject] {
-    var subjects: [CalibrationSubject] = []
-    for kernel in MatmulKernelRegistry.faster where available.runs(kernel.row) {
-      for weightBits in kernel.weightBits {
-        for activationBits in 1...8
-        where kernel.accepts(
-          weightBits: weightBits, layout: kernel.layouts == [.bytes] ? .bytes : nil,
-          activationBits: activationBits)
-        {
-          let key = KernelProfile.Key(kernel, weightBits: weightBits, activationBits: activationBits)
-          // Pairs of more planes than that lose to every other kernel.
-          if kernel.form == .bitPlanes, weightBits * activationBits > 4 { continue }
-          guard key.activationBits == activationBits else { continue }
-          subjects.append(CalibrationSubject(kernel: kernel, key: key))
-        }
-      }
-    }
-    return subjects
-  }
-
   private func measure(
     _ subjects: [CalibrationSubject], _ bench: MatmulBench, _ rows: RowClass
   ) -> [UInt32] {
@@ -80,19 +61,10 @@ package struct Calibration {
         times[index].append(bench.picoseconds(subject, rows.representative, atLeast: nanoseconds))
       }
     }
-    let products = UInt64(rows.representative * bench.size.channels * bench.size.outputs)
-    return times.map { samples in
+    return zip(subjects, times).map { subject, samples in
       let median = samples.sorted()[samples.count / 2]
+      let products = UInt64(subject.products(bench.size, rows: rows.representative))
       return UInt32(min(1_000_000_000, max(1, median * 1000 / max(1, products))))
     }
   }
-}
-
-/// A kernel and the bits it is measured with.
-struct CalibrationSubject {
-  let kernel: MatmulKernel
-  let key: KernelProfile.Key
-
-  /// Bytes also of fewer bits than 8, for kernels that gain by those.
-  var layout: WeightLayout { kernel.layouts == [.bytes] ? .bytes : WeightLayout(bits: key.weightBits) }
 }

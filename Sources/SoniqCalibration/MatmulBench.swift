@@ -3,13 +3,15 @@ import CPlatform
 import SoniqCore
 import SoniqKernels
 
-/// Memory for multiplications of one size by any kernel. Weights and codes are random bits, which every layout and
-/// form accepts; results are not looked at.
+/// Memory for multiplications of one size by any kernel. Codes, and weights but for bytes, are random bits, which every
+/// layout and form accepts; results are not looked at.
 final class MatmulBench {
   let size: KernelProfile.Size
   private let rows: Int
   private let paddedChannels: Int
   private let weights: AlignedBuffer
+  /// By bits; made when they are first asked for.
+  private var bytes: [Int: ByteWeights] = [:]
   private let codes: AlignedBuffer
   private let prepared: AlignedBuffer
   private let scratch: AlignedBuffer
@@ -44,16 +46,16 @@ final class MatmulBench {
   func picoseconds(_ subject: CalibrationSubject, _ rows: Int, atLeast nanoseconds: UInt64) -> UInt64 {
     var arguments = arguments(subject)
     var preparation = preparation(subject, &arguments)
-    let function = subject.kernel.row.function
-    let prepareFunction = prepare.chosen(on: .detected().capped(by: subject.kernel.instructionSet)).function
-    let needsPreparation = subject.kernel.form != .codes
+    let function = subject.kernel?.row.function
+    let prepareFunction = prepare.chosen(on: .detected().capped(by: subject.instructionSet)).function
+    let needsPreparation = subject.form != .codes
     let panels = UInt32((size.outputs + 15) / 16)
     let start = snq_clock_nanoseconds()
     var calls: UInt64 = 0
     var elapsed: UInt64 = 0
     repeat {
       if needsPreparation { prepareFunction(&preparation, 0, UInt32(rows)) }
-      function(&arguments, 0, UInt32(rows), 0, panels)
+      function?(&arguments, 0, UInt32(rows), 0, panels)
       calls += 1
       elapsed = snq_clock_nanoseconds() &- start
     } while elapsed < nanoseconds
@@ -72,8 +74,9 @@ final class MatmulBench {
     arguments.channels = UInt32(size.channels)
     arguments.paddedChannels = UInt32(paddedChannels)
     arguments.outputs = UInt32(size.outputs)
-    arguments.weightMultiplier = layout == .bytes ? 1 : 2
-    arguments.weightConstant = layout == .bytes ? 0 : 1
+    let isSigned = layout == .bytes && subject.key.weightBits == 8
+    arguments.weightMultiplier = isSigned ? 1 : 2
+    arguments.weightConstant = isSigned ? 0 : Int32(1 << subject.key.weightBits - 1)
     arguments.activationMultiplier = 1
     arguments.weightScale = UnsafePointer(zeros.bound(to: Float.self).baseAddress)
     arguments.storedSum = UnsafePointer(zeros.bound(to: Int32.self).baseAddress)
@@ -81,20 +84,28 @@ final class MatmulBench {
     arguments.codeStride = paddedChannels + 64
     arguments.rows = UnsafePointer(parameters.bound(to: snq_row_params.self).baseAddress)
     arguments.rowStride = 1
-    if subject.kernel.scratchBytes(paddedChannels: paddedChannels) > 0 {
+    if let kernel = subject.kernel, kernel.scratchBytes(paddedChannels: paddedChannels) > 0 {
       arguments.scratch = scratch.bound(to: UInt8.self).baseAddress
     }
     arguments.output = output.bound(to: Float.self).baseAddress
     arguments.outputStride = (size.outputs + 15) / 16 * 16
     arguments.mode = UInt32(SNQ_START)
+    if layout == .bytes { byteWeights(subject.key.weightBits, arguments).place(&arguments) }
     return arguments
+  }
+
+  private func byteWeights(_ bits: Int, _ arguments: snq_matmul_args) -> ByteWeights {
+    if let known = bytes[bits] { return known }
+    let made = ByteWeights(bits: bits, panels: (size.outputs + 15) / 16, arguments)
+    bytes[bits] = made
+    return made
   }
 
   /// Also points the multiplication at what will be prepared.
   private func preparation(
     _ subject: CalibrationSubject, _ arguments: inout snq_matmul_args
   ) -> snq_prepare_args {
-    let form = subject.kernel.form
+    let form = subject.form
     let stride = form.rowStride(
       paddedChannels: paddedChannels, activationBits: subject.key.activationBits)
     let target = prepared.bound(to: UInt8.self).baseAddress

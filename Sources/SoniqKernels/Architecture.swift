@@ -11,6 +11,8 @@ package protocol Architecture {
   static var instructionSets: [InstructionSet] { get }
   /// The kernels of its modules, slower before faster.
   static var kernels: [KernelList] { get }
-  /// What they cost: the JSON text of a `KernelProfile`.
-  static var costs: String { get }
+  /// What they cost on which CPUs. The first that matches a CPU counts, and the last matches all.
+  static var families: [CPUFamily] { get }
+  /// What the CPU that runs this process says it is.
+  static func identity() -> CPUIdentity
 }

@@ -4,7 +4,7 @@ import SoniqCore
 /// between kernels. Choices change speed, never results.
 ///
 /// Costs are picoseconds for 1000 multiply-accumulates, preparing the activations included, on a grid of row
-/// classes and sizes. A size between the grid's is taken for its nearest by the logarithms of both sides.
+/// classes and sizes; what preparing 1000 activations alone costs stands beside them. A size between the grid's is taken for its nearest by the logarithms of both sides.
 package struct KernelProfile: Sendable, Hashable {
   /// The version of the JSON text.
   package static let version = 1
@@ -23,6 +23,7 @@ package struct KernelProfile: Sendable, Hashable {
   /// What is measured: a kernel with the bits that its speed depends on.
   package struct Key: Sendable, Hashable {
     package var kernel: String
+    /// 1 for what prepares activations.
     package var weightBits: Int
     /// 8 for kernels that take codes or half tables, 4 for tables: they are equally fast for all bits they accept.
     package var activationBits: Int
@@ -42,16 +43,22 @@ package struct KernelProfile: Sendable, Hashable {
         }
       self.init(kernel: kernel.name, weightBits: weightBits, activationBits: bits)
     }
+
+    /// What a kernel wants of the activations before it runs; nil where it takes codes as they are.
+    package init?(preparing form: ActivationForm, activationBits: Int) {
+      let bits: Int
+      switch form {
+      case .codes: return nil
+      case .halfTables: bits = 8
+      case .tables: bits = 4
+      case .bitPlanes: bits = activationBits
+      }
+      self.init(kernel: "prepare \(form.rawValue)", weightBits: 1, activationBits: bits)
+    }
   }
 
-  /// The architecture's own; used when the host gives none.
-  package static let committed: KernelProfile = {
-    var text = ThisArchitecture.costs
-    return text.withUTF8 { bytes in
-      (try? KernelProfile(parsing: UnsafeRawBufferPointer(bytes)))
-        ?? KernelProfile(machine: "", sizes: [], costs: [:])
-    }
-  }()
+  /// That of the family of this CPU; used when the host gives none.
+  package static let committed = CPUFamily.own.costs.profile
 
   /// The machine that was measured, for people.
   package var machine: String
@@ -73,10 +80,26 @@ package struct KernelProfile: Sendable, Hashable {
     // Most kernels for bytes take any for 8 bits.
     if shape.layout == .bytes, costs[key] == nil { key.weightBits = 8 }
     guard let row = costs[key], !sizes.isEmpty else { return nil }
-    let cost = Int(row[shape.rows.rawValue * sizes.count + nearestSize(shape)])
+    let size = nearestSize(shape)
+    var cost = Int(row[shape.rows.rawValue * sizes.count + size])
+    if shape.taps > 1 { cost = max(1, cost - savedPreparation(kernel, shape, size)) }
     let tile = kernel.layouts.map(\.tileChannels).max() ?? 1
-    let channels = max(1, min(shape.channels, 1 << 24))
+    let taps = max(1, min(shape.taps, 1 << 12))
+    let channels = max(1, min(shape.channels / taps, 1 << 24))
     return UInt32(clamping: cost * ((channels + tile - 1) / tile * tile) / channels)
+  }
+
+  /// A convolution prepares the pixels of an image once, all of them in one go, and not the windows of each call, in which
+  /// a pixel stands as often as there are taps. Kernels that do not walk over an image have its windows copied together,
+  /// which costs about as much.
+  private func savedPreparation(_ kernel: MatmulKernel, _ shape: MatmulShape, _ size: Int) -> Int {
+    guard kernel.traits.contains(.segments),
+      let key = Key(preparing: kernel.form, activationBits: shape.activationBits), let row = costs[key]
+    else { return 0 }
+    let (call, image) = (shape.rows.rawValue, RowClass.many.rawValue)
+    let once = Int(row[image * sizes.count + size]) / shape.taps
+    // What is prepared serves all outputs of the size that was measured.
+    return (Int(row[call * sizes.count + size]) - once) / sizes[size].outputs
   }
 
   private func nearestSize(_ shape: MatmulShape) -> Int {

@@ -26,10 +26,13 @@ package struct KernelTable: Sendable {
 
   /// The kernel for one level of a valid matrix and some number of rows. Where no kernel for planes
   /// gains over 8 bits, one that wants a copy of the weights as nibbles or bytes, unless that is slower still; and
-  /// where bytes of fewer than 8 bits are a tenth faster than their planes.
+  /// where these are a tenth faster than planes, of more than 4 bits or of a convolution: its windows are small, and a tile
+  /// of planes may be half empty.
   package func matmul(_ shape: MatmulShape) -> MatmulChoice {
     var choice = MatmulKernelRegistry.choice(shape, on: available, profile: profile)
-    guard shape.layout == .planes, choice.gainsLittle || shape.weightBits > 4 else { return choice }
+    guard shape.layout == .planes, choice.gainsLittle || shape.weightBits > 4 || shape.taps > 1 else {
+      return choice
+    }
     var wide = shape
     let copyBits = shape.weightBits <= 4 ? 4 : 8
     wide.weightBits = max(4, shape.weightBits)

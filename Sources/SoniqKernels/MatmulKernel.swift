@@ -18,8 +18,10 @@ package struct MatmulShape: Sendable, Hashable {
   package var layout: WeightLayout
   /// 1...8.
   package var activationBits: Int
-  /// Channels of the level.
+  /// Channels of the level, of all taps.
   package var channels: Int
+  /// Taps of a convolution's window: each is padded to tiles of its own.
+  package var taps = 1
   package var outputs: Int
   package var rows: RowClass
   /// The matrix has another level: a kernel that fuses levels saves a call.
@@ -27,9 +29,10 @@ package struct MatmulShape: Sendable, Hashable {
 
   /// * layout: that of so many bits when nil.
   package init(
-    weightBits: Int, layout: WeightLayout? = nil, activationBits: Int, channels: Int, outputs: Int,
-    rows: RowClass, hasCompanion: Bool = false
+    weightBits: Int, layout: WeightLayout? = nil, activationBits: Int, channels: Int, taps: Int = 1,
+    outputs: Int, rows: RowClass, hasCompanion: Bool = false
   ) {
+    self.taps = taps
     self.hasCompanion = hasCompanion
     self.weightBits = weightBits
     self.layout = layout ?? WeightLayout(bits: weightBits)

@@ -12,7 +12,7 @@ struct CalibrateCostCommand: ParsableCommand {
     discussion: """
       The profile is a JSON text. Give it to sessions and matrices (kernel_profile in soniq.h and in Python), which \
       then choose kernels by this machine's costs instead of those the library was built with. Results are the same \
-      bits with any profile. Measure on an idle machine; it takes about a minute on one thread.
+      bits with any profile. Measure on an idle machine; it takes about half a minute on one thread.
 
       Examples:
         soniq-pack calibrate-cost -o profile.json
@@ -26,14 +26,19 @@ struct CalibrateCostCommand: ParsableCommand {
   @Option(help: "Measurements of each kernel and size; the median counts.")
   var rounds = 5
 
-  @Flag(help: "Write the Swift source of the library's own profile instead of JSON.")
-  var swift = false
+  @Option(
+    help: ArgumentHelp(
+      "Write the Swift source of a table of the library's own, of this name, instead of JSON.",
+      valueName: "name"))
+  var swift: String?
 
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
 
   func validate() throws {
     guard (1...100).contains(rounds) else { throw ValidationError("--rounds is from 1 to 100.") }
+    let isName = swift?.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) } ?? true
+    guard isName else { throw ValidationError("--swift takes a name of letters and digits.") }
   }
 
   func run() throws {
@@ -45,7 +50,7 @@ struct CalibrateCostCommand: ParsableCommand {
       let profile = calibration.run(machine: Self.machine()) { done, total in
         line.step("measuring", done, total)
       }
-      try file.write(Array((swift ? Self.source(profile) : profile.text).utf8))
+      try file.write(Array((swift.map { Self.source(profile, name: $0) } ?? profile.text).utf8))
     }
   }
 
@@ -72,7 +77,7 @@ struct CalibrateCostCommand: ParsableCommand {
     return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
   }
 
-  private static func source(_ profile: KernelProfile) -> String {
+  private static func source(_ profile: KernelProfile, name: String) -> String {
     let text = profile.text.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n")
     return """
       // Written by `soniq-pack calibrate-cost --swift`: measure, do not edit.
@@ -80,8 +85,8 @@ struct CalibrateCostCommand: ParsableCommand {
 
       #if arch(\(ThisArchitecture.compilersName))
         extension \(ThisArchitecture.self) {
-          /// What the kernels cost where they were tuned, as a profile's JSON text.
-          package static let costs = \"""
+          /// What the kernels cost, as a profile's JSON text.
+          package static let \(name) = \"""
       \(text)
           \"""
         }

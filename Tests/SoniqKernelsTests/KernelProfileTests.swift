@@ -24,18 +24,62 @@ import Testing
     ])
 
   @Test func textComesBackAsItWas() throws {
-    for profile in [Self.small, .committed] {
+    for profile in [Self.small] + ThisArchitecture.families.map(\.costs.profile) {
       #expect(try Self.parse(Array(profile.text.utf8)) == profile)
     }
   }
 
-  /// The library's own profile is whole: an unreadable one would be an empty one, and choices guesses.
-  @Test func committedProfileHasTheKernelsThatThisCPURuns() {
-    let profile = KernelProfile.committed
-    #expect(!profile.sizes.isEmpty)
-    for kernel in MatmulKernelRegistry.faster where !kernel.requires.contains(.avxVNNI) {
-      #expect(profile.costs.keys.contains { $0.kernel == kernel.name }, "\(kernel.name) is not measured")
+  /// The library's own profiles are whole: an unreadable one would be an empty one, and choices guesses.
+  @Test func familiesHaveCosts() {
+    for family in ThisArchitecture.families {
+      let profile = family.costs.profile
+      #expect(!profile.sizes.isEmpty && !profile.costs.isEmpty, "\(family.name)")
+      #expect(family.costs.isDerived || !profile.machine.isEmpty)
     }
+  }
+
+  @Test func everyCPUHasAFamily() {
+    let last = ThisArchitecture.families[ThisArchitecture.families.count - 1]
+    #expect(last.matches(CPUIdentity(vendor: "", family: 0, model: 0), []))
+    #expect(KernelProfile.committed == CPUFamily.own.costs.profile)
+  }
+
+  @Test func derivedCostsAreThoseOfOthersTimesAFactor() {
+    let base = CostTable(measured: Self.small.text)
+    let derived = CostTable(
+      derivedFrom: base, [.init("one", perCent: 50), .init("three", perCent: 200, like: "two")])
+    #expect(derived.isDerived && !base.isDerived)
+    let (costs, old) = (derived.profile.costs, Self.small.costs)
+    func key(_ kernel: String, _ bits: Int) -> KernelProfile.Key {
+      .init(kernel: kernel, weightBits: bits, activationBits: bits)
+    }
+    #expect(costs.count == 3 && costs[key("two", 8)] == old[key("two", 8)])
+    #expect(costs[key("one", 1)] == old[key("one", 1)]?.map { max(1, $0 / 2) })
+    #expect(costs[key("three", 8)] == old[key("two", 8)]?.map { $0 * 2 })
+  }
+
+  /// Each tap is padded, and an image is prepared once for all of them.
+  @Test func windowsCostWhatTheirTapsDo() throws {
+    let count = RowClass.allCases.count
+    let kernel = try #require(
+      MatmulKernelRegistry.faster.first { $0.form == .tables && $0.traits.contains(.segments) })
+    let preparing = try #require(KernelProfile.Key(preparing: .tables, activationBits: 2))
+    let profile = KernelProfile(
+      machine: "", sizes: [.init(channels: 288, outputs: 10)],
+      costs: [
+        .init(kernel, weightBits: 2, activationBits: 2): [UInt32](repeating: 5000, count: count),
+        preparing: [UInt32](repeating: 20000, count: count - 1) + [18000],
+      ])
+    func cost(_ channels: Int, _ taps: Int) -> UInt32? {
+      profile.cost(
+        kernel,
+        MatmulShape(
+          weightBits: 2, activationBits: 2, channels: channels, taps: taps, outputs: 10, rows: .eight))
+    }
+    #expect(cost(288, 1) == 5000)
+    // (20000 - 18000 / 9) / 10 less.
+    #expect(cost(288, 9) == 3200 && cost(144, 9) == 6400)
+    #expect(KernelProfile.Key(preparing: .codes, activationBits: 8) == nil)
   }
 
   @Test func everyTruncationIsAnError() {

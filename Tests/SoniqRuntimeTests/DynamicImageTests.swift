@@ -74,6 +74,25 @@ import Testing
     }
   }
 
+  /// Windows of few channels on copies of the weights, whose taps begin at tiles of their own.
+  @Test(arguments: [[(2, 5)], [(1, 16)], [(3, 20)], [(2, 33)], [(1, 16), (3, 9)], [(2, 24), (8, 8)]])
+  func copiesOfSmallWindows(levels: [(bits: Int, channels: Int)]) throws {
+    var profile = KernelProfile.committed
+    for (key, costs) in profile.costs where !key.kernel.contains("nibbles") {
+      profile.costs[key] = costs.map { $0 * 10 }
+    }
+    let levelChannels = levels.map { bits, channels in
+      (bits == 8 ? Level.affine(8, 8).fixed(0.03, zero: 100) : .bipolar(bits, bits).fixed(0.4), channels)
+    }
+    for window in [Self.same, Self.halved, Self.windows[4]] {
+      var network = ImageNetwork(channels: levels.reduce(0) { $0 + $1.channels }, seed: 12670)
+      network.convolution(window, levelChannels, groupOutputs: 20)
+      try network.check(
+        Self.sizes, atMost: Self.most, "copies, \(levels), \(window)", profile: profile, kernel: "nibbles",
+        kernelNeedsCopies: true)
+    }
+  }
+
   /// Some of the sides are fixed.
   @Test(arguments: [0, 2, 5, 8], [[0], [1], [2], [0, 2]])
   func someSizes(levels: Int, symbols: [Int]) throws {

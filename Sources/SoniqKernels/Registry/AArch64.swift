@@ -17,6 +17,14 @@
     package static let instructionSets: [InstructionSet] = [.portable, .neon, .dotProduct, .i8mm]
 
     package static let kernels: [KernelList] = [.neon, .neonDot, .neonMixed]
+
+    package static let families = [
+      CPUFamily(
+        name: "AArch64, by executed instructions", matches: { _, _ in true },
+        costs: CostTable(measured: derivedCosts))
+    ]
+
+    package static func identity() -> CPUIdentity { CPUIdentity(vendor: "", family: 0, model: 0) }
   }
 
   extension Capabilities {

@@ -4,7 +4,7 @@
 #if arch(arm64)
   extension AArch64 {
     /// What the kernels cost where they were tuned, as a profile's JSON text.
-    package static let costs = """
+    package static let derivedCosts = """
     {"version": 1, "machine": "derived from executed instructions, not measured",
     "sizes": [[64, 64], [64, 1536], [384, 384], [384, 1536], [1536, 384], [1024, 4096], [4096, 4096]],
     "costs": [

@@ -13,6 +13,8 @@ struct ConvolutionLevelPlan {
   let isDense: Bool
   /// They would, if weights could be copied.
   let wantsDense: Bool
+  /// Channels of a tap, padded to a tile of what the kernel reads: the level's own weights or the copy.
+  let paddedChannels: Int
   /// Channels of a row of a window, padded to a tile.
   let windowRowChannels: Int
   /// The images of codes, and those of sums of codes where these are needed.
@@ -35,7 +37,9 @@ struct ConvolutionLevelPlan {
     let choice = kernels.choice(matrix, level: index, rows)
     let traits = choice.kernel.traits
     let form = choice.kernel.form
-    let padded = level.paddedChannels
+    let stored = StoredLevel(level, panels: matrix.panelCount)
+    let copy = choice.copyBits.map { WidenedCodes(stored, bits: $0) }
+    let padded = copy?.tapChannels ?? level.paddedChannels
     isDirect = traits.contains(.segments) && geometry.hasWholeRows && !copies
     let dense = (geometry.windowWidth * level.channels + 3) / 4 * 4
     // Behind a row of a dense window lie codes of the next pixel, which only weights of 0 pass over.
@@ -53,7 +57,7 @@ struct ConvolutionLevelPlan {
     self.level = level
     self.form = form
     piecePixels = geometry.hasWholeRows ? geometry.windowWidth : 1
-    let codeBytes = (level.storedChannels + 63) / 64 * 64
+    let codeBytes = (level.taps * padded + 63) / 64 * 64
     rowBytes =
       form == .codes
       ? (codeBytes % 4096 == 0 ? codeBytes + 64 : codeBytes) : choice.preparedStride(level)
@@ -62,13 +66,13 @@ struct ConvolutionLevelPlan {
     let needsSums =
       level.level.weight.storedConstant != 0 || level.offsets != nil || !traits.contains(.withoutCodeSums)
     sums = needsSums ? PaddedImage(sumsOf: geometry) : nil
-    let stored = StoredLevel(level, panels: matrix.panelCount)
     windows =
       isDense
       ? DenseWindows(
         level: stored, windowHeight: geometry.windowHeight, windowWidth: geometry.windowWidth,
         rowChannels: dense) : nil
-    copy = choice.copyBits.map { WidenedCodes(stored, bits: $0) }
+    self.copy = copy
+    paddedChannels = padded
   }
 
   var forms: [PreparedForm] {

@@ -94,7 +94,7 @@ struct ConvolutionScratch {
     var windowBytes = [0, 0, 0, 0]
     for group in groups {
       for (index, plan) in group.levels.enumerated() {
-        imageBytes[index] = max(imageBytes[index], (plan.level.paddedChannels + 63) / 64 * 64)
+        imageBytes[index] = max(imageBytes[index], (plan.paddedChannels + 63) / 64 * 64)
         windowBytes[index] = max(windowBytes[index], plan.kernelScratchBytes)
         windowBytes[2 + index] = max(windowBytes[2 + index], plan.copyBytes)
       }

@@ -14,8 +14,8 @@ extension StepEmitter {
       arguments.channels = UInt32(matrix.inputs)
       arguments.gather = matrix.gather?.bound(to: UInt32.self).baseAddress
       arguments.levelCount = UInt32(matrix.levels.count)
-      arguments.levels.0 = activationLevel(matrix, 0)
-      if matrix.levels.count == 2 { arguments.levels.1 = activationLevel(matrix, 1) }
+      arguments.levels.0 = activationLevel(matrix, 0, plans[0])
+      if matrix.levels.count == 2 { arguments.levels.1 = activationLevel(matrix, 1, plans[1]) }
       let images = zip(plans, group.images).map { imageLevel($0, $1) }
       return ImagePart(
         arguments: arguments, firstChannel: index * convolution.groupChannels,
@@ -132,12 +132,14 @@ extension StepEmitter {
   }
 
   /// Without the pointers and strides of the image.
-  private func activationLevel(_ matrix: PackedMatrix, _ index: Int) -> snq_activation_level {
-    let level = matrix.levels[index]
+  private func activationLevel(
+    _ matrix: PackedMatrix, _ index: Int, _ plan: ConvolutionLevelPlan
+  ) -> snq_activation_level {
+    let level = plan.level
     var result = snq_activation_level()
     result.begin = index == 0 ? 0 : UInt32(matrix.levels[0].channels)
     result.channels = UInt32(level.channels)
-    result.paddedChannels = UInt32(level.paddedChannels)
+    result.paddedChannels = UInt32(plan.paddedChannels)
     result.kind = UInt32(level.level.activation.kind.rawValue)
     result.bits = UInt32(level.level.activation.bits)
     result.isStatic = 1
@@ -156,7 +158,7 @@ extension StepEmitter {
     return ImageLevel(
       storage: image.codes, sums: image.sums ?? -1, form: plan.form.tag,
       channels: plan.level.channels,
-      paddedChannels: plan.isDense ? plan.level.channels : plan.level.paddedChannels,
+      paddedChannels: plan.isDense ? plan.level.channels : plan.paddedChannels,
       activationBits: activation.bits, pixelBytes: plan.image.pixelBytes,
       planeStride: plan.image.planeStride, paddingCode: UInt8(truncatingIfNeeded: zero),
       paddingSum: Int32(truncatingIfNeeded: zero * plan.level.channels))

@@ -73,7 +73,8 @@ final class StepKernels: Sendable {
     let weight = level.level.weight
     let shape = MatmulShape(
       weightBits: weight.kernelBits, layout: weight.layout, activationBits: level.level.activation.bits,
-      channels: level.channels * level.taps, outputs: matrix.outputs, rows: min(rows, mostRows),
+      channels: level.channels * level.taps, taps: level.taps, outputs: matrix.outputs,
+      rows: min(rows, mostRows),
       hasCompanion: matrix.levels.count == 2)
     return weight.kind == .codebook ? matrices.codebook(shape) : matrices.matmul(shape)
   }

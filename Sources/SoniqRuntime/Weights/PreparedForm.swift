@@ -1,3 +1,4 @@
+import SoniqKernels
 import SoniqMemory
 
 /// Bytes made of a model's weights, by what they are made of: equal forms have equal bytes.
@@ -16,6 +17,12 @@ protocol PreparedBytes: BitwiseCopyable, Hashable {
   ///   - arena: for what is needed only meanwhile.
   /// - Throws: `outOfMemory`.
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) throws(RuntimeError)
+}
+
+extension WordSteps: PreparedBytes {
+  var source: UnsafeRawPointer { weights }
+  var isCopy: Bool { false }
+  func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) { write(to: target) }
 }
 
 /// Every kind of `PreparedBytes`.

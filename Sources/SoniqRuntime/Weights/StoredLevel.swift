@@ -30,4 +30,6 @@ struct StoredLevel: BitwiseCopyable, Hashable {
   var storedChannels: Int { taps * paddedChannels }
   var planeStride: Int { storedChannels / layout.tileChannels * 64 }
   var panelStride: Int { planeStride * planes }
+  /// Bytes between the taps of a plane.
+  var tapStride: Int { paddedChannels / layout.tileChannels * 64 }
 }

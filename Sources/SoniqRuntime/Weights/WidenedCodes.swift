@@ -33,20 +33,24 @@ struct WidenedCodes: PreparedBytes {
   var byteCount: Int? { checkedProduct(panelStride, level.panels) }
   var isCopy: Bool { true }
 
-  /// The taps of a convolution stay padded as the level is: so are the codes of its images.
-  private var channels: Int { level.taps == 1 ? level.channels : level.storedChannels }
-  private var tiles: Int { (channels + layout.tileChannels - 1) / layout.tileChannels }
-  private var panelStride: Int { tiles * 64 }
+  /// Channels of a tap of the copy: each begins at a tile of its own.
+  var tapChannels: Int { tapTiles * layout.tileChannels }
+  private var tapTiles: Int { (level.channels + layout.tileChannels - 1) / layout.tileChannels }
+  private var panelStride: Int { level.taps * tapTiles * 64 }
 
   func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) {
     let (from, to) = (level.panelStride, panelStride)
     for panel in 0..<level.panels {
-      rewrite(level.weights + panel * from, target + panel * to)
+      for tap in 0..<level.taps {
+        let start = level.weights + (panel * from + tap * level.tapStride)
+        rewrite(start, target + (panel * to + tap * tapTiles * 64))
+      }
     }
   }
 
-  /// One panel, 32 channels of one output at a time.
-  private func rewrite(_ panel: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) {
+  /// One tap of a panel, 32 channels of one output at a time.
+  private func rewrite(_ tap: UnsafeRawPointer, _ target: UnsafeMutableRawPointer) {
+    let channels = level.channels
     let blocks = (channels + 31) / 32
     let (entries, entryBias) = (level.code.codebook, self.entryBias)
     let isNibbles = layout == .nibbles
@@ -54,7 +58,7 @@ struct WidenedCodes: PreparedBytes {
     for block in 0..<blocks {
       let count = min(8, groups - block * 8)
       for output in 0..<16 {
-        let lane = Lane(panel + output * 4, level, block: block, groups: count)
+        let lane = Lane(tap + output * 4, level, block: block, groups: count)
         let place = target + block * blockBytes + output * 4
         var group = 0
         while group < count {
@@ -79,7 +83,7 @@ struct WidenedCodes: PreparedBytes {
   /// count on zeros there, which the entry of code 0 need not be.
   @inline(__always)
   private func filled(_ first: Int) -> UInt32 {
-    let rest = level.channels - (level.taps == 1 ? first : first % level.paddedChannels)
+    let rest = level.channels - first
     return rest >= 4 ? .max : rest <= 0 ? 0 : 1 << UInt32(8 * rest) - 1
   }
 
@@ -140,7 +144,7 @@ struct WidenedCodes: PreparedBytes {
   func copy(at start: UnsafeRawPointer) -> WeightCopy {
     WeightCopy(
       weights: start.assumingMemoryBound(to: UInt8.self), panelStride: panelStride,
-      paddedChannels: UInt32(tiles * layout.tileChannels), layout: UInt32(layout.rawValue),
+      paddedChannels: UInt32(level.taps * tapChannels), layout: UInt32(layout.rawValue),
       bits: UInt32(layout == .bytes && entryBias == nil ? max(5, level.code.bits) : bits))
   }
 

@@ -3,9 +3,9 @@
 
 #if arch(x86_64)
   extension X86_64 {
-    /// What the kernels cost where they were tuned, as a profile's JSON text.
-    package static let costs = """
-    {"version": 1, "machine": "AMD EPYC",
+    /// What the kernels cost on a Zen 4, as a profile's JSON text. Before windows of convolutions and preparation had costs.
+    package static let zen4Costs = """
+    {"version": 1, "machine": "AMD EPYC (Zen 4)",
     "sizes": [[64, 64], [64, 1536], [384, 384], [384, 1536], [1536, 384], [1024, 4096], [4096, 4096]],
     "costs": [
     {"kernel": "snq_matmul_bit_serial_1x1__avx2", "weightBits": 1, "activationBits": 1, "picoseconds": [24087,15232,4605,4356,2724,2894,2409,19991,14799,4457,4340,2670,2864,2361,17937,14584,4364,4315,2642,2842,2332,16805,14577,4390,4231,2667,2843,2311,16334,14568,4361,4198,2642,2848,2308,15973,14554,4333,4284,2661,2896,2322]},

@@ -1,11 +1,10 @@
-import CKernelABI
+package import CKernelABI
 import SoniqCore
-import SoniqMemory
 
 /// How the products of the weights of every panel of bytes add up without saturating, as `snq_matmul_args.wordSteps` says:
 /// made of the weights themselves, which hardly ever are as large as they could be.
-struct WordSteps: PreparedBytes {
-  private let weights: UnsafeRawPointer
+package struct WordSteps: BitwiseCopyable, Hashable {
+  package let weights: UnsafeRawPointer
   private let panels: Int
   private let panelStride: Int
   private let segments: Int
@@ -17,7 +16,7 @@ struct WordSteps: PreparedBytes {
   private let center: Int16
 
   /// nil where the level is not in bytes.
-  init?(_ arguments: snq_matmul_args, panels: Int) {
+  package init?(_ arguments: snq_matmul_args, panels: Int) {
     guard arguments.layout == UInt32(SNQ_BYTES), let weights = arguments.weights else { return nil }
     self.weights = UnsafeRawPointer(weights)
     self.panels = panels
@@ -29,14 +28,14 @@ struct WordSteps: PreparedBytes {
     center = isSigned || arguments.weightConstant == 0 ? 0 : 1 << Int16(arguments.weightBits - 1)
   }
 
-  var source: UnsafeRawPointer { weights }
-  var byteCount: Int? { checkedProduct(panels, stride) }
-  var isCopy: Bool { false }
+  /// nil when they cannot be addressed.
+  package var byteCount: Int? { checkedProduct(panels, stride) }
   private var groups: Int { segments * segmentGroups }
   /// Bytes of a panel.
-  var stride: Int { (3 + groups) * 4 }
+  package var stride: Int { (3 + groups) * 4 }
 
-  func write(to target: UnsafeMutableRawPointer, _ arena: MemoryArena) {
+  /// Writes `byteCount` bytes.
+  package func write(to target: UnsafeMutableRawPointer) {
     for panel in 0..<panels {
       let steps = (target + panel * stride).bindMemory(to: UInt32.self, capacity: 3 + groups)
       write(weights + panel * panelStride, UnsafeMutableBufferPointer(start: steps + 3, count: groups), steps)

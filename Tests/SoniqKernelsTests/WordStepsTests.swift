@@ -1,9 +1,8 @@
 import CKernelABI
-import SoniqMemory
+import SoniqCore
+import SoniqKernels
 import SoniqTestSupport
 import Testing
-
-@testable import SoniqRuntime
 
 /// Whatever the steps are, no sum of theirs may leave 16 bits, and every group is in one of them.
 @Suite struct WordStepsTests {
@@ -64,11 +63,10 @@ import Testing
       bits: code.bits, segments: shape.segments, segmentGroups: shape.groups, panels: panels,
       spread: code.spread, seed: 31)
     let form = try #require(WordSteps(bytes.arguments, panels: panels))
-    let store = try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: true)
-    let start = try store.bytes(of: .wordSteps(form))
-    #expect(store.copiedByteCount == 0)
+    let steps = AlignedBuffer(byteCount: try #require(form.byteCount))
+    form.write(to: steps.start)
     for panel in 0..<panels {
-      let words = (start + panel * form.stride).assumingMemoryBound(to: UInt32.self)
+      let words = (steps.start + panel * form.stride).assumingMemoryBound(to: UInt32.self)
       let (doubles, singles, wides) = (Int(words[0]), Int(words[1]), Int(words[2]))
       let groups = shape.segments * shape.groups
       guard doubles + singles + wides > 0 else {
@@ -95,8 +93,9 @@ import Testing
   @Test func windowsOfManyRowsHaveNone() throws {
     let bytes = Bytes(bits: 8, segments: 256, segmentGroups: 1, panels: 1, spread: 9, seed: 2)
     let form = try #require(WordSteps(bytes.arguments, panels: 1))
-    let store = try PreparedWeights(MemoryArena(), constantCount: 1, allowsCopies: true)
-    let words = try store.bytes(of: .wordSteps(form)).assumingMemoryBound(to: UInt32.self)
+    let steps = AlignedBuffer(byteCount: try #require(form.byteCount))
+    form.write(to: steps.start)
+    let words = steps.bound(to: UInt32.self)
     #expect(words[0] == 0 && words[1] == 0 && words[2] == 0)
   }
 
