@@ -33,7 +33,7 @@ extension ModelPacker {
     weight: .symmetric(8), activation: ActivationCode(kind: .affine, bits: 8))
 
   /// The first and the last layer of a convolutional network at 8 bits.
-  private func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers, _ ends: Set<Int>) -> [[ChannelRun]] {
+  func withEnds(_ runs: [[ChannelRun]], _ layers: WeightLayers, _ ends: Set<Int>) -> [[ChannelRun]] {
     var changed = runs
     for index in ends {
       changed[index] = ChannelRun.whole(Self.endLevel, count: layers.linears[index].inputs)
@@ -166,13 +166,14 @@ extension ModelPacker {
   }
 
   /// Puts packed constants in the place of the float ones.
+  /// * compensates: see `LayerQuantizer`.
   func quantize(
     _ model: ModelDescription, _ layers: inout WeightLayers, _ calibration: Calibration,
-    _ assignment: [[ChannelRun]]
+    _ assignment: [[ChannelRun]], compensates: Bool = true
   ) throws(PackError) -> ModelDescription {
     let store = ConstantStore()
     let builder = PackedMatrixBuilder(store: store)
-    let quantizer = LayerQuantizer(range: options.target.weightRange)
+    let quantizer = LayerQuantizer(range: options.target.weightRange, compensates: compensates)
     var packed = model
     packed.owner.append(store)
     fold(&layers, assignment)
@@ -187,7 +188,7 @@ extension ModelPacker {
             outputs: layer.outputs, runs: result.runs,
             gather: isSorted ? nil : result.order.map { UInt32($0) }, bias: layer.bias))
       }
-      progress.step("quantising", index + 1, count)
+      if compensates { progress.step("quantising", index + 1, count) }
     }
     var channels = EvenChannels()
     for layer in layers.depthwise {
@@ -207,7 +208,7 @@ extension ModelPacker {
           try builder.table(
             rows: table.rows, runs: result.runs, scatter: isSorted ? nil : result.order.map { UInt32($0) }))
       }
-      progress.step("quantising", place + 1, count)
+      if compensates { progress.step("quantising", place + 1, count) }
     }
     FloatLayers(model.graph, layers).restore(&packed.graph)
     channels.insert(into: &packed.graph, store: store)

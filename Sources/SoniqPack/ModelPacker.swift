@@ -9,6 +9,10 @@ package struct PackOptions: Sendable {
   /// Average bits stored for a weight, over linear layers and embedding tables; two levels only. nil: a
   /// quarter of the way from all channels coarse to all fine.
   package var targetBits: Double?
+  /// The time that a run may take, in place of bits; two levels only.
+  package var targetLatency: LatencyTarget?
+  /// How runs are timed.
+  package var timing = TimingOptions()
   /// What to calibrate on; nil: random token sequences, for models that take tokens.
   package var calibration: CalibrationData?
   /// The most tokens, or samples, that are run to calibrate.
@@ -62,8 +66,18 @@ package struct ModelPacker {
       layers = try WeightLayers(grouped.graph)
     }
     let calibration = try Calibration.run(grouped, layers, data: data, progress: progress)
-    let assignment = try assign(grouped, layers, calibration, endNodes: endNodes)
+    var latency: PackReport.Latency?
+    let assignment: [[ChannelRun]]
+    if let target = options.targetLatency {
+      (assignment, latency) = try assignByTime(target, grouped, layers, calibration)
+    } else {
+      assignment = try assign(grouped, layers, calibration, endNodes: endNodes)
+    }
     var packed = try quantize(grouped, &layers, calibration, assignment)
+    // Elsewhere is not here.
+    if let target = options.targetLatency, target.times == nil {
+      latency?.measured = try timer.whole(packed) / 1e6
+    }
     var report = PackReport(
       palette: palette.text, calibration: data.source, calibrationTokens: data.count)
     report.target = options.target
@@ -71,6 +85,7 @@ package struct ModelPacker {
     report.layers = self.layers(of: packed.graph)
     report.weights = WeightAccount(packed.graph)
     report.targetBits = options.targetBits
+    report.latency = latency
     report.agreement = try agreement(model, packed, data)
     add(metadata(report, packed.graph), to: &packed)
     return (packed, report)
@@ -133,6 +148,16 @@ package struct ModelPacker {
   }
 
   func checkTarget() throws(PackError) {
+    if let target = options.targetLatency {
+      try requireTwoLevels("--target-latency")
+      guard target.milliseconds.isFinite, target.milliseconds > 0 else {
+        throw PackError(.usage, place: "--target-latency", "must be a number of milliseconds above 0")
+      }
+      guard options.targetBits == nil, options.coarseShare == nil else {
+        throw PackError(
+          .usage, place: "--target-latency", "cannot be kept together with --target-bits or --coarse-share")
+      }
+    }
     guard let target = options.targetBits else { return }
     guard options.palette.hasTwoLevels else {
       throw PackError(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import SoniqCalibration
 import SoniqKernels
 import SoniqPack
@@ -47,7 +46,7 @@ struct CalibrateCostCommand: ParsableCommand {
       var calibration = Calibration(available: try available())
       calibration.rounds = rounds
       let line = ProgressLine(isForced: progress).report
-      let profile = calibration.run(machine: Self.machine()) { done, total in
+      let profile = calibration.run(machine: Machine.name()) { done, total in
         line.step("measuring", done, total)
       }
       try file.write(Array((swift.map { Self.source(profile, name: $0) } ?? profile.text).utf8))
@@ -62,19 +61,6 @@ struct CalibrateCostCommand: ParsableCommand {
       let names = InstructionSet.allCases.map(\.name).joined(separator: ", ")
       throw PackError(.usage, "SONIQ_MAX_ISA is \(error.name), none of \(names)")
     }
-  }
-
-  /// The processor as the system names it, without what JSON would have to escape.
-  private static func machine() -> String {
-    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-    func value(_ field: String) -> Substring? {
-      let line = text.split(separator: "\n").first { $0.hasPrefix(field) }
-      return line?.split(separator: ":").last?.drop(while: \.isWhitespace)
-    }
-    // ARM has numbers: of who made the core, and which it is.
-    let parts = [value("CPU implementer"), value("CPU part")].compactMap(\.self).joined(separator: " ")
-    let name = value("model name") ?? (parts.isEmpty ? "unknown" : "ARM \(parts)")
-    return String(name.filter { $0.isASCII && $0 != "\"" && $0 != "\\" }.prefix(100))
   }
 
   private static func source(_ profile: KernelProfile, name: String) -> String {

@@ -61,6 +61,8 @@ struct PackCommand: ParsableCommand {
   @Option(help: "Average bits stored for a weight, for palettes of two levels.")
   var targetBits: Double?
 
+  @OptionGroup(title: "Time") var latency: LatencyArguments
+
   @Option(
     help: """
       What to calibrate on: token sequences (.npz or .safetensors with input_ids, attention_mask; else random ones are
@@ -99,17 +101,7 @@ struct PackCommand: ParsableCommand {
   @Option(help: "The model's name in the file; else the folder's.")
   var name: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "The shape of an input of an ONNX model; ? leaves a size as the model has it.",
-      valueName: "NAME=SIZE,..."))
-  var shape: [String] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "The largest value of a dynamic size, as sequence=512 or, of a folder, batch=8.", valueName: "NAME=SIZE"
-    ))
-  var maximum: [String] = []
+  @OptionGroup(title: "Import") var importing: ImportArguments
 
   @Flag(
     help: """
@@ -120,33 +112,6 @@ struct PackCommand: ParsableCommand {
 
   @Flag(help: "With --dry-run: write a JSON object instead of a table.")
   var json = false
-
-  @Option(
-    help: ArgumentHelp(
-      "What an input of an ONNX model is in every run; the packed model does not have it. One number for all elements, or one for each.",
-      valueName: "NAME=NUMBER,..."))
-  var value: [String] = []
-
-  @Option(
-    help: ArgumentHelp("The most rounds that a loop of an ONNX model is unrolled to.", valueName: "COUNT"))
-  var rounds = 256
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      An input of an ONNX model and the output that takes its place in the next run: a state of the session, which \
-      begins as zeros, in place of both. May be given several times.
-      """, valueName: "INPUT=OUTPUT"))
-  var state: [String] = []
-
-  @Flag(
-    help: "Pack the encoder of a folder without the head (classifier, masked words) that its class has.")
-  var withoutHead = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Which encoder of a folder that has two: text or vision.", valueName: "NAME"))
-  var part: String?
 
   @Flag(help: "Show progress even when standard error is no terminal.")
   var progress = false
@@ -164,7 +129,11 @@ struct PackCommand: ParsableCommand {
     let file = try output.map { path throws(PackError) in try OutputFile(path: path) }
     try file?.refuse(inputs: [model] + (calibrate.map { [$0] } ?? []))
     let options = try options()
-    var imported = try importModel(keepsCodes: !options.palette.isFloat)
+    var imported =
+      DecoderImporter.isDecoder(model)
+      ? try importDecoder()
+      : try importing.importModel(
+        model, keepsCodes: !options.palette.isFloat, progress: ProgressLine(isForced: progress).report)
     try file?.refuse(inputs: imported.dataFiles)
     writeNotes(imported)
     if let name { imported.setName(name) }
@@ -186,6 +155,7 @@ struct PackCommand: ParsableCommand {
   private func options() throws(PackError) -> PackOptions {
     var options = PackOptions(palette: try levels())
     options.targetBits = targetBits
+    try latency.apply(to: &options)
     options.splitsOutliers = outlierSplit
     guard calibrationTokens > 0 else {
       throw PackError(.usage, place: "--calibration-tokens", "must be at least 1")
@@ -219,6 +189,10 @@ struct PackCommand: ParsableCommand {
       }
       return try Palette(palette ?? "8")
     }
+    guard latency.targetLatency == nil else {
+      throw PackError(
+        .usage, place: "--target-latency", "is not for language models: all of their matrices have one level")
+    }
     guard target == .any else {
       throw PackError(
         .usage, place: "--target", "is not for language models: their weights have scales for groups")
@@ -231,7 +205,7 @@ struct PackCommand: ParsableCommand {
     let stated = if let palette { palette } else { try DecoderImporter.standardPalette(path: model) }
     var options = try DecoderImportOptions(
       palette: stated, cache: cache, words: words, calibrates: calibrate != nil && !dryRun)
-    options.maximums = try OnnxOptions(shapes: [], maximums: maximum).maximums
+    options.maximums = try OnnxOptions.sizes(importing.maximum, option: "--maximum")
     return options
   }
 
@@ -263,41 +237,8 @@ struct PackCommand: ParsableCommand {
     if let notice = imported.notice { writeError("soniq-pack: note: \(PlainText.escaped(notice))\n") }
   }
 
-  private func importModel(keepsCodes: Bool) throws(PackError) -> ImportedModel {
-    if DecoderImporter.isDecoder(model) { return try importDecoder() }
-    guard OnnxImporter.isOnnx(model) else {
-      let options = [("--shape", shape), ("--value", value), ("--state", state)]
-      for (option, given) in options where !given.isEmpty {
-        throw PackError(.usage, place: option, "is for ONNX models; \(model) is none")
-      }
-      return try FolderImporter.importModel(
-        path: model,
-        options: FolderOptions(
-          withoutHead: withoutHead, maximums: try OnnxOptions(shapes: [], maximums: maximum).maximums,
-          part: part),
-        progress: ProgressLine(isForced: progress).report)
-    }
-    guard !withoutHead else {
-      throw PackError(.usage, place: "--without-head", "is for folders; \(model) is none")
-    }
-    guard part == nil else { throw PackError(.usage, place: "--part", "is for folders; \(model) is none") }
-    var options = try OnnxOptions(shapes: shape, maximums: maximum, values: value, states: state)
-    guard rounds >= 1 else { throw PackError(.usage, place: "--rounds", "must be at least 1") }
-    options.maximumRounds = rounds
-    options.keepsCodes = keepsCodes
-    return try OnnxImporter.importModel(
-      path: model, options: options,
-      progress: ProgressLine(isForced: progress).report)
-  }
-
   private func importDecoder() throws(PackError) -> ImportedModel {
-    let given = [
-      ("--shape", !shape.isEmpty), ("--value", !value.isEmpty), ("--state", !state.isEmpty),
-      ("--without-head", withoutHead), ("--part", part != nil),
-    ]
-    for (option, isGiven) in given where isGiven {
-      throw PackError(.usage, place: option, "is not for language models; \(model) is one")
-    }
+    try importing.refuse(decoder: model)
     return try DecoderImporter.importModel(
       path: model, options: try decoderOptions(), progress: ProgressLine(isForced: progress).report)
   }

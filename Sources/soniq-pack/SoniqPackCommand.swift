@@ -25,7 +25,7 @@ struct SoniqPackCommand: ParsableCommand {
     version: "\(SONIQ_VERSION_MAJOR).\(SONIQ_VERSION_MINOR).\(SONIQ_VERSION_PATCH)",
     subcommands: [
       PackCommand.self, CompareCommand.self, InspectCommand.self, VerifyCommand.self, SliceCommand.self,
-      ExposeCommand.self, CalibrateCostCommand.self, FormatCommand.self,
+      ExposeCommand.self, MeasureLayersCommand.self, CalibrateCostCommand.self, FormatCommand.self,
     ])
 }
 

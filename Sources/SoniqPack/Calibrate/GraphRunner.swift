@@ -1,5 +1,5 @@
 package import SoniqGraph
-import SoniqRuntime
+package import SoniqRuntime
 
 /// Runs a graph over calibration data: the packer calibrates and checks with the runtime that deploys.
 package final class GraphRunner {
@@ -18,13 +18,14 @@ package final class GraphRunner {
   /// * maximumBatch: the most sequences or samples of a run; nil: as many as the graph allows and pay.
   package init(
     _ description: ModelDescription, keptValues: [ValueID] = [], data: CalibrationData, threadCount: Int = 0,
-    maximumBatch: Int? = nil, purpose: String = "calibration"
+    maximumBatch: Int? = nil, isProfiling: Bool = false, purpose: String = "calibration"
   ) throws(PackError) {
     self.keptValues = keptValues
     self.data = data
     self.purpose = purpose
     let batch = maximumBatch ?? Self.maximumBatch(description.graph, data)
-    let options = Self.options(description.graph, keptValues, data, threadCount, batch)
+    var options = Self.options(description.graph, keptValues, data, threadCount, batch)
+    options.isProfiling = isProfiling
     runs = data.runs(maximumRows: Self.maximumRows, maximumBatch: batch)
     do throws(RuntimeError) {
       let model = try Model(description)
@@ -110,6 +111,10 @@ package final class GraphRunner {
   }
 
   package var runCount: Int { runs.count }
+
+  /// What each step has cost since `resetProfile`; of a runner that profiles.
+  package var profile: [ProfileEntry] { session.profile }
+  package func resetProfile() { session.resetProfile() }
 
   /// Makes one run; `keptFloats` and `output` then tell of it.
   package func run(_ index: Int) throws(PackError) { try run(runs[index]) }

@@ -18,7 +18,8 @@ package struct RandomSamples {
   private static let mostElements = 1 << 28
 
   /// * count: runs, each of one sample unless the model fixes another number.
-  package init(_ graph: Graph, count: Int, seed: UInt64) {
+  /// * sizes: of dynamic sizes, by symbol, in place of the usual ones.
+  package init(_ graph: Graph, count: Int, seed: UInt64, sizes given: [Int: Int] = [:]) {
     self.graph = graph
     self.count = count
     state = seed
@@ -26,8 +27,12 @@ package struct RandomSamples {
     for input in graph.inputs {
       for case .symbol(let symbol) in graph.values[input.value].shape.dropFirst() { isInner[symbol] = true }
     }
-    sizes = graph.symbols.indices.map { isInner[$0] ? min(graph.symbols[$0].maximum, Self.dynamicSize) : 1 }
+    sizes = graph.symbols.indices.map { symbol in
+      given[symbol] ?? (isInner[symbol] ? min(graph.symbols[symbol].maximum, Self.dynamicSize) : 1)
+    }
   }
+
+  package func size(ofSymbol symbol: Int) -> Int { sizes[symbol] }
 
   /// - Throws: `data` for a model that takes no inputs, or very large ones.
   package mutating func arrays() throws(PackError) -> SampleArrays {

@@ -46,13 +46,7 @@ package struct OnnxOptions: Sendable {
         throw PackError(.usage, place: "--shape \(text)", "the input has a shape already")
       }
     }
-    for text in maximums {
-      let (name, size) = try Self.parts(text, option: "--maximum")
-      guard self.maximums.updateValue(try Self.size(size, option: "--maximum \(text)"), forKey: name) == nil
-      else {
-        throw PackError(.usage, place: "--maximum \(text)", "the size has a maximum already")
-      }
-    }
+    self.maximums = try Self.sizes(maximums, option: "--maximum")
     for text in values {
       let (name, list) = try Self.parts(text, option: "--value")
       var numbers: [Double] = []
@@ -66,6 +60,18 @@ package struct OnnxOptions: Sendable {
         throw PackError(.usage, place: "--value \(text)", "the input has a value already")
       }
     }
+  }
+
+  /// Sizes by name, as of `sequence=128`.
+  package static func sizes(_ texts: [String], option: String) throws(PackError) -> [String: Int] {
+    var sizes: [String: Int] = [:]
+    for text in texts {
+      let (name, size) = try parts(text, option: option)
+      guard sizes.updateValue(try Self.size(size, option: "\(option) \(text)"), forKey: name) == nil else {
+        throw PackError(.usage, place: "\(option) \(text)", "the size is given already")
+      }
+    }
+    return sizes
   }
 
   /// Names may hold "=": the last one counts.

@@ -8,6 +8,8 @@ struct LayerQuantizer: Sendable {
   var damping: Float = 0.01
   /// Of 8-bit weights.
   var range = WeightRange.whole
+  /// Whether the weights that are rounded later make up for the errors of those before.
+  var compensates = true
 
   struct Result {
     /// In the order of the levels; channels ascend within a run.
@@ -22,7 +24,7 @@ struct LayerQuantizer: Sendable {
     _ layer: LinearLayer, _ input: Calibration.Input, assignment: [ChannelRun]
   ) throws(PackError) -> Result {
     do throws(QuantizationError) {
-      if let moments = input.moments { return try compensated(layer, moments, assignment) }
+      if compensates, let moments = input.moments { return try compensated(layer, moments, assignment) }
       return try plain(layer, input.meanSquares, assignment)
     } catch {
       throw PackError(.data, place: layer.name, "cannot be quantised: \(error)")

@@ -56,7 +56,7 @@ extension ModelPacker {
     if imported.framing == nil {
       plan.samplesNeeded = graph.inputs.filter { $0.fill == nil }.map { graph.values[$0.value].name }
     }
-    if options.palette.hasTwoLevels, options.coarseShare == nil {
+    if options.palette.hasTwoLevels, options.coarseShare == nil, options.targetLatency == nil {
       let channels = layers.linears.map(\.inputs) + layers.tables.map(\.channels)
       let candidates = candidates(layers, gains: channels.map { [Double](repeating: 0, count: $0) })
       let others = otherWeights(graph, layers)

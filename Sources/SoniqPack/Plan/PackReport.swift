@@ -10,6 +10,15 @@ package struct PackReport: Sendable, Hashable {
     package var channels: [Int]
     package var account: WeightAccount
   }
+  /// How long a run takes, in milliseconds.
+  package struct Latency: Sendable, Hashable {
+    package var target: Double
+    package var predicted: Double
+    /// nil where the file is for another machine.
+    package var measured: Double?
+    /// Threads, sizes and machine.
+    package var conditions: String
+  }
   package var palette: String
   package var target = PackTarget.any
   package var layers: [Layer] = []
@@ -17,6 +26,7 @@ package struct PackReport: Sendable, Hashable {
   package var weights = WeightAccount()
   /// What the user asked for, if anything.
   package var targetBits: Double?
+  package var latency: Latency?
   package var calibration: String
   package var calibrationTokens: Int
   package var calibrationUnit = "tokens"
@@ -33,6 +43,16 @@ extension PackReport {
         + "and padding (\(weights.byteCount) bytes)" + (targetBits.map { ", target \($0)" } ?? ""),
     ]
     for (level, channels) in levelTotals() { lines.append("  \(level): \(channels) input channels") }
+    if let latency {
+      var measured = "not measured here"
+      if let time = latency.measured {
+        measured = "measured \(decimal(time, 3)) ms"
+        if time > latency.target * 1.02 { measured += ", above the target" }
+      }
+      lines.append(
+        "a run takes \(decimal(latency.predicted, 3)) ms by the times of the layers, \(measured), target "
+          + "\(decimal(latency.target, 3)) ms (\(latency.conditions))")
+    }
     if target.weightRange == .half {
       let hasBytes = layers.contains { $0.levels.contains { $0.hasPrefix("w8") } }
       lines.append(
