@@ -53,6 +53,12 @@ def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
         "--calibration-tokens=5", "--calibration-samples=6", "--coarse-share=0.5",
     ]  # fmt: skip
     assert given(echo, target="avx2") == ["--target=avx2"]
+    assert given(echo, target_latency=2.5, threads=2, at={"sequence": 16}) == [
+        "--target-latency=2.5", "--threads=2", "--at=sequence=16",
+    ]  # fmt: skip
+    assert given(echo, target_latency=2, layer_times=Path("times.json")) == [
+        "--target-latency=2", "--layer-times=times.json",
+    ]  # fmt: skip
     assert given(echo, head=False, ends=False, outlier_split=False) == [
         "--without-head", "--no-ends", "--no-outlier-split",
     ]  # fmt: skip
@@ -66,8 +72,8 @@ def test_every_option_becomes_one_of_the_tool(echo: Path) -> None:
 
 def test_the_tool_knows_these_options(tmp_path: Path) -> None:
     """Each is refused for its value, or taken: none is unknown."""
-    for options in ({"palette": "x"}, {"target_bits": 99}, {"cache": "x"}, {"rounds": 0}, {"part": "x"},
-                    {"coarse_share": 3}, {"target": "x"},
+    for options in ({"palette": "x"}, {"target_bits": 99}, {"target_latency": -1}, {"cache": "x"}, {"rounds": 0},
+                    {"part": "x"}, {"coarse_share": 3}, {"target": "x"},
                     {"shape": {"x": (1,)}}, {"maximum": {"x": 1}}, {"value": {"x": 1}},
                     {"state": {"x": "y"}}, {"calibration_tokens": 0}, {"calibration_samples": 0}):  # fmt: skip
         try:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,10 @@ class PackOptions(TypedDict, total=False):
     palette: str | int | None
     calibrate: Calibration | None
     target_bits: float | None
+    target_latency: float | None
+    at: Mapping[str, int] | None
+    threads: int | None
+    layer_times: StrPath | None
     cache: str | int | None
     words: int | None
     shape: Mapping[str, Sequence[int | None]] | None
@@ -57,6 +61,10 @@ def pack(
     palette: str | int | None = None,
     calibrate: Calibration | None = None,
     target_bits: float | None = None,
+    target_latency: float | None = None,
+    at: Mapping[str, int] | None = None,
+    threads: int | None = None,
+    layer_times: StrPath | None = None,
     cache: str | int | None = None,
     words: int | None = None,
     shape: Mapping[str, Sequence[int | None]] | None = None,
@@ -84,14 +92,14 @@ def pack(
         calibrate: a .npz, .npy or .safetensors file; arrays by the names of the inputs, samples along their first axis;
             or one array for a model of one input. Of a language model: a .txt file, a .jsonl file of texts, or
             `input_ids`. None: random tokens, where the model takes tokens; of a language model the nearest codes.
-        target_bits: average bits stored for a weight, for palettes of two levels.
+        target_bits, target_latency: for two levels: bits stored for a weight; or milliseconds of a run on this machine.
+        at, threads, layer_times: dynamic sizes of that run; its threads; times that `measure-layers` wrote elsewhere.
         cache, words: bits of a language model's keys and values, such as "8,4"; of its words' table and output matrix.
         shape, maximum: shapes of inputs of an ONNX model, None for a size that stays; largest dynamic sizes by name.
         value, state: inputs of an ONNX model: what each is in every run; the output that it is in the next run.
         rounds, name: the most rounds that a loop is unrolled to, None: 256; the model's name, None: the folder's.
         part, head: "text" or "vision" of a folder that has both; False packs the encoder without its head.
-        calibration_tokens, calibration_samples: the most to calibrate on; None: 16384 and 64.
-        coarse_share, ends, outlier_split: as `--coarse-share`, `--no-ends`, `--no-outlier-split` of the tool.
+        calibration_tokens, calibration_samples, coarse_share, ends, outlier_split: as the tool's options of these names.
         target: "avx2" for CPUs without VNNI: 8-bit weights keep to half of their range, which they multiply faster.
         progress: called with each line that the tool says while it works, such as "importing 50 %". An exception of
             it ends the tool, which leaves no part of a file. Without it, notes go to the logger "soniq.pack".
@@ -101,11 +109,7 @@ def pack(
         PackError: what the tool refuses, in its words, with its exit status; or that there is no such tool.
         TypeError, ValueError: an option of a wrong type or out of range, or arrays that do not make samples.
     """
-    options = PackOptions(
-        palette=palette, calibrate=calibrate, target_bits=target_bits, cache=cache, words=words, shape=shape, part=part,
-        maximum=maximum, value=value, state=state, rounds=rounds, head=head, name=name, coarse_share=coarse_share,
-        calibration_tokens=calibration_tokens, calibration_samples=calibration_samples, ends=ends,
-        outlier_split=outlier_split, target=target)  # fmt: skip
+    options = cast(PackOptions, {key: given for key, given in locals().items() if key in PackOptions.__annotations__})
     with _options(options) as given:
         shown = ["--progress"] if progress else []
         _run(tool, ["pack", *given, *shown, f"--output={os.fsdecode(output)}", "--", os.fspath(source)], progress)
@@ -187,9 +191,11 @@ def _options(options: PackOptions) -> Iterator[list[str]]:
 
 
 def _plain(options: PackOptions) -> Iterator[str]:
-    names = ("palette", "target_bits", "cache", "words", "rounds", "part", "name", "calibration_tokens")
-    for name in (*names, "calibration_samples", "coarse_share", "target"):
+    names = ("palette", "target_bits", "target_latency", "threads", "layer_times", "cache", "words", "rounds", "part")
+    for name in (*names, "name", "calibration_tokens", "calibration_samples", "coarse_share", "target"):
         value = options.get(name)
+        if name == "layer_times" and isinstance(value, os.PathLike):
+            value = os.fspath(value)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (str, int, float, np.integer, np.floating)):
@@ -207,7 +213,7 @@ def _switches(options: PackOptions) -> Iterator[str]:
 
 
 def _repeated(options: PackOptions) -> Iterator[str]:
-    for name in ("shape", "maximum", "value", "state"):
+    for name in ("shape", "maximum", "at", "value", "state"):
         value = options.get(name)
         if value is None:
             continue
