@@ -99,7 +99,7 @@ def pack(
         value, state: inputs of an ONNX model: what each is in every run; the output that it is in the next run.
         rounds, name: the most rounds that a loop is unrolled to, None: 256; the model's name, None: the folder's.
         part, head: "text" or "vision" of a folder that has both; False packs the encoder without its head.
-        calibration_tokens, calibration_samples, coarse_share, ends, outlier_split: as the tool's options of these names.
+        calibration_tokens, calibration_samples, coarse_share, ends, outlier_split: as the tool's options.
         target: "avx2" for CPUs without VNNI: 8-bit weights keep to half of their range, which they multiply faster.
         progress: called with each line that the tool says while it works, such as "importing 50 %". An exception of
             it ends the tool, which leaves no part of a file. Without it, notes go to the logger "soniq.pack".
