@@ -202,15 +202,25 @@ struct IntegerLanes {
   /// The first `count` (0...16) of them.
   @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
     let bytes = snq_256_low_bytes(low, high)
-    var words = (
-      UInt64(bitPattern: _mm_cvtsi128_si64(bytes)),
-      UInt64(bitPattern: _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)))
-    )
-    for position in 0..<count {
-      pointer[position] = UInt8(truncatingIfNeeded: words.0)
-      words.0 = words.0 &>> 8 | words.1 &<< 56
-      words.1 &>>= 8
+    guard count < 16 else { return storeBytes(pointer) }
+    var word = UInt64(bitPattern: _mm_cvtsi128_si64(bytes))
+    var place = UnsafeMutableRawPointer(pointer)
+    if count & 8 != 0 {
+      place.storeBytes(of: word, as: UInt64.self)
+      word = UInt64(bitPattern: _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)))
+      place += 8
     }
+    if count & 4 != 0 {
+      place.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+      word &>>= 32
+      place += 4
+    }
+    if count & 2 != 0 {
+      place.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+      word &>>= 16
+      place += 2
+    }
+    if count & 1 != 0 { place.storeBytes(of: UInt8(truncatingIfNeeded: word), as: UInt8.self) }
   }
   /// The same of 32 lanes.
   @inline(__always) static func storeBytes(_ low: Self, _ high: Self, _ pointer: UnsafeMutablePointer<UInt8>)

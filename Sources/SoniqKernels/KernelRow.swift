@@ -50,6 +50,8 @@ package struct KernelTraits: OptionSet, Sendable, Hashable {
   package static let tiledDepthwise = KernelTraits(rawValue: 16)
   /// Reads `snq_matmul_args.wordSteps` of levels in bytes.
   package static let wordSteps = KernelTraits(rawValue: 32)
+  /// Picks the channels of a level out of many rows of codes faster than a quantiser gathers them as floats.
+  package static let picksManyRows = KernelTraits(rawValue: 64)
 }
 
 /// All kernels of one operation that are chosen between by what the CPU has.

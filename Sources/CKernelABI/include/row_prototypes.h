@@ -35,6 +35,8 @@ SNQ_ROW_KERNEL(depthwise, neon);
 SNQ_ROW_KERNEL(prepare, portable);
 SNQ_ROW_KERNEL(prepare, avx2);
 SNQ_ROW_KERNEL(prepare, neon);
+// Of the module KernelsAVX2 alone.
+void snq_take_codes_shuffled__avx2(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
 // Of the module KernelsAVX512VBMI.
 void snq_take_codes_vbmi__avx512(const snq_take_codes_args *args, uint32_t rowBegin, uint32_t rowEnd);
 void snq_prepare_vbmi__avx512(const snq_prepare_args *args, uint32_t rowBegin, uint32_t rowEnd);

@@ -21,10 +21,13 @@ extension StepEmitter {
         arguments: arguments, firstChannel: index * convolution.groupChannels,
         levels: (images[0], images[images.count - 1]),
         prepares: (plans[0].form != .codes, plans[plans.count - 1].form != .codes),
-        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.groups.count == 1)
+        isSeamless: plans.count == 1 && matrix.gather == nil && convolution.groups.count == 1,
+        isGathered: matrix.gather != nil && convolution.groups.count == 1 && matrix.inputs > 4
+          && kernels.takeCodes.traits.contains(.picksManyRows))
     }
     let image = ImageStep(
-      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: try memory.store(parts),
+      quantize: kernels.quantize.function, takeCodes: kernels.takeCodes.function,
+      prepare: kernels.prepare.function, parts: try memory.store(parts),
       partCount: parts.count, geometry: convolution.geometry, input: step.reads[0],
       isReady: readsCodes(step), isPlanar: step.isPlanar, codes: scratch.codes, tight: scratch.tight,
       parameters: scratch.parameters, gather: scratch.gather)

@@ -23,9 +23,10 @@ extension StepEmitter {
     let level = imageLevel(depthwise)
     let part = ImagePart(
       arguments: arguments, firstChannel: 0, levels: (level, level), prepares: (false, false),
-      isSeamless: true)
+      isSeamless: true, isGathered: false)
     let image = ImageStep(
-      quantize: kernels.quantize.function, prepare: kernels.prepare.function, parts: try memory.store([part]),
+      quantize: kernels.quantize.function, takeCodes: kernels.takeCodes.function,
+      prepare: kernels.prepare.function, parts: try memory.store([part]),
       partCount: 1, geometry: depthwise.geometry, input: step.reads[0], isReady: readsCodes(step),
       isPlanar: false, codes: (0, 0),
       tight: ConvolutionScratch.parameterBytes, parameters: 0, gather: 0)

@@ -5,6 +5,7 @@ import SoniqKernels
 struct ImageStep: RowStep {
   static var entry: StepEntry { { ImageStep.answer($0, $1) } }
   var quantize: snq_quantize_function
+  var takeCodes: snq_take_codes_function
   var prepare: snq_prepare_function
   var parts: UnsafePointer<ImagePart>
   var partCount: Int
@@ -62,6 +63,9 @@ struct ImageStep: RowStep {
     if part.pointee.isSeamless, stride == geometry.channels {
       return quantizeSeamless(part, frame, lane, run, input)
     }
+    if part.pointee.isGathered, stride == geometry.channels {
+      return quantizeGathered(part, frame, lane, run, input)
+    }
     let scratch = frame.scratch + lane &* frame.scratchStride
     let pixel = geometry.paddedPixel(run)
     var call = part.pointee.arguments
@@ -90,7 +94,7 @@ struct ImageStep: RowStep {
 
   /// Codes go to the image itself, or to scratch when they are prepared from there.
   @inline(__always)
-  private func aim(
+  func aim(
     _ target: inout snq_activation_level, _ level: ImageLevel, _ isPrepared: Bool,
     _ scratch: UnsafeMutableRawPointer, _ frame: borrowing RunFrame, _ run: PixelRun, _ pixel: Int
   ) {
@@ -102,7 +106,7 @@ struct ImageStep: RowStep {
   }
 
   @inline(__always)
-  private func finish(
+  func finish(
     _ level: ImageLevel, _ isPrepared: Bool, _ made: snq_activation_level,
     _ parameters: UnsafePointer<snq_row_params>, _ levels: Int, _ frame: borrowing RunFrame, _ run: PixelRun,
     _ pixel: Int

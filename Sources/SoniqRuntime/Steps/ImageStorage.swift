@@ -50,4 +50,6 @@ struct ImagePart: BitwiseCopyable {
   var prepares: (Bool, Bool)
   /// The pixels of a run are one long row: one level, nothing gathered, all channels.
   var isSeamless: Bool
+  /// They are one for each level, of which its channels are picked.
+  var isGathered: Bool
 }
