@@ -257,7 +257,7 @@ func hasWordSteps(_ level: UnsafePointer<snq_matmul_args>, _ panel: Int) -> Bool
 }
 
 /// Rows whose outputs are finished together.
-private let finishedRows = 48
+private let finishedRows = 64
 
 /// A block of rows against one panel.
 @inline(__always)
