@@ -2,10 +2,10 @@
 
     .ci/bench latency [--networks resnet18 ...] [--rounds 11]
 
-For each network `soniq-pack measure-layers` gives the times at both levels; targets lie a third and two thirds of the way
-between the fastest and all channels at the fine level. Then `soniq-pack pack --target-latency` packs, and the file runs
-in this process, one thread, pinned to one core. Prints a table: what was asked for, what the times of the layers added
-up to, and the median of what a run takes. Exits with 1 when a prediction is off by more than --most.
+For each network `soniq-pack measure-layers` gives the times at both levels; targets lie a third and two thirds of the
+way between the fastest and all channels at the fine level. Then `soniq-pack pack --target-latency` packs, and the file
+is run in this process, one thread, pinned to one core. Prints a table: what was asked for, what the times of the layers
+added up to, and the median of what a run takes. Exits with 1 when a prediction is off by more than --most.
 """
 
 from __future__ import annotations
