@@ -57,8 +57,8 @@ package struct KernelProfile: Sendable, Hashable {
     }
   }
 
-  /// That of the family of this CPU; used when the host gives none.
-  package static let committed = CPUFamily.own.costs.profile
+  /// That of the family of this CPU; used when the host gives none. Read from its text each time: nothing is kept.
+  package static var committed: KernelProfile { CPUFamily.own.costs.profile }
 
   /// The machine that was measured, for people.
   package var machine: String

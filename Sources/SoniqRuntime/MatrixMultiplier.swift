@@ -48,7 +48,8 @@ package final class MatrixMultiplier: @unchecked Sendable {
     let arena = try MemoryArena(for: options)
     memory = PlanMemory(arena)
     let outline = try PlanOutline(
-      graph, options: options, allowsCopies: weights.allowsCopies, areEndsExternal: true)
+      graph, options: options, allowsCopies: weights.allowsCopies, profile: weights.kernelProfile,
+      areEndsExternal: true)
     runner = try PlanRunner(
       Plan(outline, weights: weights, arena: arena), options: options, arena: arena)
     integers = matrix.isSymmetric ? nil : try Self.integerSteps(matrix, runner.plan, memory)

@@ -22,7 +22,8 @@ package final class Session: @unchecked Sendable {
     self.model = model
     arena = try MemoryArena(for: options)
     let outline = try PlanOutline(
-      model.description.graph, options: options, allowsCopies: model.preparedWeights.allowsCopies)
+      model.description.graph, options: options, allowsCopies: model.preparedWeights.allowsCopies,
+      profile: model.preparedWeights.kernelProfile)
     plan = try Plan(outline, weights: model.preparedWeights, arena: arena)
     runner = try PlanRunner(plan, options: options, arena: arena)
     inputs = try InputBindings(runner, arena: arena)
@@ -31,9 +32,11 @@ package final class Session: @unchecked Sendable {
 
   /// Bytes of workspace that a session with these options needs; the `workspace` option is ignored.
   package static func workspaceSize(_ model: Model, options: SessionOptions) throws(RuntimeError) -> Int {
-    let allowsCopies = model.preparedWeights.allowsCopies
-    return try PlanOutline(model.description.graph, options: options, allowsCopies: allowsCopies).layout
-      .byteCount
+    let weights = model.preparedWeights
+    return try PlanOutline(
+      model.description.graph, options: options, allowsCopies: weights.allowsCopies,
+      profile: weights.kernelProfile
+    ).layout.byteCount
   }
 
   /// The most threads of a session.

@@ -19,15 +19,17 @@ struct PlanOutline {
   ///   - graph: valid.
   ///   - options: maximums and kept values.
   ///   - allowsCopies: kernels may get the weights in another layout.
+  ///   - profile: what kernels cost where the options do not say.
   ///   - areEndsExternal: inputs and outputs lie in the caller's memory.
   /// - Throws: `invalidOption`, `unknownInstructionSet`, `workspaceTooLarge`.
   init(
-    _ graph: Graph, options: SessionOptions, allowsCopies: Bool, areEndsExternal: Bool = false
+    _ graph: Graph, options: SessionOptions, allowsCopies: Bool,
+    profile: @autoclosure () -> KernelProfile = .committed, areEndsExternal: Bool = false
   ) throws(RuntimeError) {
     let maximums = try SessionSizes.maximums(graph, options)
     possibleSizes = SessionSizes.possible(graph, options)
     kernels = try StepKernels(
-      maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? .committed,
+      maximum: options.maximumInstructionSet, profile: options.kernelProfile ?? profile(),
       mostRows: Self.mostRows(graph, maximums), allowsCopies: allowsCopies)
     lanes = try Crew.laneCount(options)
     let available = Set(graph.nodes.flatMap(\.outputs) + graph.inputs.map(\.value))

@@ -1,6 +1,7 @@
 import CMemory
 import CPlatform
 import SoniqCore
+import SoniqKernels
 package import SoniqMemory
 import Synchronization
 
@@ -17,6 +18,8 @@ package final class PreparedWeights: @unchecked Sendable {
   private let copied = Atomic<Int>(0)
   private let lists: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<PreparedEntry>?>>
   private let listCount: Int
+  /// A retained `ProfileBox`, once a session has wanted it.
+  private let profile = Atomic<UnsafeRawPointer?>(nil)
 
   /// - Parameters:
   ///   - arena: gives all memory.
@@ -33,6 +36,21 @@ package final class PreparedWeights: @unchecked Sendable {
     lists = try arena.allocate(byteCount)
       .bindMemory(to: Atomic<UnsafeMutablePointer<PreparedEntry>?>.self, capacity: count)
     for index in 0..<count { (lists + index).initialize(to: Atomic(nil)) }
+  }
+
+  /// What kernels cost on this CPU, read from the library's text once: kept here, because what a library keeps for itself
+  /// stays when it is unloaded.
+  var kernelProfile: KernelProfile {
+    if let known = profile.load(ordering: .acquiring) {
+      return Unmanaged<ProfileBox>.fromOpaque(known).takeUnretainedValue().profile
+    }
+    let made = ProfileBox(.committed)
+    let pointer = Unmanaged.passRetained(made)
+    let (isFirst, other) = profile.compareExchange(
+      expected: nil, desired: UnsafeRawPointer(pointer.toOpaque()), ordering: .acquiringAndReleasing)
+    guard !isFirst, let other else { return made.profile }
+    pointer.release()
+    return Unmanaged<ProfileBox>.fromOpaque(other).takeUnretainedValue().profile
   }
 
   /// Bytes of copies of weights that there are now.
@@ -121,6 +139,7 @@ package final class PreparedWeights: @unchecked Sendable {
   }
 
   deinit {
+    if let known = profile.load(ordering: .acquiring) { Unmanaged<ProfileBox>.fromOpaque(known).release() }
     for index in 0..<listCount {
       var next = (lists + index).pointee.load(ordering: .acquiring)
       while let entry = next {
@@ -177,4 +196,9 @@ extension MemoryArena {
     start.initialize(repeating: 0, count: count)
     body(start)
   }
+}
+
+private final class ProfileBox: Sendable {
+  let profile: KernelProfile
+  init(_ profile: KernelProfile) { self.profile = profile }
 }
