@@ -201,26 +201,7 @@ struct IntegerLanes {
   }
   /// The first `count` (0...16) of them.
   @inline(__always) func storeBytes(_ pointer: UnsafeMutablePointer<UInt8>, count: Int) {
-    let bytes = snq_256_low_bytes(low, high)
-    guard count < 16 else { return storeBytes(pointer) }
-    var word = UInt64(bitPattern: _mm_cvtsi128_si64(bytes))
-    var place = UnsafeMutableRawPointer(pointer)
-    if count & 8 != 0 {
-      place.storeBytes(of: word, as: UInt64.self)
-      word = UInt64(bitPattern: _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)))
-      place += 8
-    }
-    if count & 4 != 0 {
-      place.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
-      word &>>= 32
-      place += 4
-    }
-    if count & 2 != 0 {
-      place.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
-      word &>>= 16
-      place += 2
-    }
-    if count & 1 != 0 { place.storeBytes(of: UInt8(truncatingIfNeeded: word), as: UInt8.self) }
+    storeFirst(count, of: snq_256_low_bytes(low, high), pointer)
   }
   /// The same of 32 lanes.
   @inline(__always) static func storeBytes(_ low: Self, _ high: Self, _ pointer: UnsafeMutablePointer<UInt8>)
@@ -341,4 +322,29 @@ struct ByteBlock {
   return IntegerLanes(
     _mm256_add_epi64(sum.low, _mm256_sad_epu8(low, none)),
     _mm256_add_epi64(sum.high, _mm256_sad_epu8(high, none)))
+}
+
+/// The first `count` (0...16) bytes.
+@inline(__always) func storeFirst(_ count: Int, of bytes: __m128i, _ pointer: UnsafeMutablePointer<UInt8>) {
+  var place = UnsafeMutableRawPointer(pointer)
+  guard count < 16 else {
+    return _mm_storeu_si128(place.assumingMemoryBound(to: __m128i.self), bytes)
+  }
+  var word = UInt64(bitPattern: _mm_cvtsi128_si64(bytes))
+  if count & 8 != 0 {
+    place.storeBytes(of: word, as: UInt64.self)
+    word = UInt64(bitPattern: _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)))
+    place += 8
+  }
+  if count & 4 != 0 {
+    place.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+    word &>>= 32
+    place += 4
+  }
+  if count & 2 != 0 {
+    place.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+    word &>>= 16
+    place += 2
+  }
+  if count & 1 != 0 { place.storeBytes(of: UInt8(truncatingIfNeeded: word), as: UInt8.self) }
 }

@@ -48,23 +48,6 @@ private struct CodePicks {
   }
 }
 
-/// The first `count` bytes, a multiple of 4 and at most 16.
-@inline(__always)
-private func store(_ bytes: __m128i, _ target: UnsafeMutablePointer<UInt8>, _ count: Int) {
-  let place = UnsafeMutableRawPointer(target)
-  guard count < 16 else {
-    return _mm_storeu_si128(place.assumingMemoryBound(to: __m128i.self), bytes)
-  }
-  var word = UInt64(bitPattern: _mm_cvtsi128_si64(bytes))
-  if count & 8 != 0 {
-    place.storeBytes(of: word, as: UInt64.self)
-    word = UInt64(bitPattern: _mm_cvtsi128_si64(_mm_unpackhi_epi64(bytes, bytes)))
-  }
-  if count & 4 != 0 {
-    place.storeBytes(of: UInt32(truncatingIfNeeded: word), toByteOffset: count & 8, as: UInt32.self)
-  }
-}
-
 @inline(__always)
 private func sum(_ bytes: __m128i) -> Int32 {
   let halves = _mm_sad_epu8(bytes, _mm_setzero_si128())
@@ -80,7 +63,7 @@ private func takeShuffled(
   let (channels, count) = (Int(pointer.pointee.channels), Int(level.channels))
   let padded = max(count, Int(level.paddedChannels))
   guard let gather = pointer.pointee.gather, let source = pointer.pointee.codes, let target = level.codes,
-    let parameters = level.rows, channels >= 16, padded % 4 == 0
+    let parameters = level.rows, channels >= 16
   else { return false }
   let order = gather + Int(level.begin)
   for row in rows { storeParameters(pointer, level, index, row, 0) }
@@ -95,7 +78,7 @@ private func takeShuffled(
       let codes =
         picks.count == 0
         ? _mm_setzero_si128() : picks.codes(source + row &* pointer.pointee.codeStride)
-      store(codes, target + (row &* level.codeStride &+ block), length)
+      storeFirst(length, of: codes, target + (row &* level.codeStride &+ block))
       parameters[row &* level.rowStride].codeSum &+= sum(codes)
     }
     block &+= 16

@@ -15,14 +15,13 @@ package struct CPUFamily: Sendable {
   }()
 }
 
-/// What a CPU says it is. Zeros and no vendor where the architecture has no such instruction.
+/// What a CPU says it is. Zero and no vendor where the architecture has no such instruction.
 package struct CPUIdentity: Sendable, Hashable {
   package var vendor: String
   package var family: Int
-  package var model: Int
 
-  package init(vendor: String, family: Int, model: Int) {
-    (self.vendor, self.family, self.model) = (vendor, family, model)
+  package init(vendor: String, family: Int) {
+    (self.vendor, self.family) = (vendor, family)
   }
 }
 

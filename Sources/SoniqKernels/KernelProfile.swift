@@ -4,7 +4,8 @@ import SoniqCore
 /// between kernels. Choices change speed, never results.
 ///
 /// Costs are picoseconds for 1000 multiply-accumulates, preparing the activations included, on a grid of row
-/// classes and sizes; what preparing 1000 activations alone costs stands beside them. A size between the grid's is taken for its nearest by the logarithms of both sides.
+/// classes and sizes; what preparing 1000 activations alone costs stands beside them. A size between the grid's is taken
+/// for its nearest by the logarithms of both sides.
 package struct KernelProfile: Sendable, Hashable {
   /// The version of the JSON text.
   package static let version = 1

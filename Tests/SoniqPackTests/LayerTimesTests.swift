@@ -54,6 +54,7 @@ import Testing
 
   @Test(arguments: [
     ("\"version\": 1", "\"version\": 2"), ("\"threads\": 2", "\"threads\": 0"), ("\"w4a8\", ", ""),
+    ("\"w4a8\"", "4"), ("[\"w4a8\"", "[4, \"w4a8\""),
     ("\"target\": \"any\"", "\"target\": \"x\""), ("100000000.0", "-1"), ("5000000.0", "1e300"),
     ("\"sequence\": 9", "\"sequence\": \"9\""), ("\"name\"", "\"title\""),
   ])

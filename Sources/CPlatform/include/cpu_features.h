@@ -11,16 +11,14 @@
 #endif
 
 #ifdef __x86_64__
-// The vendor's twelve letters, and the family and model with their extensions added.
-static inline void snq_cpu_identity(unsigned *first, unsigned *second, unsigned *third, unsigned *family,
-                                    unsigned *model) {
+// The vendor's twelve letters; returns the family with its extension added.
+static inline unsigned snq_cpu_identity(unsigned *first, unsigned *second, unsigned *third) {
   unsigned a, b, c, d;
   __cpuid(0, a, *first, *third, *second);
   __cpuid(1, a, b, c, d);
   (void)b, (void)c, (void)d;
   const unsigned base = a >> 8 & 15;
-  *family = base + (base == 15 ? a >> 20 & 255 : 0);
-  *model = (a >> 4 & 15) + (base == 6 || base == 15 ? (a >> 16 & 15) << 4 : 0);
+  return base + (base == 15 ? a >> 20 & 255 : 0);
 }
 
 static inline bool snq_cpu_has_v3(void) { return __builtin_cpu_supports("x86-64-v3") != 0; }

@@ -24,7 +24,7 @@
         costs: CostTable(measured: derivedCosts))
     ]
 
-    package static func identity() -> CPUIdentity { CPUIdentity(vendor: "", family: 0, model: 0) }
+    package static func identity() -> CPUIdentity { CPUIdentity(vendor: "", family: 0) }
   }
 
   extension Capabilities {

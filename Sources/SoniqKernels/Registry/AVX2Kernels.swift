@@ -60,9 +60,8 @@
       quantize: [KernelRow("snq_quantize__avx2", machine, snq_quantize__avx2)],
       quantizeGroups: [KernelRow("snq_quantize_groups__avx2", machine, snq_quantize_groups__avx2)],
       takeCodes: [
-        KernelRow("snq_take_codes__avx2", machine, snq_take_codes__avx2),
         KernelRow(
-          "snq_take_codes_shuffled__avx2", machine, snq_take_codes_shuffled__avx2, traits: .picksManyRows),
+          "snq_take_codes_shuffled__avx2", machine, snq_take_codes_shuffled__avx2, traits: .picksManyRows)
       ],
       appendCodes: [KernelRow("snq_append_codes__avx2", machine, snq_append_codes__avx2)],
       prepare: [KernelRow("snq_prepare__avx2", machine, snq_prepare__avx2)],

@@ -4,13 +4,11 @@
   extension X86_64 {
     package static func identity() -> CPUIdentity {
       var vendor: (UInt32, UInt32, UInt32) = (0, 0, 0)
-      var (family, model): (UInt32, UInt32) = (0, 0)
-      snq_cpu_identity(&vendor.0, &vendor.1, &vendor.2, &family, &model)
+      let family = snq_cpu_identity(&vendor.0, &vendor.1, &vendor.2)
       let bytes = [vendor.0, vendor.1, vendor.2].flatMap { word in
         (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
       }
-      return CPUIdentity(
-        vendor: String(decoding: bytes, as: UTF8.self), family: Int(family), model: Int(model))
+      return CPUIdentity(vendor: String(decoding: bytes, as: UTF8.self), family: Int(family))
     }
 
     /// The first that matches counts; the last ones go by what the CPU has, whoever made it.

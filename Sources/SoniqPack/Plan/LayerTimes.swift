@@ -66,12 +66,12 @@ extension LayerTimes {
   private init?(_ json: JSONValue) {
     guard json["version"]?.integer == Self.version, let machine = json["machine"]?.text,
       let threads = json["threads"]?.integer, threads >= 1,
-      let levels = json["levels"]?.array?.compactMap(\.text), levels.count == 2,
+      let both = json["levels"]?.array, both.count == 2, let coarse = both[0].text, let fine = both[1].text,
       let target = json["target"]?.text.flatMap(PackTarget.init),
       let whole = json["whole_ns"].flatMap(Self.time),
       let sizes = json["sizes"]?.object, let layers = json["layers"]?.array
     else { return nil }
-    self.init(levels: levels, target: target, machine: machine, threads: threads, whole: whole)
+    self.init(levels: [coarse, fine], target: target, machine: machine, threads: threads, whole: whole)
     for size in sizes {
       guard let value = size.value.integer else { return nil }
       self.sizes.append(Size(name: size.key, value: value))

@@ -23,7 +23,7 @@ struct QuantizeGroupsWork: ScheduledWork {
 
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
     let matrix = sizing.schedule.groupLayers[layer].matrix
-    return matrix.gather == nil ? 0 : (matrix.inputs + 15) / 16 * 64
+    return matrix.gatherScratchBytes
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {

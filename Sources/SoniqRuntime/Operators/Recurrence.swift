@@ -50,7 +50,7 @@ struct StateProduct {
     case .groups(let layer):
       (own, matrix) = (schedule.groupLayers[layer].scratchBytes, schedule.groupLayers[layer].matrix)
     }
-    return max(own, matrix.gather == nil ? 0 : (matrix.inputs + 15) / 16 * 64)
+    return max(own, matrix.gatherScratchBytes)
   }
 
   /// Its steps, to be done after each other, and what to say of the last one.

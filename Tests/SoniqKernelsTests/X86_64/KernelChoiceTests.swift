@@ -40,12 +40,12 @@ import Testing
 
   /// The families that CPUs belong to, by what they say they are.
   @Test(arguments: [
-    ("AuthenticAMD", 23, 0x31, false, "Zen 2"), ("AuthenticAMD", 25, 1, false, "Zen 3"),
-    ("AuthenticAMD", 25, 0x11, true, "Zen 4"), ("AuthenticAMD", 26, 2, true, "Zen 5"),
-    ("GenuineIntel", 6, 0x3f, false, "Haswell"),
+    ("AuthenticAMD", 23, false, "Zen 2"), ("AuthenticAMD", 25, false, "Zen 3"),
+    ("AuthenticAMD", 25, true, "Zen 4"), ("AuthenticAMD", 26, true, "Zen 5"),
+    ("GenuineIntel", 6, false, "Haswell"),
   ])
-  func familiesAreFound(vendor: String, family: Int, model: Int, hasAVX512: Bool, name: String) throws {
-    let identity = CPUIdentity(vendor: vendor, family: family, model: model)
+  func familiesAreFound(vendor: String, family: Int, hasAVX512: Bool, name: String) throws {
+    let identity = CPUIdentity(vendor: vendor, family: family)
     let has: Capabilities = hasAVX512 ? [.v3, .v4, .avx512VNNI, .avx512VBMI] : .v3
     let found = try #require(X86_64.families.first { $0.matches(identity, has) })
     #expect(found.name.hasPrefix(name))
@@ -57,7 +57,7 @@ import Testing
       ([.v3, .avxVNNI], "Alder Lake"), ([], "Haswell"),
     ] as [(Capabilities, String)])
   func otherFamiliesAreFoundByWhatTheyHave(has: Capabilities, name: String) throws {
-    let identity = CPUIdentity(vendor: "GenuineIntel", family: 6, model: 0x55)
+    let identity = CPUIdentity(vendor: "GenuineIntel", family: 6)
     let found = try #require(X86_64.families.first { $0.matches(identity, has) })
     #expect(found.name.hasPrefix(name))
   }
