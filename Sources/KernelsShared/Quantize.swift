@@ -7,9 +7,9 @@ import CKernelABI
   guard let firstInput = args.input else { return }
   let count = min(SNQ_LEVELS, Int(args.levelCount))
   var fixed = 0
-  while fixed < count, activationLevel(pointer, fixed).isStatic != 0 { fixed &+= 1 }
-  if fixed == count {
-    for index in 0..<count { quantizeStatic(pointer, index, rowBegin, rowEnd) }
+  while fixed < count, isFixedAffine(activationLevel(pointer, fixed)) { fixed &+= 1 }
+  if args.gather == nil, fixed == count {
+    for index in 0..<count { quantizeFixed(pointer, index, rowBegin, rowEnd) }
     return
   }
   var row = Int(rowBegin)
@@ -35,63 +35,11 @@ import CKernelABI
   }
 }
 
+@inline(__always) private func isFixedAffine(_ level: snq_activation_level) -> Bool {
+  level.isStatic != 0 && level.kind == UInt32(SNQ_AFFINE)
+}
+
 /// Rows of a level whose scale is fixed: its constants are made once. Not private: see `quantizeRun`.
-@inline(never) func quantizeStatic(
-  _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ rowBegin: UInt32, _ rowEnd: UInt32
-) {
-  let level = activationLevel(pointer, index)
-  let maximumCode = (Int32(1) &<< Int32(truncatingIfNeeded: level.bits)) &- 1
-  guard level.kind == UInt32(SNQ_AFFINE) else {
-    let code = bipolarCodes(level.scale, maximumCode)
-    return encodeRows(pointer, level, rowBegin, rowEnd, constant: maximumCode, code)
-  }
-  guard pointer.pointee.gather != nil else { return quantizeFixed(pointer, index, rowBegin, rowEnd) }
-  let code = affineCodes(level.scale, level.zero, maximumCode)
-  encodeRows(pointer, level, rowBegin, rowEnd, constant: level.zero, code)
-}
-
-@inline(__always) private func encodeRows(
-  _ pointer: UnsafePointer<snq_quantize_args>, _ level: snq_activation_level, _ rowBegin: UInt32,
-  _ rowEnd: UInt32, constant: Int32, _ code: (FloatLanes) -> IntegerLanes
-) {
-  guard let firstInput = pointer.pointee.input, let firstCodes = level.codes, let rows = level.rows else {
-    return
-  }
-  let channels = Int(level.channels)
-  let padded = max(channels, Int(level.paddedChannels))
-  var row = Int(rowBegin)
-  while row < Int(rowEnd) {
-    var source = firstInput + row &* pointer.pointee.inputStride
-    if let gather = pointer.pointee.gather, let scratch = pointer.pointee.scratch {
-      gatherRow(source, gather + Int(level.begin), channels, scratch)
-      source = UnsafePointer(scratch)
-    } else {
-      source += Int(level.begin)
-    }
-    let codes = firstCodes + row &* level.codeStride
-    let sum = encode(source, channels, codes, isPadded: pointer.pointee.gather != nil, code)
-    fillZeros(codes, channels, padded)
-    rows[row &* level.rowStride] = snq_row_params(scale: level.scale, constant: constant, codeSum: sum)
-    row &+= 1
-  }
-}
-
-@inline(__always) private func fillZeros(
-  _ codes: UnsafeMutablePointer<UInt8>, _ channels: Int, _ padded: Int
-) {
-  var position = channels
-  while position &+ 16 <= padded {
-    UnsafeMutableRawPointer(codes + position).storeBytes(
-      of: SIMD16<UInt8>(repeating: 0), as: SIMD16<UInt8>.self)
-    position &+= 16
-  }
-  while position < padded {
-    codes[position] = 0
-    position &+= 1
-  }
-}
-
-/// Rows of an affine level of fixed scale whose channels are not gathered. Not private: see `quantizeRun`.
 @inline(never) func quantizeFixed(
   _ pointer: UnsafePointer<snq_quantize_args>, _ index: Int, _ rowBegin: UInt32, _ rowEnd: UInt32
 ) {
@@ -128,13 +76,17 @@ import CKernelABI
       minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero
     }
     let sum = rest &+ lanes.sum()
-    fillZeros(codes, channels, padded)
+    var position = channels
+    while position < padded {
+      codes[position] = 0
+      position &+= 1
+    }
     rows[row &* level.rowStride] = snq_row_params(scale: level.scale, constant: level.zero, codeSum: sum)
     row &+= 1
   }
 }
 
-/// The channels of a row in sorted order, and zeros up to the next multiple of 16.
+/// The channels of a row in sorted order.
 @inline(__always) func gatherRow(
   _ input: UnsafePointer<Float>, _ gather: UnsafePointer<UInt32>, _ channels: Int,
   _ target: UnsafeMutablePointer<Float>
@@ -143,14 +95,6 @@ import CKernelABI
   while position &+ 16 <= channels {
     FloatLanes(gather: input, gather + position, channels: channels).store(target + position)
     position &+= 16
-  }
-  if position < channels { FloatLanes(repeating: 0).store(target + position) }
-  if position &+ 8 <= channels {
-    // One store: eight would still be on their way when the vector is loaded.
-    var lanes = SIMD8<Float>(repeating: 0)
-    for lane in 0..<8 { lanes[lane] = input[Int(gather[position &+ lane])] }
-    UnsafeMutableRawPointer(target + position).storeBytes(of: lanes, as: SIMD8<Float>.self)
-    position &+= 8
   }
   while position < channels {
     target[position] = input[Int(gather[position])]
@@ -180,7 +124,7 @@ import CKernelABI
     params = snq_row_params(scale: step, constant: maximumCode, codeSum: 0)
     params.codeSum = encodeBipolar(source, channels, step, maximumCode, codes)
   }
-  fillZeros(codes, channels, max(channels, Int(level.paddedChannels)))
+  for position in channels..<max(channels, Int(level.paddedChannels)) { codes[position] = 0 }
   rows[row &* level.rowStride] = params
 }
 
@@ -243,17 +187,13 @@ import CKernelABI
   _ source: UnsafePointer<Float>, _ channels: Int, _ params: snq_row_params, _ maximumCode: Int32,
   _ codes: UnsafeMutablePointer<UInt8>
 ) -> Int32 {
-  encode(source, channels, codes, affineCodes(params.scale, params.constant, maximumCode))
-}
-
-@inline(__always) private func affineCodes(
-  _ scale: Float, _ constant: Int32, _ maximumCode: Int32
-) -> (FloatLanes) -> IntegerLanes {
-  let inverse = FloatLanes(repeating: 1 / scale)
-  let low = FloatLanes(repeating: Float(0 &- constant))
-  let high = FloatLanes(repeating: Float(maximumCode &- constant))
-  let zero = IntegerLanes(repeating: constant)
-  return { x in minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero }
+  let inverse = FloatLanes(repeating: 1 / params.scale)
+  let low = FloatLanes(repeating: Float(0 &- params.constant))
+  let high = FloatLanes(repeating: Float(maximumCode &- params.constant))
+  let zero = IntegerLanes(repeating: params.constant)
+  return encode(source, channels, codes) { x in
+    minimum(maximum(x * inverse, low), high).nearestInteger() &+ zero
+  }
 }
 
 /// Writes the codes and returns their sum.
@@ -261,25 +201,19 @@ import CKernelABI
   _ source: UnsafePointer<Float>, _ channels: Int, _ step: Float, _ maximumCode: Int32,
   _ codes: UnsafeMutablePointer<UInt8>
 ) -> Int32 {
-  encode(source, channels, codes, bipolarCodes(step, maximumCode))
-}
-
-@inline(__always) private func bipolarCodes(
-  _ step: Float, _ maximumCode: Int32
-) -> (FloatLanes) -> IntegerLanes {
   let inverse = FloatLanes(repeating: 0.5 / step)
   let middle = FloatLanes(repeating: Float(maximumCode &+ 1) * 0.5)
   let zero = FloatLanes(repeating: 0)
   let high = FloatLanes(repeating: Float(maximumCode))
-  return { x in minimum(maximum(fma(x, inverse, middle), zero), high).truncatedInteger() }
+  return encode(source, channels, codes) { x in
+    minimum(maximum(fma(x, inverse, middle), zero), high).truncatedInteger()
+  }
 }
 
 /// Writes the codes and returns their sum.
-/// * isPadded: up to a multiple of 16 there are floats, which are read: processors do not forward what was just stored to
-///   a masked load.
 @inline(__always) func encode(
   _ source: UnsafePointer<Float>, _ channels: Int, _ codes: UnsafeMutablePointer<UInt8>,
-  isPadded: Bool = false, _ code: (FloatLanes) -> IntegerLanes
+  _ code: (FloatLanes) -> IntegerLanes
 ) -> Int32 {
   var sum = IntegerLanes(repeating: 0)
   var channel = 0
@@ -297,8 +231,7 @@ import CKernelABI
   }
   if channel < channels {
     let count = channels &- channel
-    let x = isPadded ? FloatLanes(load: source + channel) : FloatLanes(load: source + channel, count: count)
-    let values = code(x).kept(LaneMask(first: count))
+    let values = code(FloatLanes(load: source + channel, count: count)).kept(LaneMask(first: count))
     values.storeBytes(codes + channel, count: count)
     sum = sum &+ values
   }

@@ -51,7 +51,7 @@ struct GroupActivationLevel {
     let channels = levels.reduce(0) { $0 + $1.channels }
     let input = GuardedBuffer(values[0] + [7, 7, 7] + values[1])
     let order = gather.map { GuardedBuffer($0) }
-    let scratch = GuardedBuffer([Float](repeating: 0, count: gather == nil ? 0 : (channels + 15) / 16 * 16))
+    let scratch = GuardedBuffer([Float](repeating: 0, count: gather == nil ? 0 : channels))
     let codes = levels.map { GuardedBuffer([Int8](repeating: 0x6e, count: 2 * ($0.padded + 2))) }
     let sums = levels.map { GuardedBuffer([Int32](repeating: 77, count: 2 * ($0.shape.groups + 1))) }
     let scales = levels.map { GuardedBuffer([Float](repeating: 77, count: 2 * ($0.shape.rowGroups + 1))) }

@@ -63,7 +63,7 @@ struct QuantizeLevel {
     let stride = channels + 3
     let input = GuardedBuffer(values[0] + [7, 7, 7] + values[1])
     let order = gather.map { GuardedBuffer($0) }
-    let scratch = GuardedBuffer([Float](repeating: 0, count: gather == nil ? 0 : (channels + 15) / 16 * 16))
+    let scratch = GuardedBuffer([Float](repeating: 0, count: gather == nil ? 0 : channels))
     let codes = levels.map { GuardedBuffer([UInt8](repeating: 0xee, count: 2 * ($0.padded + 2))) }
     let params = GuardedBuffer([snq_row_params](repeating: snq_row_params(), count: 2 * levels.count))
     var args = snq_quantize_args()

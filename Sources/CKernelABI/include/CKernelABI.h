@@ -230,8 +230,8 @@ typedef struct {
   size_t inputStride;
   uint32_t channels;
   const uint32_t *gather;  // sorted position -> channel, or null for identity; entries < channels
-  float *scratch;          // needed with gather: `channels` floats rounded up to 16, one scratch per thread (so one
-                           // args value per thread); may be null without gather
+  float *scratch;          // needed with gather: `channels` floats, one scratch per thread (so one args
+                           // value per thread); may be null without gather
   uint32_t levelCount;     // 1..SNQ_LEVELS
   snq_activation_level levels[SNQ_LEVELS];
 } snq_quantize_args;

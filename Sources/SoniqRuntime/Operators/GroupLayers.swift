@@ -23,7 +23,7 @@ struct QuantizeGroupsWork: ScheduledWork {
 
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
     let matrix = sizing.schedule.groupLayers[layer].matrix
-    return matrix.gatherScratchBytes
+    return matrix.gather == nil ? 0 : matrix.inputs * 4
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {

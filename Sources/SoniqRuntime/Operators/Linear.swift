@@ -28,7 +28,7 @@ struct QuantizeWork: ScheduledWork {
 
   func scratchBytes(_ step: ScheduledStep, _ sizing: ScratchSizing) throws(RuntimeError) -> Int {
     let matrix = sizing.schedule.layers[layer].matrix
-    return matrix.gatherScratchBytes
+    return matrix.gather == nil ? 0 : matrix.inputs * 4
   }
 
   func emit(_ step: ScheduledStep, _ emitter: StepEmitter) throws(RuntimeError) -> (Step, StepDescription) {

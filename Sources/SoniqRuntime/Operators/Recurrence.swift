@@ -50,7 +50,7 @@ struct StateProduct {
     case .groups(let layer):
       (own, matrix) = (schedule.groupLayers[layer].scratchBytes, schedule.groupLayers[layer].matrix)
     }
-    return max(own, matrix.gatherScratchBytes)
+    return max(own, matrix.gather == nil ? 0 : matrix.inputs * 4)
   }
 
   /// Its steps, to be done after each other, and what to say of the last one.

@@ -94,9 +94,6 @@ struct LayerPlan {
 }
 
 extension PackedMatrix {
-  /// What quantising a row needs for its channels in the order of the levels, see `snq_quantize_args.scratch`.
-  var gatherScratchBytes: Int { gather == nil ? 0 : (inputs + 15) / 16 * 64 }
-
   /// One level whose rows have one scale and no offsets: what a kernel that writes codes takes.
   var hasOneScale: Bool {
     guard levels.count == 1, levels[0].offsets == nil,

@@ -98,7 +98,8 @@ struct ConvolutionScratch {
         windowBytes[index] = max(windowBytes[index], plan.kernelScratchBytes)
         windowBytes[2 + index] = max(windowBytes[2 + index], plan.copyBytes)
       }
-      imageBytes[2] = max(imageBytes[2], group.matrix.gatherScratchBytes)
+      let gathered = group.matrix.gather == nil ? 0 : (group.matrix.inputs * 4 + 63) / 64 * 64
+      imageBytes[2] = max(imageBytes[2], gathered)
     }
     let start = (parameterBytes + 63) / 64 * 64
     codes = (start, start + imageBytes[0] * ImageStep.pixelsAtOnce)

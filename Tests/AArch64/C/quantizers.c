@@ -82,7 +82,7 @@ void check_quantize(const kernel *kernel) {
   args[0].inputStride = channels + below(4);
   args[0].input = reals((rows - 1) * args[0].inputStride + channels, contents);
   args[0].gather = draw_order(channels);
-  if (args[0].gather) args[0].scratch = room(((size_t)channels + 15) / 16 * 64, 4);
+  if (args[0].gather) args[0].scratch = room(4 * (size_t)channels, 4);
   args[0].levelCount = draw_levels(channels, SNQ_LEVELS, lengths);
   args[1] = args[0];
   sides[0] = args[0].levels;
@@ -215,7 +215,7 @@ void check_quantize_groups(const kernel *kernel) {
   args[0].inputStride = channels + below(4);
   args[0].input = reals((rows - 1) * args[0].inputStride + channels, contents);
   args[0].gather = draw_order(channels);
-  if (args[0].gather) args[0].scratch = room(((size_t)channels + 15) / 16 * 64, 4);
+  if (args[0].gather) args[0].scratch = room(4 * (size_t)channels, 4);
   args[0].levelCount = draw_levels(channels, SNQ_GROUP_LEVELS, lengths);
   args[1] = args[0];
   for (index = 0; index < args[0].levelCount; index++) {
